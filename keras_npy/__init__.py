@@ -1,0 +1,18 @@
+"""Train Keras models from `.npy` files: the speed of RAM, the memory of a few batches."""
+
+from keras_npy.adapter import NpyDataAdapter
+from keras_npy.input_layer import Input, NpyInputLayer
+from keras_npy.npy_file import NpyFileError
+from keras_npy.rows import open_rows
+from keras_npy.sequence import NpySequence
+from keras_npy.version import __version__
+
+__all__ = [
+    "Input",
+    "NpyDataAdapter",
+    "NpyFileError",
+    "NpyInputLayer",
+    "NpySequence",
+    "__version__",
+    "open_rows",
+]

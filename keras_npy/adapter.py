@@ -1,0 +1,230 @@
+"""The Keras boundary: the only file that touches `keras.src`.
+
+Keras hands a `DataAdapter` straight back and drops `shuffle`, `class_weight`, `y` and
+`batch_size` on the way (Keras 3.15), so a sequence that was one would train with the wrong
+weights and predict in the wrong order without a word. `NpySequence` is a plain `PyDataset`
+instead, and Keras's choice of an adapter is wrapped: a sequence becomes an `NpyDataAdapter`
+with exactly the arguments that Keras was given, and everything else passes through.
+"""
+
+import dataclasses
+import functools
+import inspect
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from keras.src.trainers import data_adapters
+from keras.src.trainers.data_adapters.data_adapter import DataAdapter
+from keras.src.trainers.data_adapters.data_adapter_utils import get_torch_dataloader
+
+from keras_npy.batches import Batches
+from keras_npy.feeds import numpy as numpy_feed
+from keras_npy.feeds import tensorflow as tensorflow_feed
+from keras_npy.sequence import NpySequence, ShuffleArgument
+
+_KNOWN_PARAMETERS = (
+    "x",
+    "y",
+    "sample_weight",
+    "batch_size",
+    "steps_per_epoch",
+    "shuffle",
+    "class_weight",
+)
+
+
+class NpyDataAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
+    """Feed a sequence to Keras. `fit`, `evaluate` and `predict` make one by themselves.
+
+    Args:
+        seq: The sequence.
+        shuffle: As `fit` takes it: `True`, `False` or `"batch"`.
+        class_weight: Weight of each class number, as `fit` takes it.
+        steps_per_epoch: If given, passes follow each other without end, so that an epoch
+            continues where the last one stopped.
+        only_x: Leave out targets and weights, which `predict` needs none of.
+
+    Raises:
+        ValueError: If the sequence cannot be shuffled or weighted so.
+
+    Example:
+
+    >>> np.save("x.npy", np.arange(10))
+    >>> adapter = NpyDataAdapter(NpySequence("x.npy", batch_size=4))
+    >>> [x.tolist() for (x,) in adapter.get_numpy_iterator()]
+    [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    """
+
+    def __init__(
+        self,
+        seq: NpySequence,
+        shuffle: ShuffleArgument = False,
+        class_weight: Mapping[int, float] | None = None,
+        *,
+        steps_per_epoch: int | None = None,
+        only_x: bool = False,
+    ) -> None:
+        self._seq = seq
+        self._shuffle = shuffle
+        self._class_weight = class_weight
+        self._is_endless = steps_per_epoch is not None
+        batches = seq.batches(
+            shuffle=shuffle,
+            class_weight=class_weight,
+            only_x=only_x,
+            is_endless=self._is_endless,
+        )
+        self._start_counted_pass = batches.start_pass
+        self._batches: Batches = dataclasses.replace(batches, start_pass=self._start_pass)
+        # A symbolic build takes a batch before fit begins, and fit then ends the epoch that it
+        # never began (Keras 3.15, `reset`): a pass started before that has trained nothing.
+        self._provisional_epoch: int | None = None
+        self._has_begun = False
+
+    def get_tf_dataset(self) -> Any:
+        return tensorflow_feed.make_dataset(self._batches)
+
+    def get_numpy_iterator(self) -> Iterator[Any]:
+        return numpy_feed.iterate(self._batches)
+
+    def get_jax_iterator(self) -> Iterator[Any]:
+        return numpy_feed.iterate(self._batches)
+
+    def get_torch_dataloader(self) -> Any:
+        return get_torch_dataloader(numpy_feed.iterate(self._batches))
+
+    @property
+    def num_batches(self) -> int | None:
+        return None if self._is_endless else self._seq.num_batches
+
+    @property
+    def batch_size(self) -> int:
+        return self._seq.batch_size
+
+    @property
+    def has_partial_batch(self) -> bool:
+        return not self._batches.order.has_static_batches
+
+    @property
+    def partial_batch_size(self) -> int | None:
+        if not self.has_partial_batch:
+            return None
+        return self._seq.num_samples % self._seq.batch_size
+
+    def on_epoch_end(self) -> None:
+        if self._provisional_epoch is not None:
+            self._seq.take_back_pass(self._provisional_epoch)
+        self._provisional_epoch = None
+        self._has_begun = True
+
+    def with_fit_arguments(self, arguments: Mapping[str, Any]) -> "NpyDataAdapter":
+        """This adapter as `fit` should use it, if `fit` was given it by hand."""
+        _refuse_arguments(self._seq, arguments)
+        if arguments["class_weight"] is not None:
+            raise ValueError(
+                "class_weight belongs to the adapter that it is given to. "
+                "Received: class_weight= in fit beside an NpyDataAdapter. "
+                "Pass class_weight= to NpyDataAdapter, or give fit the sequence itself."
+            )
+        steps = arguments["steps_per_epoch"]
+        if steps is None or self._is_endless:
+            return self
+        return NpyDataAdapter(self._seq, self._shuffle, self._class_weight, steps_per_epoch=steps)
+
+    def _start_pass(self) -> int:
+        epoch = self._start_counted_pass()
+        if not self._has_begun and self._batches.order.shuffle:
+            self._provisional_epoch = epoch
+        return epoch
+
+
+def wrap_get_data_adapter() -> None:
+    """Make Keras feed an `NpySequence` through `NpyDataAdapter`. Again is no harm."""
+    original = getattr(data_adapters, "get_data_adapter", None)
+    if getattr(original, "wrapped_by_keras_npy", False):
+        return
+    if original is None or tuple(inspect.signature(original).parameters) != _KNOWN_PARAMETERS:
+        import keras
+
+        warnings.warn(
+            f"keras_npy does not know how Keras {keras.__version__} chooses a data adapter. "
+            "Every NpySequence is fed as an ordinary PyDataset: the same rows, but slower, and "
+            "fit shuffles whole batches unless the sequence has shuffle=True. "
+            "Update keras_npy, or use a Keras version that it names.",
+            stacklevel=2,
+        )
+        return
+    signature = inspect.signature(original)
+
+    @functools.wraps(original)
+    def get_data_adapter(*args: Any, **kwargs: Any) -> Any:
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        arguments = bound.arguments
+        if isinstance(arguments["x"], NpyDataAdapter):
+            return arguments["x"].with_fit_arguments(arguments)
+        if not isinstance(arguments["x"], NpySequence):
+            return original(*args, **kwargs)
+        seq = arguments["x"]
+        _refuse_arguments(seq, arguments)
+        # For its checks alone, such as that of a distribution over several processes.
+        original(seq)
+        caller = _calling_method()
+        steps = arguments["steps_per_epoch"] if caller not in ("evaluate", "predict") else None
+        if steps is not None and steps > seq.num_batches and not arguments["shuffle"]:
+            warnings.warn(
+                f"steps of {steps} are more than the {seq.num_batches} batches of the sequence: "
+                "it starts again at its first row.",
+                stacklevel=4,
+            )
+        return NpyDataAdapter(
+            seq,
+            arguments["shuffle"],
+            arguments["class_weight"],
+            steps_per_epoch=steps,
+            only_x=caller == "predict",
+        )
+
+    get_data_adapter.wrapped_by_keras_npy = True  # type: ignore[attr-defined] # The mark of the wrap.
+    data_adapters.get_data_adapter = get_data_adapter
+
+
+def _refuse_arguments(seq: NpySequence, arguments: Mapping[str, Any]) -> None:
+    """Raise for what Keras would drop without a word."""
+    for name in ("y", "sample_weight"):
+        if arguments[name] is not None:
+            raise ValueError(
+                f"{name} is part of an NpySequence. Received: {name}= beside a sequence. "
+                f"Pass {name}= to NpySequence, as a path or an array."
+            )
+    batch_size = arguments["batch_size"]
+    if batch_size is not None and batch_size != seq.batch_size:
+        raise ValueError(
+            "The batch size is set by the sequence. "
+            f"Received: batch_size={batch_size} beside a sequence with "
+            f"batch_size={seq.batch_size}. Pass batch_size= to NpySequence; for validation_data "
+            "Keras takes validation_batch_size, or else that of fit."
+        )
+
+
+def _calling_method() -> str | None:
+    """The method of a Keras model that asks for an adapter, or `None` if it is not known.
+
+    Keras asks for the same in `evaluate` and in `predict`, which needs no targets, and in `fit`,
+    which goes on with the next pass where `evaluate` must end. What is not recognised reads
+    more than it needs, but the same rows.
+    """
+    frame = sys._getframe(1)
+    for _ in range(8):
+        if frame is None:
+            return None
+        name, module = frame.f_code.co_name, str(frame.f_globals.get("__name__"))
+        if name in ("fit", "evaluate", "predict") and module.startswith("keras.src."):
+            return name
+        frame = frame.f_back  # type: ignore[assignment] # The outermost frame has none.
+    return None
+
+
+wrap_get_data_adapter()

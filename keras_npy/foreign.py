@@ -1,0 +1,46 @@
+"""What a file that is no `.npy` looks like by its first bytes, and what to do about it."""
+
+# How files that are not .npy begin, with what to do about them.
+_FOREIGN_STARTS = (
+    (b"version https://git-lfs", "a git-lfs pointer", "Fetch the file with `git lfs pull`."),
+    (b"PK\x03\x04", "a zip archive (.npz)", "Save the member with np.save, uncompressed."),
+    (b"PK\x05\x06", "an empty zip archive (.npz)", "Save the array with np.save."),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file", "Read it with h5py and np.save the data set."),
+    (b"\x1f\x8b", "a gzip file", "Unpack it with gunzip."),
+    (b"BZh", "a bzip2 file", "Unpack it with bunzip2."),
+    (b"\xfd7zXZ", "an xz file", "Unpack it with unxz."),
+    (b"\x28\xb5\x2f\xfd", "a zstd file", "Unpack it with unzstd."),
+    (b"\x89PNG", "a PNG image", "Decode it and np.save the pixels."),
+    (b"\xff\xd8\xff", "a JPEG image", "Decode it and np.save the pixels."),
+    (b"\x00\x00\x08", "an IDX file (as MNIST has)", "Read it with np.frombuffer and np.save it."),
+    (b"\x80", "a Python pickle", "Load it where you trust it and np.save the array."),
+    (b"ARROW1", "an Arrow file", "Read it with pyarrow and np.save the column."),
+    (b"PAR1", "a Parquet file", "Read it with pyarrow and np.save the column."),
+)
+
+
+def identify(start: bytes) -> tuple[str, str]:
+    """What a file with these first bytes looks like, and the remedy.
+
+    Example:
+
+    >>> identify(b"PK\\x03\\x04")[0]
+    'a zip archive (.npz)'
+    """
+    for signature, name, remedy in _FOREIGN_STARTS:
+        if start.startswith(signature):
+            return name, remedy
+    text = start.lstrip().lower()
+    if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
+        return "an HTML page", "Download the file itself, not the page about it."
+    if not start.strip(b"\0"):
+        return "zeros only", "Copy the file again; its contents were never written."
+    if all(byte in b"\t\n\r" or byte >= 32 for byte in start):
+        return f"text: {cut(start)}", "Read it with np.loadtxt and np.save the array."
+    return f"{start[:8]!r}", "Save the array with np.save."
+
+
+def cut(value: object) -> str:
+    """A value for an error message, in at most 100 characters."""
+    text = value.strip() if isinstance(value, str) else repr(value)
+    return text if len(text) <= 100 else f"{text[:97]}..."

@@ -1,0 +1,329 @@
+"""One `.npy` file: read and validate its header, map its data read-only.
+
+Knows nothing of batches. Whatever is wrong with a file is said here, once, before the first
+batch: `NpyFileError` for its contents, the system's own `OSError` for access to it.
+
+Reference:
+    The format is described in the docstring of `numpy.lib.format`.
+"""
+
+import ast
+import math
+import mmap
+import os
+import re
+import stat
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_npy import foreign
+from keras_npy.foreign import cut
+
+MAGIC = b"\x93NUMPY"
+
+# The limit that NumPy itself sets, because ast.literal_eval can crash on longer texts. NumPy
+# checks it after reading: a header declared as 1 GiB takes 2 GB of memory (NumPy 2.4).
+HEADER_BYTES_MAX = 10_000
+
+# What np.memmap and the three backends agree on. Longer floats have no tensor dtype.
+SUPPORTED_DTYPES = "bool, int8-64, uint8-64, float16-64, complex64-128"
+
+_LOOK_AT_BYTES = 512
+
+
+_FLOAT_NAMES = ("float16", "float32", "float64", "complex64", "complex128")
+
+
+def is_supported(dtype: np.dtype[Any]) -> bool:
+    """Whether rows of this dtype can become a tensor."""
+    return dtype.kind in "biu" or dtype.name in _FLOAT_NAMES
+
+
+class NpyFileError(ValueError):
+    """A file that cannot be streamed; the first line says which, why and what to do."""
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What tells that a file is the one that was opened, unchanged."""
+
+    device: int
+    inode: int
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class NpyHeader:
+    """What a valid `.npy` file says of itself, and where its data lies."""
+
+    path: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    fortran_order: bool
+    offset_bytes: int
+    fingerprint: Fingerprint
+
+    @property
+    def data_bytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def read_header(path: str | os.PathLike[str]) -> NpyHeader:
+    """Read and validate the header of one `.npy` file.
+
+    Args:
+        path: The file. Relative paths are resolved now, so that a later `os.chdir` is harmless.
+
+    Returns:
+        The header of a file that holds at least one row, and all the bytes that it promises.
+
+    Raises:
+        NpyFileError: If the file is no `.npy`, is damaged, or holds what cannot be streamed.
+        OSError: If the system refuses access, such as `FileNotFoundError`.
+
+    Example:
+
+    >>> np.save("x.npy", np.zeros((5, 28, 28), "uint8"))
+    >>> read_header("x.npy").shape
+    (5, 28, 28)
+    """
+    path = _local_path(path)
+    with _open_regular(path) as file:
+        fingerprint = _fingerprint(os.fstat(file.fileno()))
+        text, offset_bytes = _read_header_text(path, file, fingerprint.size_bytes)
+    shape, dtype, fortran_order = _parse_header(path, text)
+    header = NpyHeader(path, shape, dtype, fortran_order, offset_bytes, fingerprint)
+    _check_streamable(header)
+    return header
+
+
+def map_data(header: NpyHeader) -> NDArray[Any]:
+    """Map the data of a file read-only, as an array of the shape and dtype in its header.
+
+    Raises:
+        NpyFileError: If the file is no longer the one whose header was read.
+    """
+    with _open_regular(header.path) as file:
+        if _fingerprint(os.fstat(file.fileno())) != header.fingerprint:
+            raise _changed(header.path)
+        mapping = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ, flags=mmap.MAP_SHARED)
+    return np.ndarray(
+        header.shape,
+        header.dtype,
+        buffer=mapping,
+        offset=header.offset_bytes,
+        order="F" if header.fortran_order else "C",
+    )
+
+
+def check_unchanged(header: NpyHeader) -> None:
+    """Raise if another file stands at the path now, or this one was written to.
+
+    A deleted file is no fault: its data stays whole for as long as it is mapped.
+
+    Raises:
+        NpyFileError: If inode, size or modification time differ from when it was opened.
+    """
+    try:
+        status = os.stat(header.path)
+    except FileNotFoundError:
+        return
+    if _fingerprint(status) != header.fingerprint:
+        raise _changed(header.path)
+
+
+def _changed(path: str) -> NpyFileError:
+    return NpyFileError(
+        f"{path}: a file must not change while it is in use. "
+        "Received: another inode, size or modification time than when it was opened. "
+        "Write new data to another path, and build a new NpySequence to use it."
+    )
+
+
+def _fingerprint(status: os.stat_result) -> Fingerprint:
+    return Fingerprint(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def _local_path(path: str | os.PathLike[str]) -> str:
+    path = os.fspath(path)
+    if "://" in path:
+        raise NpyFileError(
+            f"{path}: only files of this machine can be mapped. Received: an address. "
+            "Mount the storage, or copy the file to a local disk."
+        )
+    return os.path.abspath(path)
+
+
+def _open_regular(path: str) -> BinaryIO:
+    # Looked at before it is opened, since opening alone can block (FIFO) or act (device);
+    # O_NONBLOCK for one that takes the file's place in between.
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode):
+        kind = next((name for test, name in _KINDS if test(mode)), "no regular file")
+        raise NpyFileError(
+            f"{path}: only regular files can be mapped. Received: {kind}. "
+            "Pass the path of one .npy file."
+        )
+    return open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+
+
+_KINDS = (
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a character device"),
+    (stat.S_ISBLK, "a block device"),
+)
+
+
+def _read_header_text(path: str, file: BinaryIO, size_bytes: int) -> tuple[str, int]:
+    """The header's text, and the offset of the data behind it."""
+    start = file.read(_LOOK_AT_BYTES)
+    if not start.startswith(MAGIC):
+        raise _not_npy(path, start)
+    prefix_bytes = 10 if start[6:7] == b"\x01" else 12
+    if len(start) < prefix_bytes:
+        raise _truncated(path, f"at least {prefix_bytes} bytes of header", len(start))
+    version = (start[6], start[7])
+    if version not in ((1, 0), (2, 0), (3, 0)):
+        raise NpyFileError(
+            f"{path}: the .npy format has versions 1.0, 2.0 and 3.0. "
+            f"Received: version {version[0]}.{version[1]}. Save the array again with np.save."
+        )
+    header_bytes = int.from_bytes(start[8:prefix_bytes], "little")
+    offset_bytes = prefix_bytes + header_bytes
+    # Both checks before a byte of it is read: the length is the file's word alone.
+    if offset_bytes > size_bytes:
+        raise _truncated(path, f"{header_bytes} bytes of header", size_bytes)
+    if header_bytes > HEADER_BYTES_MAX:
+        raise NpyFileError(
+            f"{path}: a header may take {HEADER_BYTES_MAX} bytes. "
+            f"Received: a declared length of {header_bytes} bytes. "
+            "Save the array again with np.save."
+        )
+    file.seek(prefix_bytes)
+    raw = file.read(header_bytes)
+    if raw.endswith((b"\r", b"\r\n")):
+        raise NpyFileError(
+            f"{path}: a header must end in a line feed. Received: CR LF, the mark of a "
+            "text-mode transfer, which shifts every value behind it. "
+            "Copy the file again in binary mode."
+        )
+    try:
+        return raw.decode("utf-8" if version == (3, 0) else "latin-1"), offset_bytes
+    except UnicodeDecodeError as error:
+        raise _bad_header(path, "bytes that are no UTF-8") from error
+
+
+def _parse_header(path: str, text: str) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
+    fields = _literal(path, text)
+    if not isinstance(fields, dict) or set(fields) != {"descr", "fortran_order", "shape"}:
+        raise _bad_header(path, f"{cut(text)}, not a dict of descr, fortran_order and shape")
+    shape, fortran_order = fields["shape"], fields["fortran_order"]
+    if not isinstance(shape, tuple) or not all(type(size) is int for size in shape):
+        raise _bad_header(path, f"shape {cut(shape)}, not a tuple of integers")
+    if any(size < 0 for size in shape):
+        raise _bad_header(path, f"shape {cut(shape)}, with a negative axis")
+    if type(fortran_order) is not bool:
+        raise _bad_header(path, f"fortran_order {cut(fortran_order)}, neither True nor False")
+    return shape, _parse_dtype(path, fields["descr"]), fortran_order
+
+
+def _literal(path: str, text: str) -> object:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+        if "np.int64(" in text:
+            raise NpyFileError(
+                f"{path}: a header must hold plain integers. Received: {cut(text)}, written by "
+                "np.lib.format.open_memmap from NumPy scalars in the shape (numpy/numpy#28334). "
+                "Write the file again with a shape of Python integers."
+            ) from error
+        # Python 2 wrote long integers as 60000L.
+        without_suffix = re.sub(r"(?<=\d)L\b", "", text)
+        if without_suffix != text:
+            return _literal(path, without_suffix)
+        raise _bad_header(path, f"{cut(text)}, which is no Python literal") from error
+
+
+def _parse_dtype(path: str, descr: object) -> np.dtype[Any]:
+    try:
+        dtype: np.dtype[Any] = np.lib.format.descr_to_dtype(descr)  # type: ignore[arg-type] # NumPy's stub wants a str or list; any literal may stand in a file.
+    except Exception as error:  # NumPy's parser leaks TypeError, ValueError, KeyError and more.
+        raise _bad_header(path, f"dtype {cut(descr)}, which NumPy does not know") from error
+    if is_supported(dtype):
+        return dtype
+    if dtype.kind == "V" and dtype.itemsize == 2 and dtype.names is None:
+        remedy = "If it is bfloat16, save it as float32 (x.astype('float32'))."
+    elif dtype.names is not None:
+        remedy = "Save each field as a file of its own."
+    elif dtype.kind == "O":
+        remedy = "Convert the objects to numbers of one shape before np.save."
+    elif dtype.kind in "SUT":
+        remedy = "Encode the strings as integers before np.save."
+    elif dtype.kind in "mM":
+        remedy = "Save it as int64 (x.view('int64'))."
+    else:
+        remedy = "Save it as float32 or float64."
+    raise NpyFileError(
+        f"{path}: a streamed dtype must be one of {SUPPORTED_DTYPES}. "
+        f"Received: {cut(dtype)}. {remedy}"
+    )
+
+
+def _check_streamable(header: NpyHeader) -> None:
+    path, shape = header.path, header.shape
+    if not shape:
+        raise NpyFileError(
+            f"{path}: axis 0 of the array counts the samples. Received: a 0-d array. "
+            "Save it with a first axis of samples."
+        )
+    if shape[0] == 0:
+        raise NpyFileError(
+            f"{path}: a file must hold at least one row. Received: shape {shape}. "
+            "Leave the empty file out."
+        )
+    if 0 in shape:
+        raise NpyFileError(
+            f"{path}: a row must hold at least one value. Received: shape {shape}. "
+            "Save rows that are not empty."
+        )
+    promised, held = header.data_bytes, header.fingerprint.size_bytes - header.offset_bytes
+    if promised > held:
+        raise NpyFileError(
+            f"{path}: the header promises {promised} bytes of data for shape {cut(shape)} "
+            f"{header.dtype}, the file holds {held}. Received: a truncated file. "
+            "Copy or write it again; do not open it with mode 'r+', which pads it with zeros."
+        )
+
+
+def _not_npy(path: str, start: bytes) -> NpyFileError:
+    if not start:
+        return NpyFileError(
+            f"{path}: an .npy file begins with {MAGIC!r}. Received: an empty file. "
+            "Write it again with np.save."
+        )
+    if MAGIC.startswith(start):
+        return _truncated(path, f"{len(MAGIC)} bytes of magic", len(start))
+    looks_like, remedy = foreign.identify(start)
+    return NpyFileError(
+        f"{path}: an .npy file begins with {MAGIC!r}. Received: {looks_like}. {remedy}"
+    )
+
+
+def _truncated(path: str, promised: str, held_bytes: int) -> NpyFileError:
+    return NpyFileError(
+        f"{path}: the header promises {promised}, the file holds {held_bytes} bytes. "
+        "Received: a truncated file. Copy or write it again."
+    )
+
+
+def _bad_header(path: str, received: str) -> NpyFileError:
+    return NpyFileError(
+        f"{path}: an .npy header must be a literal dict of descr, fortran_order and shape. "
+        f"Received: {received}. Save the array again with np.save."
+    )

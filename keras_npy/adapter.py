@@ -15,14 +15,20 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from keras.src.trainers import data_adapters
-from keras.src.trainers.data_adapters.data_adapter import DataAdapter
-from keras.src.trainers.data_adapters.data_adapter_utils import get_torch_dataloader
+import keras
 
 from keras_npy.batches import Batches
 from keras_npy.feeds import numpy as numpy_feed
 from keras_npy.feeds import tensorflow as tensorflow_feed
 from keras_npy.sequence import NpySequence, ShuffleArgument
+
+try:
+    from keras.src.trainers import data_adapters
+    from keras.src.trainers.data_adapters.data_adapter import DataAdapter
+    from keras.src.trainers.data_adapters.data_adapter_utils import get_torch_dataloader
+except ImportError:
+    # A Keras that moved its private modules: `wrap_get_data_adapter` says what follows.
+    data_adapters, DataAdapter, get_torch_dataloader = None, object, None
 
 _KNOWN_PARAMETERS = (
     "x",
@@ -146,8 +152,6 @@ def wrap_get_data_adapter() -> None:
     if getattr(original, "wrapped_by_keras_npy", False):
         return
     if original is None or tuple(inspect.signature(original).parameters) != _KNOWN_PARAMETERS:
-        import keras
-
         warnings.warn(
             f"keras_npy does not know how Keras {keras.__version__} chooses a data adapter. "
             "Every NpySequence is fed as an ordinary PyDataset: the same rows, but slower, and "

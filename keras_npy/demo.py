@@ -62,14 +62,14 @@ def run_demo(
         ValueError: If the images or class numbers cannot be used.
         RuntimeError: If the served model predicts otherwise than the trained one.
     """
+    _check_out(out)
     say = Console(highlight=False, soft_wrap=True).print
     keras.utils.set_random_seed(0)
     train, test = _sample_sequences() if x is None or y is None else _user_sequences(x, y)
     say(f"[bold]Training images[/bold] {escape(repr(train))}")
     say(f"[bold]Test images[/bold] {escape(repr(test))}\n")
-    folder = _output_folder(out)
-
     model = _build_model(train)
+    folder = _make_folder(out)
     say(f"[bold]1. model.fit[/bold]: {epochs} epochs, validated on the test images")
     before = anonymous_bytes()
     model.fit(train, validation_data=test, epochs=epochs, verbose=2)
@@ -201,7 +201,16 @@ def _count_classes(train: NpySequence) -> int:
     return high + 1
 
 
-def _output_folder(out: str | None) -> Path:
+def _check_out(out: str | None) -> None:
+    # TensorFlow 2.21 looks for a SavedModel's variables with a glob over the whole path.
+    if out is not None and set(out) & set("*?[]"):
+        raise ValueError(
+            f"{out}: a SavedModel needs a path without any of *?[], which TensorFlow reads as a "
+            f"pattern. Received: --out {out}. Name another folder."
+        )
+
+
+def _make_folder(out: str | None) -> Path:
     if out is None:
         return Path(tempfile.mkdtemp(prefix="keras_npy_demo_"))
     folder = Path(out).absolute()

@@ -7,6 +7,9 @@ aliased are copied into recycled memory that TensorFlow adopts.
 """
 
 import ctypes
+import functools
+import itertools
+import weakref
 from typing import Any
 
 import numpy as np
@@ -30,6 +33,17 @@ PARALLEL_CALLS = 2
 PREFETCH_BATCHES = 2
 
 
+# tf.numpy_function holds every function that it is given in a list of the default graph, for
+# ever (TensorFlow 2.21): a method would keep its feed, the sequence and the open files. It is
+# given `_call` instead, which finds the feed by its number.
+_FEEDS: "weakref.WeakValueDictionary[int, _Feed]" = weakref.WeakValueDictionary()
+_NUMBERS = itertools.count()
+
+# FuncGraph copies integer tensors up to this size into the graph as constants, which would keep
+# nothing alive (TensorFlow 2.21, _EAGER_CONST_THRESHOLD).
+_CONSTANT_VALUES_MAX = 128
+
+
 def make_dataset(batches: Batches) -> Any:
     """A `tf.data.Dataset` of batches, in the structure of `batches.data`.
 
@@ -44,12 +58,14 @@ class _Feed:
 
     Stages, each an element of a block or of a batch:
 
-    1. `_plan_block`, in Python: which rows the block's batches hold. Scanned, because the
-       epoch is drawn by the first block of a pass and carried to the others; a dataset nested
-       in one element a pass would do too, but instantiating it costs 10 ms an iterator.
-    2. `_copy_block`, in Python: rows that cannot be aliased, for small batches.
-    3. `unbatch`: a block becomes batches.
-    4. `_assemble`, in TensorFlow: gather or slice the aliased rows.
+    1. `_count_blocks`, in Python: the epoch that the iterator begins with, drawn when its first
+       batch is asked for. No function is nested in it: instantiating one costs 10 ms a pass.
+       `Dataset.scan` would carry the epoch as well, but its function stays in the default graph
+       for ever (TensorFlow 2.21).
+    2. `_plan_block`, in Python: which rows the block's batches hold.
+    3. `_copy_block`, in Python: rows that cannot be aliased, for small batches.
+    4. `unbatch`: a block becomes batches.
+    5. `_assemble`, in TensorFlow: gather or slice the aliased rows.
     """
 
     def __init__(self, batches: Batches) -> None:
@@ -68,24 +84,35 @@ class _Feed:
         # Lent to: the stages' parallel calls and queues, the model's step, and slack for
         # TensorFlow, which lets go of an array only at its next call into Python.
         self._pool = BufferPool(idle_max=2 * PARALLEL_CALLS + PREFETCH_BATCHES + 2)
+        self._number = next(_NUMBERS)
+        _FEEDS[self._number] = self
 
     def dataset(self) -> Any:
         import tensorflow as tf
 
-        dataset = tf.data.Dataset.range(self._num_blocks)
-        if self._batches.is_endless:
-            dataset = dataset.repeat()
-        dataset = dataset.scan(np.int64(-1), self._plan_block)
+        # Captured by the functions of each stage: TensorFlow lets go of it with the last dataset
+        # or iterator that uses them, and until then its memory owns this feed. Not an attribute,
+        # which would be a circle through TensorFlow that is never collected.
+        number = self._pool.lend((_CONSTANT_VALUES_MAX + 1,), np.dtype(np.int64))
+        number[...] = self._number
+        anchor = _tensor_over(number, owner=self)
+
+        dataset = tf.data.Dataset.range(1).flat_map(functools.partial(self._count_blocks, anchor))
+        dataset = dataset.map(functools.partial(self._plan_block, anchor))
         if self._copies_blocks:
             dataset = dataset.map(
-                self._copy_block, num_parallel_calls=PARALLEL_CALLS, deterministic=True
+                functools.partial(self._copy_block, anchor),
+                num_parallel_calls=PARALLEL_CALLS,
+                deterministic=True,
             )
         dataset = dataset.prefetch(1).unbatch()
         dataset = dataset.map(
-            self._assemble, num_parallel_calls=PARALLEL_CALLS, deterministic=True
+            functools.partial(self._assemble, anchor),
+            num_parallel_calls=PARALLEL_CALLS,
+            deterministic=True,
         ).prefetch(PREFETCH_BATCHES)
         if self._batches.is_endless:
-            dataset = dataset.map(self._hand_over)
+            dataset = dataset.map(functools.partial(self._hand_over, anchor))
         options = tf.data.Options()
         # Both would serialise the dataset with the aliased tensors in it: 1 GB more for a 1 GB
         # file, a segmentation fault for one of 784 GB (TensorFlow 2.21).
@@ -95,14 +122,24 @@ class _Feed:
         options.experimental_external_state_policy = tf.data.experimental.ExternalStatePolicy.IGNORE
         return dataset.with_options(options)
 
-    def _plan_block(self, epoch: Any, block: Any) -> Any:
-        """Scan step: the rows of each batch of the block, and the epoch to carry on."""
+    def _count_blocks(self, anchor: Any, _: Any) -> Any:
+        """Number the blocks of an iterator, beside the epoch of its first pass."""
         import tensorflow as tf
 
-        epoch, rows, sizes = tf.numpy_function(
-            self._block_rows, [epoch, block], [tf.int64, tf.int64, tf.int64]
-        )
+        epoch = tf.numpy_function(_start_pass, [anchor], tf.int64)
         epoch.set_shape([])
+        num_blocks = tf.int64.max if self._batches.is_endless else self._num_blocks
+        return tf.data.Dataset.zip(
+            (tf.data.Dataset.from_tensors(epoch).repeat(), tf.data.Dataset.range(num_blocks))
+        )
+
+    def _plan_block(self, anchor: Any, first_epoch: Any, block: Any) -> Any:
+        """The rows of each batch of a block, and how many of them count."""
+        import tensorflow as tf
+
+        epoch = first_epoch + block // self._num_blocks
+        block = block % self._num_blocks
+        rows, sizes = tf.numpy_function(_block_rows, [anchor, epoch, block], [tf.int64, tf.int64])
         rows.set_shape([None, self._order.batch_size])
         sizes.set_shape([None])
         plan = {"rows": rows, "size": sizes}
@@ -110,37 +147,35 @@ class _Feed:
             # The epoch of a pass that begins with this batch, else -1.
             begins = tf.logical_and(tf.equal(block, 0), tf.equal(tf.range(tf.size(sizes)), 0))
             plan["begun"] = tf.where(begins, epoch, -1)
-        return epoch, plan
+        return plan
 
-    def _block_rows(self, epoch: Any, block: Any) -> tuple[Any, Any, Any]:
+    def start_pass(self) -> Any:
+        """In Python: the epoch of the first pass of an iterator."""
+        return np.int64(self._batches.start_pass())
+
+    def block_rows(self, epoch: Any, block: Any) -> tuple[Any, Any]:
         """In Python: rows of each batch `(k, B)`, padded with 0, and how many count `(k,)`."""
         self._batches.check_unchanged()
-        epoch, block = int(epoch), int(block)
-        if epoch < 0:
-            epoch = self._batches.start_pass()
-        elif block == 0:
-            epoch += 1
-        order = self._order
-        first = block * self._block_batches
+        order, first = self._order, int(block) * self._block_batches
         last = min(first + self._block_batches, order.num_batches)
         rows = np.zeros((last - first, order.batch_size), np.int64)
-        wanted = order.rows(epoch, first, last)
+        wanted = order.rows(int(epoch), first, last)
         rows.reshape(-1)[: len(wanted)] = wanted
         sizes = np.full(last - first, order.batch_size, np.int64)
         sizes[-1] -= rows.size - len(wanted)
-        return np.int64(epoch), rows, sizes
+        return rows, sizes
 
-    def _copy_block(self, plan: Any) -> Any:
+    def _copy_block(self, anchor: Any, plan: Any) -> Any:
         import tensorflow as tf
 
         copies = tf.numpy_function(
-            self._take, [plan["rows"]], [tf.as_dtype(rows.dtype) for rows in self._copied]
+            _take, [anchor, plan["rows"]], [tf.as_dtype(rows.dtype) for rows in self._copied]
         )
         for copy, rows in zip(copies, self._copied, strict=True):
             copy.set_shape([None, self._order.batch_size, *rows.row_shape])
         return {**plan, "copies": tuple(copies)}
 
-    def _take(self, indices: Any) -> list[Array]:
+    def take(self, indices: Any) -> list[Array]:
         """In Python: copied rows of each index, in the shape of `indices`."""
         taken = []
         for rows in self._copied:
@@ -149,7 +184,7 @@ class _Feed:
             taken.append(out.reshape(*indices.shape, *rows.row_shape))
         return taken
 
-    def _assemble(self, plan: Any) -> Any:
+    def _assemble(self, anchor: Any, plan: Any) -> Any:
         import tensorflow as tf
 
         size = plan["size"]
@@ -158,7 +193,7 @@ class _Feed:
             copies = [copy[:size] for copy in plan["copies"]]
         elif self._copied:
             copies = tf.numpy_function(
-                self._take, [indices], [tf.as_dtype(rows.dtype) for rows in self._copied]
+                _take, [anchor, indices], [tf.as_dtype(rows.dtype) for rows in self._copied]
             )
         else:
             copies = []
@@ -181,20 +216,36 @@ class _Feed:
             return alias[indices[0] : indices[0] + size]
         return tf.gather(alias, indices)
 
-    def _hand_over(self, begun: Any, batch: Any) -> Any:
+    def _hand_over(self, anchor: Any, begun: Any, batch: Any) -> Any:
         """Count a pass when its first batch is used, not when it is read ahead."""
         import tensorflow as tf
 
         def note() -> Any:
-            return tf.numpy_function(self._note_pass, [begun], tf.int64)
+            return tf.numpy_function(_note_pass, [anchor, begun], tf.int64)
 
         counted = tf.cond(begun >= 0, note, lambda: begun)
         with tf.control_dependencies([counted]):
             return tf.nest.map_structure(tf.identity, batch)
 
-    def _note_pass(self, epoch: Any) -> Any:
+    def note_pass(self, epoch: Any) -> Any:
         self._batches.note_pass(int(epoch))
         return epoch
+
+
+def _start_pass(anchor: Any) -> Any:
+    return _FEEDS[int(anchor[0])].start_pass()
+
+
+def _block_rows(anchor: Any, epoch: Any, block: Any) -> Any:
+    return _FEEDS[int(anchor[0])].block_rows(epoch, block)
+
+
+def _take(anchor: Any, indices: Any) -> Any:
+    return _FEEDS[int(anchor[0])].take(indices)
+
+
+def _note_pass(anchor: Any, epoch: Any) -> Any:
+    return _FEEDS[int(anchor[0])].note_pass(epoch)
 
 
 def _batches_per_block(batch_size: int, row_bytes: int) -> int:
@@ -208,16 +259,21 @@ def _row_bytes(rows: list[Rows]) -> int:
 
 
 def _alias(array: Array | None) -> Any:
-    """A tensor over the array's own memory, which it keeps alive; `None` where none can be."""
-    import tensorflow as tf
-
+    """A tensor over the array's own memory, or `None` where there can be none."""
     if array is None or not is_aligned(array):
         return None
+    return _tensor_over(array)
+
+
+def _tensor_over(array: Array, owner: Any = None) -> Any:
+    """A tensor over the memory of an aligned array; it keeps the array alive, and `owner`."""
+    import tensorflow as tf
+
     # NumPy exports no read-only array by DLPack, and a writable private mapping of a file
     # larger than RAM fails with ENOMEM; so the address of the read-only one is wrapped. Nothing
     # writes to it: TensorFlow forwards no buffer that a dataset captures (NumPy 2.4, TF 2.21).
     memory = (ctypes.c_char * array.nbytes).from_address(array.ctypes.data)
-    memory.owner = array  # type: ignore[attr-defined] # A ctypes array takes any attribute.
+    memory.owners = (array, owner)  # type: ignore[attr-defined] # A ctypes array takes any attribute.
     exported: Array = np.ndarray(array.shape, array.dtype, buffer=memoryview(memory))
     with tf.device("CPU:0"):
         return tf.experimental.dlpack.from_dlpack(exported.__dlpack__())

@@ -1,0 +1,83 @@
+"""Files whose rows prove where they came from, and small models to train on them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import keras_npy
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Arrays, and the files that hold them."""
+
+    x: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray
+    x_path: Path
+    y_path: Path
+    weight_path: Path
+
+    def sequence(self, **arguments: Any) -> keras_npy.NpySequence:
+        """A sequence of x and y in batches of 8, the last of 5."""
+        return keras_npy.NpySequence(
+            self.x_path, self.y_path, **{"batch_size": 8, "seed": 3, **arguments}
+        )
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Stored:
+    """53 samples of 6x5 uint8, three classes, and weights."""
+    rng = np.random.default_rng(7)
+    arrays = {
+        "x": rng.integers(0, 256, (53, 6, 5)).astype("uint8"),
+        "y": rng.integers(0, 3, 53),
+        "weight": rng.random(53).astype("float32"),
+    }
+    paths = {f"{name}_path": tmp_path / f"{name}.npy" for name in arrays}
+    for name, array in arrays.items():
+        np.save(paths[f"{name}_path"], array)
+    return Stored(**arrays, **paths)
+
+
+def make_model(**compile_arguments: Any) -> keras.Model:
+    """The same untrained classifier of 6x5 uint8 samples, each time."""
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [
+            keras.Input((6, 5), dtype="uint8"),
+            keras_npy.NpyInputLayer(),
+            keras.layers.Flatten(),
+            keras.layers.Dense(7, activation="relu"),
+            keras.layers.Dense(3),
+        ]
+    )
+    model.compile(
+        keras.optimizers.Adam(0.01),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        **compile_arguments,
+    )
+    return model
+
+
+def assert_same_weights(expected: keras.Model, model: keras.Model) -> None:
+    """Bit for bit."""
+    for one, other in zip(expected.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def rows_served(num_samples: int, **arguments: Any) -> list[int]:
+    """Row numbers of one pass over the rows of a sequence built with these arguments."""
+    rows = keras_npy.NpySequence(np.arange(num_samples), **arguments)
+    return [int(row) for batch in rows for row in batch]
+
+
+def rows_of_epoch(num_samples: int, epoch: int, **arguments: Any) -> list[int]:
+    """Row numbers of shuffled pass `epoch`."""
+    rows = keras_npy.NpySequence(np.arange(num_samples), **{"shuffle": True, **arguments})
+    rows.epoch = epoch
+    return [int(row) for batch in rows for row in batch]

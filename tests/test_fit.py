@@ -1,0 +1,398 @@
+"""Whatever `fit`, `evaluate` and `predict` do with arrays, they do with a sequence.
+
+Models trained on arrays are the oracle: the same batches in the same order give the same
+weights, bit for bit.
+"""
+
+import threading
+import warnings
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import keras_npy
+from keras_npy import NpySequence
+from tests.conftest import Stored, assert_same_weights, make_model, rows_of_epoch
+
+N = 53
+
+
+def fit_arrays(stored: Stored, row_lists: list[list[int]], **arguments: Any) -> keras.Model:
+    """A model trained on arrays, an epoch for each list of rows, in that order."""
+    model = make_model()
+    for rows in row_lists:
+        model.fit(
+            stored.x[rows], stored.y[rows], batch_size=8, shuffle=False, verbose=0, **arguments
+        )
+    return model
+
+
+@pytest.mark.parametrize(
+    ("of_sequence", "of_fit"),
+    [
+        pytest.param({}, {"shuffle": False}, id="asked-by-fit"),
+        pytest.param({"shuffle": False}, {}, id="asked-by-sequence"),
+        pytest.param({"shuffle": True}, {"shuffle": False}, id="fit-wins-over-true"),
+        pytest.param({"shuffle": False}, {"shuffle": "batch"}, id="false-wins-over-batch"),
+    ],
+)
+def test_fit_unshuffled_trains_as_arrays(stored: Stored, of_sequence: Any, of_fit: Any) -> None:
+    """Two epochs in file order give the weights that arrays give."""
+    model = make_model()
+    model.fit(stored.sequence(**of_sequence), epochs=2, verbose=0, **of_fit)
+    assert_same_weights(fit_arrays(stored, [list(range(N))] * 2), model)
+
+
+def test_fit_shuffled_trains_on_a_fresh_order_of_rows_each_epoch(stored: Stored) -> None:
+    """The default is a shuffle of all rows, anew each epoch, from the seed."""
+    model = make_model()
+    model.fit(stored.sequence(seed=5), epochs=3, verbose=0)
+    orders = [rows_of_epoch(N, epoch, batch_size=8, seed=5) for epoch in range(3)]
+    assert [list(range(N))] * 3 == [sorted(order) for order in orders]
+    assert 3 == len({tuple(order) for order in orders})
+    assert_same_weights(fit_arrays(stored, orders), model)
+
+
+def test_fit_called_again_continues_with_the_next_order(stored: Stored) -> None:
+    """Three fits of one epoch see the orders of one fit of three."""
+    once, thrice = make_model(), make_model()
+    once.fit(stored.sequence(), epochs=3, verbose=0)
+    seq = stored.sequence()
+    for _ in range(3):
+        thrice.fit(seq, epochs=1, verbose=0)
+    assert 3 == seq.epoch
+    assert_same_weights(once, thrice)
+
+
+def test_fit_validation_and_prediction_count_no_pass(stored: Stored) -> None:
+    """Only training passes move the order on, also when one sequence serves for all."""
+    plain, mixed = make_model(), make_model()
+    plain.fit(stored.sequence(), epochs=3, verbose=0)
+    seq = stored.sequence()
+    mixed.fit(seq, epochs=2, validation_data=seq, verbose=0)
+    mixed.predict(seq, verbose=0)
+    mixed.evaluate(seq, verbose=0)
+    assert 2 == seq.epoch
+    mixed.fit(seq, epochs=1, verbose=0)
+    assert_same_weights(plain, mixed)
+
+
+def test_fit_shuffle_batch_shuffles_within_each_batch(stored: Stored) -> None:
+    """Batch i holds rows 8i to 8i + 7, in an order of its own that changes with the epoch."""
+    orders = [rows_of_epoch(N, epoch, batch_size=8, seed=3, shuffle="batch") for epoch in (0, 1)]
+    for order in orders:
+        assert order != list(range(N))
+        for start in range(0, N, 8):
+            assert list(range(start, min(start + 8, N))) == sorted(order[start : start + 8])
+    assert orders[0] != orders[1]
+    model = make_model()
+    model.fit(stored.sequence(), epochs=2, shuffle="batch", verbose=0)
+    assert_same_weights(fit_arrays(stored, orders), model)
+
+
+@pytest.mark.parametrize("shuffle", [None, True, False, "batch"])
+def test_predict_and_evaluate_keep_file_order(stored: Stored, shuffle: Any) -> None:
+    """Row i of the predictions is file row i, even of a shuffled sequence."""
+    model = make_model(metrics=["accuracy"])
+    seq = stored.sequence(shuffle=shuffle)
+    expected = model.predict(stored.x, batch_size=8, verbose=0)
+    np.testing.assert_array_equal(expected, model.predict(seq, verbose=0))
+    expected_logs = model.evaluate(stored.x, stored.y, batch_size=8, verbose=0)
+    assert expected_logs == model.evaluate(seq, verbose=0)
+    assert 0 == seq.epoch
+
+
+def test_fit_validation_data_is_evaluated_as_arrays_are(stored: Stored) -> None:
+    """Every validation figure of every epoch is that of arrays; validation_steps too."""
+    for steps in (None, 3):
+        from_files = make_model(metrics=["accuracy"]).fit(
+            stored.sequence(),
+            shuffle=False,
+            epochs=2,
+            validation_data=stored.sequence(shuffle=True),
+            validation_steps=steps,
+            verbose=0,
+        )
+        from_arrays = make_model(metrics=["accuracy"]).fit(
+            stored.x,
+            stored.y,
+            batch_size=8,
+            shuffle=False,
+            epochs=2,
+            validation_data=(stored.x, stored.y),
+            validation_steps=steps,
+            verbose=0,
+        )
+        assert from_arrays.history == from_files.history
+
+
+@pytest.mark.parametrize("labels", ["integers", "column", "one_hot"])
+def test_fit_class_weight_weighs_as_arrays(stored: Stored, tmp_path: Any, labels: str) -> None:
+    """Class weights are applied; a class without one counts once."""
+    y = {
+        "integers": stored.y,
+        "column": stored.y[:, None],
+        "one_hot": np.eye(3, dtype="float32")[stored.y],
+    }[labels]
+    np.save(tmp_path / "labels.npy", y)
+    weights = {0: 3.0, 2: 0.25}
+    models = []
+    for data in ("arrays", "files"):
+        model = make_model()
+        if labels == "one_hot":
+            model.compile("sgd", keras.losses.CategoricalCrossentropy(from_logits=True))
+        if data == "arrays":
+            model.fit(stored.x, y, batch_size=8, shuffle=False, class_weight=weights, verbose=0)
+        else:
+            seq = NpySequence(stored.x_path, tmp_path / "labels.npy", batch_size=8)
+            model.fit(seq, shuffle=False, class_weight=weights, verbose=0)
+        models.append(model)
+    unweighted = make_model()
+    unweighted.fit(stored.sequence(), shuffle=False, verbose=0)
+    assert_same_weights(*models)
+    assert not np.array_equal(unweighted.get_weights()[-1], models[1].get_weights()[-1])
+
+
+def test_fit_sample_weight_weighs_as_arrays(stored: Stored) -> None:
+    """Sample weights follow their rows, in file order and shuffled."""
+    order = rows_of_epoch(N, 0, batch_size=8, seed=3)
+    seq = NpySequence(stored.x_path, stored.y_path, stored.weight_path, batch_size=8, seed=3)
+    for shuffle, rows in ((False, list(range(N))), (True, order)):
+        from_arrays, from_files = make_model(), make_model()
+        from_arrays.fit(
+            stored.x[rows],
+            stored.y[rows],
+            sample_weight=stored.weight[rows],
+            batch_size=8,
+            shuffle=False,
+            verbose=0,
+        )
+        from_files.fit(seq, shuffle=shuffle, verbose=0)
+        assert_same_weights(from_arrays, from_files)
+
+
+def test_fit_class_weight_with_sample_weight_is_refused(stored: Stored) -> None:
+    """The two together are the error that Keras raises for arrays."""
+    seq = NpySequence(stored.x_path, stored.y_path, stored.weight_path, batch_size=8)
+    with pytest.raises(ValueError, match=r"cannot be used at the same time.*Received.*Multiply"):
+        make_model().fit(seq, class_weight={0: 2.0}, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param({"y": np.zeros(N)}, r"y is part of.*Received: y=.*Pass y= to", id="y"),
+        pytest.param(
+            {"sample_weight": np.ones(N)}, r"sample_weight is part of.*to NpySequence", id="weight"
+        ),
+        pytest.param({"batch_size": 16}, r"batch_size=16.*batch_size=8\. Pass", id="batch-size"),
+        pytest.param(
+            {"shuffle": "rows"}, r"shuffle must be.*Received: shuffle='rows'", id="shuffle"
+        ),
+    ],
+)
+def test_fit_argument_that_belongs_to_the_sequence_is_refused(
+    stored: Stored, arguments: Any, message: str
+) -> None:
+    """Nothing given to fit is silently dropped."""
+    with pytest.raises(ValueError, match=message):
+        make_model().fit(stored.sequence(), verbose=0, **arguments)
+
+
+def test_fit_same_batch_size_is_accepted(stored: Stored) -> None:
+    """A batch_size that agrees says nothing wrong."""
+    model = make_model()
+    model.fit(stored.sequence(), batch_size=8, shuffle=False, verbose=0)
+    assert_same_weights(fit_arrays(stored, [list(range(N))]), model)
+
+
+@pytest.mark.parametrize("steps", [3, 7, 10, 15])
+def test_fit_steps_per_epoch_continues_and_wraps(stored: Stored, steps: int) -> None:
+    """Epochs of any length cut one endless stream of passes, without a warning (7 batches)."""
+    batches: list[list[int]] = []
+    for epoch in range(-(-3 * steps // 7)):
+        order = rows_of_epoch(N, epoch, batch_size=8, seed=3)
+        batches += [order[start : start + 8] for start in range(0, N, 8)]
+    expected = make_model()
+    for rows in batches[: 3 * steps]:
+        expected.fit(stored.x[rows], stored.y[rows], batch_size=8, shuffle=False, verbose=0)
+    seq, model = stored.sequence(), make_model()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(seq, epochs=3, steps_per_epoch=steps, verbose=0)
+    assert_same_weights(expected, model)
+    # Read ahead or not, a pass counts when its first batch is trained on.
+    assert -(-3 * steps // 7) == seq.epoch
+
+
+@pytest.mark.parametrize("method", ["evaluate", "predict"])
+def test_steps_beyond_the_last_batch_end_as_with_arrays(stored: Stored, method: str) -> None:
+    """Evaluation serves every row once, whatever steps asks for; Keras warns of it."""
+    model = make_model()
+    with pytest.warns(UserWarning, match="ran out of data"):
+        result = getattr(model, method)(stored.sequence(), steps=20, verbose=0)
+    np.testing.assert_array_equal(getattr(model, method)(stored.sequence(), verbose=0), result)
+
+
+def test_fit_unshuffled_steps_beyond_the_last_batch_wrap_with_a_warning(stored: Stored) -> None:
+    """Rows that come twice in an epoch in file order are announced."""
+    model = make_model()
+    with pytest.warns(UserWarning, match=r"steps of 9 are more than the 7 batches"):
+        model.fit(stored.sequence(), shuffle=False, steps_per_epoch=9, verbose=0)
+    expected = fit_arrays(stored, [list(range(N)), list(range(16))])
+    assert_same_weights(expected, model)
+
+
+def test_fit_steps_per_execution_trains_as_arrays(stored: Stored) -> None:
+    """Three steps a call, the last call short: the same weights."""
+    from_arrays, from_files = make_model(steps_per_execution=3), make_model(steps_per_execution=3)
+    from_arrays.fit(stored.x, stored.y, batch_size=8, shuffle=False, epochs=2, verbose=0)
+    from_files.fit(stored.sequence(), shuffle=False, epochs=2, verbose=0)
+    assert_same_weights(from_arrays, from_files)
+
+
+def test_fit_drop_remainder_leaves_out_the_short_batch(stored: Stored) -> None:
+    """48 of 53 rows train; evaluation of the same sequence leaves out the others too."""
+    model = make_model()
+    model.fit(stored.sequence(drop_remainder=True), shuffle=False, verbose=0)
+    assert_same_weights(fit_arrays(stored, [list(range(48))]), model)
+    assert (48, 3) == model.predict(stored.sequence(drop_remainder=True), verbose=0).shape
+
+
+def test_fit_indices_trains_on_those_rows_alone(stored: Stored) -> None:
+    """A subset in file order is the subset of the arrays; shuffled, a permutation of it."""
+    rows = [5, 40, 2, 17, 30, 31, 9, 50, 51, 52, 0]
+    model = make_model()
+    model.fit(stored.sequence(indices=rows), shuffle=False, verbose=0)
+    assert_same_weights(fit_arrays(stored, [rows]), model)
+    seq = NpySequence(np.arange(N), batch_size=4, indices=rows, shuffle=True, seed=0)
+    shuffled = [int(row) for batch in seq for row in batch]
+    assert sorted(rows) == sorted(shuffled)
+    assert rows != shuffled
+
+
+def functional_model() -> keras.Model:
+    """Two inputs and two outputs, by name."""
+    keras.utils.set_random_seed(2)
+    image, number = keras.Input((6, 5), name="image", dtype="uint8"), keras.Input((2,), name="pair")
+    hidden = keras.layers.concatenate(
+        [keras.layers.Flatten()(keras_npy.NpyInputLayer()(image)), number]
+    )
+    outputs = {name: keras.layers.Dense(1, name=name)(hidden) for name in ("a", "b")}
+    model = keras.Model({"image": image, "pair": number}, outputs)
+    model.compile("sgd", loss={"a": "mse", "b": "mse"})
+    return model
+
+
+@pytest.mark.parametrize("weights", ["none", "one", "each"])
+def test_fit_dicts_train_as_dicts_of_arrays(stored: Stored, tmp_path: Any, weights: str) -> None:
+    """Several inputs and outputs, files and arrays mixed, with weights for all or each."""
+    rng = np.random.default_rng(0)
+    pair, a, b = rng.random((N, 2)), rng.random((N, 1)), rng.random((N, 1))
+    np.save(tmp_path / "pair.npy", pair.astype("float32"))
+    np.save(tmp_path / "a.npy", a)
+    sample_weight: Any = {"none": None, "one": stored.weight, "each": {"a": a[:, 0], "b": b[:, 0]}}
+    from_arrays, from_files = functional_model(), functional_model()
+    from_arrays.fit(
+        {"image": stored.x, "pair": pair.astype("float32")},
+        {"a": a, "b": b},
+        sample_weight=sample_weight[weights],
+        batch_size=8,
+        shuffle=False,
+        verbose=0,
+    )
+    seq = NpySequence(
+        {"image": stored.x_path, "pair": tmp_path / "pair.npy"},
+        {"a": tmp_path / "a.npy", "b": b},
+        sample_weight[weights],
+        batch_size=8,
+    )
+    from_files.fit(seq, shuffle=False, verbose=0)
+    assert_same_weights(from_arrays, from_files)
+    expected = from_arrays.predict({"image": stored.x, "pair": pair.astype("float32")}, verbose=0)
+    predicted = from_files.predict(seq, verbose=0)
+    for name in ("a", "b"):
+        np.testing.assert_array_equal(expected[name], predicted[name])
+
+
+def test_fit_class_weight_of_several_outputs_is_refused(stored: Stored) -> None:
+    """Class weights need one output, as with arrays."""
+    seq = NpySequence(stored.x_path, {"a": stored.y, "b": stored.y})
+    with pytest.raises(ValueError, match=r"single output.*several outputs.*sample_weight="):
+        make_model().fit(seq, class_weight={0: 2.0}, verbose=0)
+
+
+def test_predict_tuple_of_inputs_without_targets_is_not_taken_for_targets(stored: Stored) -> None:
+    """A tuple x is several inputs, never (x, y)."""
+    first, second = keras.Input((6, 5)), keras.Input((6, 5))
+    model = keras.Model((first, second), keras.layers.subtract([first, second]))
+    seq = NpySequence((stored.x_path, np.zeros((N, 6, 5), "uint8")), batch_size=8)
+    np.testing.assert_array_equal(stored.x.astype("float32"), model.predict(seq, verbose=0))
+
+
+class StopAfter(keras.callbacks.Callback):
+    """End training, or raise, after some batches."""
+
+    def __init__(self, num_batches: int, error: BaseException | None = None) -> None:
+        super().__init__()
+        self.left, self.error = num_batches, error
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.left -= 1
+        if self.left == 0:
+            if self.error is not None:
+                raise self.error
+            self.model.stop_training = True
+
+
+def test_fit_after_an_interrupt_starts_the_next_pass_and_leaves_no_thread(stored: Stored) -> None:
+    """Ctrl-C in a pass: the next fit is a whole pass of its own, and no thread stays behind."""
+    seq, model = stored.sequence(), make_model()
+    model.fit(seq, verbose=0)
+    threads = set(threading.enumerate())
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(seq, verbose=0, callbacks=[StopAfter(2, KeyboardInterrupt())])
+    assert threads == set(threading.enumerate())
+    assert 2 == seq.epoch
+    fresh, expected = make_model(), fit_arrays(stored, [rows_of_epoch(N, 2, batch_size=8, seed=3)])
+    fresh.fit(seq, verbose=0)
+    assert_same_weights(expected, fresh)
+
+
+def test_fit_stopped_early_counts_its_pass_once(stored: Stored) -> None:
+    """An early stop sends no end of epoch; the pass counts all the same."""
+    seq = stored.sequence()
+    make_model().fit(seq, epochs=5, verbose=0, callbacks=[StopAfter(9)])
+    assert 2 == seq.epoch
+
+
+def test_fit_in_two_threads_at_once_serves_each_its_own_rows(stored: Stored) -> None:
+    """One sequence, two trainings in file order at the same time: both are right."""
+    expected, seq = fit_arrays(stored, [list(range(N))] * 3), stored.sequence(shuffle=False)
+    models = [make_model(), make_model()]
+    threads = [
+        threading.Thread(target=model.fit, args=(seq,), kwargs={"epochs": 3, "verbose": 0})
+        for model in models
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    for model in models:
+        assert_same_weights(expected, model)
+
+
+def test_fit_file_replaced_while_training_stops_with_its_name(
+    stored: Stored, tmp_path: Any
+) -> None:
+    """Another file at the path ends training; the message names it and says what to do."""
+
+    class Replace(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            np.save(tmp_path / "other.npy", stored.x[::-1])
+            (tmp_path / "other.npy").replace(stored.x_path)
+
+    with pytest.raises(Exception, match=r"x\.npy: a file must not change while it is in use"):
+        make_model().fit(stored.sequence(), epochs=3, verbose=0, callbacks=[Replace()])

@@ -1,0 +1,106 @@
+"""Memory is a few batches, whatever the size of the file, and nothing leaks."""
+
+import gc
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import weakref
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_npy import NpySequence
+from tests.conftest import Stored, make_model
+
+_GROWTH = """
+    import sys
+    import numpy as np, keras, keras_npy
+    from keras_npy.demo import anonymous_bytes
+
+    path, y_path, batch_size = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    model = keras.Sequential([
+        keras_npy.Input(path), keras_npy.NpyInputLayer(), keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dense(1),
+    ])
+    model.compile("sgd", "mse")
+    # The graph, the optimizer and TensorFlow's pools are paid for before the measurement.
+    warm = keras_npy.NpySequence(path, y_path, batch_size=batch_size, indices=slice(0, 300))
+    model.fit(warm, verbose=0)
+    before = anonymous_bytes()
+    seq = keras_npy.NpySequence(path, y_path, batch_size=batch_size)
+    model.fit(seq, verbose=0)
+    print(anonymous_bytes() - before)
+"""
+
+
+@pytest.mark.parametrize("dtype", ["<u2", ">u2"], ids=["aliased", "copied"])
+def test_fit_over_500_mb_holds_a_few_batches(tmp_path: Path, dtype: str) -> None:
+    """An epoch over 500 MB grows RssAnon by less than 64 MB and 8 batches."""
+    num_rows, batch_size = 5_100, 32
+    shape = (num_rows, 128, 128, 3)
+    array = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.dtype(dtype), shape)
+    array[..., 0] = 7
+    array.flush()
+    assert 500e6 < array.nbytes
+    del array
+    np.save(tmp_path / "y.npy", np.zeros(num_rows, "float32"))
+    finished = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            textwrap.dedent(_GROWTH),
+            *map(str, (tmp_path / "x.npy", tmp_path / "y.npy", batch_size)),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert 0 == finished.returncode, finished.stderr[-3000:]
+    assert (64 << 20) + 8 * batch_size * 128 * 128 * 6 > int(finished.stdout)
+
+
+def test_fit_many_times_leaves_no_descriptor_and_no_thread(stored: Stored) -> None:
+    """Ten fits, abandoned iterators and new sequences: what was open before is open after."""
+    model = make_model()
+    model.fit(stored.sequence(), verbose=0)
+    gc.collect()
+    before = len(os.listdir("/proc/self/fd")), threading.active_count()
+    for _ in range(10):
+        seq = stored.sequence()
+        model.fit(seq, steps_per_epoch=2, verbose=0)
+        next(iter(seq))
+    del seq
+    gc.collect()
+    assert before == (len(os.listdir("/proc/self/fd")), threading.active_count())
+
+
+def test_sequence_is_freed_when_it_is_deleted(stored: Stored) -> None:
+    """Neither Keras nor TensorFlow keeps a sequence that was trained on."""
+    seq = stored.sequence()
+    make_model().fit(seq, verbose=0)
+    alive = weakref.ref(seq)
+    del seq
+    # The first frees Keras's model and with it TensorFlow's tensors, which own Python's objects.
+    gc.collect()
+    gc.collect()
+    assert alive() is None
+
+
+def test_sequence_iteration_peaks_at_a_few_batches(tmp_path: Path) -> None:
+    """A pass over 100 batches holds less than 4 of them at a time."""
+    import tracemalloc
+
+    np.save(tmp_path / "x.npy", np.zeros((6400, 1024), "uint8"))
+    seq = NpySequence(tmp_path / "x.npy", batch_size=64, shuffle=True, seed=0)
+    next(iter(seq))
+    tracemalloc.start()
+    try:
+        assert 100 == sum(1 for _ in seq)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 4 * 64 * 1024 + 6400 * 8 > peak_bytes

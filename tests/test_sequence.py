@@ -1,0 +1,243 @@
+"""`NpySequence` as an object: batches, order, errors, pickles."""
+
+import multiprocessing
+import pickle
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from keras_npy import NpyFileError, NpySequence
+from tests.conftest import Stored, rows_of_epoch, rows_served
+
+
+def test_getitem_serves_rows_in_file_order(stored: Stored) -> None:
+    """Batch i holds rows 8i to 8i + 7, as np.load has them."""
+    seq = stored.sequence()
+    assert 7 == len(seq) == seq.num_batches
+    for index in range(7):
+        x, y = seq[index]
+        np.testing.assert_array_equal(stored.x[8 * index : 8 * index + 8], x)
+        np.testing.assert_array_equal(stored.y[8 * index : 8 * index + 8], y)
+
+
+def test_getitem_last_batch_keeps_remainder(stored: Stored) -> None:
+    """53 rows in batches of 8 leave 5."""
+    assert (5, 6, 5) == stored.sequence()[6][0].shape
+    np.testing.assert_array_equal(stored.x[48:], stored.sequence()[-1][0])
+
+
+def test_getitem_gives_arrays_of_its_own(stored: Stored) -> None:
+    """A batch can be written to without touching the file or the next batch."""
+    seq = stored.sequence()
+    seq[0][0][...] = 0
+    np.testing.assert_array_equal(stored.x[:8], seq[0][0])
+
+
+@pytest.mark.parametrize("index", [7, -8, 100])
+def test_getitem_out_of_range_is_an_index_error(stored: Stored, index: int) -> None:
+    """Batch numbers end where the batches do."""
+    with pytest.raises(IndexError, match=rf"0 <= index < 7.*Received: {index}\."):
+        stored.sequence()[index]
+
+
+def test_getitem_slice_is_refused(stored: Stored) -> None:
+    """A sequence is indexed by batches; rows are chosen by indices."""
+    with pytest.raises(TypeError, match=r"number of a batch.*slice.*indices="):
+        stored.sequence()[0:2]
+
+
+def test_iteration_shuffled_is_a_fresh_permutation_each_time() -> None:
+    """Each pass over a shuffled sequence serves every row once, in a new order."""
+    seq = NpySequence(np.arange(100), batch_size=7, shuffle=True, seed=0)
+    passes = [[int(row) for batch in seq for row in batch] for _ in range(3)]
+    assert [list(range(100))] * 3 == [sorted(rows) for rows in passes]
+    assert 3 == len({tuple(rows) for rows in passes})
+    assert passes == [rows_of_epoch(100, epoch, batch_size=7, seed=0) for epoch in range(3)]
+
+
+def test_iteration_order_is_pinned() -> None:
+    """The order of a seed may change only with a new major version of the package."""
+    assert [3, 7, 6, 8, 4, 1, 0, 9, 5, 2] == rows_of_epoch(10, 0, batch_size=4, seed=0)
+
+
+def test_iteration_does_not_depend_on_batch_size() -> None:
+    """The same rows in the same order, cut into batches of any size."""
+    orders = [rows_of_epoch(1000, 4, batch_size=size, seed=9) for size in (1, 32, 999, 5000)]
+    assert [orders[0]] * 4 == orders
+
+
+def test_seed_drawn_follows_set_random_seed() -> None:
+    """Without a seed the order is random, and Keras's seed fixes it."""
+    keras.utils.set_random_seed(5)
+    first = rows_served(50, shuffle=True)
+    second = rows_served(50, shuffle=True)
+    keras.utils.set_random_seed(5)
+    assert first == rows_served(50, shuffle=True)
+    assert first != second
+
+
+@pytest.mark.parametrize(
+    ("indices", "expected"),
+    [
+        pytest.param(slice(2, 9, 3), [2, 5, 8], id="slice"),
+        pytest.param(range(4), [0, 1, 2, 3], id="range"),
+        pytest.param([7, 7, 1], [7, 7, 1], id="repeated"),
+        pytest.param([-1, -10], [9, 0], id="negative"),
+        pytest.param(np.arange(10) > 7, [8, 9], id="mask"),
+    ],
+)
+def test_indices_choose_rows_in_their_order(indices: Any, expected: list[int]) -> None:
+    """File order of a subset is the order of its indices."""
+    assert expected == rows_served(10, indices=indices, batch_size=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        pytest.param({"batch_size": 0}, ValueError, r"at least 1\. Received: batch_size=0", id="0"),
+        pytest.param({"batch_size": 2.0}, TypeError, r"integer.*batch_size=2\.0 of type", id="2.0"),
+        pytest.param({"batch_size": True}, TypeError, r"integer.*batch_size=True", id="true"),
+        pytest.param({"seed": -1}, ValueError, r"at least 0.*seed=-1", id="seed"),
+        pytest.param({"seed": "a"}, TypeError, r"integer.*seed='a'", id="seed-str"),
+        pytest.param({"shuffle": "rows"}, ValueError, r"shuffle must be.*'rows'", id="shuffle"),
+        pytest.param({"drop_remainder": 1}, TypeError, r"True or False.*1", id="drop"),
+        pytest.param(
+            {"drop_remainder": True, "batch_size": 60},
+            ValueError,
+            r"at least one batch.*batch_size=60 for 53 samples.*smaller",
+            id="no-batch-left",
+        ),
+        pytest.param({"indices": [53]}, IndexError, r"index < 53.*Received: 53", id="beyond"),
+        pytest.param({"indices": [0, -54]}, IndexError, r"Received: -54", id="before"),
+        pytest.param(
+            {"indices": np.ones(50, bool)}, ValueError, r"mask of shape \(50,\) for 53", id="mask"
+        ),
+        pytest.param({"indices": []}, ValueError, r"at least one row", id="none"),
+        pytest.param({"indices": [0.5]}, TypeError, r"integers or a boolean mask", id="floats"),
+    ],
+)
+def test_constructor_wrong_argument_is_refused(
+    stored: Stored, arguments: Any, error: type[Exception], message: str
+) -> None:
+    """Bad arguments are refused when the sequence is built."""
+    with pytest.raises(error, match=message):
+        stored.sequence(**arguments)
+
+
+def test_constructor_files_of_different_length_are_refused(stored: Stored, tmp_path: Path) -> None:
+    """Both files and both lengths are named."""
+    np.save(tmp_path / "short.npy", stored.y[:-1])
+    with pytest.raises(NpyFileError, match=r"short\.npy: .*x\.npy has N=53, .*short\.npy has N=52"):
+        NpySequence(stored.x_path, tmp_path / "short.npy")
+    with pytest.raises(NpyFileError, match=r"same number of samples.*N=53.*N=52"):
+        NpySequence(stored.x_path, stored.y_path, tmp_path / "short.npy")
+
+
+def test_constructor_sample_weight_without_targets_is_refused(stored: Stored) -> None:
+    """Weights weigh losses, which need targets."""
+    with pytest.raises(ValueError, match=r"sample_weight needs y.*Pass y="):
+        NpySequence(stored.x_path, sample_weight=stored.weight_path)
+
+
+def test_constructor_weights_of_another_structure_are_refused(stored: Stored) -> None:
+    """One array for all outputs, or one for each."""
+    with pytest.raises(ValueError, match=r"structure of y.*weight\.npy"):
+        NpySequence(
+            stored.x_path,
+            {"a": stored.y_path, "b": stored.y_path},
+            {"a": stored.weight_path},
+        )
+
+
+@pytest.mark.parametrize("source", [{}, (), [1, 2], None, 3.0], ids=repr)
+def test_constructor_what_is_no_source_is_refused(source: Any) -> None:
+    """Empty nests, lists of numbers and scalars are no data."""
+    with pytest.raises((TypeError, ValueError), match=r"[Ss]ource.*Received"):
+        NpySequence(source)
+
+
+def test_repr_says_rows_shapes_dtypes_batches_and_bytes(stored: Stored) -> None:
+    """One look tells what is served."""
+    text = repr(NpySequence({"image": stored.x_path}, stored.y_path, batch_size=8, seed=3))
+    for part in (
+        "x['image']: uint8 (53, 6, 5), 1.59 kB",
+        "x.npy",
+        "y: int64 (53,), 424 B",
+        "53 samples in 7 batches of 8, the last of 5",
+        "seed=3",
+    ):
+        assert part in text
+
+
+def test_specs_describe_batches(stored: Stored) -> None:
+    """Shapes with the batch axis, and dtypes, in the structure of the sources."""
+    seq = NpySequence({"a": stored.x_path}, stored.y_path, batch_size=8)
+    assert ("uint8", (None, 6, 5)) == (seq.x_spec["a"].dtype, seq.x_spec["a"].shape)
+    assert ("int64", (None,)) == (seq.y_spec.dtype, seq.y_spec.shape)
+    assert seq.sample_weight_spec is None
+    assert (8, 6, 5) == stored.sequence(drop_remainder=True).x_spec.shape
+
+
+def test_pickle_of_a_large_file_is_small_and_serves_the_same(tmp_path: Path) -> None:
+    """Paths are sent, not data; the count of passes stays where it is."""
+    np.save(tmp_path / "x.npy", np.arange(1_000_000).reshape(1000, 1000))
+    np.save(tmp_path / "y.npy", np.arange(1000))
+    seq = NpySequence(tmp_path / "x.npy", tmp_path / "y.npy", shuffle=True, seed=1)
+    seq.epoch = 4
+    pickled = pickle.dumps(seq)
+    assert 4000 > len(pickled)
+    again = pickle.loads(pickled)
+    assert 0 == again.epoch
+    seq.epoch = 0
+    for one, other in zip(seq, again, strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+        np.testing.assert_array_equal(one[1], other[1])
+
+
+def _first_row(seq: NpySequence, queue: Any) -> None:
+    queue.put(seq[1][1].tolist())
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_sequence_in_another_process_serves_the_same(stored: Stored, method: str) -> None:
+    """Works after fork and after spawn."""
+    context = multiprocessing.get_context(method)
+    queue = context.Queue()
+    process = context.Process(target=_first_row, args=(stored.sequence(), queue))
+    process.start()
+    assert stored.y[8:16].tolist() == queue.get(timeout=120)
+    process.join(timeout=60)
+    assert 0 == process.exitcode
+
+
+def test_epoch_can_be_set_and_is_checked(stored: Stored) -> None:
+    """Setting the epoch repeats or skips orders."""
+    seq = NpySequence(np.arange(50), shuffle=True, seed=0)
+    first = [int(row) for batch in seq for row in batch]
+    seq.epoch = 0
+    assert first == [int(row) for batch in seq for row in batch]
+    with pytest.raises(ValueError, match=r"epoch must be at least 0.*-1"):
+        seq.epoch = -1
+
+
+def test_getitem_after_the_file_changed_names_it(stored: Stored) -> None:
+    """A file written to under a sequence is an error, not other rows."""
+    seq = stored.sequence()
+    np.save(stored.x_path, stored.x[:20])
+    with pytest.raises(
+        NpyFileError, match=r"x\.npy: a file must not change.*Received.*another path"
+    ):
+        seq[0]
+
+
+def test_sequence_paths_survive_a_change_of_directory(
+    stored: Stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Relative paths are resolved when the sequence is built."""
+    monkeypatch.chdir(tmp_path)
+    seq = NpySequence("x.npy", "y.npy", batch_size=8)
+    monkeypatch.chdir("/")
+    np.testing.assert_array_equal(stored.x[:8], pickle.loads(pickle.dumps(seq))[0][0])

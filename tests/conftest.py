@@ -1,5 +1,8 @@
 """Files whose rows prove where they came from, and small models to train on them."""
 
+import subprocess
+import sys
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,3 +84,17 @@ def rows_of_epoch(num_samples: int, epoch: int, **arguments: Any) -> list[int]:
     rows = keras_npy.NpySequence(np.arange(num_samples), **{"shuffle": True, **arguments})
     rows.epoch = epoch
     return [int(row) for batch in rows for row in batch]
+
+
+def run_script(script: str, *arguments: object, timeout_s: int = 300) -> str:
+    """Run in a process of its own, which may crash, and return what it printed."""
+    finished = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+        cwd=Path(__file__).parent.parent,
+    )
+    assert 0 == finished.returncode, finished.stderr[-3000:]
+    return finished.stdout.strip()

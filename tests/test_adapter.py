@@ -1,8 +1,5 @@
 """The Keras boundary: what Keras is given, and what it is not."""
 
-import subprocess
-import sys
-import textwrap
 import warnings
 from typing import Any
 
@@ -12,7 +9,7 @@ import pytest
 from keras.src.trainers import data_adapters
 
 from keras_npy import NpyDataAdapter, NpySequence, adapter
-from tests.conftest import Stored, assert_same_weights, make_model, rows_of_epoch
+from tests.conftest import Stored, assert_same_weights, make_model, rows_of_epoch, run_script
 
 
 def test_wrap_again_changes_nothing() -> None:
@@ -79,14 +76,7 @@ def test_wrap_keras_looks_different_warns_once_and_still_trains() -> None:
         assert first != second and rows.epoch == 1
         print("trained")
     """
-    finished = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert "trained" == finished.stdout.strip(), finished.stderr
+    assert "trained" == run_script(script)
 
 
 def test_wrap_keras_without_the_base_class_still_imports() -> None:
@@ -105,14 +95,7 @@ def test_wrap_keras_without_the_base_class_still_imports() -> None:
         model.fit(keras_npy.NpySequence(np.zeros((10, 2)), np.zeros(10)), verbose=0)
         print("trained")
     """
-    finished = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert "trained" == finished.stdout.strip(), finished.stderr
+    assert "trained" == run_script(script)
 
 
 @pytest.mark.parametrize("shuffle", [False, True, "batch"])

@@ -1,8 +1,5 @@
 """The `tf.data` feed: aliased where rows can be, copied where they cannot, the same rows."""
 
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +8,12 @@ import pytest
 
 from keras_npy import NpyDataAdapter, NpySequence
 from keras_npy.feeds import tensorflow as feed
+from tests.conftest import run_script
 
 tf = pytest.importorskip("tensorflow", reason="the feed of the TensorFlow backend")
 
 DTYPES = ["bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"]
 DTYPES += ["float16", "float32", "float64", "complex64", "complex128"]
-
-
-def run_script(script: str, *arguments: object, timeout_s: int = 120) -> str:
-    """Run in a process of its own, which may crash, and return what it printed."""
-    finished = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        check=False,
-    )
-    assert 0 == finished.returncode, finished.stderr[-3000:]
-    return finished.stdout.strip()
 
 
 def served(seq: NpySequence, shuffle: Any = False, **arguments: Any) -> list[Any]:

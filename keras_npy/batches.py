@@ -15,6 +15,13 @@ from keras_npy.rows import Rows, Source, open_rows
 
 Sources: TypeAlias = Source | dict[str, Any] | tuple[Any, ...]
 
+# A block is what Python is asked for at once: enough batches that the call (110 us from
+# TensorFlow) costs little for each, no more rows than their numbers fit the cache, and no more
+# bytes than should be read ahead of their use.
+BLOCK_BATCHES_MAX = 128
+BLOCK_ROWS_MAX = 16_384
+BLOCK_BYTES_MAX = 32 << 20
+
 
 @dataclass(frozen=True)
 class Batches:
@@ -40,6 +47,14 @@ class Batches:
         """The leaves of `data`, in the order that `pack` takes them back."""
         return list(keras.tree.flatten(self.data))
 
+    @property
+    def block_batches(self) -> int:
+        """Batches that are planned, checked and read ahead together."""
+        batch_size = self.order.batch_size
+        batch_bytes = batch_size * sum(rows.row_bytes for rows in self.rows)
+        most_by_size = BLOCK_BYTES_MAX // max(batch_bytes, 1)
+        return max(1, min(BLOCK_BATCHES_MAX, BLOCK_ROWS_MAX // batch_size, most_by_size))
+
     def pack(self, leaves: list[Any]) -> tuple[Any, ...]:
         """Leaves, one for each of `rows`, in the structure of `data`."""
         packed: tuple[Any, ...] = keras.tree.pack_sequence_as(self.data, leaves)
@@ -49,6 +64,11 @@ class Batches:
         """Raise `NpyFileError` if a file is no longer the one that was opened."""
         for rows in self.rows:
             rows.check_unchanged()
+
+    def advise(self, indices: NDArray[np.int64]) -> None:
+        """Say which rows will be read soon."""
+        for rows in self.rows:
+            rows.advise(indices)
 
     def take(self, indices: NDArray[np.int64]) -> tuple[Any, ...]:
         """The rows at `indices` as new arrays, in the structure of `data`."""

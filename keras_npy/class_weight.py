@@ -1,5 +1,6 @@
 """`class_weight` as rows of sample weights, looked up as the labels are read."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,11 +32,7 @@ class ClassWeightRows(Rows):
                 f"(N, num_classes). Received: {y.name} of shape {y.shape}. "
                 "Pass sample_weight= to NpySequence instead."
             )
-        if not all(isinstance(key, int | np.integer) for key in class_weight):
-            raise ValueError(
-                "class_weight must be a dict of class number to weight. "
-                f"Received: {str(class_weight)[:100]}. Use the integers that y holds as keys."
-            )
+        _check_class_weight(class_weight)
         self.name = f"class_weight of {y.name}"
         self.shape = (len(y),)
         self.dtype = dtype
@@ -62,3 +59,17 @@ class ClassWeightRows(Rows):
 
     def check_unchanged(self) -> None:
         self._y.check_unchanged()
+
+
+def _check_class_weight(class_weight: object) -> None:
+    if not isinstance(class_weight, Mapping) or not all(
+        isinstance(key, int | np.integer)
+        and -(2**63) <= key < 2**63
+        and isinstance(weight, int | float | np.number)
+        and math.isfinite(weight)
+        for key, weight in class_weight.items()
+    ):
+        raise ValueError(
+            "class_weight must be a dict of class number to finite weight. "
+            f"Received: {str(class_weight)[:100]}. Use the integers that y holds as keys."
+        )

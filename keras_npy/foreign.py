@@ -30,17 +30,30 @@ def identify(start: bytes) -> tuple[str, str]:
     for signature, name, remedy in _FOREIGN_STARTS:
         if start.startswith(signature):
             return name, remedy
-    text = start.lstrip().lower()
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
         return "an HTML page", "Download the file itself, not the page about it."
     if not start.strip(b"\0"):
         return "zeros only", "Copy the file again; its contents were never written."
-    if all(byte in b"\t\n\r" or byte >= 32 for byte in start):
+    if _is_text(start):
         return f"text: {cut(start)}", "Read it with np.loadtxt and np.save the array."
     return f"{start[:8]!r}", "Save the array with np.save."
 
 
+def _is_text(start: bytes) -> bool:
+    # The end may cut a character in two, which "ignore" forgives; the rest must be whole.
+    decoded = start.decode("utf-8", "ignore")
+    is_whole = len(decoded.encode()) > len(start) - 4
+    return is_whole and all(char in "\t\n\r" or char.isprintable() for char in decoded)
+
+
 def cut(value: object) -> str:
-    """A value for an error message, in at most 100 characters."""
-    text = value.strip() if isinstance(value, str) else repr(value)
+    """A value for an error message: one printable line of at most 100 characters."""
+    if isinstance(value, str):
+        text = value.strip().encode("unicode_escape").decode()
+    else:
+        try:
+            text = repr(value)
+        except ValueError:  # Python prints no integer of more than 4,300 digits.
+            text = "a number of thousands of digits"
     return text if len(text) <= 100 else f"{text[:97]}..."

@@ -13,6 +13,7 @@ import mmap
 import os
 import re
 import stat
+import warnings
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -27,6 +28,9 @@ MAGIC = b"\x93NUMPY"
 # The limit that NumPy itself sets, because ast.literal_eval can crash on longer texts. NumPy
 # checks it after reading: a header declared as 1 GiB takes 2 GB of memory (NumPy 2.4).
 HEADER_BYTES_MAX = 10_000
+
+# What an array may have in every NumPy (1.26: 32, 2: 64); tensors have fewer.
+AXES_MAX = 32
 
 # What np.memmap and the three backends agree on. Longer floats have no tensor dtype.
 SUPPORTED_DTYPES = "bool, int8-64, uint8-64, float16-64, complex64-128"
@@ -149,26 +153,41 @@ def _fingerprint(status: os.stat_result) -> Fingerprint:
 
 
 def _local_path(path: str | os.PathLike[str]) -> str:
-    path = os.fspath(path)
-    if "://" in path:
+    path = os.fsdecode(path)
+    # pathlib makes "gs:/bucket" of an address; a scheme has two letters or more, a drive one.
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", path):
         raise NpyFileError(
             f"{path}: only files of this machine can be mapped. Received: an address. "
             "Mount the storage, or copy the file to a local disk."
+        )
+    if "\0" in path:
+        raise NpyFileError(
+            f"{cut(path)}: a path must hold no NUL. Received: {len(path)} characters with one. "
+            "Pass the path of one .npy file."
         )
     return os.path.abspath(path)
 
 
 def _open_regular(path: str) -> BinaryIO:
     # Looked at before it is opened, since opening alone can block (FIFO) or act (device);
-    # O_NONBLOCK for one that takes the file's place in between.
-    mode = os.stat(path).st_mode
-    if not stat.S_ISREG(mode):
-        kind = next((name for test, name in _KINDS if test(mode)), "no regular file")
+    # and again after, for one that took the file's place in between.
+    _check_regular(path, os.stat(path))
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        _check_regular(path, os.fstat(descriptor))
+        return open(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _check_regular(path: str, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kinds = (name for is_kind, name in _KINDS if is_kind(status.st_mode))
         raise NpyFileError(
-            f"{path}: only regular files can be mapped. Received: {kind}. "
-            "Pass the path of one .npy file."
+            f"{path}: only regular files can be mapped. "
+            f"Received: {next(kinds, 'no regular file')}. Pass the path of one .npy file."
         )
-    return open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
 
 
 _KINDS = (
@@ -228,6 +247,10 @@ def _parse_header(path: str, text: str) -> tuple[tuple[int, ...], np.dtype[Any],
         raise _bad_header(path, f"shape {cut(shape)}, not a tuple of integers")
     if any(size < 0 for size in shape):
         raise _bad_header(path, f"shape {cut(shape)}, with a negative axis")
+    if any(size >= 1 << 63 for size in shape):
+        raise _bad_header(path, f"shape {cut(shape)}, with an axis of 2**63 or more")
+    if len(shape) > AXES_MAX:
+        raise _bad_header(path, f"shape {cut(shape)}, of {len(shape)} axes")
     if type(fortran_order) is not bool:
         raise _bad_header(path, f"fortran_order {cut(fortran_order)}, neither True nor False")
     return shape, _parse_dtype(path, fields["descr"]), fortran_order
@@ -235,7 +258,10 @@ def _parse_header(path: str, text: str) -> tuple[tuple[int, ...], np.dtype[Any],
 
 def _literal(path: str, text: str) -> object:
     try:
-        return ast.literal_eval(text)
+        with warnings.catch_warnings():
+            # Escapes that Python does not know are warned of as if they stood in the program.
+            warnings.simplefilter("ignore")
+            return ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
         if "np.int64(" in text:
             raise NpyFileError(
@@ -284,12 +310,12 @@ def _check_streamable(header: NpyHeader) -> None:
         )
     if shape[0] == 0:
         raise NpyFileError(
-            f"{path}: a file must hold at least one row. Received: shape {shape}. "
+            f"{path}: a file must hold at least one row. Received: shape {cut(shape)}. "
             "Leave the empty file out."
         )
     if 0 in shape:
         raise NpyFileError(
-            f"{path}: a row must hold at least one value. Received: shape {shape}. "
+            f"{path}: a row must hold at least one value. Received: shape {cut(shape)}. "
             "Save rows that are not empty."
         )
     promised, held = header.data_bytes, header.fingerprint.size_bytes - header.offset_bytes

@@ -77,7 +77,10 @@ class Order:
         return first_batch * self.batch_size, min(last_batch * self.batch_size, num_served)
 
     def rows(self, epoch: int, first_batch: int, last_batch: int) -> Indices:
-        """File rows of batches `first_batch <= i < last_batch` of pass `epoch`, concatenated."""
+        """File rows of batches `first_batch <= i < last_batch` of pass `epoch`, concatenated.
+
+        The array may be shared: it must not be written to.
+        """
         start, stop = self.bounds(first_batch, last_batch)
         if self.shuffle == "rows":
             rows = permute(start, stop, self.num_samples, self.seed, epoch)
@@ -158,8 +161,8 @@ def permute(start: int, stop: int, num_rows: int, seed: int, epoch: int) -> Indi
     return _feistel_permutation(start, stop, num_rows, seed, epoch)
 
 
-# Two: the training pass and one more, such as the next pass while this one ends.
-@functools.lru_cache(maxsize=2)
+# A few sequences in use at once, such as several inputs or folds; 4 MiB at the most.
+@functools.lru_cache(maxsize=8)
 def _sorted_permutation(num_rows: int, seed: int, epoch: int) -> Indices:
     (key,) = _keys(1, seed, epoch)
     permutation = np.argsort(_hash(np.arange(num_rows, dtype=np.uint64) ^ key))

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_npy import npy_file
+from keras_npy import npy_file, read_ahead
 from keras_npy.npy_file import NpyFileError
 from keras_npy.order import to_indices
 
@@ -44,6 +44,10 @@ class Rows(ABC):
         """Raise `NpyFileError` if the rows are no longer those that were opened."""
         return
 
+    def advise(self, indices: NDArray[np.int64]) -> None:
+        """Say which rows will be read soon, so that a cold file is read ahead."""
+        return
+
     @property
     def array(self) -> Array | None:
         """All rows as one C-contiguous array of `dtype`, if they lie so in memory."""
@@ -65,7 +69,12 @@ class Rows(ABC):
         return self.shape[0]
 
     def __getitem__(self, index: Any) -> Array:
-        """Rows by integer, slice, integer array or boolean mask, with NumPy's meaning."""
+        """Rows by integer, slice, integers or boolean mask, with NumPy's meaning; at least one."""
+        if isinstance(index, tuple):
+            raise TypeError(
+                "Rows are indexed on axis 0 alone. "
+                f"Received: a tuple of {len(index)} indices. Take the rows first: rows[i][:, j]."
+            )
         if isinstance(index, int | np.integer):
             row: Array = self.take(to_indices([index], len(self)))[0]
             return row
@@ -100,7 +109,7 @@ class ArrayRows(Rows):
             out = np.empty((len(indices), *self.row_shape), self.dtype)
         if self.dtype.kind == "b":
             np.not_equal(self._array.view(np.uint8)[indices], 0, out=out)
-        elif self._array.dtype.isnative and self._array.flags.aligned:
+        elif self._array.dtype.isnative and _is_behaved(self._array):
             # mode="raise", the default, gathers into a buffer of its own first (NumPy 2.4).
             np.take(self._array, indices, axis=0, out=out, mode="clip")
         else:
@@ -108,12 +117,28 @@ class ArrayRows(Rows):
         return out
 
 
+def _is_behaved(array: Array) -> bool:
+    # np.take copies the whole of any other array first (NumPy 2.4).
+    return array.flags.c_contiguous and array.flags.aligned
+
+
 class FileRows(ArrayRows):
     """Rows of one `.npy` file, mapped read-only."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.header = npy_file.read_header(path)
+        self._map()
+
+    def _map(self) -> None:
         super().__init__(npy_file.map_data(self.header), name=self.header.path)
+        self._can_look = read_ahead.can_look(self.header.path)
+
+    def advise(self, indices: NDArray[np.int64]) -> None:
+        # The rows of a Fortran-order file are strewn over all of it: there is nothing to ask for.
+        if self._array.flags.c_contiguous:
+            read_ahead.advise_rows(
+                self._array.ctypes.data, self.row_bytes, indices, can_look=self._can_look
+            )
 
     def check_unchanged(self) -> None:
         npy_file.check_unchanged(self.header)
@@ -126,7 +151,7 @@ class FileRows(ArrayRows):
 def _reopen(header: npy_file.NpyHeader) -> FileRows:
     rows = FileRows.__new__(FileRows)
     rows.header = header
-    ArrayRows.__init__(rows, npy_file.map_data(header), name=header.path)
+    rows._map()
     return rows
 
 
@@ -168,6 +193,11 @@ def _checked_array(array: Array) -> Array:
         raise NpyFileError(
             f"An array must have one of the dtypes {npy_file.SUPPORTED_DTYPES}. {received} "
             "Convert it with astype first."
+        )
+    if isinstance(array, np.ma.MaskedArray):
+        raise NpyFileError(
+            f"An array must have no mask, which would be lost. {received} "
+            "Fill it with array.filled(value) first."
         )
     if array.ndim == 0 or 0 in array.shape:
         raise NpyFileError(

@@ -138,9 +138,9 @@ def test_class_weight_labels_of_more_axes_are_refused(shape: tuple[int, ...]) ->
         pytest.param(np.array([1.0, 2.0]), id="array-of-weights"),
     ],
 )
-def test_class_weight_keys_that_are_no_integers_are_refused(class_weight: Any) -> None:
+def test_class_weight_that_cannot_be_looked_up_is_refused(class_weight: Any) -> None:
     """Only class numbers can be found in labels."""
     received = re.escape(str(class_weight))
-    message = rf"dict of class number to weight.*Received: {received}.*integers that y holds"
+    message = rf"dict of class number to finite weight.*Received: {received}.*integers that y holds"
     with pytest.raises(ValueError, match=message):
         weights([0, 1], class_weight)

@@ -65,6 +65,7 @@ def empty_archive() -> bytes:
 
 
 def num_open_files() -> int:
+    """Descriptors of this process; what earlier tests left may be closed at any time."""
     return len(os.listdir("/proc/self/fd"))
 
 
@@ -80,7 +81,7 @@ def assert_refused(path: str | Path, rule: str, received: str, remedy: str) -> N
     with pytest.raises(NpyFileError, match=sentences(path, rule, received, remedy)) as refusal:
         read_header(path)
     assert "allow_pickle" not in str(refusal.value)
-    assert num_open == num_open_files()
+    assert num_open >= num_open_files()
 
 
 # What is read.
@@ -154,7 +155,7 @@ def test_read_header_missing_file_lets_the_systems_error_pass(tmp_path: Path) ->
     num_open = num_open_files()
     with pytest.raises(FileNotFoundError, match=re.escape(str(tmp_path / "x.npy"))):
         read_header(tmp_path / "x.npy")
-    assert num_open == num_open_files()
+    assert num_open >= num_open_files()
 
 
 @contextmanager
@@ -501,7 +502,7 @@ def test_read_header_mutated_file_is_read_or_refused(
             outcomes["refused"] += 1
         except Exception as error:
             raise AssertionError(f"{damaged!r}") from error
-    assert num_open == num_open_files()
+    assert num_open >= num_open_files()
     # Both happen often, or the mutations test nothing.
     assert min(outcomes.values()) > 500, outcomes
 
@@ -532,7 +533,7 @@ def test_map_data_array_gone_leaves_nothing_open(opened: NpyHeader) -> None:
     view = map_data(opened)[1:]
     assert [[3, 4, 5]] == view.tolist()
     del view
-    assert num_open == num_open_files()
+    assert num_open >= num_open_files()
 
 
 def truncate(path: str) -> None:
@@ -590,7 +591,7 @@ def test_map_data_changed_file_is_not_mapped(
     num_open = num_open_files()
     with pytest.raises(NpyFileError, match=sentences(opened.path, *CHANGED)):
         map_data(opened)
-    assert num_open == num_open_files()
+    assert num_open >= num_open_files()
 
 
 def test_check_unchanged_deleted_file_is_no_fault(opened: NpyHeader) -> None:
@@ -606,3 +607,27 @@ def test_map_data_deleted_file_lets_the_systems_error_pass(opened: NpyHeader) ->
     os.unlink(opened.path)
     with pytest.raises(FileNotFoundError, match=re.escape(opened.path)):
         map_data(opened)
+
+
+@pytest.mark.parametrize(
+    ("start", "looks_like"),
+    [
+        pytest.param(b"\xff" * 600, "b'\\\\xff", id="white-pixels"),
+        pytest.param("\ufeff<!DOCTYPE html>".encode(), "an HTML page", id="html-behind-a-bom"),
+        pytest.param("1;2;é\n".encode() * 100, "text: b.1;2;", id="utf-8-cut-in-a-character"),
+    ],
+)
+def test_read_header_other_files_are_not_mistaken(
+    tmp_path: Path, start: bytes, looks_like: str
+) -> None:
+    """Bytes are called text only if they are UTF-8 that can be printed."""
+    path = tmp_path / "x.npy"
+    path.write_bytes(start)
+    with pytest.raises(NpyFileError, match=rf"Received: {looks_like}"):
+        read_header(path)
+
+
+def test_read_header_address_as_a_path_object_is_refused() -> None:
+    """pathlib folds the two slashes of an address into one."""
+    with pytest.raises(NpyFileError, match=r"^gs:/bucket/x\.npy: only files of this machine"):
+        read_header(Path("gs://bucket/x.npy"))

@@ -454,3 +454,9 @@ def test_rows_in_a_child_process_are_the_same(path: Path, method: str) -> None:
     )
     assert 0 == finished.returncode, finished.stderr[-3000:]
     assert str(np.load(path)[[9, 0, 4]].tolist()) == finished.stdout.splitlines()[-1]
+
+
+def test_open_rows_masked_array_is_refused() -> None:
+    """A mask would be lost without a word."""
+    with pytest.raises(NpyFileError, match=r"no mask.*Received: an array of.*filled"):
+        open_rows(np.ma.array([1, 2, 3], mask=[0, 1, 0]))

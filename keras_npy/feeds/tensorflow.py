@@ -18,12 +18,6 @@ from keras_npy.batches import Batches
 from keras_npy.buffers import BufferPool, is_aligned
 from keras_npy.rows import Array, Rows
 
-# A block is one call into Python. Enough batches that the call costs little for each; no more
-# rows than their numbers fit the cache.
-BLOCK_BATCHES_MAX = 128
-BLOCK_ROWS_MAX = 16_384
-BLOCK_BYTES_MAX = 32 << 20
-
 # Copied batches up to this size are copied a block at a time: a call for each would cost more
 # than the second copy that cutting up the block takes.
 COPY_BLOCK_BATCH_BYTES = 64 << 10
@@ -79,7 +73,7 @@ class _Feed:
         self._copies_blocks = bool(self._copied) and (
             self._order.batch_size * _row_bytes(self._copied) <= COPY_BLOCK_BATCH_BYTES
         )
-        self._block_batches = _batches_per_block(self._order.batch_size, _row_bytes(self._rows))
+        self._block_batches = batches.block_batches
         self._num_blocks = -(-self._order.num_batches // self._block_batches)
         # Lent to: the stages' parallel calls and queues, the model's step, and slack for
         # TensorFlow, which lets go of an array only at its next call into Python.
@@ -160,6 +154,8 @@ class _Feed:
         last = min(first + self._block_batches, order.num_batches)
         rows = np.zeros((last - first, order.batch_size), np.int64)
         wanted = order.rows(int(epoch), first, last)
+        # The block before this one is being read meanwhile: `prefetch` is a block ahead.
+        self._batches.advise(wanted)
         rows.reshape(-1)[: len(wanted)] = wanted
         sizes = np.full(last - first, order.batch_size, np.int64)
         sizes[-1] -= rows.size - len(wanted)
@@ -246,12 +242,6 @@ def _take(anchor: Any, indices: Any) -> Any:
 
 def _note_pass(anchor: Any, epoch: Any) -> Any:
     return _FEEDS[int(anchor[0])].note_pass(epoch)
-
-
-def _batches_per_block(batch_size: int, row_bytes: int) -> int:
-    batch_bytes = batch_size * max(row_bytes, 1)
-    most = min(BLOCK_BATCHES_MAX, BLOCK_ROWS_MAX // batch_size, BLOCK_BYTES_MAX // batch_bytes)
-    return max(1, most)
 
 
 def _row_bytes(rows: list[Rows]) -> int:

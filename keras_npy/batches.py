@@ -15,9 +15,9 @@ from keras_npy.rows import Rows, Source, open_rows
 
 Sources: TypeAlias = Source | dict[str, Any] | tuple[Any, ...]
 
-# A block is what Python is asked for at once: enough batches that the call (110 us from
-# TensorFlow) costs little for each, no more rows than their numbers fit the cache, and no more
-# bytes than should be read ahead of their use.
+# A block is what Python is asked for at once: enough batches that the call costs little for
+# each, no more rows than their numbers fit the cache, and no more bytes than should be read
+# ahead of their use.
 BLOCK_BATCHES_MAX = 128
 BLOCK_ROWS_MAX = 16_384
 BLOCK_BYTES_MAX = 32 << 20

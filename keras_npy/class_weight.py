@@ -65,7 +65,7 @@ def _check_class_weight(class_weight: object) -> None:
     if not isinstance(class_weight, Mapping) or not all(
         isinstance(key, int | np.integer)
         and -(2**63) <= key < 2**63
-        and isinstance(weight, int | float | np.number)
+        and isinstance(weight, int | float | np.integer | np.floating)
         and math.isfinite(weight)
         for key, weight in class_weight.items()
     ):

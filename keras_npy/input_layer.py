@@ -176,7 +176,10 @@ def Input(source: Any, name: str | None = None) -> Any:
         structure of them.
 
     Raises:
-        ValueError: If the source cannot be streamed, or a name is given for several inputs.
+        NpyFileError: If a file or array cannot be streamed.
+        ValueError: If a name is given for several inputs.
+        TypeError: If the source is none of these.
+        OSError: If the system refuses access to a file.
 
     Example:
 

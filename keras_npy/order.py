@@ -19,9 +19,9 @@ Shuffle = Literal["rows", "batch"] | None
 
 Indices = NDArray[np.int64]
 
-# Up to here a pass sorts one random key per row, which is as uniform as the keys are (at most
-# 512 KiB, about 5 ms an epoch). A Feistel network over a few hundred rows is not: its halves
-# hold too few values. Above, the network needs no memory and about 45 ns a row.
+# Up to here a pass sorts one random key per row, at most 512 KiB, which is as uniform as the keys
+# are. A Feistel network over a few hundred rows is not: its halves hold too few values. Above,
+# the network needs no memory.
 SORTED_ROWS_MAX = 1 << 16
 
 # Four rounds are the least that a pseudo-random permutation needs (Luby and Rackoff, 1988).

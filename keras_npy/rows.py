@@ -6,6 +6,7 @@ above know rows by their shape, their dtype and `take`, and never see a file.
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -50,7 +51,7 @@ class Rows(ABC):
 
     @property
     def array(self) -> Array | None:
-        """All rows as one C-contiguous array of `dtype`, if they lie so in memory."""
+        """All rows as one read-only C-contiguous array of `dtype`, if they lie so in memory."""
         return None
 
     @property
@@ -96,14 +97,6 @@ class ArrayRows(Rows):
         self.dtype = array.dtype.newbyteorder("=")
         self._array = array
 
-    @property
-    def array(self) -> Array | None:
-        array = self._array
-        # A bool file may hold bytes other than 0 and 1, which only `take` makes booleans.
-        if self.dtype.kind == "b" or not array.flags.c_contiguous or not array.dtype.isnative:
-            return None
-        return array
-
     def take(self, indices: NDArray[np.int64], out: Array | None = None) -> Array:
         if out is None:
             out = np.empty((len(indices), *self.row_shape), self.dtype)
@@ -131,14 +124,25 @@ class FileRows(ArrayRows):
 
     def _map(self) -> None:
         super().__init__(npy_file.map_data(self.header), name=self.header.path)
-        self._can_look = read_ahead.can_look(self.header.path)
+
+    @property
+    def array(self) -> Array | None:
+        array = self._array
+        # A bool file may hold bytes other than 0 and 1, which only `take` makes booleans.
+        if self.dtype.kind == "b" or not array.flags.c_contiguous or not array.dtype.isnative:
+            return None
+        return array
 
     def advise(self, indices: NDArray[np.int64]) -> None:
         # The rows of a Fortran-order file are strewn over all of it: there is nothing to ask for.
         if self._array.flags.c_contiguous:
             read_ahead.advise_rows(
-                self._array.ctypes.data, self.row_bytes, indices, can_look=self._can_look
+                self._array.ctypes.data, self.row_bytes, indices, self._are_resident
             )
+
+    def _are_resident(self, offsets: Sequence[int]) -> bool:
+        first = self.header.offset_bytes
+        return read_ahead.are_resident(self.header.path, [first + offset for offset in offsets])
 
     def check_unchanged(self) -> None:
         npy_file.check_unchanged(self.header)
@@ -204,5 +208,5 @@ def _checked_array(array: Array) -> Array:
             f"An array must hold at least one row, and a row one value. {received} "
             "Axis 0 counts the samples."
         )
-    # A subclass would bring its own indexing with it; np.memmap would also be pickled whole.
+    # A subclass would bring its own indexing with it.
     return np.asarray(array)

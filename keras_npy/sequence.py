@@ -127,7 +127,11 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
 
     @property
     def epoch(self) -> int:
-        """Shuffled passes started so far, which numbers the next one. It can be set."""
+        """Shuffled passes started so far, which numbers the next one. It can be set.
+
+        A pass counts when its first batch is handed over; under a TensorFlow strategy that
+        prefetches to its devices, when it is handed to the strategy.
+        """
         return self._epoch
 
     @epoch.setter
@@ -163,7 +167,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             )
         if not -self.num_batches <= index < self.num_batches:
             raise IndexError(
-                f"Batch numbers lie in 0 <= index < {self.num_batches}. "
+                f"Batch numbers lie in {-self.num_batches} <= index < {self.num_batches}. "
                 f"Received: {index}. Use len(sequence) for the number of batches."
             )
         self._was_indexed = True
@@ -333,7 +337,7 @@ def _named_leaves(nest: Any) -> Iterator[tuple[str, Rows]]:
 
 def _readable(nbytes: float) -> str:
     for unit in ("B", "kB", "MB", "GB"):
-        if nbytes < 1000:
+        if nbytes < 999.5:
             return f"{nbytes:.3g} {unit}"
         nbytes /= 1000
     return f"{nbytes:.3g} TB"

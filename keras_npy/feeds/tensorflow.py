@@ -1,7 +1,7 @@
 """Batches as a `tf.data.Dataset`: order from Python once per block, bytes by TensorFlow.
 
-A numpy_function call costs about 110 us, as much as a small batch, so Python is asked once for
-a block of many batches. Rows of a mapped file never pass through Python at all: a tensor
+A call into Python costs as much as a small batch, so Python is asked once for a block of many
+batches. Rows of a mapped file never pass through Python at all: a tensor
 aliases the mapping, and TensorFlow's own kernels gather or slice it. Rows that cannot be
 aliased are copied into recycled memory that TensorFlow adopts.
 """
@@ -22,14 +22,14 @@ from keras_npy.rows import Array, Rows
 # than the second copy that cutting up the block takes.
 COPY_BLOCK_BATCH_BYTES = 64 << 10
 
-# A fixed small depth beat AUTOTUNE on two cores: 1.00x against 0.80x of arrays in RAM.
+# A fixed small depth beat AUTOTUNE on two cores (DESIGN, section 4, fact 14).
 PARALLEL_CALLS = 2
 PREFETCH_BATCHES = 2
 
 
 # tf.numpy_function holds every function that it is given in a list of the default graph, for
 # ever (TensorFlow 2.21): a method would keep its feed, the sequence and the open files. It is
-# given `_call` instead, which finds the feed by its number.
+# given the module's functions below instead, which find the feed by its number.
 _FEEDS: "weakref.WeakValueDictionary[int, _Feed]" = weakref.WeakValueDictionary()
 _NUMBERS = itertools.count()
 
@@ -53,7 +53,7 @@ class _Feed:
     Stages, each an element of a block or of a batch:
 
     1. `_count_blocks`, in Python: the epoch that the iterator begins with, drawn when its first
-       batch is asked for. No function is nested in it: instantiating one costs 10 ms a pass.
+       batch is asked for. No function is nested in it: it would be instantiated each pass.
        `Dataset.scan` would carry the epoch as well, but its function stays in the default graph
        for ever (TensorFlow 2.21).
     2. `_plan_block`, in Python: which rows the block's batches hold.

@@ -53,6 +53,20 @@ class Order:
         """The same rows in another order."""
         return dataclasses.replace(self, shuffle=shuffle)
 
+    def subset(self, positions: Indices) -> "Order":
+        """The rows at these positions of the unshuffled pass, each below `num_samples`."""
+        indices = positions if self.indices is None else self.indices[positions]
+        return dataclasses.replace(self, num_samples=len(indices), indices=indices)
+
+    def check_num_batches(self) -> None:
+        """Raise `ValueError` if `drop_remainder` leaves out the only batch."""
+        if self.num_batches == 0:
+            raise ValueError(
+                "drop_remainder=True must leave at least one batch. "
+                f"Received: batch_size={self.batch_size} for {self.num_samples} samples. "
+                "Take a smaller batch_size, or drop_remainder=False."
+            )
+
     @property
     def num_batches(self) -> int:
         if self.drop_remainder:

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_npy.checks import check_integer
 from keras_npy.labels import read_classes
-from keras_npy.order import Indices, Order, to_indices
+from keras_npy.order import Indices, Order, to_indices, to_rows
 from keras_npy.subsets import fold_rows, split_rows
 
 
@@ -42,7 +42,7 @@ class Parts:
         >>> [batch.tolist() for batch in evens.subset([4, 0])]
         [[8, 0]]
         """
-        order = self._order.subset(to_indices(indices, self._order.num_samples))
+        order = self._order.subset(to_rows(indices, self._order.num_samples))
         order.check_num_batches()
         # Copied as if pickled: the rows are shared, the lock and the count of passes are not.
         part = copy.copy(self)
@@ -136,7 +136,9 @@ class Parts:
                 f"Received: {len(outputs)} outputs. "
                 "Use stratify=False, or choose the rows with subset."
             )
-        return read_classes(outputs[0], self._order.indices, at_least=at_least)
+        chosen = self._order.indices
+        rows = None if chosen is None else to_indices(chosen, len(outputs[0]))
+        return read_classes(outputs[0], rows, at_least=at_least)
 
 
 def _checked(seed: int | None) -> int:

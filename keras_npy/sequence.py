@@ -12,7 +12,7 @@ from keras_npy.batches import Batches, Sources, common_length, open_data
 from keras_npy.checks import check_integer
 from keras_npy.class_weight import ClassWeightRows
 from keras_npy.describe import describe
-from keras_npy.order import Order, Shuffle, to_indices
+from keras_npy.order import Order, Shuffle, to_rows
 from keras_npy.parts import Parts
 from keras_npy.rows import Rows
 
@@ -39,7 +39,7 @@ class NpySequence(Parts, keras.utils.PyDataset):  # type: ignore[misc] # Keras s
             every backend. `None` draws one, as `keras.utils.set_random_seed` decides.
         drop_remainder: Leave out the last batch if it is shorter than `batch_size`.
         indices: The rows to use and their order: a slice, a range, integers or a boolean
-            mask. `None` for all.
+            mask. `None` for all. Integers and masks take 8 bytes a row, and are pickled.
 
     Raises:
         NpyFileError: If a file cannot be streamed, or files differ in length.
@@ -85,7 +85,7 @@ class NpySequence(Parts, keras.utils.PyDataset):  # type: ignore[misc] # Keras s
             )
         self._data = open_data(x, y, sample_weight)
         num_rows = common_length(self._data)
-        chosen = None if indices is None else to_indices(indices, num_rows)
+        chosen = None if indices is None else to_rows(indices, num_rows)
         self._shuffle = shuffle
         self._order = Order(
             num_samples=num_rows if chosen is None else len(chosen),

@@ -84,6 +84,8 @@ class NpyDataAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
         )
         self._start_counted_pass = batches.start_pass
         self._batches: Batches = dataclasses.replace(batches, start_pass=self._start_pass)
+        # Shared by all passes, so that a pass begins with the memory of the one before.
+        self._gather = numpy_feed.make_gather(self._batches)
         # A symbolic build takes a batch before fit begins, and fit then ends the epoch that it
         # never began (Keras 3.15, `reset`): a pass started before that has trained nothing.
         self._provisional_epoch: int | None = None
@@ -93,13 +95,13 @@ class NpyDataAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
         return tensorflow_feed.make_dataset(self._batches)
 
     def get_numpy_iterator(self) -> Iterator[Any]:
-        return numpy_feed.iterate(self._batches)
+        return numpy_feed.iterate(self._batches, self._gather)
 
     def get_jax_iterator(self) -> Iterator[Any]:
-        return numpy_feed.iterate(self._batches)
+        return numpy_feed.iterate(self._batches, self._gather)
 
     def get_torch_dataloader(self) -> Any:
-        return get_torch_dataloader(numpy_feed.iterate(self._batches))
+        return get_torch_dataloader(numpy_feed.iterate(self._batches, self._gather))
 
     @property
     def num_batches(self) -> int | None:

@@ -20,15 +20,15 @@ import keras
 from keras_npy.batches import Batches
 from keras_npy.feeds import numpy as numpy_feed
 from keras_npy.feeds import tensorflow as tensorflow_feed
+from keras_npy.feeds import torch as torch_feed
 from keras_npy.sequence import NpySequence, ShuffleArgument
 
 try:
     from keras.src.trainers import data_adapters
     from keras.src.trainers.data_adapters.data_adapter import DataAdapter
-    from keras.src.trainers.data_adapters.data_adapter_utils import get_torch_dataloader
 except ImportError:
     # A Keras that moved its private modules: `wrap_get_data_adapter` says what follows.
-    data_adapters, DataAdapter, get_torch_dataloader = None, object, None
+    data_adapters, DataAdapter = None, object
 
 _KNOWN_PARAMETERS = (
     "x",
@@ -101,7 +101,7 @@ class NpyDataAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
         return numpy_feed.iterate(self._batches, self._gather)
 
     def get_torch_dataloader(self) -> Any:
-        return get_torch_dataloader(numpy_feed.iterate(self._batches, self._gather))
+        return torch_feed.make_loader(self._batches, self._gather)
 
     @property
     def num_batches(self) -> int | None:

@@ -21,15 +21,15 @@ import keras
 from keras_npy.batches import Batches
 from keras_npy.feeds import numpy as numpy_feed
 from keras_npy.feeds import tensorflow as tensorflow_feed
+from keras_npy.feeds import torch as torch_feed
 from keras_npy.sequence import NpySequence, ShuffleArgument
 
 try:
     from keras.src.trainers import data_adapters
     from keras.src.trainers.data_adapters.data_adapter import DataAdapter
-    from keras.src.trainers.data_adapters.data_adapter_utils import get_torch_dataloader
 except ImportError:
     # A Keras that moved its private modules: `wrap_get_data_adapter` says what follows.
-    data_adapters, DataAdapter, get_torch_dataloader = None, object, None
+    data_adapters, DataAdapter = None, object
 
 _KNOWN_PARAMETERS = (
     "x",
@@ -81,6 +81,8 @@ class NpyDataAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
         )
         self._start_counted_pass = batches.start_pass
         self._batches: Batches = dataclasses.replace(batches, start_pass=self._start_pass)
+        # Shared by all passes, so that a pass begins with the memory of the one before.
+        self._gather = numpy_feed.make_gather(self._batches)
         # A symbolic build takes a batch before fit begins, and fit then resets (Keras 3.15): a
         # pass started before the first reset has trained nothing.
         self._provisional_epoch: int | None = None
@@ -90,13 +92,13 @@ class NpyDataAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
         return tensorflow_feed.make_dataset(self._batches)
 
     def get_numpy_iterator(self) -> Iterator[Any]:
-        return numpy_feed.iterate(self._batches)
+        return numpy_feed.iterate(self._batches, self._gather)
 
     def get_jax_iterator(self) -> Iterator[Any]:
-        return numpy_feed.iterate(self._batches)
+        return numpy_feed.iterate(self._batches, self._gather)
 
     def get_torch_dataloader(self) -> Any:
-        return get_torch_dataloader(numpy_feed.iterate(self._batches))
+        return torch_feed.make_loader(self._batches, self._gather)
 
     @property
     def num_batches(self) -> int | None:

@@ -1,0 +1,126 @@
+"""Batches as a `torch.utils.data.DataLoader`, whose workers are not needed.
+
+Tensors are made over the memory that the rows are gathered into, without another copy: recycled
+NumPy buffers on the CPU, pinned memory of torch's own where a CUDA device reads it.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_npy.batches import Batches
+from keras_npy.feeds import numpy as numpy_feed
+from keras_npy.feeds.numpy import Gather
+from keras_npy.order import Indices
+from keras_npy.rows import Array, Rows
+
+# Torch stores these, but hardly computes with them. Keras takes the wider dtype too (Keras 3.15).
+_WIDER_DTYPES: dict[str, np.dtype[Any]] = {"uint16": np.dtype("int32"), "uint32": np.dtype("int64")}
+
+
+def make_loader(batches: Batches, gather: Gather) -> Any:
+    """A `DataLoader` of batches of tensors, in the structure of `batches.data`.
+
+    Each iteration is a pass of its own, or many passes if `batches.is_endless`; nothing is read
+    or counted before its first batch is asked for. uint16 comes as int32 and uint32 as int64.
+
+    Args:
+        batches: What to read.
+        gather: As `numpy_feed.make_gather` makes it, for tensors that stay on the CPU.
+
+    Raises:
+        ValueError: If torch has no dtype for a source.
+    """
+    from torch.utils.data import DataLoader, IterableDataset
+
+    tensor_batches = dataclasses.replace(
+        batches, data=keras.tree.map_structure(_readable, batches.data)
+    )
+
+    class Passes(IterableDataset):  # type: ignore[misc] # Its types are not followed.
+        """Whole batches, pass after pass."""
+
+        def __iter__(self) -> Iterator[Any]:
+            return _iterate(tensor_batches, gather)
+
+    # Without `collate_fn`, a tuple of several inputs becomes a list (torch 2.13).
+    return DataLoader(Passes(), batch_size=None, collate_fn=_unchanged)
+
+
+def _iterate(batches: Batches, gather: Gather) -> Iterator[Any]:
+    import torch
+
+    device = _keras_device()
+
+    def gather_tensor(rows: Rows, indices: Indices) -> Any:
+        return torch.from_numpy(gather(rows, indices))
+
+    def gather_pinned(rows: Rows, indices: Indices) -> Any:
+        # Not from a pool of ours: torch uses pinned memory again only when the copies from it
+        # are done, of which Python knows nothing.
+        dtype = torch.from_numpy(np.empty(0, rows.dtype)).dtype
+        pinned = torch.empty((len(indices), *rows.row_shape), dtype=dtype, pin_memory=True)
+        rows.take(indices, pinned.numpy())
+        return pinned
+
+    def move(batch: Any) -> Any:
+        return keras.tree.map_structure(
+            lambda tensor: tensor.to(device, non_blocking=device.type == "cuda"), batch
+        )
+
+    if device.type == "cuda":
+        return map(move, numpy_feed.iterate(batches, gather_pinned))
+    tensors = numpy_feed.iterate(batches, gather_tensor)
+    return tensors if device.type == "cpu" else map(move, tensors)
+
+
+def _keras_device() -> Any:
+    """Where Keras puts tensors, which its public functions tell only by doing so."""
+    import torch
+
+    if keras.backend.backend() != "torch":
+        return torch.device("cpu")
+    return keras.ops.convert_to_tensor(torch.empty(0)).device
+
+
+def _unchanged(batch: Any) -> Any:
+    return batch
+
+
+def _readable(rows: Rows) -> Rows:
+    """Rows of a dtype that torch computes with."""
+    if rows.dtype.name == "uint64":
+        raise ValueError(
+            "The torch backend has no uint64. "
+            f"Received: {rows.name} of dtype uint64. "
+            'Save the array as int64 with array.astype("int64").'
+        )
+    wider = _WIDER_DTYPES.get(rows.dtype.name)
+    return rows if wider is None else WidenedRows(rows, wider)
+
+
+class WidenedRows(Rows):
+    """Rows of a wider dtype, which holds every value of theirs."""
+
+    def __init__(self, rows: Rows, dtype: np.dtype[Any]) -> None:
+        self.name = rows.name
+        self.shape = rows.shape
+        self.dtype = dtype
+        self._rows = rows
+
+    def take(self, indices: NDArray[np.int64], out: Array | None = None) -> Array:
+        taken = self._rows.take(indices)
+        if out is None:
+            return taken.astype(self.dtype)
+        out[...] = taken
+        return out
+
+    def check_unchanged(self) -> None:
+        self._rows.check_unchanged()
+
+    def advise(self, indices: NDArray[np.int64]) -> None:
+        self._rows.advise(indices)

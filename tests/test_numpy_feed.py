@@ -1,0 +1,329 @@
+"""The NumPy feed: the rows of the order, gathered ahead, in memory that is never overwritten."""
+
+import gc
+import itertools
+import threading
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from keras_npy import NpyDataAdapter, NpyFileError, NpySequence
+from keras_npy.feeds import numpy as numpy_feed
+from tests.conftest import Stored, rows_of_epoch, run_script
+
+
+def read_ahead_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if "read-ahead" in thread.name]
+
+
+@pytest.fixture
+def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hand over each batch on its own, as those above a megabyte are."""
+    monkeypatch.setattr(numpy_feed, "CHUNK_BYTES", 1)
+
+
+def numbered(num_rows: int, row_shape: tuple[int, ...] = (48, 8), dtype: str = "int64") -> Any:
+    """Rows that are each full of their own number."""
+    numbers = np.arange(num_rows).reshape(-1, *[1 for _ in row_shape])
+    return np.broadcast_to(numbers, (num_rows, *row_shape)).astype(dtype)
+
+
+# Rows.
+
+
+@pytest.mark.parametrize("shuffle", [False, True, "batch"])
+@pytest.mark.parametrize("chunk_bytes", [1, 500, 1 << 20])
+def test_iterate_serves_the_rows_of_the_order_in_aligned_arrays(
+    stored: Stored, monkeypatch: pytest.MonkeyPatch, shuffle: Any, chunk_bytes: int
+) -> None:
+    """Every batch holds the rows of its place, from a multiple of 64 bytes, however handed over."""
+    monkeypatch.setattr(numpy_feed, "CHUNK_BYTES", chunk_bytes)
+    order = list(range(53))
+    if shuffle:
+        order = rows_of_epoch(53, 0, batch_size=8, seed=3, shuffle=shuffle)
+    feed = NpyDataAdapter(stored.sequence(), shuffle=shuffle).get_jax_iterator()
+    for start in range(0, 53, 8):
+        x, y = next(feed)
+        rows = order[start : start + 8]
+        np.testing.assert_array_equal(stored.x[rows], x)
+        np.testing.assert_array_equal(stored.y[rows], y)
+        assert (0, 0) == (x.ctypes.data % 64, y.ctypes.data % 64)
+    assert [] == list(feed)
+
+
+def test_iterate_keeps_the_structure_of_the_sources(stored: Stored) -> None:
+    """Dicts and tuples come as they were given."""
+    seq = NpySequence({"a": stored.x, "b": (stored.y, stored.weight)}, stored.y, batch_size=53)
+    ((x, y),) = list(NpyDataAdapter(seq).get_jax_iterator())
+    np.testing.assert_array_equal(stored.weight, x["b"][1])
+    np.testing.assert_array_equal(stored.x, x["a"])
+    np.testing.assert_array_equal(stored.y, y)
+
+
+# Passes.
+
+
+def test_iterate_endless_counts_a_pass_with_its_first_batch(stored: Stored) -> None:
+    """Read ahead or not: 7 batches are pass 0, and the eighth, when it is asked for, begins 1."""
+    seq = stored.sequence()
+    adapter = NpyDataAdapter(seq, shuffle=True, _is_endless=True)
+    adapter.on_epoch_end()
+    feed = adapter.get_jax_iterator()
+    counted, served = [], []
+    for x, _ in itertools.islice(feed, 16):
+        counted.append(seq.epoch)
+        served.append(x)
+    assert [1] * 7 + [2] * 7 + [3] * 2 == counted
+    for epoch in (0, 1):
+        order = rows_of_epoch(53, epoch, batch_size=8, seed=3)
+        pass_rows = np.concatenate(served[7 * epoch : 7 * epoch + 7])
+        np.testing.assert_array_equal(stored.x[order], pass_rows)
+    feed.close()
+
+
+def test_iterate_never_asked_starts_nothing(stored: Stored) -> None:
+    """Keras makes an iterator at the end of a pass and throws it away."""
+    seq = stored.sequence()
+    feed = NpyDataAdapter(seq, shuffle=True).get_jax_iterator()
+    assert (0, []) == (seq.epoch, read_ahead_threads())
+    del feed
+
+
+# The thread.
+
+
+@pytest.mark.usefixtures("one_by_one")
+def test_iterate_gathers_two_batches_while_one_is_used() -> None:
+    """Without being asked: two more than were handed over, and no third."""
+    gathered = []
+    batches = NpySequence(numbered(60), batch_size=4).batches(shuffle=False)
+    gather = numpy_feed.make_gather(batches)
+
+    def watched(rows: Any, indices: Any) -> Any:
+        gathered.append(int(indices[0]) // 4)
+        return gather(rows, indices)
+
+    feed = numpy_feed.iterate(batches, watched)
+    for number in range(5):
+        next(feed)
+        expected = list(range(number + 3))
+        for _ in range(2000):
+            if gathered == expected:
+                break
+            time.sleep(0.005)
+        time.sleep(0.02)
+        assert expected == gathered
+    feed.close()
+
+
+def close(feed: Any) -> None:
+    feed.close()
+
+
+def exhaust(feed: Any) -> None:
+    for _ in feed:
+        pass
+
+
+def interrupt(feed: Any) -> None:
+    def consume() -> None:
+        for _ in feed:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        consume()
+    feed.close()
+
+
+@pytest.mark.parametrize("end", [close, exhaust, interrupt], ids=lambda end: end.__name__)
+@pytest.mark.usefixtures("one_by_one")
+def test_thread_ends_with_the_pass(end: Callable[[Any], None]) -> None:
+    """One thread runs for a pass, and none after it."""
+    feed = NpyDataAdapter(NpySequence(numbered(60), batch_size=4)).get_jax_iterator()
+    next(feed)
+    assert 1 == len(read_ahead_threads())
+    end(feed)
+    assert [] == read_ahead_threads()
+    assert [] == list(feed)
+
+
+@pytest.mark.parametrize("in_circle", [False, True], ids=["alone", "in-a-circle"])
+@pytest.mark.usefixtures("one_by_one")
+def test_thread_ends_with_an_abandoned_iterator(in_circle: bool) -> None:
+    """What nobody holds any more is collected, the thread holds nothing of it."""
+    feed = NpyDataAdapter(
+        NpySequence(numbered(60), batch_size=4), _is_endless=True
+    ).get_jax_iterator()
+    next(feed)
+    if in_circle:
+        circle: list[Any] = [feed]
+        circle.append(circle)
+        del circle
+    assert 1 == len(read_ahead_threads())
+    del feed
+    gc.collect()
+    assert [] == read_ahead_threads()
+
+
+def test_thread_does_not_keep_the_process() -> None:
+    """A process that ends in the midst of a pass ends."""
+    script = """
+        import numpy as np, keras_npy
+        rows = keras_npy.NpySequence(np.zeros((1000, 1 << 16), "uint8"), batch_size=32)
+        feed = keras_npy.NpyDataAdapter(rows).get_numpy_iterator()
+        next(feed)
+        held = [feed]
+        print("ended")
+    """
+    assert "ended" == run_script(script, timeout_s=60)
+
+
+@pytest.mark.parametrize("error", [OSError("disk"), KeyboardInterrupt(), StopIteration()], ids=repr)
+@pytest.mark.usefixtures("one_by_one")
+def test_next_raises_what_stopped_the_thread(error: BaseException) -> None:
+    """The original exception comes in place of the batch that failed, after all before it."""
+    batches = NpySequence(numbered(60), batch_size=4).batches(shuffle=False)
+
+    def failing(rows: Any, indices: Any) -> Any:
+        if indices[0] == 12:
+            raise error
+        return rows.take(indices)
+
+    feed = numpy_feed.iterate(batches, failing)
+    assert [0, 4, 8] == [int(next(feed)[0][0, 0, 0]) for _ in range(3)]
+    if isinstance(error, StopIteration):
+        # Inside a generator Python makes this one a RuntimeError, and names it as the cause.
+        with pytest.raises(RuntimeError, match="StopIteration"):
+            next(feed)
+    else:
+        with pytest.raises(type(error)) as caught:
+            next(feed)
+        assert error is caught.value
+    assert [] == list(feed)
+    assert [] == read_ahead_threads()
+
+
+def test_next_file_changed_since_it_was_opened_raises_its_name(stored: Stored) -> None:
+    """Another file at the path stops the pass before its rows are used."""
+    seq = stored.sequence()
+    np.save(stored.x_path.with_name("other.npy"), stored.x[::-1])
+    stored.x_path.with_name("other.npy").replace(stored.x_path)
+    with pytest.raises(NpyFileError, match=r"x\.npy: a file must not change"):
+        next(NpyDataAdapter(seq).get_jax_iterator())
+    assert [] == read_ahead_threads()
+
+
+def test_iterate_in_two_threads_serves_each_its_own_pass(stored: Stored) -> None:
+    """Two iterators of one adapter share memory, never a batch."""
+    adapter = NpyDataAdapter(NpySequence(numbered(997), batch_size=8))
+    wrong = []
+
+    def consume() -> None:
+        for _ in range(5):
+            for number, (x,) in enumerate(adapter.get_jax_iterator()):
+                expected = numbered(997)[number * 8 : number * 8 + 8]
+                if not np.array_equal(expected, x):
+                    wrong.append(number)
+
+    threads = [threading.Thread(target=consume) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    assert [] == wrong
+
+
+# Memory.
+
+
+def test_iterate_kept_batches_never_change_and_others_are_recycled() -> None:
+    """Every fifth batch is kept for three passes; the memory of the others comes again."""
+    adapter = NpyDataAdapter(NpySequence(numbered(400), batch_size=8))
+    kept: list[tuple[int, np.ndarray]] = []
+    addresses = set()
+    for _ in range(3):
+        for number, (x,) in enumerate(adapter.get_jax_iterator()):
+            addresses.add(x.ctypes.data)
+            if number % 5 == 0:
+                kept.append((number, x))
+    assert 30 == len(kept)
+    assert len(addresses) < 3 * 50
+    for number, x in kept:
+        np.testing.assert_array_equal(numbered(400)[number * 8 : number * 8 + 8], x)
+
+
+@pytest.mark.parametrize("mapped", [False, True], ids=["array", "file"])
+def test_iterate_file_order_hands_out_no_view_of_the_source(mapped: bool, tmp_path: Path) -> None:
+    """A batch in file order is a copy: writing to it leaves the source as it was."""
+    source: Any = numbered(24)
+    if mapped:
+        np.save(tmp_path / "x.npy", source)
+        source = tmp_path / "x.npy"
+    feed = NpyDataAdapter(NpySequence(source, batch_size=8)).get_jax_iterator()
+    for (x,) in feed:
+        x[...] = -1
+    first = next(NpyDataAdapter(NpySequence(source, batch_size=24)).get_jax_iterator())[0]
+    np.testing.assert_array_equal(numbered(24), first)
+
+
+def jax_arrays(feed: Iterator[Any]) -> Iterator[tuple[Any, int, int]]:
+    """As fit hands them to a compiled step: where the batch lies, and where JAX uses it."""
+    jax = pytest.importorskip("jax")
+    cpu = jax.devices("cpu")[0]
+    for (x,) in feed:
+        array = jax.device_put(x, cpu)
+        yield array, x.ctypes.data, array.unsafe_buffer_pointer()
+
+
+def test_iterate_kept_jax_arrays_never_change() -> None:
+    """JAX uses the memory of a batch in place, and keeps it while an array lives."""
+    adapter = NpyDataAdapter(NpySequence(numbered(400, dtype="int32"), batch_size=8))
+    kept, num_aliased, addresses = [], 0, set()
+    for _ in range(3):
+        for number, (array, address, used) in enumerate(jax_arrays(adapter.get_jax_iterator())):
+            num_aliased += address == used
+            addresses.add(address)
+            if number % 5 == 0:
+                kept.append((number, array))
+    # Else the test would prove nothing: JAX copied, or memory never came again.
+    assert 150 == num_aliased
+    assert len(addresses) < 150
+    for number, array in kept:
+        expected = numbered(400, dtype="int32")[number * 8 : number * 8 + 8]
+        np.testing.assert_array_equal(expected, np.asarray(array))
+
+
+def test_iterate_jax_step_that_has_not_run_yet_keeps_its_batch() -> None:
+    """Steps are only queued when the next batches are gathered; each sees its own rows."""
+    jax = pytest.importorskip("jax")
+
+    @jax.jit
+    def slow_sum(x: Any) -> Any:
+        weights = jax.numpy.ones((384, 384)) / 384
+        rows = x.reshape(8, 384).astype("float32")
+        return jax.lax.fori_loop(0, 60, lambda _, rows: rows @ weights, rows).mean()
+
+    adapter = NpyDataAdapter(NpySequence(numbered(400, dtype="int32"), batch_size=8))
+    means = [slow_sum(x) for _ in range(2) for (x,) in adapter.get_jax_iterator()]
+    expected = np.tile(np.arange(400).reshape(50, 8).mean(axis=1), 2)
+    np.testing.assert_allclose(expected, np.array(means), rtol=1e-4)
+
+
+@pytest.mark.usefixtures("one_by_one")
+def test_iterate_peaks_at_a_few_batches() -> None:
+    """A pass over 100 batches holds less than 6: two ahead, two that wait, one that is used."""
+    seq = NpySequence(np.zeros((6400, 1024), "uint8"), batch_size=64)
+    adapter = NpyDataAdapter(seq)
+    next(adapter.get_jax_iterator())
+    tracemalloc.start()
+    try:
+        assert 100 == sum(1 for _ in adapter.get_jax_iterator())
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 6 * 64 * 1024 + 6400 * 8 > peak_bytes

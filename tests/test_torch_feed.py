@@ -1,0 +1,133 @@
+"""The torch feed: tensors over the gathered memory, and a new pass for each iteration."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from keras_npy import NpyDataAdapter, NpySequence
+from keras_npy.feeds import torch as torch_feed
+from tests.conftest import Stored, rows_of_epoch
+
+torch = pytest.importorskip("torch")
+
+
+def test_loader_each_iteration_is_a_pass_of_its_own(stored: Stored) -> None:
+    """One loader, iterated as often as wanted: fresh orders, each row once."""
+    seq = stored.sequence()
+    loader = NpyDataAdapter(seq, shuffle=True).get_torch_dataloader()
+    assert isinstance(loader, torch.utils.data.DataLoader)
+    assert 0 == seq.epoch
+    for epoch in range(3):
+        order = rows_of_epoch(53, epoch, batch_size=8, seed=3)
+        batches = list(loader)
+        np.testing.assert_array_equal(stored.x[order], torch.cat([x for x, _ in batches]).numpy())
+        np.testing.assert_array_equal(stored.y[order], torch.cat([y for _, y in batches]).numpy())
+    assert 3 == seq.epoch
+
+
+def test_loader_iterator_that_is_never_used_starts_nothing(stored: Stored) -> None:
+    """Keras makes an iterator at the end of a pass and throws it away."""
+    seq = stored.sequence()
+    iter(NpyDataAdapter(seq, shuffle=True).get_torch_dataloader())
+    assert 0 == seq.epoch
+
+
+def test_loader_keeps_the_structure_of_the_sources(stored: Stored) -> None:
+    """A tuple of inputs stays one, which torch's own collation would make a list."""
+    seq = NpySequence((stored.x, {"b": stored.y}), stored.y, batch_size=53)
+    ((x, y),) = list(NpyDataAdapter(seq).get_torch_dataloader())
+    assert isinstance(x, tuple)
+    np.testing.assert_array_equal(stored.x, x[0].numpy())
+    np.testing.assert_array_equal(stored.y, x[1]["b"].numpy())
+    np.testing.assert_array_equal(stored.y, y.numpy())
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [
+        *[(name, name) for name in ("bool", "int8", "uint8", "int16", "int32", "int64")],
+        *[(name, name) for name in ("float16", "float32", "float64", "complex64", "complex128")],
+        ("uint16", "int32"),
+        ("uint32", "int64"),
+        (">u2", "int32"),
+        (">f4", "float32"),
+    ],
+)
+def test_loader_dtype_is_that_of_keras_and_keeps_every_value(dtype: str, expected: str) -> None:
+    """Dtypes that torch hardly computes with are widened, as Keras widens arrays."""
+    top = {"b": 1, "f": 60000, "c": 60000}.get(np.dtype(dtype).kind)
+    top = np.iinfo(dtype).max if top is None else top
+    array = np.array([0, 1, top] * 5).astype(dtype).reshape(5, 3)
+    ((x,),) = list(NpyDataAdapter(NpySequence(array, batch_size=5)).get_torch_dataloader())
+    assert getattr(torch, expected) is x.dtype
+    np.testing.assert_array_equal(array, x.numpy())
+
+
+def test_loader_uint64_is_refused_by_name(tmp_path: Any) -> None:
+    """Keras has no torch dtype for it either; the message names the file."""
+    np.save(tmp_path / "x.npy", np.zeros((3, 2), "uint64"))
+    adapter = NpyDataAdapter(NpySequence(tmp_path / "x.npy"))
+    with pytest.raises(ValueError, match=r"no uint64\. Received: .*x\.npy of dtype.*int64"):
+        adapter.get_torch_dataloader()
+
+
+def test_loader_kept_tensors_never_change_and_share_the_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A tensor lies where its rows were gathered, and keeps that memory while it lives."""
+    gathered = set()
+    numbers = np.broadcast_to(np.arange(400)[:, None], (400, 96)).astype("int32")
+    adapter = NpyDataAdapter(NpySequence(numbers, batch_size=8))
+    from_numpy = torch.from_numpy
+
+    def watched(array: np.ndarray) -> Any:
+        gathered.add(array.ctypes.data)
+        return from_numpy(array)
+
+    monkeypatch.setattr(torch, "from_numpy", watched)
+    kept = []
+    for _ in range(3):
+        for number, (x,) in enumerate(adapter.get_torch_dataloader()):
+            assert x.data_ptr() in gathered
+            if number % 5 == 0:
+                kept.append((number, x[1:]))
+    assert len(gathered) < 150
+    for number, x in kept:
+        np.testing.assert_array_equal(numbers[number * 8 + 1 : number * 8 + 8], x.numpy())
+
+
+def test_loader_for_cuda_gathers_into_pinned_memory_and_copies_without_waiting(
+    monkeypatch: pytest.MonkeyPatch, stored: Stored
+) -> None:
+    """With no CUDA device here, what torch is asked for is recorded instead."""
+    asked: list[str] = []
+    empty = torch.empty
+
+    def pinned(shape: Any, **arguments: Any) -> Any:
+        if "pin_memory" in arguments:
+            asked.append(f"pin_memory={arguments.pop('pin_memory')}")
+        return empty(shape, **arguments)
+
+    def to(tensor: Any, device: Any, non_blocking: bool = False) -> Any:
+        asked.append(f"to {device.type}, non_blocking={non_blocking}")
+        return tensor
+
+    cuda = SimpleNamespace(type="cuda")
+    monkeypatch.setattr(torch_feed, "_keras_device", lambda: cuda)
+    monkeypatch.setattr(torch, "empty", pinned)
+    monkeypatch.setattr(torch.Tensor, "to", to)
+    batches = list(NpyDataAdapter(stored.sequence()).get_torch_dataloader())
+    assert {"pin_memory=True": 14, "to cuda, non_blocking=True": 14} == {
+        line: asked.count(line) for line in asked
+    }
+    np.testing.assert_array_equal(stored.x, torch.cat([x for x, _ in batches]).numpy())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_loader_on_cuda_keeps_every_value(stored: Stored) -> None:
+    """Batches that are on the device while others are gathered are the file's rows."""
+    loader = NpyDataAdapter(stored.sequence()).get_torch_dataloader()
+    batches = list(loader)
+    np.testing.assert_array_equal(stored.x, torch.cat([x for x, _ in batches]).cpu().numpy())

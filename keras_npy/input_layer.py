@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_npy.formats import DataFormat, Shape, StoredFormat, make_layout
-from keras_npy.scaling import Axis, Numbers, make_scaling
+from keras_npy.inputs import input_specs
+from keras_npy.scaling import Axis, Numbers, make_scaling, natural_scale
 
 
 @keras.saving.register_keras_serializable(package="keras_npy")
@@ -22,7 +24,7 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
 
     Args:
         scale: Factor of every value, or one for each index of `axis`. The default turns `uint8`
-            into [0, 1]. It is never guessed from the data.
+            into [0, 1]. It is never guessed from the data; see `for_data`.
         offset: Added after scaling; likewise one, or one for each index of `axis`.
         mean: Subtracted from scaled values; likewise. `None` leaves them.
         variance: Scaled values are divided by its square root, at least 1e-7. With `mean`.
@@ -85,6 +87,42 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
             self._check_axis_means_channels()
         self.supports_masking = True
         self.built = True
+
+    @classmethod
+    def for_data(cls, source: Any, **kwargs: Any) -> "NpyInputLayer":
+        """A layer with the scale of the stored dtype.
+
+        Args:
+            source: An `NpySequence` of one input, the path of an `.npy` file, or an array.
+            **kwargs: Of `NpyInputLayer`, but for `scale`.
+
+        Returns:
+            a layer whose `scale` brings the greatest value of an integer dtype to 1: 1/255 for
+            `uint8`, 1/65535 for `uint16`, 1/32767 for `int16`, whose least value becomes
+            -1.00003. For floats and `bool` it is 1: what floats range over is not guessed.
+
+        Raises:
+            TypeError: If the source has several inputs.
+            ValueError: If `scale` is given too.
+
+        Example:
+
+        >>> 1 / NpyInputLayer.for_data(np.zeros((2, 3), "uint16")).scale
+        65535.0
+        """
+        if "scale" in kwargs:
+            raise ValueError(
+                "for_data picks the scale from the stored dtype. "
+                f"Received: scale={kwargs['scale']!r:.100} as well. "
+                "Leave it out, or call NpyInputLayer(scale=...)."
+            )
+        spec = input_specs(source)
+        if not isinstance(spec, keras.InputSpec):
+            raise TypeError(
+                "for_data needs a source of one input, since a layer has one. "
+                f"Received: {len(spec)} inputs. Pass the path or array of the layer's own input."
+            )
+        return cls(scale=natural_scale(np.dtype(spec.dtype)), **kwargs)
 
     @property
     def scale(self) -> Any:

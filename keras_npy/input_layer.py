@@ -1,13 +1,17 @@
 """From stored values to what a model takes, inside the graph."""
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
+from keras_npy import statistics
+from keras_npy.blocks import iterate_blocks
 from keras_npy.formats import DataFormat, Shape, StoredFormat, make_layout
 from keras_npy.inputs import input_specs
+from keras_npy.pipelines import NUMPY_OPS
 from keras_npy.scaling import Axis, Numbers, make_scaling, natural_scale
 
 
@@ -26,7 +30,7 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
         scale: Factor of every value, or one for each index of `axis`. The default turns `uint8`
             into [0, 1]. It is never guessed from the data; see `for_data`.
         offset: Added after scaling; likewise one, or one for each index of `axis`.
-        mean: Subtracted from scaled values; likewise. `None` leaves them.
+        mean: Subtracted from scaled values; likewise. `None` leaves them, until `adapt`.
         variance: Scaled values are divided by its square root, at least 1e-7. With `mean`.
         axis: Axis or axes of the **output**, the batch included, that have numbers of their own.
             `None` for one number over all values. Under `data_format="channels_first"` the
@@ -136,12 +140,12 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
 
     @property
     def mean(self) -> Any:
-        """Mean of scaled values: a float, a list, or `None`."""
+        """Mean of scaled values: a float, a list, or `None` before `adapt`."""
         return self._scaling.get_config()["mean"]
 
     @property
     def variance(self) -> Any:
-        """Variance of scaled values: a float, a list, or `None`."""
+        """Variance of scaled values: a float, a list, or `None` before `adapt`."""
         return self._scaling.get_config()["variance"]
 
     @property
@@ -164,6 +168,39 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
     def data_format(self) -> DataFormat | None:
         """Where the output has its channels; `None` if the axes are left alone."""
         return self._layout.data_format
+
+    def adapt(self, data: Any) -> None:
+        """Take `mean` and `variance` from data, in one pass of a few MiB of memory.
+
+        Replaces those that the layer has. They are of values as `scale` and `offset` leave
+        them, so the output has mean 0 and variance 1 whatever the scale. As with
+        `keras.layers.Normalization`, adapt before `fit`, `predict` or `export`: what Keras has
+        compiled keeps the numbers that it was compiled with.
+
+        Args:
+            data: Of the layer's stored shape, and of the rows to train on: an `NpySequence`,
+                the path of an `.npy` file, an array, a `tf.data.Dataset`, or an iterable of
+                batches, of which `(x, y)` counts as `x`.
+
+        Raises:
+            NpyFileError: If a file cannot be streamed.
+            TypeError: If the data is nothing of the kind, or has several inputs.
+            ValueError: If the data is empty, endless, not finite, or does not fit the layer.
+
+        Example:
+
+        >>> layer = NpyInputLayer(scale=0.5)
+        >>> layer.adapt(np.array([[0, 10], [4, 10]]))
+        >>> layer.mean, layer.variance
+        ([1.0, 5.0], [1.0, 0.0])
+        """
+        self._check_axis_means_channels()
+        with contextlib.closing(iterate_blocks(data)) as blocks:
+            moments = statistics.stream(
+                (self._layout.apply(block, NUMPY_OPS) for block in blocks),
+                self._scaling.kept_axes,
+            )
+        self._scaling = self._scaling.with_moments(moments.mean, moments.variance)
 
     def call(self, inputs: Any) -> Any:
         return self._computed(inputs, keras.ops)

@@ -11,7 +11,7 @@ from keras_npy import statistics
 from keras_npy.blocks import iterate_blocks
 from keras_npy.formats import DataFormat, Shape, StoredFormat, make_layout
 from keras_npy.inputs import input_specs
-from keras_npy.pipelines import NUMPY_OPS
+from keras_npy.pipelines import NUMPY_OPS, pipeline_ops
 from keras_npy.scaling import Axis, Numbers, make_scaling, natural_scale
 
 
@@ -52,7 +52,8 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
     Returns:
         the compute dtype, float32 unless a policy says otherwise: `(b, H, W, C)` or
         `(b, C, H, W)`, in [0, 1] for `uint8` and the default scale; within 1 ULP of
-        `inputs / 255` in NumPy, because compiled graphs multiply by the reciprocal.
+        `inputs / 255` in NumPy, because compiled graphs multiply by the reciprocal. In a Grain
+        pipeline a NumPy array, in `Dataset.map` a TensorFlow tensor, on every backend.
 
     Raises:
         TypeError: If a number is none.
@@ -201,6 +202,13 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
                 self._scaling.kept_axes,
             )
         self._scaling = self._scaling.with_moments(moments.mean, moments.variance)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        inputs = args[0] if args else kwargs.get("inputs")
+        ops = pipeline_ops(inputs)
+        if ops is not None:
+            return self._computed(inputs, ops)
+        return super().__call__(*args, **kwargs)
 
     def call(self, inputs: Any) -> Any:
         return self._computed(inputs, keras.ops)

@@ -1,7 +1,8 @@
 """Train Keras models from `.npy` files: the speed of RAM, the memory of a few batches."""
 
 from keras_npy.adapter import NpyDataAdapter
-from keras_npy.input_layer import Input, NpyInputLayer
+from keras_npy.input_layer import NpyInputLayer
+from keras_npy.inputs import Input
 from keras_npy.npy_file import NpyFileError
 from keras_npy.rows import open_rows
 from keras_npy.sequence import NpySequence

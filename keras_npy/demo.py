@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.markup import escape
 
-from keras_npy.input_layer import Input, NpyInputLayer
+from keras_npy.input_layer import NpyInputLayer
+from keras_npy.inputs import Input
 from keras_npy.order import permute
 from keras_npy.rows import Rows, open_rows
 from keras_npy.sequence import NpySequence

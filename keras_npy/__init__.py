@@ -2,9 +2,10 @@
 
 from keras_npy.adapter import NpyDataAdapter
 from keras_npy.input_layer import Input, NpyInputLayer
+from keras_npy.layout import NpyLayoutWarning
 from keras_npy.npy_file import NpyFileError
-from keras_npy.rows import open_rows
 from keras_npy.sequence import NpySequence
+from keras_npy.sources import open_rows
 from keras_npy.version import __version__
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "NpyDataAdapter",
     "NpyFileError",
     "NpyInputLayer",
+    "NpyLayoutWarning",
     "NpySequence",
     "__version__",
     "open_rows",

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from keras_npy.npy_file import NpyFileError
 from keras_npy.order import Order
-from keras_npy.rows import Rows, Source, open_rows
+from keras_npy.rows import Rows
+from keras_npy.sources import Source, open_rows
 
 Sources: TypeAlias = Source | dict[str, Any] | tuple[Any, ...]
 
@@ -60,10 +61,10 @@ class Batches:
         packed: tuple[Any, ...] = keras.tree.pack_sequence_as(self.data, leaves)
         return packed
 
-    def check_unchanged(self) -> None:
-        """Raise `NpyFileError` if a file is no longer the one that was opened."""
+    def check_unchanged(self, indices: NDArray[np.int64] | None = None) -> None:
+        """Raise `NpyFileError` if a file that holds these rows is no longer the one opened."""
         for rows in self.rows:
-            rows.check_unchanged()
+            rows.check_unchanged(indices)
 
     def advise(self, indices: NDArray[np.int64]) -> None:
         """Say which rows will be read soon."""

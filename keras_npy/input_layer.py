@@ -7,8 +7,8 @@ from typing import Any, Literal, TypeAlias
 import keras
 import numpy as np
 
-from keras_npy.rows import open_rows
 from keras_npy.sequence import NpySequence
+from keras_npy.sources import open_rows
 
 StoredFormat: TypeAlias = Literal["no_channels", "channels_first", "channels_last"]
 DataFormat: TypeAlias = Literal["channels_first", "channels_last"]

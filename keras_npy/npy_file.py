@@ -49,7 +49,8 @@ def bfloat16() -> np.dtype[Any]:
     """The dtype that TensorFlow and JAX bring, which NumPy saves as `|V2`."""
     import ml_dtypes
 
-    return np.dtype(ml_dtypes.bfloat16)
+    dtype: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+    return dtype
 
 
 class NpyFileError(ValueError):
@@ -161,9 +162,7 @@ def map_data(header: NpyHeader) -> NDArray[Any]:
             raise changed(header.path)
         if header.data_bytes == 0:
             return np.empty(header.shape, header.dtype)
-        data = mapping.map_bytes(
-            file.fileno(), header.offset_bytes, header.data_bytes, header.name
-        )
+        data = mapping.map_bytes(file.fileno(), header.offset_bytes, header.data_bytes, header.name)
     return np.ndarray(
         header.shape, header.dtype, buffer=data, order="F" if header.fortran_order else "C"
     )

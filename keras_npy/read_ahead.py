@@ -34,7 +34,12 @@ def advise_rows(address: int, row_bytes: int, indices: Indices, *, can_look: boo
     Returns:
         The number of ranges that were asked for.
     """
-    starts, sizes = page_ranges(address, row_bytes, indices)
+    return advise_at(address + indices * row_bytes, row_bytes, can_look=can_look)
+
+
+def advise_at(addresses: Indices, row_bytes: int, *, can_look: bool) -> int:
+    """As `advise_rows`, for rows of any mappings, each at an address of its own."""
+    starts, sizes = page_ranges_at(addresses, row_bytes)
     if can_look:
         looks = np.linspace(0, len(starts) - 1, min(RESIDENCY_LOOKS, len(starts))).astype(int)
         if all(is_resident(int(starts[look])) for look in looks):
@@ -71,7 +76,14 @@ def page_ranges(
     >>> (starts // mmap.PAGESIZE).tolist(), (sizes // mmap.PAGESIZE).tolist()
     ([1, 7], [2, 1])
     """
-    first_bytes = address + np.sort(indices) * row_bytes
+    return page_ranges_at(address + indices * row_bytes, row_bytes)
+
+
+def page_ranges_at(
+    addresses: Indices, row_bytes: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """As `page_ranges`, for rows each at an address of its own."""
+    first_bytes = np.sort(addresses)
     starts = first_bytes // mmap.PAGESIZE
     stops = (first_bytes + row_bytes - 1) // mmap.PAGESIZE + 1
     # Rows rise, and all have one size: a run ends where the next row's first page is beyond it.

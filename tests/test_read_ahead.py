@@ -14,6 +14,9 @@ from keras_npy import open_rows, read_ahead
 from keras_npy.rows import FileRows
 from tests.conftest import run_script
 
+# Slow layouts are read here on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+
 PAGE = mmap.PAGESIZE
 
 
@@ -57,8 +60,8 @@ _ADVISE = """
     import sys, time
     import numpy as np
     from keras_npy import read_ahead
-    from keras_npy.rows import FileRows
-    rows = FileRows(sys.argv[1])
+    from keras_npy import open_rows
+    rows = open_rows(sys.argv[1])
     first = rows._array.ctypes.data // 4096 * 4096
     wanted = np.array([900, 20, 400])
     pages = [first + int(row) * rows.row_bytes for row in wanted]

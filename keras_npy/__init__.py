@@ -4,6 +4,7 @@ from keras_npy.adapter import NpyDataAdapter
 from keras_npy.input_layer import Input, NpyInputLayer
 from keras_npy.layout import NpyLayoutWarning
 from keras_npy.npy_file import NpyFileError
+from keras_npy.samples import samples
 from keras_npy.sequence import NpySequence
 from keras_npy.sources import open_rows
 from keras_npy.version import __version__
@@ -17,4 +18,5 @@ __all__ = [
     "NpySequence",
     "__version__",
     "open_rows",
+    "samples",
 ]

@@ -8,6 +8,7 @@ from keras_npy.samples import samples
 from keras_npy.sequence import NpySequence
 from keras_npy.sources import open_rows
 from keras_npy.version import __version__
+from keras_npy.windows import windows
 
 __all__ = [
     "Input",
@@ -19,4 +20,5 @@ __all__ = [
     "__version__",
     "open_rows",
     "samples",
+    "windows",
 ]

@@ -13,6 +13,7 @@ from keras_npy.npy_file import NpyFileError
 from keras_npy.order import Order
 from keras_npy.rows import Rows
 from keras_npy.sources import Source, open_rows
+from keras_npy.windows import WindowsAndTargets
 
 Sources: TypeAlias = Source | dict[str, Any] | tuple[Any, ...]
 
@@ -83,6 +84,13 @@ def open_data(x: Sources, y: Sources | None, sample_weight: Sources | None) -> t
         NpyFileError: If a source cannot be streamed.
         ValueError: If the structures do not fit each other.
     """
+    if isinstance(x, WindowsAndTargets):
+        if y is not None:
+            raise ValueError(
+                "windows(..., targets=...) brings its own y. Received: y= as well. "
+                "Leave y= or targets= out."
+            )
+        x, y = x
     if y is None:
         if sample_weight is not None:
             raise ValueError(

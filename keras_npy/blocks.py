@@ -12,8 +12,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from keras_npy.batches import Batches
 from keras_npy.order import Order
-from keras_npy.rows import Array, Rows, open_rows
+from keras_npy.rows import Array, Rows
 from keras_npy.sequence import NpySequence
+from keras_npy.sources import open_rows
 
 BLOCK_BYTES_MAX = 4 << 20
 

@@ -57,8 +57,11 @@ class ClassWeightRows(Rows):
             out[named] = self._weights[nearest[named]]
         return out
 
-    def check_unchanged(self) -> None:
-        self._y.check_unchanged()
+    def check_unchanged(self, indices: NDArray[np.int64] | None = None) -> None:
+        self._y.check_unchanged(indices)
+
+    def advise(self, indices: NDArray[np.int64]) -> None:
+        self._y.advise(indices)
 
 
 def _check_class_weight(class_weight: object) -> None:

@@ -18,8 +18,9 @@ from rich.markup import escape
 from keras_npy.input_layer import NpyInputLayer
 from keras_npy.inputs import Input
 from keras_npy.order import permute
-from keras_npy.rows import Rows, open_rows
+from keras_npy.rows import Rows
 from keras_npy.sequence import NpySequence
+from keras_npy.sources import open_rows
 
 BATCH_SIZE = 64
 # Both processes compile the same graph for this machine, but need not fuse it alike.

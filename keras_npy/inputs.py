@@ -4,8 +4,8 @@ from typing import Any
 
 import keras
 
-from keras_npy.rows import open_rows
 from keras_npy.sequence import NpySequence
+from keras_npy.sources import open_rows
 
 
 def Input(source: Any, name: str | None = None) -> Any:

@@ -36,9 +36,21 @@ def advise_rows(address: int, row_bytes: int, indices: Indices, look: Look) -> i
     Returns:
         The number of ranges that were asked for.
     """
-    starts, sizes = page_ranges(address, row_bytes, indices)
-    places = np.linspace(0, len(indices) - 1, min(RESIDENCY_LOOKS, len(indices))).astype(int)
-    if look((indices[places] * row_bytes).tolist()):
+    return advise_at(
+        address + indices * row_bytes,
+        row_bytes,
+        lambda places: look((indices[places] * row_bytes).tolist()),
+    )
+
+
+def advise_at(addresses: Indices, row_bytes: int, look: Callable[[Indices], bool]) -> int:
+    """As `advise_rows`, for rows of any mappings, each at an address of its own.
+
+    `look` says of places in `addresses` whether all these rows are in memory.
+    """
+    starts, sizes = page_ranges_at(addresses, row_bytes)
+    num_looks = min(RESIDENCY_LOOKS, len(addresses))
+    if look(np.linspace(0, len(addresses) - 1, num_looks).astype(np.int64)):
         return 0
     for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
         # The result is of no use: advice that is not taken costs time, and no rows.
@@ -75,7 +87,14 @@ def page_ranges(
     >>> (starts // mmap.PAGESIZE).tolist(), (sizes // mmap.PAGESIZE).tolist()
     ([1, 7], [2, 1])
     """
-    first_bytes = address + np.sort(indices) * row_bytes
+    return page_ranges_at(address + indices * row_bytes, row_bytes)
+
+
+def page_ranges_at(
+    addresses: Indices, row_bytes: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """As `page_ranges`, for rows each at an address of its own."""
+    first_bytes = np.sort(addresses)
     starts = first_bytes // mmap.PAGESIZE
     stops = (first_bytes + row_bytes - 1) // mmap.PAGESIZE + 1
     # Rows rise, and all have one size: a run ends where the next row's first page is beyond it.

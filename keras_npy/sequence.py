@@ -283,8 +283,9 @@ class NpySequence(Parts, keras.utils.PyDataset):  # type: ignore[misc] # Keras s
         return (*self._data, weights)
 
     def _batch(self, batches: Batches, epoch: int, index: int) -> Any:
-        batches.check_unchanged()
-        batch = batches.take(batches.order.rows(epoch, index, index + 1))
+        rows = batches.order.rows(epoch, index, index + 1)
+        batches.check_unchanged(rows)
+        batch = batches.take(rows)
         return keras.utils.pack_x_y_sample_weight(*batch)
 
     def _spec(self, position: int) -> Any:

@@ -57,6 +57,7 @@ SOURCES: dict[str, Callable[[Path], Any]] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
 @pytest.mark.parametrize("kind", SOURCES)
 @pytest.mark.parametrize("axis", [-1, None, (1, 2)])
 def test_adapt_any_source_equals_normalization(kind: str, axis: Any, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from keras_npy import NpyInputLayer, NpySequence
 VALUES = np.arange(48).reshape(4, 4, 3).astype("uint8")
 
 
+@pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
 @pytest.mark.parametrize(
     ("dtype", "expected"),
     [

@@ -9,6 +9,7 @@ import keras_npy
 from keras_npy import NpySequence
 
 
+@pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
 def test_input_reads_shape_and_dtype_of_its_source(tmp_path: Path) -> None:
     """A path, an array, a sequence and a dict: the stored dtype, not float32."""
     path = tmp_path / "x.npy"

@@ -15,6 +15,9 @@ from keras_npy import open_rows, read_ahead
 from keras_npy.rows import FileRows
 from tests.conftest import run_script
 
+# Slow layouts are read here on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+
 PAGE = mmap.PAGESIZE
 
 

@@ -20,6 +20,9 @@ from hypothesis.extra import numpy as hnp
 from keras_npy import NpyFileError, open_rows
 from keras_npy.rows import ArrayRows, FileRows
 
+# Slow layouts are read here on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+
 DTYPES = ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
 DTYPES += ["float16", "float32", "float64", "complex64", "complex128"]
 

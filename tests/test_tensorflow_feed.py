@@ -12,6 +12,9 @@ from tests.conftest import run_script
 
 tf = pytest.importorskip("tensorflow", reason="the feed of the TensorFlow backend")
 
+# Slow layouts are read here on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+
 DTYPES = ["bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"]
 DTYPES += ["float16", "float32", "float64", "complex64", "complex128"]
 

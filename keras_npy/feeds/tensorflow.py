@@ -149,11 +149,11 @@ class _Feed:
 
     def block_rows(self, epoch: Any, block: Any) -> tuple[Any, Any]:
         """In Python: rows of each batch `(k, B)`, padded with 0, and how many count `(k,)`."""
-        self._batches.check_unchanged()
         order, first = self._order, int(block) * self._block_batches
         last = min(first + self._block_batches, order.num_batches)
         rows = np.zeros((last - first, order.batch_size), np.int64)
         wanted = order.rows(int(epoch), first, last)
+        self._batches.check_unchanged(wanted)
         # The block before this one is being read meanwhile: `prefetch` is a block ahead.
         self._batches.advise(wanted)
         rows.reshape(-1)[: len(wanted)] = wanted
@@ -262,8 +262,12 @@ def _tensor_over(array: Array, owner: Any = None) -> Any:
     # NumPy exports no read-only array by DLPack, and a writable private mapping of a file
     # larger than RAM fails with ENOMEM; so the address of the read-only one is wrapped. Nothing
     # writes to it: TensorFlow forwards no buffer that a dataset captures (NumPy 2.4, TF 2.21).
+    is_bfloat16 = array.dtype.name == "bfloat16"  # Which NumPy does not export.
+    stored = np.dtype(np.uint16) if is_bfloat16 else array.dtype
     memory = (ctypes.c_char * array.nbytes).from_address(array.ctypes.data)
     memory.owners = (array, owner)  # type: ignore[attr-defined] # A ctypes array takes any attribute.
-    exported: Array = np.ndarray(array.shape, array.dtype, buffer=memoryview(memory))
+    exported: Array = np.ndarray(array.shape, stored, buffer=memoryview(memory))
     with tf.device("CPU:0"):
-        return tf.experimental.dlpack.from_dlpack(exported.__dlpack__())
+        tensor = tf.experimental.dlpack.from_dlpack(exported.__dlpack__())
+        # A bitcast shares the memory.
+        return tf.bitcast(tensor, tf.bfloat16) if is_bfloat16 else tensor

@@ -1,0 +1,69 @@
+"""Map bytes of a file read-only, without keeping a file descriptor.
+
+`mmap.mmap` keeps a duplicate of the descriptor for as long as the mapping lives (CPython 3.11):
+1,024 shards would use up a usual limit. The system's own call needs it only while it maps.
+"""
+
+import ctypes
+import errno
+import mmap
+import os
+import weakref
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_LIBC: Any = ctypes.CDLL(None, use_errno=True)
+_LIBC.mmap.restype = ctypes.c_void_p
+_LIBC.mmap.argtypes = (
+    *(ctypes.c_void_p, ctypes.c_size_t),
+    *(ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_int64),
+)
+_LIBC.munmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
+_MAP_FAILED = ctypes.c_void_p(-1).value
+
+
+def map_bytes(descriptor: int, offset_bytes: int, size_bytes: int, name: str) -> NDArray[np.uint8]:
+    """Map a stretch of an open file; it is unmapped with the last view of the array.
+
+    Args:
+        descriptor: The open file. It may be closed as soon as this returns.
+        offset_bytes: Where the stretch begins, at any byte.
+        size_bytes: Its length, at least 1.
+        name: What to call the file in an error.
+
+    Returns:
+        uint8 `(size_bytes,)`, which cannot be made writable.
+
+    Raises:
+        OSError: If the system refuses, as with more mappings than it allows.
+    """
+    # A mapping begins at a page.
+    ahead_bytes = offset_bytes % mmap.ALLOCATIONGRANULARITY
+    mapped_bytes = ahead_bytes + size_bytes
+    address = _LIBC.mmap(
+        None,
+        mapped_bytes,
+        mmap.PROT_READ,
+        mmap.MAP_SHARED,
+        descriptor,
+        offset_bytes - ahead_bytes,
+    )
+    if address == _MAP_FAILED:
+        raise _refused(ctypes.get_errno(), name)
+    memory = (ctypes.c_char * mapped_bytes).from_address(address)
+    # At exit the system unmaps; earlier another finaliser might still read.
+    weakref.finalize(memory, _LIBC.munmap, address, mapped_bytes).atexit = False
+    return np.frombuffer(memoryview(memory).toreadonly(), np.uint8)[ahead_bytes:]
+
+
+def _refused(code: int, name: str) -> OSError:
+    if code == errno.ENOMEM:
+        return OSError(
+            code,
+            f"{name}: a process may map vm.max_map_count files at once (65530 by default). "
+            f"Received: {os.strerror(code)}. Join shards with `keras-npy convert`, or raise "
+            "the limit with `sysctl vm.max_map_count`",
+        )
+    return OSError(code, os.strerror(code), name)

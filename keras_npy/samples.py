@@ -30,7 +30,7 @@ READ_THREADS = 8
 FILES_PER_THREAD_MIN = 8
 
 
-def samples(source: Path | list[Path]) -> "SampleRows":
+def samples(source: Path | Sequence[Path]) -> "SampleRows":
     """Take each file as one sample.
 
     The first file says which shape and dtype all have. The others are looked at when they are

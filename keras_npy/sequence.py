@@ -12,6 +12,7 @@ from keras_npy.batches import Batches, Sources, common_length, open_data
 from keras_npy.checks import check_integer
 from keras_npy.class_weight import ClassWeightRows
 from keras_npy.describe import describe
+from keras_npy.directory import FromDirectory
 from keras_npy.order import Order, Shuffle, to_rows
 from keras_npy.parts import Parts
 from keras_npy.rows import Rows
@@ -19,7 +20,7 @@ from keras_npy.rows import Rows
 ShuffleArgument: TypeAlias = bool | Literal["batch"] | None
 
 
-class NpySequence(Parts, keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no types.
+class NpySequence(Parts, FromDirectory, keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no types.
     """Stream batches from `.npy` files as if they were arrays in memory.
 
     Whatever `fit`, `evaluate` and `predict` do with arrays, they do with a sequence: `fit`

@@ -157,15 +157,26 @@ def map_data(header: NpyHeader) -> NDArray[Any]:
     Raises:
         NpyFileError: If the file is no longer the one whose header was read.
     """
-    with open_regular(header.path) as file:
-        if fingerprint_of(os.fstat(file.fileno())) != header.fingerprint:
-            raise changed(header.path)
+    with open_unchanged(header) as file:
         if header.data_bytes == 0:
             return np.empty(header.shape, header.dtype)
         data = mapping.map_bytes(file.fileno(), header.offset_bytes, header.data_bytes, header.name)
     return np.ndarray(
         header.shape, header.dtype, buffer=data, order="F" if header.fortran_order else "C"
     )
+
+
+def open_unchanged(header: NpyHeader) -> BinaryIO:
+    """Open the file that a header was read from.
+
+    Raises:
+        NpyFileError: If it is another one now.
+    """
+    file = open_regular(header.path)
+    if fingerprint_of(os.fstat(file.fileno())) != header.fingerprint:
+        file.close()
+        raise changed(header.path)
+    return file
 
 
 def check_unchanged(header: NpyHeader) -> None:

@@ -1,13 +1,18 @@
 """Rows of many files, joined along axis 0.
 
-Headers are read once; files are mapped when one of their rows is first read, and of more than
-`MAPS_MAX` files those that were read longest ago are unmapped.
+Headers are read once; a file is mapped when one of its rows is first read. Files of one layout
+are mapped at such distances from each other that they are one array with gaps, which TensorFlow
+gathers from as from one file. Of more than `MAPS_MAX` files, those that were read longest ago
+are unmapped, and rows are copied.
 """
 
 import ctypes
 import functools
+import math
+import mmap
 import pickle
 import threading
+import time
 import zlib
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_npy import npy_file, read_ahead
+from keras_npy import mapping, npy_file, read_ahead
 from keras_npy.npy_file import NpyFileError, NpyHeader
 from keras_npy.order import Indices
 from keras_npy.rows import Array, ArrayRows, Rows, as_bytes, make_native
@@ -23,6 +28,13 @@ from keras_npy.rows import Array, ArrayRows, Rows, as_bytes, make_native
 # Files of one source that are mapped at a time. A process may map 65,530 (vm.max_map_count), so
 # that five sources of more shards than this fit beside all else.
 MAPS_MAX = 12_288
+
+# Addresses that one source may take for files mapped into one array, of the 2**47 there are.
+RESERVED_BYTES_MAX = 1 << 44
+
+# A file whose rows are read in block after block is looked at again after this time. Looking at
+# 470 files takes 2 ms, as long as gathering 4 batches of 3 MB.
+CHECK_AGAIN_S = 1.0
 
 # Rows up to this size are gathered by one NumPy call over all memory: 863 us for 4,096 rows of
 # 784 bytes in 1,000 files, where a loop takes 4,560 and np.take over one file 601. For rows of
@@ -61,15 +73,37 @@ class ShardRows(Rows):
         self.shape = (int(stops[-1]), *filled[0].shape[1:])
         self.dtype = filled[0].dtype.newbyteorder("=")
         self._stops = stops
+        lengths = {header.shape[0] for header in filled[:-1]} or {filled[0].shape[0]}
+        is_equal = 1 == len(lengths) and filled[-1].shape[0] <= max(lengths)
+        self._equal_length = max(lengths) if is_equal else 0
         self._starts = np.concatenate(([0], stops[:-1]))
         # Shards that are stored alike are read as bytes, whichever they lie in.
         self._are_alike = not any(header.fortran_order for header in filled) and (
             1 == len({header.dtype for header in filled})
         )
+        self._arena = _make_arena(filled) if self._are_alike else None
         self._maps = _Maps(filled, as_raw=self._are_alike)
+        self._checked_at_s = np.full(len(filled), -np.inf)
+
+    @property
+    def memory(self) -> Array | None:
+        # A bool file may hold bytes other than 0 and 1, which only `take` makes booleans.
+        if self._arena is None or self.dtype.kind == "b" or not self.headers[0].dtype.isnative:
+            return None
+        return self._arena.rows
+
+    def places(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        if self._arena is None:
+            return indices
+        return self._arena.places(*self._locate(indices))
 
     def take(self, indices: NDArray[np.int64], out: Array | None = None) -> Array:
         out = self.empty(len(indices)) if out is None else out
+        if self._arena is not None:
+            rows = as_bytes(self._arena.rows)
+            np.take(rows, self.places(indices), axis=0, out=as_bytes(out), mode="clip")
+            make_native(out, self.headers[0].dtype)
+            return out
         # No piece needs more files at once than may be mapped.
         for start in range(0, len(indices), MAPS_MAX):
             piece = slice(start, start + MAPS_MAX)
@@ -94,15 +128,22 @@ class ShardRows(Rows):
         make_native(out, self.headers[0].dtype)
 
     def check_unchanged(self, indices: NDArray[np.int64] | None = None) -> None:
-        if indices is None:
-            touched = self.headers
-        else:
-            touched = [self.headers[shard] for shard in np.unique(self._locate(indices)[0])]
-        for header in touched:
-            npy_file.check_unchanged(header)
+        now_s = time.monotonic()
+        is_due = np.full(len(self.headers), indices is None)
+        if indices is not None:
+            shards = self._locate(indices)[0]
+            is_due[shards] = self._checked_at_s[shards] < now_s - CHECK_AGAIN_S
+        for shard in np.flatnonzero(is_due).tolist():
+            npy_file.check_unchanged(self.headers[shard])
+        self._checked_at_s[is_due] = now_s
 
     def advise(self, indices: NDArray[np.int64]) -> None:
         if not self._are_alike:
+            return
+        if self._arena is not None:
+            addresses = self._arena.address + self.places(indices) * self.row_bytes
+            look = functools.partial(self._are_resident, *self._locate(indices))
+            read_ahead.advise_at(addresses, self.row_bytes, look)
             return
         for start in range(0, len(indices), MAPS_MAX):
             shards, rows = self._locate(indices[start : start + MAPS_MAX])
@@ -124,6 +165,9 @@ class ShardRows(Rows):
 
     def _locate(self, indices: Indices) -> tuple[Indices, Indices]:
         """The file that each row lies in, and its number there."""
+        if self._equal_length:
+            # A search takes 45 ns a row more.
+            return np.divmod(indices, self._equal_length)
         shards = np.searchsorted(self._stops, indices, side="right")
         return shards, indices - self._starts[shards]
 
@@ -134,6 +178,70 @@ class ShardRows(Rows):
 
 def _unpack(packed: bytes) -> ShardRows:
     return ShardRows(pickle.loads(zlib.decompress(packed)))
+
+
+def _make_arena(headers: Sequence[NpyHeader]) -> "_Arena | None":
+    """One array of the files, or `None` where there can be none."""
+    first = headers[0]
+    if len(headers) > MAPS_MAX or any(
+        header.offset_bytes != first.offset_bytes for header in headers
+    ):
+        return None
+    # Slots are whole pages, as mappings are, and whole rows, so that the next file's rows lie a
+    # whole number of rows on.
+    row_bytes = first.dtype.itemsize * math.prod(first.shape[1:])
+    slot_bytes = math.lcm(mmap.ALLOCATIONGRANULARITY, row_bytes)
+    sizes = [-(-(header.offset_bytes + header.data_bytes) // slot_bytes) for header in headers]
+    starts = np.cumsum([0, *sizes], dtype=object) * slot_bytes
+    if starts[-1] > RESERVED_BYTES_MAX:
+        return None
+    try:
+        return _Arena(headers, starts.astype(np.int64))
+    except OSError:
+        # RLIMIT_AS: files are mapped one by one then.
+        return None
+
+
+class _Arena:
+    """Files mapped into one array with gaps. May be used from any thread.
+
+    Args:
+        headers: The files, of one dtype, row shape and data offset, in C order.
+        starts: Where each begins, in bytes, and where the last one ends.
+    """
+
+    def __init__(self, headers: Sequence[NpyHeader], starts: Indices) -> None:
+        first = headers[0]
+        self._headers = headers
+        self._starts = starts
+        self._reserved = mapping.Reservation(int(starts[-1]))
+        data = self._reserved.bytes[first.offset_bytes :]
+        row_bytes = first.dtype.itemsize * math.prod(first.shape[1:])
+        shape = (len(data) // row_bytes, *first.shape[1:])
+        self.rows: Array = np.ndarray(shape, first.dtype, buffer=data)
+        self.address: int = self.rows.ctypes.data
+        self._first_rows = starts[:-1] // row_bytes
+        self._is_mapped = np.zeros(len(headers), bool)
+        self._lock = threading.Lock()
+
+    def places(self, shards: Indices, rows: Indices) -> Indices:
+        """Where in `rows` these rows of these files lie; the files are mapped from now on."""
+        is_mapped = self._is_mapped[shards]
+        if not is_mapped.all():
+            with self._lock:
+                for shard in np.unique(shards[~is_mapped]).tolist():
+                    if not self._is_mapped[shard]:
+                        self._map(shard)
+        places: Indices = self._first_rows[shards] + rows
+        return places
+
+    def _map(self, shard: int) -> None:
+        header = self._headers[shard]
+        size_bytes = header.offset_bytes + header.data_bytes
+        with npy_file.open_unchanged(header) as file:
+            start = int(self._starts[shard])
+            self._reserved.map_file(start, file.fileno(), size_bytes, header.name)
+        self._is_mapped[shard] = True
 
 
 class _Maps:

@@ -1,5 +1,6 @@
 """Shards: many files that are read as one, whatever their lengths, names and number."""
 
+import gc
 import os
 import pickle
 import re
@@ -131,6 +132,7 @@ def test_shards_any_cut_equals_concatenate(directory: Path, data: st.DataObject)
     dtype = np.dtype(data.draw(st.sampled_from(DTYPES), "dtype"))
     lengths = data.draw(st.lists(st.integers(0, 5), min_size=1, max_size=6), "lengths")
     lengths.append(shape[0])
+    same_offset = data.draw(st.booleans(), "same offset")
     same_layout = data.draw(st.booleans(), "same layout")
     parts, layout = [], None
     for number, length in enumerate(lengths):
@@ -140,7 +142,8 @@ def test_shards_any_cut_equals_concatenate(directory: Path, data: st.DataObject)
         part = np.asarray(values.astype(dtype.newbyteorder(layout[0])), order=layout[1])
         path = directory / f"x-{number}.npy"
         path.unlink(missing_ok=True)
-        write_npy(path, part, data.draw(st.integers(96, 224), "offset"))
+        offset = 128 if same_offset else data.draw(st.integers(96, 224), "offset")
+        write_npy(path, part, offset)
         parts.append(part)
     total = sum(lengths)
     indices = data.draw(st.lists(st.integers(-total, total - 1), min_size=1, max_size=9), "rows")
@@ -150,8 +153,44 @@ def test_shards_any_cut_equals_concatenate(directory: Path, data: st.DataObject)
     assert_same(joined, rows[:])
 
 
+@pytest.fixture(params=["one-array", "mapped-each", "no-addresses"])
+def placed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Shards mapped into one array; each by itself; and where the system has no addresses left."""
+    if request.param == "mapped-each":
+        monkeypatch.setattr(shards, "RESERVED_BYTES_MAX", 0)
+    elif request.param == "no-addresses":
+        monkeypatch.setattr(shards.mapping, "Reservation", no_addresses)
+    return str(request.param)
+
+
+def no_addresses(size_bytes: int) -> None:
+    raise OSError(12, "Cannot allocate memory")
+
+
+def test_memory_holds_each_row_at_its_place(paths: list[Path], array: np.ndarray) -> None:
+    """Files are one array with gaps, mapped as their rows are asked for."""
+    rows = open_rows(paths)
+    mapped = count_mapped(paths)
+    assert (0, None) == (mapped, rows.array)
+    assert rows.memory is not None
+    places = rows.places(np.array([29, 3, 4]))
+    assert 2 == count_mapped(paths)
+    np.testing.assert_array_equal(array[[29, 3, 4]], rows.memory[places])
+    assert not rows.memory.flags.writeable
+    del rows
+    gc.collect()
+    assert 0 == count_mapped(paths)
+
+
+def count_mapped(paths: list[Path]) -> int:
+    maps = Path("/proc/self/maps").read_text()
+    return sum(str(path) in maps for path in paths)
+
+
 @pytest.mark.parametrize("row_values", [1, 7, 5_000], ids=["4-bytes", "28-bytes", "20-kB"])
-def test_take_rows_of_any_size_equal_concatenate(tmp_path: Path, row_values: int) -> None:
+def test_take_rows_of_any_size_equal_concatenate(
+    tmp_path: Path, placed: str, row_values: int
+) -> None:
     """Small rows are gathered at once, large ones by a loop: to the same batch."""
     array = np.arange(50 * row_values, dtype="float32").reshape(50, row_values)
     rows = open_rows(cut_up(tmp_path, array, [1, 2, 20, 33]))
@@ -200,7 +239,7 @@ def test_take_in_threads_while_files_are_unmapped(
 @pytest.mark.parametrize("shuffle", [False, True, "batch"])
 @pytest.mark.parametrize("row_values", [4, 9_000], ids=["by-blocks", "by-batches"])
 def test_sequence_of_shards_serves_the_rows_of_one_file(
-    tmp_path: Path, shuffle: Any, row_values: int
+    tmp_path: Path, placed: str, shuffle: Any, row_values: int
 ) -> None:
     """Through the TensorFlow feed, batch by batch, as from the files joined."""
     array = np.arange(30 * row_values, dtype="int32").reshape(30, row_values)

@@ -66,9 +66,15 @@ class _Feed:
         self._batches = batches
         self._order = batches.order
         self._rows = batches.rows
-        self._aliases = [_alias(rows.array) for rows in self._rows]
+        self._aliases = [_alias(rows.memory) for rows in self._rows]
         self._copied = [
             rows for rows, alias in zip(self._rows, self._aliases, strict=True) if alias is None
+        ]
+        # Aliased rows that lie elsewhere in memory than their numbers say.
+        self._placed = [
+            rows
+            for rows, alias in zip(self._rows, self._aliases, strict=True)
+            if alias is not None and rows.array is None
         ]
         self._copies_blocks = bool(self._copied) and (
             self._order.batch_size * _row_bytes(self._copied) <= COPY_BLOCK_BATCH_BYTES
@@ -133,10 +139,13 @@ class _Feed:
 
         epoch = first_epoch + block // self._num_blocks
         block = block % self._num_blocks
-        rows, sizes = tf.numpy_function(_block_rows, [anchor, epoch, block], [tf.int64, tf.int64])
-        rows.set_shape([None, self._order.batch_size])
+        sizes, rows, *places = tf.numpy_function(
+            _block_rows, [anchor, epoch, block], [tf.int64] * (2 + len(self._placed))
+        )
         sizes.set_shape([None])
-        plan = {"rows": rows, "size": sizes}
+        for numbers in (rows, *places):
+            numbers.set_shape([None, self._order.batch_size])
+        plan = {"rows": rows, "places": tuple(places), "size": sizes}
         if self._batches.is_endless:
             # The epoch of a pass that begins with this batch, else -1.
             begins = tf.logical_and(tf.equal(block, 0), tf.equal(tf.range(tf.size(sizes)), 0))
@@ -147,8 +156,11 @@ class _Feed:
         """In Python: the epoch of the first pass of an iterator."""
         return np.int64(self._batches.start_pass())
 
-    def block_rows(self, epoch: Any, block: Any) -> tuple[Any, Any]:
-        """In Python: rows of each batch `(k, B)`, padded with 0, and how many count `(k,)`."""
+    def block_rows(self, epoch: Any, block: Any) -> list[Any]:
+        """In Python: how many rows of each batch count `(k,)`; the rows `(k, B)`, padded with 0.
+
+        Behind them, for each of the rows that are placed elsewhere, their places `(k, B)`.
+        """
         order, first = self._order, int(block) * self._block_batches
         last = min(first + self._block_batches, order.num_batches)
         rows = np.zeros((last - first, order.batch_size), np.int64)
@@ -159,7 +171,12 @@ class _Feed:
         rows.reshape(-1)[: len(wanted)] = wanted
         sizes = np.full(last - first, order.batch_size, np.int64)
         sizes[-1] -= rows.size - len(wanted)
-        return rows, sizes
+        plan = [sizes, rows]
+        for placed in self._placed:
+            places = np.zeros_like(rows)
+            places.reshape(-1)[: len(wanted)] = placed.places(wanted)
+            plan.append(places)
+        return plan
 
     def _copy_block(self, anchor: Any, plan: Any) -> Any:
         import tensorflow as tf
@@ -193,11 +210,19 @@ class _Feed:
             )
         else:
             copies = []
-        waiting = iter(copies)
-        leaves = [
-            next(waiting) if alias is None else self._read_alias(alias, indices, size)
-            for alias in self._aliases
-        ]
+        waiting, places = iter(copies), iter(plan["places"])
+        leaves = []
+        for rows, alias in zip(self._rows, self._aliases, strict=True):
+            if alias is None:
+                leaves.append(next(waiting))
+            elif rows.array is None:
+                # Padding is no place that may be touched.
+                place = next(places)
+                leaves.append(
+                    tf.gather(alias, place if self._order.has_static_batches else place[:size])
+                )
+            else:
+                leaves.append(self._read_alias(alias, indices, size))
         num_rows = self._order.batch_size if self._order.has_static_batches else None
         for leaf, rows in zip(leaves, self._rows, strict=True):
             leaf.set_shape([num_rows, *rows.row_shape])

@@ -228,6 +228,20 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
             "data_format": self.data_format,
         }
 
+    def save_own_variables(self, store: Any) -> None:
+        """Keep the statistics in weights-only checkpoints too, as `Normalization` does."""
+        for name in ("mean", "variance"):
+            number = getattr(self, name)
+            if number is not None:
+                store[name] = np.asarray(number, dtype=np.float64)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Take the statistics of a checkpoint; keep those of the config if it has none."""
+        if "mean" in store.keys():  # An H5Entry of Keras 3.15 has no `in`.
+            config = self._scaling.get_config()
+            numbers = {name: np.asarray(store[name]) for name in ("mean", "variance")}
+            self._scaling = make_scaling(**{**config, **numbers})
+
     def _computed(self, inputs: Any, ops: Any) -> Any:
         # Moved while the values are still as small as they are stored.
         values = self._layout.apply(inputs, ops)

@@ -50,6 +50,8 @@ def test_layer_under_a_policy_casts_last(policy: str, kind: str) -> None:
     """The result is the float32 result, rounded once; 60001 is not infinite on the way."""
     import ml_dtypes
 
+    if keras.backend.backend() == "jax" and policy == "float64":
+        pytest.skip("JAX holds float64 in 32 bits unless jax_enable_x64 is set")
     values = ALL_UINT16.astype(kind)
     layer = NpyInputLayer(scale=1 / 255, dtype=policy)
     target = {
@@ -58,8 +60,9 @@ def test_layer_under_a_policy_casts_last(policy: str, kind: str) -> None:
         "float64": np.float64,
     }[policy]
     in_float32 = keras.ops.convert_to_numpy(NpyInputLayer(scale=1 / 255)(values))
-    output = np.asarray(keras.ops.cast(layer(values), "float64"))
-    np.testing.assert_array_equal(in_float32.astype(target).astype("float64"), output)
+    # float32 holds every float16 and bfloat16, and what comes out of float32 as float64.
+    output = keras.ops.convert_to_numpy(keras.ops.cast(layer(values), "float32"))
+    np.testing.assert_array_equal(in_float32.astype(target).astype("float32"), output)
 
 
 GRAY = np.arange(2 * 3 * 4, dtype="uint8").reshape(2, 3, 4)

@@ -18,6 +18,7 @@ from typing import Any
 import keras
 
 from keras_npy.batches import Batches
+from keras_npy.feeds import jax as jax_feed
 from keras_npy.feeds import numpy as numpy_feed
 from keras_npy.feeds import tensorflow as tensorflow_feed
 from keras_npy.feeds import torch as torch_feed
@@ -82,26 +83,22 @@ class NpyDataAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
             only_x=only_x,
             is_endless=self._is_endless,
         )
-        self._start_counted_pass = batches.start_pass
-        self._batches: Batches = dataclasses.replace(batches, start_pass=self._start_pass)
+        self._passes = _Passes(seq, batches)
+        self._batches: Batches = dataclasses.replace(batches, start_pass=self._passes.start)
         # Shared by all passes, so that a pass begins with the memory of the one before.
-        self._gather = numpy_feed.make_gather(self._batches)
-        # A symbolic build takes a batch before fit begins, and fit then ends the epoch that it
-        # never began (Keras 3.15, `reset`): a pass started before that has trained nothing.
-        self._provisional_epoch: int | None = None
-        self._has_begun = False
+        self._pool = numpy_feed.make_pool(self._batches)
 
     def get_tf_dataset(self) -> Any:
         return tensorflow_feed.make_dataset(self._batches)
 
     def get_numpy_iterator(self) -> Iterator[Any]:
-        return numpy_feed.iterate(self._batches, self._gather)
+        return numpy_feed.iterate(self._batches, numpy_feed.gather_into(self._pool))
 
     def get_jax_iterator(self) -> Iterator[Any]:
-        return numpy_feed.iterate(self._batches, self._gather)
+        return jax_feed.iterate(self._batches, self._pool)
 
     def get_torch_dataloader(self) -> Any:
-        return torch_feed.make_loader(self._batches, self._gather)
+        return torch_feed.make_loader(self._batches, numpy_feed.gather_into(self._pool))
 
     @property
     def num_batches(self) -> int | None:
@@ -122,10 +119,7 @@ class NpyDataAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
         return self._seq.num_samples % self._seq.batch_size
 
     def on_epoch_end(self) -> None:
-        if self._provisional_epoch is not None:
-            self._seq.take_back_pass(self._provisional_epoch)
-        self._provisional_epoch = None
-        self._has_begun = True
+        self._passes.end_epoch()
 
     def with_fit_arguments(self, arguments: Mapping[str, Any]) -> "NpyDataAdapter":
         """This adapter as `fit` should use it, if `fit` was given it by hand."""
@@ -141,11 +135,34 @@ class NpyDataAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
             return self
         return NpyDataAdapter(self._seq, self._shuffle, self._class_weight, steps_per_epoch=steps)
 
-    def _start_pass(self) -> int:
+
+class _Passes:
+    """Counts the passes of one adapter, but not the one that a symbolic build begins.
+
+    Apart from the adapter: a method of its own in its `Batches` would be a circle, and the memory
+    of its batches would stay until the next garbage collection.
+    """
+
+    def __init__(self, seq: NpySequence, batches: Batches) -> None:
+        self._seq = seq
+        self._start_counted_pass = batches.start_pass
+        self._is_shuffled = bool(batches.order.shuffle)
+        # A symbolic build takes a batch before fit begins, and fit then ends the epoch that it
+        # never began (Keras 3.15, `reset`): a pass started before that has trained nothing.
+        self._provisional_epoch: int | None = None
+        self._has_begun = False
+
+    def start(self) -> int:
         epoch = self._start_counted_pass()
-        if not self._has_begun and self._batches.order.shuffle:
+        if not self._has_begun and self._is_shuffled:
             self._provisional_epoch = epoch
         return epoch
+
+    def end_epoch(self) -> None:
+        if self._provisional_epoch is not None:
+            self._seq.take_back_pass(self._provisional_epoch)
+        self._provisional_epoch = None
+        self._has_begun = True
 
 
 def wrap_get_data_adapter() -> None:

@@ -13,6 +13,13 @@ import pytest
 
 import keras_npy
 
+BACKEND = keras.backend.backend()
+
+
+def only_on(*backends: str, reason: str) -> pytest.MarkDecorator:
+    """Skip on every other backend, and say why by name."""
+    return pytest.mark.skipif(BACKEND not in backends, reason=f"not on {BACKEND}: {reason}")
+
 
 @dataclass(frozen=True)
 class Stored:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from keras_npy import NpyFileError, NpySequence
-from tests.conftest import Stored, rows_of_epoch, rows_served
+from tests.conftest import Stored, only_on, rows_of_epoch, rows_served
 
 
 def test_getitem_serves_rows_in_file_order(stored: Stored) -> None:
@@ -201,7 +201,13 @@ def _first_row(seq: NpySequence, queue: Any) -> None:
     queue.put(seq[1][1].tolist())
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        pytest.param("fork", marks=only_on("tensorflow", "torch", reason="fork may deadlock")),
+        "spawn",
+    ],
+)
 def test_sequence_in_another_process_serves_the_same(stored: Stored, method: str) -> None:
     """Works after fork and after spawn."""
     context = multiprocessing.get_context(method)

@@ -19,6 +19,7 @@ from typing import Any
 import keras
 
 from keras_npy.batches import Batches
+from keras_npy.feeds import jax as jax_feed
 from keras_npy.feeds import numpy as numpy_feed
 from keras_npy.feeds import tensorflow as tensorflow_feed
 from keras_npy.feeds import torch as torch_feed
@@ -79,26 +80,22 @@ class NpyDataAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
             only_x=_only_x,
             is_endless=_is_endless,
         )
-        self._start_counted_pass = batches.start_pass
-        self._batches: Batches = dataclasses.replace(batches, start_pass=self._start_pass)
+        self._passes = _Passes(seq, batches)
+        self._batches: Batches = dataclasses.replace(batches, start_pass=self._passes.start)
         # Shared by all passes, so that a pass begins with the memory of the one before.
-        self._gather = numpy_feed.make_gather(self._batches)
-        # A symbolic build takes a batch before fit begins, and fit then resets (Keras 3.15): a
-        # pass started before the first reset has trained nothing.
-        self._provisional_epoch: int | None = None
-        self._was_reset = False
+        self._pool = numpy_feed.make_pool(self._batches)
 
     def get_tf_dataset(self) -> Any:
         return tensorflow_feed.make_dataset(self._batches)
 
     def get_numpy_iterator(self) -> Iterator[Any]:
-        return numpy_feed.iterate(self._batches, self._gather)
+        return numpy_feed.iterate(self._batches, numpy_feed.gather_into(self._pool))
 
     def get_jax_iterator(self) -> Iterator[Any]:
-        return numpy_feed.iterate(self._batches, self._gather)
+        return jax_feed.iterate(self._batches, self._pool)
 
     def get_torch_dataloader(self) -> Any:
-        return torch_feed.make_loader(self._batches, self._gather)
+        return torch_feed.make_loader(self._batches, numpy_feed.gather_into(self._pool))
 
     @property
     def num_batches(self) -> int | None:
@@ -120,10 +117,7 @@ class NpyDataAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
 
     def on_epoch_end(self) -> None:
         # Keras's EpochIterator calls this from `reset` and at the end of an epoch alike.
-        if self._provisional_epoch is not None and _is_reset(sys._getframe(1)):
-            self._seq.take_back_pass(self._provisional_epoch)
-        self._provisional_epoch = None
-        self._was_reset = True
+        self._passes.end_epoch(is_reset=sys._getframe(1).f_code.co_name == "reset")
 
     def used_by(self, caller: str | None, arguments: Mapping[str, Any]) -> "NpyDataAdapter":
         """This adapter as `fit`, `evaluate` or `predict` should use it, given to it by hand."""
@@ -141,11 +135,34 @@ class NpyDataAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
             )
         return _make_adapter(self._seq, self._shuffle, self._class_weight, caller, arguments)
 
-    def _start_pass(self) -> int:
+
+class _Passes:
+    """Counts the passes of one adapter, but not the one that a symbolic build begins.
+
+    Apart from the adapter: a method of its own in its `Batches` would be a circle, and the memory
+    of its batches would stay until the next garbage collection.
+    """
+
+    def __init__(self, seq: NpySequence, batches: Batches) -> None:
+        self._seq = seq
+        self._start_counted_pass = batches.start_pass
+        self._is_shuffled = bool(batches.order.shuffle)
+        # A symbolic build takes a batch before fit begins, and fit then resets (Keras 3.15): a
+        # pass started before the first reset has trained nothing.
+        self._provisional_epoch: int | None = None
+        self._was_reset = False
+
+    def start(self) -> int:
         epoch = self._start_counted_pass()
-        if not self._was_reset and self._batches.order.shuffle:
+        if not self._was_reset and self._is_shuffled:
             self._provisional_epoch = epoch
         return epoch
+
+    def end_epoch(self, *, is_reset: bool) -> None:
+        if self._provisional_epoch is not None and is_reset:
+            self._seq.take_back_pass(self._provisional_epoch)
+        self._provisional_epoch = None
+        self._was_reset = True
 
 
 def wrap_get_data_adapter() -> None:
@@ -237,10 +254,6 @@ def _refuse_arguments(seq: NpySequence, arguments: Mapping[str, Any]) -> None:
             f"batch_size={seq.batch_size}. Pass batch_size= to NpySequence; for validation_data "
             "Keras takes validation_batch_size, or else that of fit."
         )
-
-
-def _is_reset(caller: types.FrameType) -> bool:
-    return caller.f_code.co_name == "reset"
 
 
 def _calling_method() -> str | None:

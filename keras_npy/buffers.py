@@ -8,6 +8,7 @@ same memory can be lent out again as soon as nothing refers to the last batch in
 
 import collections
 import ctypes
+import itertools
 import math
 import weakref
 from typing import Any
@@ -40,6 +41,13 @@ class BufferPool:
         # finalisers, which run in any thread at any allocation, even in one that holds a lock.
         self._idle: dict[int, collections.deque[NDArray[np.uint8]]] = {}
         self._idle_max = idle_max
+        self._lent: dict[int, None] = {}
+        self._numbers = itertools.count()
+
+    @property
+    def num_lent(self) -> int:
+        """Arrays whose memory is in use."""
+        return len(self._lent)
 
     def lend(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         """An uninitialised C-contiguous array that starts at a multiple of 64 bytes."""
@@ -53,8 +61,20 @@ class BufferPool:
         # object of another type: every view of the lent array keeps this ctypes object, and
         # with its end the memory is free (NumPy 2.4).
         lease = (ctypes.c_char * nbytes).from_buffer(memory.data)
-        weakref.finalize(lease, idle.append, memory).atexit = False
+        number = next(self._numbers)
+        self._lent[number] = None
+        weakref.finalize(lease, _take_back, self._lent, number, idle, memory).atexit = False
         return np.ndarray(shape, dtype, buffer=memoryview(lease))
+
+
+def _take_back(
+    lent: dict[int, None],
+    number: int,
+    idle: collections.deque[NDArray[np.uint8]],
+    memory: NDArray[np.uint8],
+) -> None:
+    del lent[number]
+    idle.append(memory)
 
 
 def is_aligned(array: NDArray[Any]) -> bool:

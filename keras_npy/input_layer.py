@@ -63,8 +63,8 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
     Example:
 
     >>> layer = NpyInputLayer(sample_shape=(2, 2, 1), stored_format="channels_last")
-    >>> layer(np.full((5, 4), 255, "uint8")).shape
-    TensorShape([5, 2, 2, 1])
+    >>> tuple(layer(np.full((5, 4), 255, "uint8")).shape)
+    (5, 2, 2, 1)
     """
 
     def __init__(

@@ -21,6 +21,14 @@ def _warn_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layout, "_SAID", set())
 
 
+BACKEND = keras.backend.backend()
+
+
+def only_on(*backends: str, reason: str) -> pytest.MarkDecorator:
+    """Skip on every other backend, and say why by name."""
+    return pytest.mark.skipif(BACKEND not in backends, reason=f"not on {BACKEND}: {reason}")
+
+
 @dataclass(frozen=True)
 class Stored:
     """Arrays, and the files that hold them."""

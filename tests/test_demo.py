@@ -9,8 +9,12 @@ import pytest
 
 from keras_npy import cli
 from keras_npy.demo import run_demo
+from tests.conftest import only_on
+
+SAVED_MODEL = only_on("tensorflow", "jax", reason="Keras exports no SavedModel")
 
 
+@SAVED_MODEL
 def test_demo_trains_saves_and_serves_real_images(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -26,6 +30,7 @@ def test_demo_trains_saves_and_serves_real_images(
         assert part in printed
 
 
+@SAVED_MODEL
 def test_command_demo_takes_the_users_files(tmp_path: Path) -> None:
     """16-bit colour images of another shape, from a command line."""
     rng = np.random.default_rng(0)

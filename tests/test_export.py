@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_npy
-from tests.conftest import Stored, run_script
+from tests.conftest import Stored, only_on, run_script
 
 
 @pytest.fixture
@@ -52,6 +52,7 @@ def test_keras_file_predicts_the_same_in_a_new_process(
     np.testing.assert_allclose(trained.predict(stored.x, verbose=0), predicted, rtol=1e-6)
 
 
+@only_on("tensorflow", "jax", reason="Keras exports no SavedModel")
 def test_saved_model_takes_raw_uint8_of_any_batch_and_needs_no_keras(
     trained: keras.Model, stored: Stored, tmp_path: Path
 ) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 import keras_npy
 from keras_npy import NpySequence
-from tests.conftest import Stored, assert_same_weights, make_model, rows_of_epoch
+from tests.conftest import Stored, assert_same_weights, make_model, only_on, rows_of_epoch
 
 N = 53
 
@@ -245,6 +245,7 @@ def test_fit_unshuffled_steps_beyond_the_last_batch_wrap_with_a_warning(stored: 
     assert_same_weights(expected, model)
 
 
+@only_on("tensorflow", "jax", reason="Keras refuses steps_per_execution above 1")
 def test_fit_steps_per_execution_trains_as_arrays(stored: Stored) -> None:
     """Three steps a call, the last call short: the same weights."""
     from_arrays, from_files = make_model(steps_per_execution=3), make_model(steps_per_execution=3)

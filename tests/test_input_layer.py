@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from keras_npy import NpyInputLayer
+from tests.conftest import BACKEND, only_on
 
 ALL_UINT8 = np.arange(256, dtype="uint8").reshape(16, 16)
 ALL_UINT16 = np.arange(65536, dtype="uint16").reshape(256, 256)
@@ -19,6 +20,11 @@ def run(way: str, layer: Any, values: np.ndarray) -> np.ndarray:
     if way == "model":
         model = keras.Sequential([keras.Input(values.shape[1:], dtype=values.dtype.name), layer])
         return model.predict(values, verbose=0)
+    if way == "jit" and BACKEND == "jax":
+        jax = pytest.importorskip("jax")
+        return np.asarray(jax.jit(layer)(values))
+    if BACKEND != "tensorflow":
+        pytest.skip(f"not on {BACKEND}: tf.function and tf.data are TensorFlow's")
     tf = pytest.importorskip("tensorflow", reason="tf.function and tf.data are TensorFlow's")
     if way == "dataset":
         dataset = tf.data.Dataset.from_tensors(values).map(layer)
@@ -44,7 +50,16 @@ def test_layer_every_integer_is_within_one_ulp_of_numpy(
     np.testing.assert_array_max_ulp(expected.astype("float32"), output, maxulp=1)
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "mixed_float16",
+        "mixed_bfloat16",
+        pytest.param(
+            "float64", marks=only_on("tensorflow", "torch", reason="float64 is off by default")
+        ),
+    ],
+)
 @pytest.mark.parametrize("kind", ["uint16", "float32"])
 def test_layer_under_a_policy_casts_last(policy: str, kind: str) -> None:
     """The result is the float32 result, rounded once; 60001 is not infinite on the way."""

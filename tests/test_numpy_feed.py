@@ -102,7 +102,7 @@ def test_iterate_gathers_two_batches_while_one_is_used() -> None:
     """Without being asked: two more than were handed over, and no third."""
     gathered = []
     batches = NpySequence(numbered(60), batch_size=4).batches(shuffle=False)
-    gather = numpy_feed.make_gather(batches)
+    gather = numpy_feed.gather_into(numpy_feed.make_pool(batches))
 
     def watched(rows: Any, indices: Any) -> Any:
         gathered.append(int(indices[0]) // 4)

@@ -6,10 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.conftest import only_on
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
+@only_on("tensorflow", "jax", reason="Keras exports no SavedModel")
 def test_readme_python_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every block, one after the other, in one session, as a reader would."""
     monkeypatch.chdir(tmp_path)

@@ -29,14 +29,18 @@ CHUNK_BYTES = 1 << 20
 STOP_TIMEOUT_S = 5.0
 
 
-def make_gather(batches: Batches) -> Gather:
+def make_pool(batches: Batches) -> BufferPool:
+    """Memory for the batches of one feed, pass after pass."""
+    # One more chunk than is read ahead is in use, and backends let go of arrays late.
+    return BufferPool(idle_max=(READ_AHEAD_CHUNKS + 2) * _chunk_batches(batches))
+
+
+def gather_into(pool: BufferPool) -> Gather:
     """A function that copies rows into recycled 64-byte-aligned arrays.
 
     Memory is used again only when nothing refers to the array in it any more: JAX uses aligned
     host memory in place on CPU, and so does `torch.from_numpy`.
     """
-    # One more chunk than is read ahead is in use, and backends let go of arrays late.
-    pool = BufferPool(idle_max=(READ_AHEAD_CHUNKS + 2) * _chunk_batches(batches))
 
     def gather(rows: Rows, indices: Indices) -> Any:
         return rows.take(indices, pool.lend((len(indices), *rows.row_shape), rows.dtype))
@@ -44,7 +48,7 @@ def make_gather(batches: Batches) -> Gather:
     return gather
 
 
-def iterate(batches: Batches, gather: Gather | None = None) -> Iterator[tuple[Any, ...]]:
+def iterate(batches: Batches, gather: Gather) -> Iterator[tuple[Any, ...]]:
     """Yield each batch as arrays of its own, in the structure of `batches.data`.
 
     Nothing is read, counted or started before the first batch is asked for: at the end of a pass
@@ -53,12 +57,12 @@ def iterate(batches: Batches, gather: Gather | None = None) -> Iterator[tuple[An
 
     Args:
         batches: What to read.
-        gather: Copies rows into memory of their own, in any thread. `None` makes one.
+        gather: Copies rows into memory of their own, in a thread of its own.
 
     Raises:
         NpyFileError: From `next`, if a file changed; likewise whatever else reading raises.
     """
-    ahead = _ReadAhead(batches, batches.start_pass(), gather or make_gather(batches))
+    ahead = _ReadAhead(batches, batches.start_pass(), gather)
     try:
         ahead.start()
         while (chunk := ahead.next_chunk()) is not None:

@@ -5,6 +5,7 @@ NumPy buffers on the CPU, pinned memory of torch's own where a CUDA device reads
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,25 +31,38 @@ def make_loader(batches: Batches, gather: Gather) -> Any:
 
     Args:
         batches: What to read.
-        gather: As `numpy_feed.make_gather` makes it, for tensors that stay on the CPU.
+        gather: As `numpy_feed.gather_into` makes it, for tensors that stay on the CPU.
 
     Raises:
         ValueError: If torch has no dtype for a source.
     """
-    from torch.utils.data import DataLoader, IterableDataset
+    from torch.utils.data import DataLoader
 
     tensor_batches = dataclasses.replace(
         batches, data=keras.tree.map_structure(_readable, batches.data)
     )
 
+    # Without `collate_fn`, a tuple of several inputs becomes a list (torch 2.13).
+    dataset = _passes_class()(tensor_batches, gather)
+    return DataLoader(dataset, batch_size=None, collate_fn=_unchanged)
+
+
+# Once: a class is a circle of its own, and one for each loader would keep the memory of its
+# batches until the next garbage collection.
+@functools.cache
+def _passes_class() -> Any:
+    from torch.utils.data import IterableDataset
+
     class Passes(IterableDataset):  # type: ignore[misc] # Its types are not followed.
         """Whole batches, pass after pass."""
 
-        def __iter__(self) -> Iterator[Any]:
-            return _iterate(tensor_batches, gather)
+        def __init__(self, batches: Batches, gather: Gather) -> None:
+            self._batches, self._gather = batches, gather
 
-    # Without `collate_fn`, a tuple of several inputs becomes a list (torch 2.13).
-    return DataLoader(Passes(), batch_size=None, collate_fn=_unchanged)
+        def __iter__(self) -> Iterator[Any]:
+            return _iterate(self._batches, self._gather)
+
+    return Passes
 
 
 def _iterate(batches: Batches, gather: Gather) -> Iterator[Any]:

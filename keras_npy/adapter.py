@@ -214,7 +214,14 @@ def _make_adapter(
 ) -> NpyDataAdapter:
     _refuse_arguments(seq, arguments)
     # Only fit goes on with the next pass; evaluate and predict end, as they do with arrays.
-    steps = arguments["steps_per_epoch"] if caller == "fit" else None
+    # 0 means all batches to Keras (3.15), and an endless feed would then never end its epoch.
+    steps = (arguments["steps_per_epoch"] or None) if caller == "fit" else None
+    if steps is not None and steps < 0:
+        raise ValueError(
+            "The number of steps must be at least 1. "
+            f"Received: {steps} for steps_per_epoch or validation_steps. "
+            "Leave it out for all batches."
+        )
     if steps is not None and steps > seq.num_batches and not shuffle:
         warnings.warn(
             f"steps of {steps} are more than the {seq.num_batches} batches of the sequence: "

@@ -246,6 +246,18 @@ def test_fit_unshuffled_steps_beyond_the_last_batch_wrap_with_a_warning(stored: 
 
 
 @only_on("tensorflow", "jax", reason="Keras refuses steps_per_execution above 1")
+@pytest.mark.parametrize("name", ["steps_per_epoch", "validation_steps"])
+def test_fit_steps_of_zero_are_all_batches_and_negative_ones_refused(
+    stored: Stored, name: str
+) -> None:
+    """0 is what `n // batch_size` gives for a small file: a whole pass, as with arrays."""
+    seq, model = stored.sequence(), make_model()
+    model.fit(seq, validation_data=seq, shuffle=False, verbose=0, **{name: 0})
+    assert_same_weights(fit_arrays(stored, [list(range(N))]), model)
+    with pytest.raises(ValueError, match=r"at least 1\. Received: -1.*Leave it out"):
+        make_model().fit(seq, validation_data=seq, verbose=0, **{name: -1})
+
+
 def test_fit_steps_per_execution_trains_as_arrays(stored: Stored) -> None:
     """Three steps a call, the last call short: the same weights."""
     from_arrays, from_files = make_model(steps_per_execution=3), make_model(steps_per_execution=3)

@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import inspect
 import sys
+import types
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -49,9 +50,6 @@ class NpyDataAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
         seq: The sequence.
         shuffle: As `fit` takes it: `True`, `False` or `"batch"`.
         class_weight: Weight of each class number, as `fit` takes it.
-        steps_per_epoch: If given, passes follow each other without end, so that an epoch
-            continues where the last one stopped.
-        only_x: Leave out targets and weights, which `predict` needs none of.
 
     Raises:
         ValueError: If the sequence cannot be shuffled or weighted so.
@@ -70,18 +68,17 @@ class NpyDataAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
         shuffle: ShuffleArgument = False,
         class_weight: Mapping[int, float] | None = None,
         *,
-        steps_per_epoch: int | None = None,
-        only_x: bool = False,
+        _is_endless: bool = False,
+        _only_x: bool = False,
     ) -> None:
         self._seq = seq
         self._shuffle = shuffle
         self._class_weight = class_weight
-        self._is_endless = steps_per_epoch is not None
         batches = seq.batches(
             shuffle=shuffle,
             class_weight=class_weight,
-            only_x=only_x,
-            is_endless=self._is_endless,
+            only_x=_only_x,
+            is_endless=_is_endless,
         )
         self._passes = _Passes(seq, batches)
         self._batches: Batches = dataclasses.replace(batches, start_pass=self._passes.start)
@@ -102,7 +99,7 @@ class NpyDataAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
 
     @property
     def num_batches(self) -> int | None:
-        return None if self._is_endless else self._seq.num_batches
+        return None if self._batches.is_endless else self._seq.num_batches
 
     @property
     def batch_size(self) -> int:
@@ -119,21 +116,24 @@ class NpyDataAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
         return self._seq.num_samples % self._seq.batch_size
 
     def on_epoch_end(self) -> None:
-        self._passes.end_epoch()
+        # Keras's EpochIterator calls this from `reset` and at the end of an epoch alike.
+        self._passes.end_epoch(is_reset=sys._getframe(1).f_code.co_name == "reset")
 
-    def with_fit_arguments(self, arguments: Mapping[str, Any]) -> "NpyDataAdapter":
-        """This adapter as `fit` should use it, if `fit` was given it by hand."""
-        _refuse_arguments(self._seq, arguments)
+    def used_by(self, caller: str | None, arguments: Mapping[str, Any]) -> "NpyDataAdapter":
+        """This adapter as `fit`, `evaluate` or `predict` should use it, given to it by hand."""
         if arguments["class_weight"] is not None:
             raise ValueError(
                 "class_weight belongs to the adapter that it is given to. "
                 "Received: class_weight= in fit beside an NpyDataAdapter. "
                 "Pass class_weight= to NpyDataAdapter, or give fit the sequence itself."
             )
-        steps = arguments["steps_per_epoch"]
-        if steps is None or self._is_endless:
-            return self
-        return NpyDataAdapter(self._seq, self._shuffle, self._class_weight, steps_per_epoch=steps)
+        if caller in ("evaluate", "predict") and self._batches.order.shuffle:
+            raise ValueError(
+                "evaluate and predict serve rows in file order. "
+                f"Received: an NpyDataAdapter with shuffle={self._shuffle!r}. "
+                f"Give {caller} the sequence itself, or an adapter with shuffle=False."
+            )
+        return _make_adapter(self._seq, self._shuffle, self._class_weight, caller, arguments)
 
 
 class _Passes:
@@ -147,22 +147,22 @@ class _Passes:
         self._seq = seq
         self._start_counted_pass = batches.start_pass
         self._is_shuffled = bool(batches.order.shuffle)
-        # A symbolic build takes a batch before fit begins, and fit then ends the epoch that it
-        # never began (Keras 3.15, `reset`): a pass started before that has trained nothing.
+        # A symbolic build takes a batch before fit begins, and fit then resets (Keras 3.15): a
+        # pass started before the first reset has trained nothing.
         self._provisional_epoch: int | None = None
-        self._has_begun = False
+        self._was_reset = False
 
     def start(self) -> int:
         epoch = self._start_counted_pass()
-        if not self._has_begun and self._is_shuffled:
+        if not self._was_reset and self._is_shuffled:
             self._provisional_epoch = epoch
         return epoch
 
-    def end_epoch(self) -> None:
-        if self._provisional_epoch is not None:
+    def end_epoch(self, *, is_reset: bool) -> None:
+        if self._provisional_epoch is not None and is_reset:
             self._seq.take_back_pass(self._provisional_epoch)
         self._provisional_epoch = None
-        self._has_begun = True
+        self._was_reset = True
 
 
 def wrap_get_data_adapter() -> None:
@@ -171,12 +171,11 @@ def wrap_get_data_adapter() -> None:
     if getattr(original, "wrapped_by_keras_npy", False):
         return
     if original is None or tuple(inspect.signature(original).parameters) != _KNOWN_PARAMETERS:
-        warnings.warn(
+        _warn_once(
             f"keras_npy does not know how Keras {keras.__version__} chooses a data adapter. "
-            "Every NpySequence is fed as an ordinary PyDataset: the same rows, but slower, and "
-            "fit shuffles whole batches unless the sequence has shuffle=True. "
-            "Update keras_npy, or use a Keras version that it names.",
-            stacklevel=2,
+            "Every NpySequence is fed as an ordinary PyDataset: the same rows, but slower; fit "
+            "shuffles whole batches, unless the sequence has shuffle=True, which then reorders "
+            "evaluate and predict too. Update keras_npy, or install an older Keras."
         )
         return
     signature = inspect.signature(original)
@@ -186,32 +185,57 @@ def wrap_get_data_adapter() -> None:
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         arguments = bound.arguments
-        if isinstance(arguments["x"], NpyDataAdapter):
-            return arguments["x"].with_fit_arguments(arguments)
-        if not isinstance(arguments["x"], NpySequence):
+        x = arguments["x"]
+        if not isinstance(x, NpySequence | NpyDataAdapter):
             return original(*args, **kwargs)
-        seq = arguments["x"]
-        _refuse_arguments(seq, arguments)
-        # For its checks alone, such as that of a distribution over several processes.
-        original(seq)
         caller = _calling_method()
-        steps = arguments["steps_per_epoch"] if caller not in ("evaluate", "predict") else None
-        if steps is not None and steps > seq.num_batches and not arguments["shuffle"]:
-            warnings.warn(
-                f"steps of {steps} are more than the {seq.num_batches} batches of the sequence: "
-                "it starts again at its first row.",
-                stacklevel=4,
-            )
-        return NpyDataAdapter(
-            seq,
-            arguments["shuffle"],
-            arguments["class_weight"],
-            steps_per_epoch=steps,
-            only_x=caller == "predict",
-        )
+        if isinstance(x, NpyDataAdapter):
+            return x.used_by(caller, arguments)
+        _refuse_overridden(x)
+        # For its checks alone, such as that of a distribution over several processes.
+        original(x)
+        return _make_adapter(x, arguments["shuffle"], arguments["class_weight"], caller, arguments)
 
     get_data_adapter.wrapped_by_keras_npy = True  # type: ignore[attr-defined] # The mark of the wrap.
     data_adapters.get_data_adapter = get_data_adapter
+
+
+@functools.cache
+def _warn_once(message: str) -> None:
+    warnings.warn(message, stacklevel=3)
+
+
+def _make_adapter(
+    seq: NpySequence,
+    shuffle: ShuffleArgument,
+    class_weight: Mapping[int, float] | None,
+    caller: str | None,
+    arguments: Mapping[str, Any],
+) -> NpyDataAdapter:
+    _refuse_arguments(seq, arguments)
+    # Only fit goes on with the next pass; evaluate and predict end, as they do with arrays.
+    steps = arguments["steps_per_epoch"] if caller == "fit" else None
+    if steps is not None and steps > seq.num_batches and not shuffle:
+        warnings.warn(
+            f"steps of {steps} are more than the {seq.num_batches} batches of the sequence: "
+            "it starts again at its first row.",
+            # This function, the wrap, two constructors of Keras's, fit, and its error handler.
+            stacklevel=7,
+        )
+    return NpyDataAdapter(
+        seq, shuffle, class_weight, _is_endless=steps is not None, _only_x=caller == "predict"
+    )
+
+
+def _refuse_overridden(seq: NpySequence) -> None:
+    """Raise for methods of a subclass that would never be called."""
+    for name in ("__getitem__", "__iter__", "__len__", "on_epoch_begin", "on_epoch_end"):
+        if getattr(type(seq), name) is not getattr(NpySequence, name):
+            raise TypeError(
+                "Keras reads an NpySequence by its rows, not through its methods. "
+                f"Received: {type(seq).__name__}, which overrides {name}. Put preprocessing into "
+                "the model, or write a keras.utils.PyDataset that indexes the sequence."
+            )
 
 
 def _refuse_arguments(seq: NpySequence, arguments: Mapping[str, Any]) -> None:
@@ -235,18 +259,17 @@ def _refuse_arguments(seq: NpySequence, arguments: Mapping[str, Any]) -> None:
 def _calling_method() -> str | None:
     """The method of a Keras model that asks for an adapter, or `None` if it is not known.
 
-    Keras asks for the same in `evaluate` and in `predict`, which needs no targets, and in `fit`,
-    which goes on with the next pass where `evaluate` must end. What is not recognised reads
-    more than it needs, but the same rows.
+    Keras asks for the same in `evaluate`, in `predict`, which needs no targets, and in `fit`,
+    which goes on with the next pass where the others end (Keras 3.15).
     """
-    frame = sys._getframe(1)
+    frame: types.FrameType | None = sys._getframe(1)
     for _ in range(8):
         if frame is None:
-            return None
+            break
         name, module = frame.f_code.co_name, str(frame.f_globals.get("__name__"))
         if name in ("fit", "evaluate", "predict") and module.startswith("keras.src."):
             return name
-        frame = frame.f_back  # type: ignore[assignment] # The outermost frame has none.
+        frame = frame.f_back
     return None
 
 

@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 
 from keras_npy.npy_file import NpyFileError
 from keras_npy.order import Order
-from keras_npy.rows import Rows, Source, open_rows
+from keras_npy.rows import Rows
+from keras_npy.sources import Source, open_rows
+from keras_npy.windows import WindowsAndTargets
 
 Sources: TypeAlias = Source | dict[str, Any] | tuple[Any, ...]
 
-# A block is what Python is asked for at once: enough batches that the call (110 us from
-# TensorFlow) costs little for each, no more rows than their numbers fit the cache, and no more
-# bytes than should be read ahead of their use.
+# A block is what Python is asked for at once: enough batches that the call costs little for
+# each, no more rows than their numbers fit the cache, and no more bytes than should be read
+# ahead of their use.
 BLOCK_BATCHES_MAX = 128
 BLOCK_ROWS_MAX = 16_384
 BLOCK_BYTES_MAX = 32 << 20
@@ -60,10 +62,10 @@ class Batches:
         packed: tuple[Any, ...] = keras.tree.pack_sequence_as(self.data, leaves)
         return packed
 
-    def check_unchanged(self) -> None:
-        """Raise `NpyFileError` if a file is no longer the one that was opened."""
+    def check_unchanged(self, indices: NDArray[np.int64] | None = None) -> None:
+        """Raise `NpyFileError` if a file that holds these rows is no longer the one opened."""
         for rows in self.rows:
-            rows.check_unchanged()
+            rows.check_unchanged(indices)
 
     def advise(self, indices: NDArray[np.int64]) -> None:
         """Say which rows will be read soon."""
@@ -82,6 +84,13 @@ def open_data(x: Sources, y: Sources | None, sample_weight: Sources | None) -> t
         NpyFileError: If a source cannot be streamed.
         ValueError: If the structures do not fit each other.
     """
+    if isinstance(x, WindowsAndTargets):
+        if y is not None:
+            raise ValueError(
+                "windows(..., targets=...) brings its own y. Received: y= as well. "
+                "Leave y= or targets= out."
+            )
+        x, y = x
     if y is None:
         if sample_weight is not None:
             raise ValueError(

@@ -57,15 +57,18 @@ class ClassWeightRows(Rows):
             out[named] = self._weights[nearest[named]]
         return out
 
-    def check_unchanged(self) -> None:
-        self._y.check_unchanged()
+    def check_unchanged(self, indices: NDArray[np.int64] | None = None) -> None:
+        self._y.check_unchanged(indices)
+
+    def advise(self, indices: NDArray[np.int64]) -> None:
+        self._y.advise(indices)
 
 
 def _check_class_weight(class_weight: object) -> None:
     if not isinstance(class_weight, Mapping) or not all(
         isinstance(key, int | np.integer)
         and -(2**63) <= key < 2**63
-        and isinstance(weight, int | float | np.number)
+        and isinstance(weight, int | float | np.integer | np.floating)
         and math.isfinite(weight)
         for key, weight in class_weight.items()
     ):

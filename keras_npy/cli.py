@@ -12,15 +12,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_demo(commands.add_parser("demo", help="train, save and serve a model of images"))
+    _add_convert(commands.add_parser("convert", help="write any source as one plain .npy"))
     options = parser.parse_args(arguments)
-    if (options.x is None) != (options.y is None):
-        parser.error("--x and --y go together: the images and their class numbers")
-    # Imported here: Keras and its backend take seconds, which --help should not.
-    from keras_npy.demo import run_demo
-
     try:
-        run_demo(options.x, options.y, out=options.out, epochs=options.epochs)
-    except (ValueError, OSError) as error:
+        options.run(options)
+    except (ValueError, OSError, RuntimeError) as error:
         print(f"keras-npy: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -41,12 +37,66 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
         "--epochs", type=_positive, default=8, metavar="N", help="default: %(default)s"
     )
 
+    def run(options: argparse.Namespace) -> None:
+        if (options.x is None) != (options.y is None):
+            parser.error("--x and --y go together: the images and their class numbers")
+        # Imported here: Keras and its backend take seconds, which --help should not.
+        from keras_npy.demo import run_demo
+
+        run_demo(options.x, options.y, out=options.out, epochs=options.epochs)
+
+    parser.set_defaults(run=run)
+
+
+def _add_convert(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Write a source as one .npy that is read fastest: C order, this machine's byte order, "
+        "64-byte aligned. A source is a file, a member of an archive (data.npz::x), or several "
+        "files or a quoted pattern ('x-*.npy'), which are joined along axis 0."
+    )
+    parser.add_argument("sources", metavar="SOURCE", nargs="+", help="what to read")
+    parser.add_argument("out", metavar="OUT.npy", help="the new file")
+    parser.add_argument("--force", action="store_true", help="replace OUT.npy if it exists")
+    parser.add_argument(
+        "--samples", action="store_true", help="each file is one sample, not rows of samples"
+    )
+    parser.add_argument(
+        "--dtype", choices=["bfloat16"], help="what values of a file that says |V2 are"
+    )
+    parser.set_defaults(run=_run_convert)
+
+
+def _run_convert(options: argparse.Namespace) -> None:
+    import warnings
+
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+    from keras_npy.convert import convert
+    from keras_npy.layout import NpyLayoutWarning
+    from keras_npy.samples import samples
+
+    source = options.sources[0] if len(options.sources) == 1 else options.sources
+    if options.samples:
+        source = samples(source)
+    columns = (BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, transient=True) as bar, warnings.catch_warnings():
+        # They say to run this command.
+        warnings.simplefilter("ignore", NpyLayoutWarning)
+        task = bar.add_task("convert", total=None)
+        rows = convert(
+            source,
+            options.out,
+            force=options.force,
+            dtype=options.dtype,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    print(f"{options.out}: {rows.dtype} {rows.shape}, {rows.nbytes} bytes from {rows.name}")
+
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {text!r}")
+    return int(text)
 
 
 if __name__ == "__main__":

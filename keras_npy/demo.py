@@ -4,7 +4,6 @@ import importlib.resources
 import os
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.markup import escape
 
-from keras_npy.input_layer import Input, NpyInputLayer
+from keras_npy.input_layer import NpyInputLayer
+from keras_npy.inputs import Input
 from keras_npy.order import permute
-from keras_npy.rows import Rows, open_rows
+from keras_npy.rows import Rows
 from keras_npy.sequence import NpySequence
+from keras_npy.sources import open_rows
 
 BATCH_SIZE = 64
 # Both processes compile the same graph for this machine, but need not fuse it alike.
@@ -253,11 +254,15 @@ def _predict_elsewhere(saved_model_path: Path, raw: NDArray[Any], folder: Path) 
         if finished.returncode:
             raise RuntimeError(
                 "The SavedModel must be served by a process that has TensorFlow alone. "
-                f"Received: exit status {finished.returncode}. Its last words: "
-                f"{finished.stderr.strip()[-2000:]}"
+                f"Received: exit status {finished.returncode}, with {_last_line(finished.stderr)}. "
+                f"Load {saved_model_path} with tf.saved_model.load to see all of it."
             )
         predictions: NDArray[Any] = np.load(served_path)
         return predictions
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["no message"])[-1]
 
 
 def _link_packages(folder: Path, without: tuple[str, ...]) -> None:
@@ -266,8 +271,9 @@ def _link_packages(folder: Path, without: tuple[str, ...]) -> None:
     Taking names off `sys.path` would not do: they lie in one folder with TensorFlow.
     """
     folder.mkdir()
-    for site in dict.fromkeys((sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))):
-        for entry in Path(site).iterdir():
+    names = ("site-packages", "dist-packages")
+    for site in [Path(path) for path in sys.path if Path(path).name in names]:
+        for entry in site.iterdir() if site.is_dir() else ():
             link = folder / entry.name
             is_wanted = not any(
                 entry.name == name or entry.name.startswith((f"{name}-", f"__editable__.{name}"))

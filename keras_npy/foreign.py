@@ -3,7 +3,7 @@
 # How files that are not .npy begin, with what to do about them.
 _FOREIGN_STARTS = (
     (b"version https://git-lfs", "a git-lfs pointer", "Fetch the file with `git lfs pull`."),
-    (b"PK\x03\x04", "a zip archive (.npz)", "Save the member with np.save, uncompressed."),
+    (b"PK\x03\x04", "a zip archive (.npz)", 'Name its member: "data.npz::x".'),
     (b"PK\x05\x06", "an empty zip archive (.npz)", "Save the array with np.save."),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file", "Read it with h5py and np.save the data set."),
     (b"\x1f\x8b", "a gzip file", "Unpack it with gunzip."),

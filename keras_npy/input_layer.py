@@ -1,20 +1,18 @@
 """From stored values to what a model takes, inside the graph."""
 
-import math
+import contextlib
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import keras
 import numpy as np
 
-from keras_npy.rows import open_rows
-from keras_npy.sequence import NpySequence
-
-StoredFormat: TypeAlias = Literal["no_channels", "channels_first", "channels_last"]
-DataFormat: TypeAlias = Literal["channels_first", "channels_last"]
-
-_STORED_FORMATS = ("no_channels", "channels_first", "channels_last")
-_DATA_FORMATS = ("channels_first", "channels_last")
+from keras_npy import statistics
+from keras_npy.blocks import iterate_blocks
+from keras_npy.formats import DataFormat, Shape, StoredFormat, make_layout
+from keras_npy.inputs import input_specs
+from keras_npy.pipelines import NUMPY_OPS, pipeline_ops
+from keras_npy.scaling import Axis, Numbers, make_scaling, natural_scale
 
 
 @keras.saving.register_keras_serializable(package="keras_npy")
@@ -22,13 +20,21 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
     """Turn stored values into scaled float32 samples with channels, inside the graph.
 
     The file's bytes go to the device as they are, a quarter of what float32 takes, and the
-    preprocessing is saved with the model. Computed in float32, and cast to the layer's compute
+    preprocessing is saved with the model. The output is
+    `(inputs * scale + offset - mean) / sqrt(variance)`, what `keras.layers.Rescaling` followed by
+    `keras.layers.Normalization` gives: `mean` and `variance` are those of scaled values, such as
+    ImageNet's published for [0, 1]. It is computed in float32 and cast to the layer's compute
     dtype last: `uint16` keeps its precision under `mixed_float16`.
 
     Args:
-        scale: Factor of every value. The default turns `uint8` into [0, 1]; `1 / 65535` does
-            for `uint16`. It is never guessed from the data.
-        offset: Added after scaling.
+        scale: Factor of every value, or one for each index of `axis`. The default turns `uint8`
+            into [0, 1]. It is never guessed from the data; see `for_data`.
+        offset: Added after scaling; likewise one, or one for each index of `axis`.
+        mean: Subtracted from scaled values; likewise. `None` leaves them, until `adapt`.
+        variance: Scaled values are divided by its square root, at least 1e-7. With `mean`.
+        axis: Axis or axes of the **output**, the batch included, that have numbers of their own.
+            `None` for one number over all values. Under `data_format="channels_first"` the
+            channels are axis 1.
         sample_shape: Shape that one stored sample is given first, without the batch axis, such
             as `(H, W, C)` for rows stored flat. `None` leaves it as it is stored.
         stored_format: Where a stored sample, after `sample_shape`, has its channels:
@@ -46,11 +52,13 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
     Returns:
         the compute dtype, float32 unless a policy says otherwise: `(b, H, W, C)` or
         `(b, C, H, W)`, in [0, 1] for `uint8` and the default scale; within 1 ULP of
-        `inputs / 255` in NumPy, because compiled graphs multiply by the reciprocal.
+        `inputs / 255` in NumPy, because compiled graphs multiply by the reciprocal. In a Grain
+        pipeline a NumPy array, in `Dataset.map` a TensorFlow tensor, on every backend.
 
     Raises:
-        ValueError: If an argument has a wrong value, or a sample does not fit `sample_shape`
-            or `stored_format`.
+        TypeError: If a number is none.
+        ValueError: If an argument has a wrong value, or a sample does not fit `sample_shape`,
+            `stored_format` or the numbers along `axis`.
 
     Example:
 
@@ -61,8 +69,11 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
 
     def __init__(
         self,
-        scale: float = 1 / 255,
-        offset: float = 0.0,
+        scale: Numbers = 1 / 255,
+        offset: Numbers = 0.0,
+        mean: Numbers | None = None,
+        variance: Numbers | None = None,
+        axis: Axis = -1,
         sample_shape: Sequence[int] | None = None,
         stored_format: StoredFormat | None = None,
         data_format: DataFormat | None = None,
@@ -71,178 +82,183 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
         # Autocast would bring float inputs to float16 under mixed_float16 before `call` sees
         # them (Keras 3.15): 60001.0 would be infinite before it is scaled.
         super().__init__(autocast=False, **kwargs)
-        self.scale = _finite("scale", scale)
-        if self.scale == 0:
-            raise ValueError(
-                "scale must not be zero, which turns every value into the offset. "
-                f"Received: scale={scale!r}. Pass 1 to leave values as they are."
-            )
-        self.offset = _finite("offset", offset)
-        self.sample_shape = None if sample_shape is None else _checked_shape(sample_shape)
-        _check_choice("stored_format", stored_format, _STORED_FORMATS)
-        _check_choice("data_format", data_format, _DATA_FORMATS)
-        if stored_format is None and data_format is not None:
-            raise ValueError(
-                "data_format needs stored_format, which says where the channels are now. "
-                f"Received: data_format={data_format!r}, stored_format=None. "
-                f"Pass stored_format=, one of {_STORED_FORMATS}."
-            )
-        self.stored_format = stored_format
-        # Resolved now and saved so: a model must not change with the machine that loads it.
-        self.data_format = data_format
-        if stored_format is not None and data_format is None:
-            self.data_format = keras.config.image_data_format()
+        # Keras's setting is resolved now and saved: a model must not change with the machine
+        # that loads it.
+        self._layout = make_layout(
+            sample_shape, stored_format, data_format, keras.config.image_data_format()
+        )
+        self._scaling = make_scaling(scale, offset, mean, variance, axis)
+        if self._scaling.varies:
+            self._check_axis_means_channels()
         self.supports_masking = True
         self.built = True
 
-    def call(self, inputs: Any) -> Any:
-        ops = keras.ops
-        # Moved while the values are still as small as they are stored.
-        sample_shape = self._reshaped(tuple(inputs.shape[1:]))
-        if self.sample_shape is not None:
-            inputs = ops.reshape(inputs, (-1, *sample_shape))
-        if self.stored_format == "no_channels":
-            inputs = ops.expand_dims(inputs, 1 if self.data_format == "channels_first" else -1)
-        elif self.stored_format != self.data_format:
-            source, target = (1, -1) if self.data_format == "channels_last" else (-1, 1)
-            inputs = ops.moveaxis(inputs, source, target)
-        outputs = ops.multiply(ops.cast(inputs, "float32"), np.float32(self.scale))
-        if self.offset:
-            outputs = ops.add(outputs, np.float32(self.offset))
-        return ops.cast(outputs, self.compute_dtype)
+    @classmethod
+    def for_data(cls, source: Any, **kwargs: Any) -> "NpyInputLayer":
+        """A layer with the scale of the stored dtype.
 
-    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
-        batch, *sample = input_shape
-        shape = self._reshaped(tuple(sample))
-        if self.stored_format == "no_channels":
-            shape = (1, *shape) if self.data_format == "channels_first" else (*shape, 1)
-        elif self.stored_format != self.data_format:
-            if self.data_format == "channels_last":
-                shape = (*shape[1:], shape[0])
-            else:
-                shape = (shape[-1], *shape[:-1])
-        return (batch, *shape)
+        Args:
+            source: An `NpySequence` of one input, the path of an `.npy` file, or an array.
+            **kwargs: Of `NpyInputLayer`, but for `scale`.
+
+        Returns:
+            a layer whose `scale` brings the greatest value of an integer dtype to 1: 1/255 for
+            `uint8`, 1/65535 for `uint16`, 1/32767 for `int16`, whose least value becomes
+            -1.00003. For floats and `bool` it is 1: what floats range over is not guessed.
+
+        Raises:
+            TypeError: If the source has several inputs.
+            ValueError: If `scale` is given too.
+
+        Example:
+
+        >>> 1 / NpyInputLayer.for_data(np.zeros((2, 3), "uint16")).scale
+        65535.0
+        """
+        if "scale" in kwargs:
+            raise ValueError(
+                "for_data picks the scale from the stored dtype. "
+                f"Received: scale={kwargs['scale']!r:.100} as well. "
+                "Leave it out, or call NpyInputLayer(scale=...)."
+            )
+        spec = input_specs(source)
+        if not isinstance(spec, keras.InputSpec):
+            raise TypeError(
+                "for_data needs a source of one input, since a layer has one. "
+                f"Received: {len(spec)} inputs. Pass the path or array of the layer's own input."
+            )
+        return cls(scale=natural_scale(np.dtype(spec.dtype)), **kwargs)
+
+    @property
+    def scale(self) -> Any:
+        """Factor of values: a float, or a list of one for each index of `axis`."""
+        return self._scaling.get_config()["scale"]
+
+    @property
+    def offset(self) -> Any:
+        """Added after scaling: a float, or a list."""
+        return self._scaling.get_config()["offset"]
+
+    @property
+    def mean(self) -> Any:
+        """Mean of scaled values: a float, a list, or `None` before `adapt`."""
+        return self._scaling.get_config()["mean"]
+
+    @property
+    def variance(self) -> Any:
+        """Variance of scaled values: a float, a list, or `None` before `adapt`."""
+        return self._scaling.get_config()["variance"]
+
+    @property
+    def axis(self) -> int | list[int] | None:
+        """Axes of the output that have numbers of their own."""
+        axis: int | list[int] | None = self._scaling.get_config()["axis"]
+        return axis
+
+    @property
+    def sample_shape(self) -> tuple[int, ...] | None:
+        """Shape that a stored sample is given first."""
+        return self._layout.sample_shape
+
+    @property
+    def stored_format(self) -> StoredFormat | None:
+        """Where a stored sample has its channels."""
+        return self._layout.stored_format
+
+    @property
+    def data_format(self) -> DataFormat | None:
+        """Where the output has its channels; `None` if the axes are left alone."""
+        return self._layout.data_format
+
+    def adapt(self, data: Any) -> None:
+        """Take `mean` and `variance` from data, in one pass of a few MiB of memory.
+
+        Replaces those that the layer has. They are of values as `scale` and `offset` leave
+        them, so the output has mean 0 and variance 1 whatever the scale. As with
+        `keras.layers.Normalization`, adapt before `fit`, `predict` or `export`: what Keras has
+        compiled keeps the numbers that it was compiled with.
+
+        Args:
+            data: Of the layer's stored shape, and of the rows to train on: an `NpySequence`,
+                the path of an `.npy` file, an array, a `tf.data.Dataset`, or an iterable of
+                batches, of which `(x, y)` counts as `x`.
+
+        Raises:
+            NpyFileError: If a file cannot be streamed.
+            TypeError: If the data is nothing of the kind, or has several inputs.
+            ValueError: If the data is empty, endless, not finite, or does not fit the layer.
+
+        Example:
+
+        >>> layer = NpyInputLayer(scale=0.5)
+        >>> layer.adapt(np.array([[0, 10], [4, 10]]))
+        >>> layer.mean, layer.variance
+        ([1.0, 5.0], [1.0, 0.0])
+        """
+        self._check_axis_means_channels()
+        with contextlib.closing(iterate_blocks(data)) as blocks:
+            moments = statistics.stream(
+                (self._layout.apply(block, NUMPY_OPS) for block in blocks),
+                self._scaling.kept_axes,
+            )
+        self._scaling = self._scaling.with_moments(moments.mean, moments.variance)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        inputs = args[0] if args else kwargs.get("inputs")
+        ops = pipeline_ops(inputs)
+        if ops is not None:
+            return self._computed(inputs, ops)
+        return super().__call__(*args, **kwargs)
+
+    def call(self, inputs: Any) -> Any:
+        return self._computed(inputs, keras.ops)
+
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> Shape:
+        shape = self._layout.output_shape(tuple(input_shape))
+        self._scaling.coefficients(shape)
+        return shape
 
     def get_config(self) -> dict[str, Any]:
+        shape = self.sample_shape
         return {
             **super().get_config(),
-            "scale": self.scale,
-            "offset": self.offset,
-            "sample_shape": None if self.sample_shape is None else list(self.sample_shape),
+            **self._scaling.get_config(),
+            "sample_shape": None if shape is None else list(shape),
             "stored_format": self.stored_format,
             "data_format": self.data_format,
         }
 
-    def _reshaped(self, stored_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Shape of a sample with its stored axes; raise if it does not fit."""
-        shape = stored_shape
-        if self.sample_shape is not None:
-            shape = self.sample_shape
-            stored = [size for size in stored_shape if size is not None]
-            if len(stored) == len(stored_shape) and math.prod(stored) != math.prod(
-                self.sample_shape
-            ):
-                raise ValueError(
-                    f"A stored sample must hold the {math.prod(self.sample_shape)} values of "
-                    f"sample_shape={shape}. Received: inputs of shape {(None, *stored_shape)}, "
-                    f"{math.prod(stored)} values a sample. Pass the sample_shape that the "
-                    "file's rows have."
-                )
-        axes_min = {"no_channels": 1, "channels_first": 2, "channels_last": 2}
-        if self.stored_format is not None:
-            least = axes_min[self.stored_format]
-            if not least <= len(shape) <= least + 2:
-                raise ValueError(
-                    f"stored_format={self.stored_format!r} needs samples of {least} to "
-                    f"{least + 2} axes. Received: samples of shape {shape}. "
-                    "Pass sample_shape= to reshape them, or another stored_format."
-                )
-        return shape
+    def save_own_variables(self, store: Any) -> None:
+        """Keep the statistics in weights-only checkpoints too, as `Normalization` does."""
+        for name in ("mean", "variance"):
+            number = getattr(self, name)
+            if number is not None:
+                store[name] = np.asarray(number, dtype=np.float64)
 
+    def load_own_variables(self, store: Any) -> None:
+        """Take the statistics of a checkpoint; keep those of the config if it has none."""
+        if "mean" in store.keys():  # An H5Entry of Keras 3.15 has no `in`.
+            config = self._scaling.get_config()
+            numbers = {name: np.asarray(store[name]) for name in ("mean", "variance")}
+            self._scaling = make_scaling(**{**config, **numbers})
 
-def Input(source: Any, name: str | None = None) -> Any:
-    """`keras.Input` with the shape and dtype of a source.
+    def _computed(self, inputs: Any, ops: Any) -> Any:
+        # Moved while the values are still as small as they are stored.
+        values = self._layout.apply(inputs, ops)
+        numbers = self._scaling.coefficients(tuple(values.shape))
+        values = ops.cast(values, "float32")
+        if numbers.centre is not None:
+            values = ops.subtract(values, numbers.centre)
+        values = ops.multiply(values, numbers.factor)
+        if numbers.shift is not None:
+            values = ops.add(values, numbers.shift)
+        return ops.cast(values, self.compute_dtype)
 
-    `keras.Input` is float32 unless it is told the dtype (Keras 3.15): integer files would be
-    cast on the host, and the exported model would take float32.
-
-    Args:
-        source: An `NpySequence`, the path of an `.npy` file, an array, or a dict or tuple of
-            paths and arrays.
-        name: Name of the input; the inputs of a dict are named by its keys.
-
-    Returns:
-        A symbolic tensor of the stored dtype, `(None, *row)`; for a dict or tuple the same
-        structure of them.
-
-    Raises:
-        ValueError: If the source cannot be streamed, or a name is given for several inputs.
-
-    Example:
-
-    >>> np.save("x.npy", np.zeros((5, 28, 28), "uint8"))
-    >>> Input("x.npy").dtype
-    'uint8'
-    """
-    if isinstance(source, NpySequence):
-        specs = source.x_spec
-        return _input_nest(specs, name)
-    return _input_nest(source, name)
-
-
-def _input_nest(source: Any, name: str | None) -> Any:
-    if isinstance(source, dict | tuple):
-        if name is not None:
+    def _check_axis_means_channels(self) -> None:
+        if self.data_format == "channels_first" and self.axis == -1:
             raise ValueError(
-                "A name belongs to a single input. "
-                f"Received: name={name!r} for {len(source)} inputs. "
-                "Name them by the keys of a dict."
+                "axis=-1 is the last axis of the output, which holds no channels when "
+                "data_format='channels_first'. Received: axis=-1, and numbers for each index. "
+                "Pass axis=1 for the channels, axis=None for one number over all values, or "
+                "the last axis counted from the front."
             )
-        if isinstance(source, dict):
-            return {
-                key: _input_nest(value, None if isinstance(value, dict | tuple) else key)
-                for key, value in source.items()
-            }
-        return tuple(_input_nest(value, None) for value in source)
-    if isinstance(source, keras.InputSpec):
-        return keras.Input(shape=source.shape[1:], dtype=source.dtype, name=name)
-    rows = open_rows(source)
-    return keras.Input(shape=rows.row_shape, dtype=rows.dtype.name, name=name)
-
-
-def _finite(name: str, value: float) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"{name} must be a number. Received: {name}={value!r:.100}. Pass one float."
-        ) from error
-    if not math.isfinite(number):
-        raise ValueError(
-            f"{name} must be finite. Received: {name}={value!r:.100}. Pass a finite float."
-        )
-    return number
-
-
-def _checked_shape(shape: Sequence[int]) -> tuple[int, ...]:
-    try:
-        sizes = tuple(shape)
-    except TypeError:
-        sizes = ()
-    if not sizes or not all(
-        isinstance(size, int | np.integer) and not isinstance(size, bool) and size > 0
-        for size in sizes
-    ):
-        raise ValueError(
-            "sample_shape must be a tuple of positive integers, without the batch axis. "
-            f"Received: sample_shape={shape!r:.100}. Pass such as (28, 28) or (32, 32, 3)."
-        )
-    return tuple(int(size) for size in sizes)
-
-
-def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value is not None and value not in choices:
-        raise ValueError(
-            f"{name} must be one of {choices} or None. "
-            f"Received: {name}={value!r:.100}. Pass one of these."
-        )

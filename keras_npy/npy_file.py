@@ -9,7 +9,6 @@ Reference:
 
 import ast
 import math
-import mmap
 import os
 import re
 import stat
@@ -20,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_npy import foreign
+from keras_npy import foreign, mapping
 from keras_npy.foreign import cut
 
 MAGIC = b"\x93NUMPY"
@@ -38,12 +37,20 @@ SUPPORTED_DTYPES = "bool, int8-64, uint8-64, float16-64, complex64-128"
 _LOOK_AT_BYTES = 512
 
 
-_FLOAT_NAMES = ("float16", "float32", "float64", "complex64", "complex128")
+_FLOAT_NAMES = ("bfloat16", "float16", "float32", "float64", "complex64", "complex128")
 
 
 def is_supported(dtype: np.dtype[Any]) -> bool:
     """Whether rows of this dtype can become a tensor."""
     return dtype.kind in "biu" or dtype.name in _FLOAT_NAMES
+
+
+def bfloat16() -> np.dtype[Any]:
+    """The dtype that TensorFlow and JAX bring, which NumPy saves as `|V2`."""
+    import ml_dtypes
+
+    dtype: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+    return dtype
 
 
 class NpyFileError(ValueError):
@@ -61,26 +68,55 @@ class Fingerprint:
 
 
 @dataclass(frozen=True)
+class Extent:
+    """Where in a file an `.npy` lies that is not all of it."""
+
+    name: str
+    start_bytes: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
 class NpyHeader:
     """What a valid `.npy` file says of itself, and where its data lies."""
 
     path: str
+    name: str
+    """What messages call it: the path, or the path and the member of an archive."""
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     fortran_order: bool
     offset_bytes: int
+    stop_bytes: int
     fingerprint: Fingerprint
 
     @property
     def data_bytes(self) -> int:
         return math.prod(self.shape) * self.dtype.itemsize
 
+    @property
+    def trailing_bytes(self) -> int:
+        """Bytes behind the data that the header does not speak of."""
+        return self.stop_bytes - self.offset_bytes - self.data_bytes
 
-def read_header(path: str | os.PathLike[str]) -> NpyHeader:
+
+def read_header(
+    path: str | os.PathLike[str],
+    *,
+    extent: Extent | None = None,
+    is_sample: bool = False,
+    may_be_empty: bool = False,
+    dtype: str | None = None,
+) -> NpyHeader:
     """Read and validate the header of one `.npy` file.
 
     Args:
         path: The file. Relative paths are resolved now, so that a later `os.chdir` is harmless.
+        extent: Where in the file the `.npy` lies. `None` for all of it.
+        is_sample: Whether the array is one sample, which may be 0-d, and not rows of samples.
+        may_be_empty: Whether there may be no rows at all.
+        dtype: `"bfloat16"` for a file whose header says `|V2`, as it does for dtypes that NumPy
+            does not know.
 
     Returns:
         The header of a file that holds at least one row, and all the bytes that it promises.
@@ -95,13 +131,23 @@ def read_header(path: str | os.PathLike[str]) -> NpyHeader:
     >>> read_header("x.npy").shape
     (5, 28, 28)
     """
-    path = _local_path(path)
-    with _open_regular(path) as file:
-        fingerprint = _fingerprint(os.fstat(file.fileno()))
-        text, offset_bytes = _read_header_text(path, file, fingerprint.size_bytes)
-    shape, dtype, fortran_order = _parse_header(path, text)
-    header = NpyHeader(path, shape, dtype, fortran_order, offset_bytes, fingerprint)
-    _check_streamable(header)
+    path = local_path(path)
+    with open_regular(path) as file:
+        fingerprint = fingerprint_of(os.fstat(file.fileno()))
+        extent = extent or Extent(path, 0, fingerprint.size_bytes)
+        text, header_bytes = _read_header_text(extent, file)
+    shape, stored, fortran_order = _parse_header(extent.name, text, dtype)
+    header = NpyHeader(
+        path=path,
+        name=extent.name,
+        shape=shape,
+        dtype=stored,
+        fortran_order=fortran_order,
+        offset_bytes=extent.start_bytes + header_bytes,
+        stop_bytes=extent.start_bytes + extent.size_bytes,
+        fingerprint=fingerprint,
+    )
+    _check_streamable(header, is_sample=is_sample, may_be_empty=may_be_empty)
     return header
 
 
@@ -111,17 +157,26 @@ def map_data(header: NpyHeader) -> NDArray[Any]:
     Raises:
         NpyFileError: If the file is no longer the one whose header was read.
     """
-    with _open_regular(header.path) as file:
-        if _fingerprint(os.fstat(file.fileno())) != header.fingerprint:
-            raise _changed(header.path)
-        mapping = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ, flags=mmap.MAP_SHARED)
+    with open_unchanged(header) as file:
+        if header.data_bytes == 0:
+            return np.empty(header.shape, header.dtype)
+        data = mapping.map_bytes(file.fileno(), header.offset_bytes, header.data_bytes, header.name)
     return np.ndarray(
-        header.shape,
-        header.dtype,
-        buffer=mapping,
-        offset=header.offset_bytes,
-        order="F" if header.fortran_order else "C",
+        header.shape, header.dtype, buffer=data, order="F" if header.fortran_order else "C"
     )
+
+
+def open_unchanged(header: NpyHeader) -> BinaryIO:
+    """Open the file that a header was read from.
+
+    Raises:
+        NpyFileError: If it is another one now.
+    """
+    file = open_regular(header.path)
+    if fingerprint_of(os.fstat(file.fileno())) != header.fingerprint:
+        file.close()
+        raise changed(header.path)
+    return file
 
 
 def check_unchanged(header: NpyHeader) -> None:
@@ -136,11 +191,12 @@ def check_unchanged(header: NpyHeader) -> None:
         status = os.stat(header.path)
     except FileNotFoundError:
         return
-    if _fingerprint(status) != header.fingerprint:
-        raise _changed(header.path)
+    if fingerprint_of(status) != header.fingerprint:
+        raise changed(header.path)
 
 
-def _changed(path: str) -> NpyFileError:
+def changed(path: str) -> NpyFileError:
+    """The error for a file that is no longer the one that was opened."""
     return NpyFileError(
         f"{path}: a file must not change while it is in use. "
         "Received: another inode, size or modification time than when it was opened. "
@@ -148,11 +204,12 @@ def _changed(path: str) -> NpyFileError:
     )
 
 
-def _fingerprint(status: os.stat_result) -> Fingerprint:
+def fingerprint_of(status: os.stat_result) -> Fingerprint:
     return Fingerprint(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def _local_path(path: str | os.PathLike[str]) -> str:
+def local_path(path: str | os.PathLike[str]) -> str:
+    """The absolute path, unless it can be no file of this machine."""
     path = os.fsdecode(path)
     # pathlib makes "gs:/bucket" of an address; a scheme has two letters or more, a drive one.
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", path):
@@ -168,7 +225,8 @@ def _local_path(path: str | os.PathLike[str]) -> str:
     return os.path.abspath(path)
 
 
-def _open_regular(path: str) -> BinaryIO:
+def open_regular(path: str) -> BinaryIO:
+    """Open a regular file for reading; refuse a directory, a FIFO or a device."""
     # Looked at before it is opened, since opening alone can block (FIFO) or act (device);
     # and again after, for one that took the file's place in between.
     _check_regular(path, os.stat(path))
@@ -199,9 +257,11 @@ _KINDS = (
 )
 
 
-def _read_header_text(path: str, file: BinaryIO, size_bytes: int) -> tuple[str, int]:
+def _read_header_text(extent: Extent, file: BinaryIO) -> tuple[str, int]:
     """The header's text, and the offset of the data behind it."""
-    start = file.read(_LOOK_AT_BYTES)
+    path, size_bytes = extent.name, extent.size_bytes
+    file.seek(extent.start_bytes)
+    start = file.read(min(_LOOK_AT_BYTES, size_bytes))
     if not start.startswith(MAGIC):
         raise _not_npy(path, start)
     prefix_bytes = 10 if start[6:7] == b"\x01" else 12
@@ -224,7 +284,7 @@ def _read_header_text(path: str, file: BinaryIO, size_bytes: int) -> tuple[str, 
             f"Received: a declared length of {header_bytes} bytes. "
             "Save the array again with np.save."
         )
-    file.seek(prefix_bytes)
+    file.seek(extent.start_bytes + prefix_bytes)
     raw = file.read(header_bytes)
     if raw.endswith((b"\r", b"\r\n")):
         raise NpyFileError(
@@ -238,7 +298,9 @@ def _read_header_text(path: str, file: BinaryIO, size_bytes: int) -> tuple[str, 
         raise _bad_header(path, "bytes that are no UTF-8") from error
 
 
-def _parse_header(path: str, text: str) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
+def _parse_header(
+    path: str, text: str, wanted: str | None
+) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
     fields = _literal(path, text)
     if not isinstance(fields, dict) or set(fields) != {"descr", "fortran_order", "shape"}:
         raise _bad_header(path, f"{cut(text)}, not a dict of descr, fortran_order and shape")
@@ -253,7 +315,7 @@ def _parse_header(path: str, text: str) -> tuple[tuple[int, ...], np.dtype[Any],
         raise _bad_header(path, f"shape {cut(shape)}, of {len(shape)} axes")
     if type(fortran_order) is not bool:
         raise _bad_header(path, f"fortran_order {cut(fortran_order)}, neither True nor False")
-    return shape, _parse_dtype(path, fields["descr"]), fortran_order
+    return shape, _parse_dtype(path, fields["descr"], wanted), fortran_order
 
 
 def _literal(path: str, text: str) -> object:
@@ -276,15 +338,23 @@ def _literal(path: str, text: str) -> object:
         raise _bad_header(path, f"{cut(text)}, which is no Python literal") from error
 
 
-def _parse_dtype(path: str, descr: object) -> np.dtype[Any]:
+def _parse_dtype(path: str, descr: object, wanted: str | None) -> np.dtype[Any]:
     try:
         dtype: np.dtype[Any] = np.lib.format.descr_to_dtype(descr)  # type: ignore[arg-type] # NumPy's stub wants a str or list; any literal may stand in a file.
     except Exception as error:  # NumPy's parser leaks TypeError, ValueError, KeyError and more.
         raise _bad_header(path, f"dtype {cut(descr)}, which NumPy does not know") from error
+    is_two_bytes = dtype.kind == "V" and dtype.itemsize == 2 and dtype.fields is None
+    if is_two_bytes and wanted == "bfloat16":
+        return bfloat16()
+    if wanted is not None and wanted != dtype.name:
+        raise NpyFileError(
+            f"{path}: dtype= says what values of |V2 are, whose header does not: 'bfloat16'. "
+            f"Received: dtype={cut(wanted)} for a file of {cut(dtype)}. Leave dtype= out."
+        )
     if is_supported(dtype):
         return dtype
-    if dtype.kind == "V" and dtype.itemsize == 2 and dtype.names is None:
-        remedy = "If it is bfloat16, save it as float32 (x.astype('float32'))."
+    if is_two_bytes:
+        remedy = "If it is bfloat16, say so: open_rows(path, dtype='bfloat16')."
     elif dtype.names is not None:
         remedy = "Save each field as a file of its own."
     elif dtype.kind == "O":
@@ -301,24 +371,30 @@ def _parse_dtype(path: str, descr: object) -> np.dtype[Any]:
     )
 
 
-def _check_streamable(header: NpyHeader) -> None:
-    path, shape = header.path, header.shape
-    if not shape:
+def _check_streamable(header: NpyHeader, *, is_sample: bool, may_be_empty: bool) -> None:
+    path, shape = header.name, header.shape
+    if is_sample:
+        if 0 in shape:
+            raise NpyFileError(
+                f"{path}: a sample must hold at least one value. Received: shape {cut(shape)}. "
+                "Leave the empty file out."
+            )
+    elif not shape:
         raise NpyFileError(
             f"{path}: axis 0 of the array counts the samples. Received: a 0-d array. "
             "Save it with a first axis of samples."
         )
-    if shape[0] == 0:
+    elif shape[0] == 0 and not may_be_empty:
         raise NpyFileError(
             f"{path}: a file must hold at least one row. Received: shape {cut(shape)}. "
             "Leave the empty file out."
         )
-    if 0 in shape:
+    elif 0 in shape[1:]:
         raise NpyFileError(
             f"{path}: a row must hold at least one value. Received: shape {cut(shape)}. "
             "Save rows that are not empty."
         )
-    promised, held = header.data_bytes, header.fingerprint.size_bytes - header.offset_bytes
+    promised, held = header.data_bytes, header.stop_bytes - header.offset_bytes
     if promised > held:
         raise NpyFileError(
             f"{path}: the header promises {promised} bytes of data for shape {cut(shape)} "

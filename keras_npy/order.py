@@ -19,9 +19,9 @@ Shuffle = Literal["rows", "batch"] | None
 
 Indices = NDArray[np.int64]
 
-# Up to here a pass sorts one random key per row, which is as uniform as the keys are (at most
-# 512 KiB, about 5 ms an epoch). A Feistel network over a few hundred rows is not: its halves
-# hold too few values. Above, the network needs no memory and about 45 ns a row.
+# Up to here a pass sorts one random key per row, at most 512 KiB, which is as uniform as the keys
+# are. A Feistel network over a few hundred rows is not: its halves hold too few values. Above,
+# the network needs no memory.
 SORTED_ROWS_MAX = 1 << 16
 
 # Four rounds are the least that a pseudo-random permutation needs (Luby and Rackoff, 1988).
@@ -39,7 +39,8 @@ class Order:
         drop_remainder: Whether a short last batch is left out.
         shuffle: `"rows"`, `"batch"` or `None` for file order.
         seed: Any integer from 0.
-        indices: File row of each served row, or `None` if they are the same.
+        indices: File row of each served row, or `None` if they are the same. A range takes no
+            memory, an array 8 bytes a row.
     """
 
     num_samples: int
@@ -47,11 +48,25 @@ class Order:
     drop_remainder: bool = False
     shuffle: Shuffle = None
     seed: int = 0
-    indices: Indices | None = None
+    indices: range | Indices | None = None
 
     def shuffled(self, shuffle: Shuffle) -> "Order":
         """The same rows in another order."""
         return dataclasses.replace(self, shuffle=shuffle)
+
+    def subset(self, positions: range | Indices) -> "Order":
+        """The rows at these positions of the unshuffled pass, each below `num_samples`."""
+        indices = positions if self.indices is None else _choose(self.indices, positions)
+        return dataclasses.replace(self, num_samples=len(indices), indices=indices)
+
+    def check_num_batches(self) -> None:
+        """Raise `ValueError` if `drop_remainder` leaves out the only batch."""
+        if self.num_batches == 0:
+            raise ValueError(
+                "drop_remainder=True must leave at least one batch. "
+                f"Received: batch_size={self.batch_size} for {self.num_samples} samples. "
+                "Take a smaller batch_size, or drop_remainder=False."
+            )
 
     @property
     def num_batches(self) -> int:
@@ -66,8 +81,9 @@ class Order:
 
     @property
     def is_contiguous(self) -> bool:
-        """Whether a pass serves the file's rows one after the other, from the first."""
-        return self.shuffle is None and self.indices is None
+        """Whether a pass serves rows that lie one after the other in the file."""
+        is_run = isinstance(self.indices, range) and self.indices.step == 1
+        return self.shuffle is None and (self.indices is None or is_run)
 
     def bounds(self, first_batch: int, last_batch: int) -> tuple[int, int]:
         """Positions in the pass, from and up to, of batches `first_batch <= i < last_batch`."""
@@ -88,13 +104,28 @@ class Order:
             rows = _permute_within_batches(start, stop, self.batch_size, self.seed, epoch)
         else:
             rows = np.arange(start, stop, dtype=np.int64)
-        return rows if self.indices is None else self.indices[rows]
+        return rows if self.indices is None else _at(self.indices, rows)
 
 
 def to_indices(index: object, num_rows: int) -> Indices:
+    """`to_rows` as an array.
+
+    Example:
+
+    >>> to_indices(slice(0, None, 2), 5).tolist()
+    [0, 2, 4]
+    """
+    rows = to_rows(index, num_rows)
+    if isinstance(rows, range):
+        return np.arange(rows.start, rows.stop, rows.step, dtype=np.int64)
+    return rows
+
+
+def to_rows(index: object, num_rows: int) -> range | Indices:
     """Row numbers that a slice, a range, integers or a boolean mask select.
 
-    Negative integers count from the end, as in NumPy.
+    Negative integers count from the end, as in NumPy. A slice or a range of numbers from 0 stays
+    a range.
 
     Raises:
         TypeError: If `index` is none of these.
@@ -104,13 +135,14 @@ def to_indices(index: object, num_rows: int) -> Indices:
 
     Example:
 
-    >>> to_indices(slice(0, None, 2), 5).tolist()
-    [0, 2, 4]
+    >>> to_rows(slice(0, None, 2), 5)
+    range(0, 5, 2)
     """
     if isinstance(index, slice):
         index = range(*index.indices(num_rows))
-    if isinstance(index, range):
-        index = np.arange(index.start, index.stop, index.step, dtype=np.int64)
+    if isinstance(index, range) and index and 0 <= min(index[0], index[-1]):
+        _check_bounds(min(index[0], index[-1]), max(index[0], index[-1]), num_rows)
+        return index
     chosen = np.asarray(index)
     if chosen.dtype == bool:
         if chosen.shape != (num_rows,):
@@ -135,13 +167,33 @@ def to_indices(index: object, num_rows: int) -> Indices:
             f"Indices must have one axis. Received: shape {chosen.shape}. Pass them flat."
         )
     low, high = int(chosen.min()), int(chosen.max())
+    _check_bounds(low, high, num_rows)
+    chosen = chosen.astype(np.int64)
+    return np.where(chosen < 0, chosen + num_rows, chosen) if low < 0 else chosen
+
+
+def _check_bounds(low: int, high: int, num_rows: int) -> None:
     if low < -num_rows or high >= num_rows:
         raise IndexError(
             f"Indices must lie in {-num_rows} <= index < {num_rows}, the number of rows. "
             f"Received: {low if low < -num_rows else high}. Leave out rows that do not exist."
         )
-    chosen = chosen.astype(np.int64)
-    return np.where(chosen < 0, chosen + num_rows, chosen) if low < 0 else chosen
+
+
+def _at(indices: range | Indices, positions: Indices) -> Indices:
+    if isinstance(indices, range):
+        return indices.start + indices.step * positions
+    return indices[positions]
+
+
+def _choose(indices: range | Indices, positions: range | Indices) -> range | Indices:
+    """`indices[positions]`, a range if both are."""
+    if isinstance(positions, range):
+        if isinstance(indices, range):
+            start, step = indices[positions.start], indices.step * positions.step
+            return range(start, start + step * len(positions), step)
+        positions = np.arange(positions.start, positions.stop, positions.step, dtype=np.int64)
+    return _at(indices, positions)
 
 
 def permute(start: int, stop: int, num_rows: int, seed: int, epoch: int) -> Indices:

@@ -1,63 +1,79 @@
 """Ask the kernel for the pages of rows that will be read soon.
 
-A cold file that is read through page faults gives 175 MB/s here; with the next batches' rows
-advised ahead, over 1,000 MB/s, because the disk then has many reads to do at once. The advice
-starts the reads and returns: no thread is needed that could outlive a pass.
+A cold file that is read through page faults waits for one read after the other. With the next
+batches' rows advised ahead, the disk has many reads to do at once: `benchmarks/bench_cold.py`.
+The advice starts the reads and returns: no thread is needed that could outlive a pass.
 """
 
 import ctypes
 import mmap
 import os
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from keras_npy.order import Indices
 
-# Places of a block that are looked at: if all are in memory, nothing is asked for. 16 looks
-# cost about 20 us a block of up to 128 batches.
+# Rows of a block that are looked at: if all are in memory, nothing is asked for.
 RESIDENCY_LOOKS = 16
+
+Look: TypeAlias = Callable[[Sequence[int]], bool]
 
 _LIBC: Any = ctypes.CDLL(None, use_errno=True)
 
 
-def advise_rows(address: int, row_bytes: int, indices: Indices, *, can_look: bool) -> int:
+def advise_rows(address: int, row_bytes: int, indices: Indices, look: Look) -> int:
     """Ask for the pages of some rows of a mapping, unless they are in memory already.
 
     Args:
         address: Where row 0 lies; the mapping must outlive the call.
         row_bytes: Bytes of a row; rows lie one behind the other.
         indices: int64 `(n,)`, in any order.
-        can_look: Whether the kernel tells this process which pages are in memory.
+        look: Says of bytes, counted from row 0, whether all are in memory.
 
     Returns:
         The number of ranges that were asked for.
     """
-    starts, sizes = page_ranges(address, row_bytes, indices)
-    if can_look:
-        looks = np.linspace(0, len(starts) - 1, min(RESIDENCY_LOOKS, len(starts))).astype(int)
-        if all(is_resident(int(starts[look])) for look in looks):
-            return 0
+    return advise_at(
+        address + indices * row_bytes,
+        row_bytes,
+        lambda places: look((indices[places] * row_bytes).tolist()),
+    )
+
+
+def advise_at(addresses: Indices, row_bytes: int, look: Callable[[Indices], bool]) -> int:
+    """As `advise_rows`, for rows of any mappings, each at an address of its own.
+
+    `look` says of places in `addresses` whether all these rows are in memory.
+    """
+    starts, sizes = page_ranges_at(addresses, row_bytes)
+    num_looks = min(RESIDENCY_LOOKS, len(addresses))
+    if look(np.linspace(0, len(addresses) - 1, num_looks).astype(np.int64)):
+        return 0
     for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
         # The result is of no use: advice that is not taken costs time, and no rows.
         _LIBC.madvise(ctypes.c_void_p(start), ctypes.c_size_t(size), mmap.MADV_WILLNEED)
     return len(starts)
 
 
-def can_look(path: str) -> bool:
-    """Whether `mincore` tells this process the truth about a file.
+def are_resident(path: str, offsets: Iterable[int]) -> bool:
+    """Whether the bytes at all these offsets of a file are in memory.
 
-    Linux calls every page resident to who may neither write the file nor owns it (5.2).
+    Read, not looked up with `mincore`, which calls every page resident to who may neither write
+    the file nor owns it (Linux 5.2). `False` where a file system or kernel does not tell.
     """
-    return os.access(path, os.W_OK)
-
-
-def is_resident(address: int) -> bool:
-    """Whether the page at a page's address is in memory, as far as the kernel tells."""
-    page = ctypes.c_ubyte(1)
-    _LIBC.mincore(ctypes.c_void_p(address), ctypes.c_size_t(1), ctypes.byref(page))
-    return bool(page.value & 1)
+    if not hasattr(os, "RWF_NOWAIT"):
+        return False
+    byte = [bytearray(1)]
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return all(os.preadv(descriptor, byte, offset, os.RWF_NOWAIT) for offset in offsets)
+    except OSError:  # BlockingIOError: it would have to be read. EOPNOTSUPP: it does not tell.
+        return False
+    finally:
+        os.close(descriptor)
 
 
 def page_ranges(
@@ -71,7 +87,14 @@ def page_ranges(
     >>> (starts // mmap.PAGESIZE).tolist(), (sizes // mmap.PAGESIZE).tolist()
     ([1, 7], [2, 1])
     """
-    first_bytes = address + np.sort(indices) * row_bytes
+    return page_ranges_at(address + indices * row_bytes, row_bytes)
+
+
+def page_ranges_at(
+    addresses: Indices, row_bytes: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """As `page_ranges`, for rows each at an address of its own."""
+    first_bytes = np.sort(addresses)
     starts = first_bytes // mmap.PAGESIZE
     stops = (first_bytes + row_bytes - 1) // mmap.PAGESIZE + 1
     # Rows rise, and all have one size: a run ends where the next row's first page is beyond it.

@@ -1,18 +1,18 @@
-"""Rows addressed by index, whatever they lie in: a mapped file or an array in memory.
+"""Rows addressed by index, whatever they lie in; here a mapped file or an array in memory.
 
 Every source becomes a `Rows`: an array whose first axis is read a batch at a time. Floors
 above know rows by their shape, their dtype and `take`, and never see a file.
 """
 
-import os
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from keras_npy import npy_file, read_ahead
-from keras_npy.npy_file import NpyFileError
 from keras_npy.order import to_indices
 
 Array: TypeAlias = NDArray[Any]
@@ -40,8 +40,13 @@ class Rows(ABC):
             `(b, *row)`, never a view of the source.
         """
 
-    def check_unchanged(self) -> None:
-        """Raise `NpyFileError` if the rows are no longer those that were opened."""
+    def check_unchanged(self, indices: NDArray[np.int64] | None = None) -> None:
+        """Raise `NpyFileError` if rows are no longer those that were opened.
+
+        Args:
+            indices: The rows that will be read next; of many files only theirs are looked at.
+                `None` for all rows.
+        """
         return
 
     def advise(self, indices: NDArray[np.int64]) -> None:
@@ -50,8 +55,24 @@ class Rows(ABC):
 
     @property
     def array(self) -> Array | None:
-        """All rows as one C-contiguous array of `dtype`, if they lie so in memory."""
+        """All rows as one read-only C-contiguous array of `dtype`, if they lie so in memory."""
         return None
+
+    @property
+    def memory(self) -> Array | None:
+        """An array of `dtype` in which the rows lie at `places`, if they lie in memory.
+
+        Nothing but rows that `places` was asked for may be touched.
+        """
+        return self.array
+
+    def places(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where in `memory` each row lies, which can be read from now on."""
+        return indices
+
+    def empty(self, num_rows: int) -> Array:
+        """An uninitialised array of that many rows."""
+        return np.empty((num_rows, *self.row_shape), self.dtype)
 
     @property
     def row_shape(self) -> tuple[int, ...]:
@@ -84,9 +105,6 @@ class Rows(ABC):
         return f"{type(self).__name__}({self.name}, {self.dtype} {self.shape})"
 
 
-Source: TypeAlias = str | os.PathLike[str] | Array | Rows
-
-
 class ArrayRows(Rows):
     """Rows of an array in memory."""
 
@@ -96,6 +114,42 @@ class ArrayRows(Rows):
         self.dtype = array.dtype.newbyteorder("=")
         self._array = array
 
+    def take(self, indices: NDArray[np.int64], out: Array | None = None) -> Array:
+        out = self.empty(len(indices)) if out is None else out
+        if self._array.flags.c_contiguous:
+            # As bytes, so that no alignment and no dtype costs np.take a copy of the whole array.
+            # mode="raise", the default, gathers into a buffer of its own first (NumPy 2.4).
+            np.take(as_bytes(self._array), indices, axis=0, out=as_bytes(out), mode="clip")
+            make_native(out, self._array.dtype)
+        elif self.dtype.kind == "b":
+            np.not_equal(self._array.view(np.uint8)[indices], 0, out=out)
+        else:
+            out[...] = self._array[indices]
+        return out
+
+
+def as_bytes(array: Array) -> NDArray[np.uint8]:
+    """The memory of a C-contiguous array `(n, *row)` as uint8 `(n, row_bytes)`."""
+    row_bytes = array.itemsize * math.prod(array.shape[1:])
+    return array.reshape(len(array), -1).view(np.uint8).reshape(len(array), row_bytes)
+
+
+def make_native(out: Array, stored: np.dtype[Any]) -> None:
+    """Turn bytes of dtype `stored`, which were copied into `out`, into values of its own dtype."""
+    if not stored.isnative:
+        out.byteswap(inplace=True)
+    if out.dtype.kind == "b":
+        # Any byte but 0 is true; frameworks rely on 1.
+        np.not_equal(out.view(np.uint8), 0, out=out)
+
+
+class FileRows(ArrayRows):
+    """Rows of one `.npy` file, or of one member of an archive, mapped read-only."""
+
+    def __init__(self, header: npy_file.NpyHeader) -> None:
+        self.header = header
+        super().__init__(npy_file.map_data(header), name=header.name)
+
     @property
     def array(self) -> Array | None:
         array = self._array
@@ -104,105 +158,20 @@ class ArrayRows(Rows):
             return None
         return array
 
-    def take(self, indices: NDArray[np.int64], out: Array | None = None) -> Array:
-        if out is None:
-            out = np.empty((len(indices), *self.row_shape), self.dtype)
-        if self.dtype.kind == "b":
-            np.not_equal(self._array.view(np.uint8)[indices], 0, out=out)
-        elif self._array.dtype.isnative and _is_behaved(self._array):
-            # mode="raise", the default, gathers into a buffer of its own first (NumPy 2.4).
-            np.take(self._array, indices, axis=0, out=out, mode="clip")
-        else:
-            out[...] = self._array[indices]
-        return out
-
-
-def _is_behaved(array: Array) -> bool:
-    # np.take copies the whole of any other array first (NumPy 2.4).
-    return array.flags.c_contiguous and array.flags.aligned
-
-
-class FileRows(ArrayRows):
-    """Rows of one `.npy` file, mapped read-only."""
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.header = npy_file.read_header(path)
-        self._map()
-
-    def _map(self) -> None:
-        super().__init__(npy_file.map_data(self.header), name=self.header.path)
-        self._can_look = read_ahead.can_look(self.header.path)
-
     def advise(self, indices: NDArray[np.int64]) -> None:
         # The rows of a Fortran-order file are strewn over all of it: there is nothing to ask for.
         if self._array.flags.c_contiguous:
             read_ahead.advise_rows(
-                self._array.ctypes.data, self.row_bytes, indices, can_look=self._can_look
+                self._array.ctypes.data, self.row_bytes, indices, self._are_resident
             )
 
-    def check_unchanged(self) -> None:
+    def _are_resident(self, offsets: Sequence[int]) -> bool:
+        first = self.header.offset_bytes
+        return read_ahead.are_resident(self.header.path, [first + offset for offset in offsets])
+
+    def check_unchanged(self, indices: NDArray[np.int64] | None = None) -> None:
         npy_file.check_unchanged(self.header)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Pickling a mapped array would send the whole file; send the header and map again.
-        return _reopen, (self.header,)
-
-
-def _reopen(header: npy_file.NpyHeader) -> FileRows:
-    rows = FileRows.__new__(FileRows)
-    rows.header = header
-    rows._map()
-    return rows
-
-
-def open_rows(source: Source) -> Rows:
-    """Open a source as rows that are read when they are asked for.
-
-    Args:
-        source: The path of one `.npy` file, or an array.
-
-    Returns:
-        The virtual array: `shape`, `dtype`, `len`, and NumPy indexing on axis 0.
-
-    Raises:
-        NpyFileError: If the file or array cannot be streamed.
-        TypeError: If `source` is something else.
-
-    Example:
-
-    >>> np.save("x.npy", np.arange(12).reshape(4, 3))
-    >>> open_rows("x.npy")[1:3]
-    array([[3, 4, 5],
-           [6, 7, 8]])
-    """
-    if isinstance(source, Rows):
-        return source
-    if isinstance(source, str | os.PathLike):
-        return FileRows(source)
-    if isinstance(source, np.ndarray):
-        return ArrayRows(_checked_array(source))
-    raise TypeError(
-        "A source must be the path of an .npy file or a NumPy array. "
-        f"Received: {type(source).__name__}. Pass a path, or np.asarray(...) of the data."
-    )
-
-
-def _checked_array(array: Array) -> Array:
-    received = f"Received: an array of {array.dtype} {array.shape}."
-    if not npy_file.is_supported(array.dtype):
-        raise NpyFileError(
-            f"An array must have one of the dtypes {npy_file.SUPPORTED_DTYPES}. {received} "
-            "Convert it with astype first."
-        )
-    if isinstance(array, np.ma.MaskedArray):
-        raise NpyFileError(
-            f"An array must have no mask, which would be lost. {received} "
-            "Fill it with array.filled(value) first."
-        )
-    if array.ndim == 0 or 0 in array.shape:
-        raise NpyFileError(
-            f"An array must hold at least one row, and a row one value. {received} "
-            "Axis 0 counts the samples."
-        )
-    # A subclass would bring its own indexing with it; np.memmap would also be pickled whole.
-    return np.asarray(array)
+        return FileRows, (self.header,)

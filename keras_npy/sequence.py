@@ -9,14 +9,18 @@ import keras
 import numpy as np
 
 from keras_npy.batches import Batches, Sources, common_length, open_data
+from keras_npy.checks import check_integer
 from keras_npy.class_weight import ClassWeightRows
-from keras_npy.order import Order, Shuffle, to_indices
+from keras_npy.describe import describe
+from keras_npy.directory import FromDirectory
+from keras_npy.order import Order, Shuffle, to_rows
+from keras_npy.parts import Parts
 from keras_npy.rows import Rows
 
 ShuffleArgument: TypeAlias = bool | Literal["batch"] | None
 
 
-class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no types.
+class NpySequence(Parts, FromDirectory, keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no types.
     """Stream batches from `.npy` files as if they were arrays in memory.
 
     Whatever `fit`, `evaluate` and `predict` do with arrays, they do with a sequence: `fit`
@@ -36,7 +40,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             every backend. `None` draws one, as `keras.utils.set_random_seed` decides.
         drop_remainder: Leave out the last batch if it is shorter than `batch_size`.
         indices: The rows to use and their order: a slice, a range, integers or a boolean
-            mask. `None` for all.
+            mask. `None` for all. Integers and masks take 8 bytes a row, and are pickled.
 
     Raises:
         NpyFileError: If a file cannot be streamed, or files differ in length.
@@ -68,9 +72,9 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         indices: object = None,
     ) -> None:
         super().__init__()
-        _check_integer("batch_size", batch_size, at_least=1)
+        check_integer("batch_size", batch_size, at_least=1)
         if seed is not None:
-            _check_integer("seed", seed, at_least=0)
+            check_integer("seed", seed, at_least=0)
         if shuffle not in (None, True, False, "batch"):
             raise ValueError(
                 "shuffle must be None, True, False or 'batch'. "
@@ -82,7 +86,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             )
         self._data = open_data(x, y, sample_weight)
         num_rows = common_length(self._data)
-        chosen = None if indices is None else to_indices(indices, num_rows)
+        chosen = None if indices is None else to_rows(indices, num_rows)
         self._shuffle = shuffle
         self._order = Order(
             num_samples=num_rows if chosen is None else len(chosen),
@@ -92,12 +96,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             seed=random.getrandbits(32) if seed is None else int(seed),
             indices=chosen,
         )
-        if self._order.num_batches == 0:
-            raise ValueError(
-                "drop_remainder=True must leave at least one batch. "
-                f"Received: batch_size={batch_size} for {self.num_samples} samples. "
-                "Take a smaller batch_size, or drop_remainder=False."
-            )
+        self._order.check_num_batches()
         self._reset_passes()
 
     @property
@@ -127,12 +126,16 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
 
     @property
     def epoch(self) -> int:
-        """Shuffled passes started so far, which numbers the next one. It can be set."""
+        """Shuffled passes started so far, which numbers the next one. It can be set.
+
+        A pass counts when its first batch is handed over; under a TensorFlow strategy that
+        prefetches to its devices, when it is handed to the strategy.
+        """
         return self._epoch
 
     @epoch.setter
     def epoch(self, epoch: int) -> None:
-        _check_integer("epoch", epoch, at_least=0)
+        check_integer("epoch", epoch, at_least=0)
         with self._lock:
             self._epoch = int(epoch)
 
@@ -163,7 +166,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             )
         if not -self.num_batches <= index < self.num_batches:
             raise IndexError(
-                f"Batch numbers lie in 0 <= index < {self.num_batches}. "
+                f"Batch numbers lie in {-self.num_batches} <= index < {self.num_batches}. "
                 f"Received: {index}. Use len(sequence) for the number of batches."
             )
         self._was_indexed = True
@@ -219,11 +222,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
                 self._epoch = epoch
 
     def __repr__(self) -> str:
-        lines = [
-            f"{name}{key}: {rows.dtype} {rows.shape}, {_readable(rows.nbytes)}, {rows.name}"
-            for name, nest in zip(("x", "y", "sample_weight"), self._data, strict=False)
-            for key, rows in _named_leaves(nest)
-        ]
+        lines = describe(self._data)
         last = self.num_samples - (self.num_batches - 1) * self.batch_size
         short = "" if self._order.has_static_batches else f", the last of {last}"
         lines.append(
@@ -285,8 +284,9 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         return (*self._data, weights)
 
     def _batch(self, batches: Batches, epoch: int, index: int) -> Any:
-        batches.check_unchanged()
-        batch = batches.take(batches.order.rows(epoch, index, index + 1))
+        rows = batches.order.rows(epoch, index, index + 1)
+        batches.check_unchanged(rows)
+        batch = batches.take(rows)
         return keras.utils.pack_x_y_sample_weight(*batch)
 
     def _spec(self, position: int) -> Any:
@@ -307,33 +307,3 @@ def _epoch_zero() -> int:
 
 def _ignore_epoch(epoch: int) -> None:
     del epoch
-
-
-def _check_integer(name: str, value: object, *, at_least: int) -> None:
-    if not isinstance(value, int | np.integer) or isinstance(value, bool):
-        raise TypeError(
-            f"{name} must be an integer. Received: {name}={value!r:.100} of type "
-            f"{type(value).__name__}. Pass a whole number from {at_least}."
-        )
-    if value < at_least:
-        raise ValueError(
-            f"{name} must be at least {at_least}. Received: {name}={value}. "
-            f"Pass a whole number from {at_least}."
-        )
-
-
-def _named_leaves(nest: Any) -> Iterator[tuple[str, Rows]]:
-    if isinstance(nest, Rows):
-        yield "", nest
-        return
-    for key, child in nest.items() if isinstance(nest, dict) else enumerate(nest):
-        for path, rows in _named_leaves(child):
-            yield f"[{key!r}]{path}", rows
-
-
-def _readable(nbytes: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if nbytes < 1000:
-            return f"{nbytes:.3g} {unit}"
-        nbytes /= 1000
-    return f"{nbytes:.3g} TB"

@@ -9,8 +9,8 @@ import sys
 
 def main() -> None:
     packages, saved_model_path, raw_path, served_path = sys.argv[1:]
-    # The script's own folder would make its neighbours importable.
-    sys.path[:] = [packages, *(path for path in sys.path if "keras_npy" not in path)]
+    # Run with -I and -S: the path holds the standard library alone, not the script's folder.
+    sys.path.insert(0, packages)
     for name in ("keras_npy", "keras"):
         if importlib.util.find_spec(name) is not None:
             raise SystemExit(f"{name} can be imported here, so that nothing would be shown")

@@ -12,6 +12,14 @@ import numpy as np
 import pytest
 
 import keras_npy
+from keras_npy import layout
+
+
+@pytest.fixture(autouse=True)
+def _warn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test sees the warnings that a process gives once."""
+    monkeypatch.setattr(layout, "_SAID", set())
+
 
 BACKEND = keras.backend.backend()
 

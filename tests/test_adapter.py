@@ -1,6 +1,5 @@
 """The Keras boundary: what Keras is given, and what it is not."""
 
-import warnings
 from typing import Any
 
 import keras
@@ -9,7 +8,8 @@ import pytest
 from keras.src.trainers import data_adapters
 
 from keras_npy import NpyDataAdapter, NpySequence, adapter
-from tests.conftest import Stored, assert_same_weights, make_model, rows_of_epoch, run_script
+from keras_npy.rows import ArrayRows
+from tests.conftest import Stored, assert_same_weights, make_model, run_script
 
 
 def test_wrap_again_changes_nothing() -> None:
@@ -52,7 +52,7 @@ def test_wrap_keras_looks_different_warns_once_and_still_trains() -> None:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             import keras_npy
-            keras_npy.adapter.wrap_get_data_adapter
+            keras_npy.adapter.wrap_get_data_adapter()
         ours = [str(w.message) for w in caught if "keras_npy does not know" in str(w.message)]
         assert len(ours) == 1, ours
         assert data_adapters.get_data_adapter is other
@@ -128,8 +128,6 @@ def test_adapter_given_to_fit_by_hand_keeps_its_own_arguments(stored: Stored) ->
     by_hand.fit(NpyDataAdapter(stored.sequence(), True, {0: 2.0}), verbose=0)
     by_fit.fit(stored.sequence(), class_weight={0: 2.0}, verbose=0)
     assert_same_weights(by_fit, by_hand)
-    order = rows_of_epoch(53, 0, batch_size=8, seed=3)
-    assert order != list(range(53))
 
 
 @pytest.mark.parametrize(
@@ -160,12 +158,16 @@ def test_adapter_pass_before_the_first_epoch_is_not_counted(stored: Stored) -> N
     """A symbolic build takes a batch and resets: the first epoch keeps its order."""
     seq = stored.sequence()
     one = NpyDataAdapter(seq, shuffle=True)
+
+    def reset() -> None:
+        one.on_epoch_end()
+
     next(one.get_numpy_iterator())
     assert 1 == seq.epoch
-    one.on_epoch_end()
+    reset()
     assert 0 == seq.epoch
     next(one.get_numpy_iterator())
-    one.on_epoch_end()
+    reset()
     assert 1 == seq.epoch
 
 
@@ -178,25 +180,58 @@ def test_adapter_iterator_that_is_never_used_starts_nothing(stored: Stored) -> N
     assert 0 == seq.epoch
 
 
-def test_predict_reads_no_targets(stored: Stored) -> None:
-    """`predict` hands the feed x alone; `evaluate` needs y."""
-    asked = []
+def test_predict_reads_no_targets(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`predict` touches x alone; `evaluate` needs y."""
+    seq = NpySequence(stored.x_path, stored.y, batch_size=8)
+    taken: list[str] = []
+    take = ArrayRows.take
 
-    class Watched(NpySequence):
-        def batches(self, **arguments: Any) -> Any:
-            asked.append(arguments["only_x"])
-            return super().batches(**arguments)
+    def watched(self: ArrayRows, indices: Any, out: Any = None) -> Any:
+        taken.append(self.name)
+        return take(self, indices, out)
 
+    monkeypatch.setattr(ArrayRows, "take", watched)
     model = make_model()
-    seq = Watched(stored.x_path, stored.y_path, batch_size=8)
     model.predict(seq, verbose=0)
+    assert "array in memory" not in taken
     model.evaluate(seq, verbose=0)
-    model.fit(seq, validation_data=seq, verbose=0)
-    assert [True, False, False, False] == asked
+    assert "array in memory" in taken
 
 
-def test_fit_uses_every_leaf_without_a_warning(stored: Stored) -> None:
-    """Nothing that fit does with a sequence warns."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        make_model().fit(stored.sequence(), validation_data=stored.sequence(), verbose=0)
+def test_adapter_driven_by_hand_with_its_hooks_serves_a_new_order_each_pass(
+    stored: Stored,
+) -> None:
+    """Only Keras's reset takes a pass back."""
+    seq = stored.sequence()
+    one = NpyDataAdapter(seq, shuffle=True)
+    orders = []
+    for _ in range(3):
+        one.on_epoch_begin()
+        orders.append([tuple(y.tolist()) for _, y in one.get_numpy_iterator()])
+        one.on_epoch_end()
+    assert 3 == len({tuple(order) for order in orders})
+    assert 3 == seq.epoch
+
+
+@pytest.mark.parametrize("method", ["evaluate", "predict"])
+def test_adapter_that_shuffles_is_refused_where_file_order_is_promised(
+    stored: Stored, method: str
+) -> None:
+    """Rows of a prediction would come in another order than the file's."""
+    with pytest.raises(ValueError, match=r"file order.*shuffle=True.*sequence itself"):
+        getattr(make_model(), method)(NpyDataAdapter(stored.sequence(), shuffle=True), verbose=0)
+
+
+def test_adapter_given_to_predict_by_hand_ends_after_one_pass(stored: Stored) -> None:
+    """steps beyond the last batch end as with arrays."""
+    with pytest.warns(UserWarning, match="ran out of data"):
+        predicted = make_model().predict(NpyDataAdapter(stored.sequence()), steps=20, verbose=0)
+    assert (53, 3) == predicted.shape
+
+
+@pytest.mark.parametrize("name", ["__getitem__", "on_epoch_end"])
+def test_fit_subclass_whose_methods_would_be_ignored_is_refused(stored: Stored, name: str) -> None:
+    """Nothing that a user wrote is silently left out."""
+    kind = type("Augmented", (NpySequence,), {name: lambda self, *arguments: None})
+    with pytest.raises(TypeError, match=rf"Augmented, which overrides {name}.*PyDataset"):
+        make_model().fit(kind(stored.x_path, stored.y_path, batch_size=8), verbose=0)

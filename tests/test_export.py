@@ -84,7 +84,11 @@ def test_keras_file_without_keras_npy_says_what_is_missing(
         import keras
         try:
             keras.saving.load_model(sys.argv[1])
-        except Exception as error:
+        except TypeError as error:
             print(error)
     """
-    assert "keras_npy>NpyInputLayer" in run_script(script, tmp_path / "model.keras")
+    printed = run_script(script, tmp_path / "model.keras")
+    # As the README quotes it: the class, that an import is missing, and of which package.
+    assert "Could not locate class 'NpyInputLayer'. Make sure" in printed
+    assert "make sure they are all imported" in printed
+    assert "keras_npy>NpyInputLayer" in printed

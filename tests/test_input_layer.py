@@ -1,14 +1,12 @@
-"""`NpyInputLayer` gives NumPy's values wherever it runs, and `Input` reads headers."""
+"""`NpyInputLayer` gives NumPy's values wherever it runs."""
 
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
 
-import keras_npy
-from keras_npy import NpyInputLayer, NpySequence
+from keras_npy import NpyInputLayer
 from tests.conftest import BACKEND, only_on
 
 ALL_UINT8 = np.arange(256, dtype="uint8").reshape(16, 16)
@@ -67,6 +65,8 @@ def test_layer_under_a_policy_casts_last(policy: str, kind: str) -> None:
     """The result is the float32 result, rounded once; 60001 is not infinite on the way."""
     import ml_dtypes
 
+    if keras.backend.backend() == "jax" and policy == "float64":
+        pytest.skip("JAX holds float64 in 32 bits unless jax_enable_x64 is set")
     values = ALL_UINT16.astype(kind)
     layer = NpyInputLayer(scale=1 / 255, dtype=policy)
     target = {
@@ -75,7 +75,7 @@ def test_layer_under_a_policy_casts_last(policy: str, kind: str) -> None:
         "float64": np.float64,
     }[policy]
     in_float32 = keras.ops.convert_to_numpy(NpyInputLayer(scale=1 / 255)(values))
-    # Every result is a float32 value, in whatever dtype.
+    # float32 holds every float16 and bfloat16, and what comes out of float32 as float64.
     output = keras.ops.convert_to_numpy(keras.ops.cast(layer(values), "float32"))
     np.testing.assert_array_equal(in_float32.astype(target).astype("float32"), output)
 
@@ -297,30 +297,3 @@ def test_layer_sample_that_does_not_fit_is_refused(
         layer(np.zeros(shape, "uint8"))
     with pytest.raises(ValueError, match=message):
         layer(keras.KerasTensor((None, *shape[1:]), "uint8"))
-
-
-def test_input_reads_shape_and_dtype_of_its_source(tmp_path: Path) -> None:
-    """A path, an array, a sequence and a dict: the stored dtype, not float32."""
-    path = tmp_path / "x.npy"
-    np.save(path, np.zeros((5, 4, 3), ">u2"))
-    seq = NpySequence(path, np.zeros(5))
-    for source in (path, str(path), np.zeros((5, 4, 3), "uint16"), seq):
-        tensor = keras_npy.Input(source)
-        assert ((None, 4, 3), "uint16") == (tensor.shape, tensor.dtype)
-    assert "image" == keras_npy.Input(path, name="image").name
-
-
-def test_input_of_a_dict_is_named_by_its_keys(tmp_path: Path) -> None:
-    """A sequence with several inputs gives as many, by name."""
-    seq = NpySequence({"a": np.zeros((4, 2), "uint8"), "b": np.zeros(4, "int32")})
-    inputs = keras_npy.Input(seq)
-    described = {key: (one.name, one.shape, one.dtype) for key, one in inputs.items()}
-    assert {"a": ("a", (None, 2), "uint8"), "b": ("b", (None,), "int32")} == described
-    with pytest.raises(ValueError, match=r"single input.*2 inputs.*keys of a dict"):
-        keras_npy.Input(seq, name="both")
-
-
-def test_input_of_a_missing_file_raises_at_once(tmp_path: Path) -> None:
-    """The system's own error names the path."""
-    with pytest.raises(FileNotFoundError, match=r"none\.npy"):
-        keras_npy.Input(tmp_path / "none.npy")

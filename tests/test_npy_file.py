@@ -1,5 +1,6 @@
 """One `.npy` file: what is read from it, and every file that is refused by name."""
 
+import gc
 import gzip
 import io
 import os
@@ -26,6 +27,7 @@ from keras_npy.npy_file import (
     map_data,
     read_header,
 )
+from tests.conftest import run_script
 
 MAGIC = b"\x93NUMPY"
 NO_NPY = "an .npy file begins with"
@@ -213,7 +215,7 @@ FOREIGN = [
         "git lfs pull",
         id="git-lfs-pointer",
     ),
-    pytest.param(archive([1, 2]), "a zip archive (.npz)", "np.save, uncompressed", id="npz"),
+    pytest.param(archive([1, 2]), "a zip archive (.npz)", "data.npz::x", id="npz"),
     pytest.param(empty_archive(), "an empty zip archive (.npz)", "np.save", id="empty-npz"),
     pytest.param(b"\x89HDF\r\n\x1a\n" + bytes(99), "an HDF5 file", "with h5py", id="hdf5"),
     pytest.param(gzip.compress(saved([1, 2])), "a gzip file", "gunzip", id="gzip"),
@@ -534,6 +536,34 @@ def test_map_data_array_gone_leaves_nothing_open(opened: NpyHeader) -> None:
     assert [[3, 4, 5]] == view.tolist()
     del view
     assert num_open >= num_open_files()
+
+
+def test_map_data_mapped_file_holds_no_descriptor() -> None:
+    """A mapping needs no open file, so that a limit of 1,024 is none for shards."""
+    # In a process of its own, where no other test opens or closes files meanwhile.
+    printed = run_script("""
+        import os, tempfile
+        import numpy as np
+        from keras_npy.npy_file import map_data, read_header
+        with tempfile.TemporaryDirectory() as folder:
+            np.save(f"{folder}/x.npy", np.arange(6))
+            header = read_header(f"{folder}/x.npy")
+            before = len(os.listdir("/proc/self/fd"))
+            arrays = [map_data(header) for _ in range(50)]
+            maps = open("/proc/self/maps").read().count(f"{folder}/x.npy")
+            assert all(array.tolist() == [0, 1, 2, 3, 4, 5] for array in arrays)
+            print(len(os.listdir("/proc/self/fd")) - before, maps)
+            del arrays
+            print(open("/proc/self/maps").read().count(f"{folder}/x.npy"))
+    """)
+    assert "0 50\n0" == printed
+
+
+def test_map_data_view_outlives_the_array(opened: NpyHeader) -> None:
+    """The file is unmapped with the last view, not with the array it was taken from."""
+    view = map_data(opened)[1:, ::2].T
+    gc.collect()
+    assert [[3], [5]] == view.tolist()
 
 
 def truncate(path: str) -> None:

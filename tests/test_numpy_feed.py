@@ -71,7 +71,7 @@ def test_iterate_keeps_the_structure_of_the_sources(stored: Stored) -> None:
 def test_iterate_endless_counts_a_pass_with_its_first_batch(stored: Stored) -> None:
     """Read ahead or not: 7 batches are pass 0, and the eighth, when it is asked for, begins 1."""
     seq = stored.sequence()
-    adapter = NpyDataAdapter(seq, shuffle=True, steps_per_epoch=20)
+    adapter = NpyDataAdapter(seq, shuffle=True, _is_endless=True)
     adapter.on_epoch_end()
     feed = adapter.get_jax_iterator()
     counted, served = [], []
@@ -157,7 +157,7 @@ def test_thread_ends_with_the_pass(end: Callable[[Any], None]) -> None:
 def test_thread_ends_with_an_abandoned_iterator(in_circle: bool) -> None:
     """What nobody holds any more is collected, the thread holds nothing of it."""
     feed = NpyDataAdapter(
-        NpySequence(numbered(60), batch_size=4), steps_per_epoch=9
+        NpySequence(numbered(60), batch_size=4), _is_endless=True
     ).get_jax_iterator()
     next(feed)
     if in_circle:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_npy.order import SORTED_ROWS_MAX, Order, permute, to_indices
+from keras_npy.order import SORTED_ROWS_MAX, Order, permute, to_indices, to_rows
 
 # Both sides of the limit between sorted keys and the Feistel network, squares and their
 # neighbours (where the network's sides change), and primes.
@@ -361,3 +361,44 @@ def test_to_indices_no_selection_of_rows_is_refused(
     """What selects no rows, or rows that do not exist, is refused with what to pass instead."""
     with pytest.raises(error, match=message):
         to_indices(index, 5)
+
+
+def test_order_of_a_range_takes_no_memory() -> None:
+    """A slice of 1e12 rows is served like a file of its own, and a slice of it too."""
+    tracemalloc.start()
+    try:
+        rows = to_rows(slice(5, None), 10**12)
+        order = Order(num_samples=len(rows), batch_size=4, indices=rows)
+        part = order.subset(to_rows(slice(10, 100_000_000, 3), order.num_samples))
+        assert [15, 18, 21, 24] == part.rows(0, 0, 1).tolist()
+        assert [10**12 - 1] == order.rows(0, order.num_batches - 1, order.num_batches).tolist()[-1:]
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 1_000_000 > peak_bytes
+    assert order.is_contiguous
+    assert not part.is_contiguous
+
+
+@settings(deadline=None, derandomize=True, database=None)
+@given(data=st.data())
+def test_order_subset_of_any_kind_indexes_twice(data: st.DataObject) -> None:
+    """A range or numbers of a range or numbers are NumPy's indices of indices."""
+
+    def draw(num_rows: int) -> Any:
+        if data.draw(st.booleans()):
+            start, stop = sorted(
+                data.draw(st.lists(st.integers(0, num_rows), min_size=2, max_size=2))
+            )
+            step = data.draw(st.integers(1, 3))
+            chosen = range(start, stop, step)
+            chosen = chosen[::-1] if data.draw(st.booleans()) else chosen
+            return chosen if chosen else range(num_rows)
+        return data.draw(st.lists(st.integers(0, num_rows - 1), min_size=1, max_size=20))
+
+    first = draw(40)
+    order = Order(num_samples=40, batch_size=100).subset(to_rows(first, 40))
+    second = draw(len(first))
+    part = order.subset(to_rows(second, len(first)))
+    expected = np.arange(40)[np.array(first)][np.array(second)]
+    assert expected.tolist() == part.rows(0, 0, 1).tolist()

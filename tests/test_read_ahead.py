@@ -4,19 +4,24 @@ import itertools
 import mmap
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_npy import open_rows, read_ahead
 from keras_npy.rows import FileRows
 from tests.conftest import run_script
 
+# Slow layouts are read here on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+
 PAGE = mmap.PAGESIZE
 
 
+@settings(deadline=None, derandomize=True, database=None)
 @given(
     rows=st.lists(st.integers(0, 300), min_size=1, max_size=50),
     row_bytes=st.integers(1, 3 * PAGE),
@@ -42,32 +47,45 @@ def test_page_ranges_cover_the_rows_and_nothing_else(
 
 
 def test_advise_resident_rows_asks_for_nothing(tmp_path: Path) -> None:
-    """A file that was just written is in memory: the advice is left out."""
+    """If all rows that are looked at are in memory the advice is left out, else all are asked."""
     np.save(tmp_path / "x.npy", np.ones((500, PAGE), "uint8"))
-    rows = np.memmap(tmp_path / "x.npy", mode="r")
-    rows.sum()
-    address = rows.ctypes.data
-    indices = np.arange(400)
-    assert 0 == read_ahead.advise_rows(address, PAGE, indices, can_look=True)
-    assert 1 == read_ahead.advise_rows(address, PAGE, indices, can_look=False)
-    assert 2 == read_ahead.advise_rows(address, PAGE, np.array([300, 5]), can_look=False)
+    mapped = np.memmap(tmp_path / "x.npy", mode="r")
+    address = mapped.ctypes.data
+    asked: list[list[int]] = []
+
+    def look(offsets: Any) -> bool:
+        asked.append(list(offsets))
+        return True
+
+    assert 0 == read_ahead.advise_rows(address, PAGE, np.arange(400), look)
+    assert 16 == len(asked[0])
+    assert (0, 399 * PAGE) == (asked[0][0], asked[0][-1])
+    assert 1 == read_ahead.advise_rows(address, PAGE, np.arange(400), lambda _: False)
+    assert 2 == read_ahead.advise_rows(address, PAGE, np.array([300, 5]), lambda _: False)
+
+
+def test_are_resident_is_true_for_a_file_that_was_just_read(tmp_path: Path) -> None:
+    """Also if this user may not write it."""
+    path = tmp_path / "x.npy"
+    np.save(path, np.ones((500, PAGE), "uint8"))
+    path.chmod(0o444)
+    path.read_bytes()
+    assert read_ahead.are_resident(str(path), [0, 100 * PAGE])
 
 
 _ADVISE = """
     import sys, time
     import numpy as np
-    from keras_npy import read_ahead
-    from keras_npy.rows import FileRows
-    rows = FileRows(sys.argv[1])
-    first = rows._array.ctypes.data // 4096 * 4096
+    from keras_npy import open_rows, read_ahead
+    rows = open_rows(sys.argv[1])
     wanted = np.array([900, 20, 400])
-    pages = [first + int(row) * rows.row_bytes for row in wanted]
-    if any(read_ahead.is_resident(page) for page in pages):
+    offsets = [rows.header.offset_bytes + int(row) * rows.row_bytes for row in wanted]
+    if any(read_ahead.are_resident(sys.argv[1], [offset]) for offset in offsets):
         print("still cached")
     else:
         rows.advise(wanted)
         deadline = time.monotonic() + 20
-        while not all(read_ahead.is_resident(page) for page in pages):
+        while not read_ahead.are_resident(sys.argv[1], offsets):
             assert time.monotonic() < deadline, "the rows were never read"
             time.sleep(0.01)
         print("read ahead")
@@ -102,9 +120,3 @@ def test_advise_fortran_and_arrays_in_memory_do_nothing(
     assert isinstance(rows, FileRows)
     rows.advise(np.arange(5))
     assert 1 == len(asked)
-
-
-def test_can_look_is_false_for_a_file_of_others(tmp_path: Path) -> None:
-    """Linux hides residency from who cannot write the file."""
-    np.save(tmp_path / "x.npy", np.ones(3))
-    assert read_ahead.can_look(str(tmp_path / "x.npy")) is os.access(tmp_path / "x.npy", os.W_OK)

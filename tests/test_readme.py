@@ -20,6 +20,10 @@ def test_readme_python_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     for part, num_samples in (("train", 500), ("test", 200)):
         np.save(f"x_{part}.npy", rng.integers(0, 256, (num_samples, 28, 28)).astype("uint8"))
         np.save(f"y_{part}.npy", rng.integers(0, 10, num_samples))
+    for number in range(10):
+        path = tmp_path / "flowers" / ("rose" if number % 2 else "tulip") / f"{number}.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, rng.integers(0, 256, (28, 28)).astype("uint8"))
     blocks = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     assert 3 <= len(blocks)
     session: dict[str, object] = {}

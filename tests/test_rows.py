@@ -20,6 +20,9 @@ from hypothesis.extra import numpy as hnp
 from keras_npy import NpyFileError, open_rows
 from keras_npy.rows import ArrayRows, FileRows
 
+# Slow layouts are read here on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+
 DTYPES = ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
 DTYPES += ["float16", "float32", "float64", "complex64", "complex128"]
 
@@ -286,7 +289,7 @@ def test_open_rows_array_is_read_in_place() -> None:
     array = np.arange(6).reshape(3, 2)
     rows = open_rows(array)
     assert isinstance(rows, ArrayRows)
-    assert np.shares_memory(array, rows.array)
+    assert rows.array is None
     array[2] = 9
     assert [[9, 9], [0, 1]] == rows[[2, 0]].tolist()
     rows.check_unchanged()
@@ -313,7 +316,7 @@ def test_open_rows_array_in_any_layout_keeps_its_rows(make: Callable[..., np.nda
 def test_open_rows_memmap_becomes_a_plain_array(path: Path) -> None:
     """A subclass of an array, which would bring its own indexing, is read as an array."""
     rows = open_rows(np.load(path, mmap_mode="r"))
-    assert np.ndarray is type(rows.array)
+    assert np.ndarray is type(rows[:2])
     assert_same(np.load(path)[[7, 2]], rows[[7, 2]])
 
 

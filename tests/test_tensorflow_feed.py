@@ -12,6 +12,9 @@ from tests.conftest import run_script
 
 tf = pytest.importorskip("tensorflow", reason="the feed of the TensorFlow backend")
 
+# Slow layouts are read here on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+
 DTYPES = ["bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"]
 DTYPES += ["float16", "float32", "float64", "complex64", "complex128"]
 
@@ -102,7 +105,7 @@ def test_dataset_full_batches_have_a_static_shape(tmp_path: Path) -> None:
 def test_dataset_endless_passes_keep_their_short_batch(tmp_path: Path) -> None:
     """Pass follows pass; the short last batch of one is not filled up from the next."""
     seq = NpySequence(np.arange(10), batch_size=4, shuffle=True, seed=0)
-    dataset = NpyDataAdapter(seq, shuffle=True, steps_per_epoch=3).get_tf_dataset()
+    dataset = NpyDataAdapter(seq, shuffle=True, _is_endless=True).get_tf_dataset()
     batches = [batch.numpy() for (batch,) in dataset.take(6)]
     assert [4, 4, 2, 4, 4, 2] == [len(batch) for batch in batches]
     for half in (batches[:3], batches[3:]):

@@ -182,9 +182,9 @@ def _blocks(batches: Batches, epoch: int) -> Iterator[Indices]:
         rows = order.rows(epoch, first, min(first + block_batches, order.num_batches))
         batches.advise(rows)
         if ready is not None:
-            batches.check_unchanged()
+            batches.check_unchanged(ready)
             yield ready
         ready = rows
     if ready is not None:
-        batches.check_unchanged()
+        batches.check_unchanged(ready)
         yield ready

@@ -1,7 +1,7 @@
 """Batches as a `tf.data.Dataset`: order from Python once per block, bytes by TensorFlow.
 
-A numpy_function call costs about 110 us, as much as a small batch, so Python is asked once for
-a block of many batches. Rows of a mapped file never pass through Python at all: a tensor
+A call into Python costs as much as a small batch, so Python is asked once for a block of many
+batches. Rows of a mapped file never pass through Python at all: a tensor
 aliases the mapping, and TensorFlow's own kernels gather or slice it. Rows that cannot be
 aliased are copied into recycled memory that TensorFlow adopts.
 """
@@ -22,14 +22,14 @@ from keras_npy.rows import Array, Rows
 # than the second copy that cutting up the block takes.
 COPY_BLOCK_BATCH_BYTES = 64 << 10
 
-# A fixed small depth beat AUTOTUNE on two cores: 1.00x against 0.80x of arrays in RAM.
+# A fixed small depth beat AUTOTUNE on two cores (DESIGN, section 4, fact 14).
 PARALLEL_CALLS = 2
 PREFETCH_BATCHES = 2
 
 
 # tf.numpy_function holds every function that it is given in a list of the default graph, for
 # ever (TensorFlow 2.21): a method would keep its feed, the sequence and the open files. It is
-# given `_call` instead, which finds the feed by its number.
+# given the module's functions below instead, which find the feed by its number.
 _FEEDS: "weakref.WeakValueDictionary[int, _Feed]" = weakref.WeakValueDictionary()
 _NUMBERS = itertools.count()
 
@@ -53,7 +53,7 @@ class _Feed:
     Stages, each an element of a block or of a batch:
 
     1. `_count_blocks`, in Python: the epoch that the iterator begins with, drawn when its first
-       batch is asked for. No function is nested in it: instantiating one costs 10 ms a pass.
+       batch is asked for. No function is nested in it: it would be instantiated each pass.
        `Dataset.scan` would carry the epoch as well, but its function stays in the default graph
        for ever (TensorFlow 2.21).
     2. `_plan_block`, in Python: which rows the block's batches hold.
@@ -66,9 +66,15 @@ class _Feed:
         self._batches = batches
         self._order = batches.order
         self._rows = batches.rows
-        self._aliases = [_alias(rows.array) for rows in self._rows]
+        self._aliases = [_alias(rows.memory) for rows in self._rows]
         self._copied = [
             rows for rows, alias in zip(self._rows, self._aliases, strict=True) if alias is None
+        ]
+        # Aliased rows that lie elsewhere in memory than their numbers say.
+        self._placed = [
+            rows
+            for rows, alias in zip(self._rows, self._aliases, strict=True)
+            if alias is not None and rows.array is None
         ]
         self._copies_blocks = bool(self._copied) and (
             self._order.batch_size * _row_bytes(self._copied) <= COPY_BLOCK_BATCH_BYTES
@@ -133,10 +139,13 @@ class _Feed:
 
         epoch = first_epoch + block // self._num_blocks
         block = block % self._num_blocks
-        rows, sizes = tf.numpy_function(_block_rows, [anchor, epoch, block], [tf.int64, tf.int64])
-        rows.set_shape([None, self._order.batch_size])
+        sizes, rows, *places = tf.numpy_function(
+            _block_rows, [anchor, epoch, block], [tf.int64] * (2 + len(self._placed))
+        )
         sizes.set_shape([None])
-        plan = {"rows": rows, "size": sizes}
+        for numbers in (rows, *places):
+            numbers.set_shape([None, self._order.batch_size])
+        plan = {"rows": rows, "places": tuple(places), "size": sizes}
         if self._batches.is_endless:
             # The epoch of a pass that begins with this batch, else -1.
             begins = tf.logical_and(tf.equal(block, 0), tf.equal(tf.range(tf.size(sizes)), 0))
@@ -147,19 +156,27 @@ class _Feed:
         """In Python: the epoch of the first pass of an iterator."""
         return np.int64(self._batches.start_pass())
 
-    def block_rows(self, epoch: Any, block: Any) -> tuple[Any, Any]:
-        """In Python: rows of each batch `(k, B)`, padded with 0, and how many count `(k,)`."""
-        self._batches.check_unchanged()
+    def block_rows(self, epoch: Any, block: Any) -> list[Any]:
+        """In Python: how many rows of each batch count `(k,)`; the rows `(k, B)`, padded with 0.
+
+        Behind them, for each of the rows that are placed elsewhere, their places `(k, B)`.
+        """
         order, first = self._order, int(block) * self._block_batches
         last = min(first + self._block_batches, order.num_batches)
         rows = np.zeros((last - first, order.batch_size), np.int64)
         wanted = order.rows(int(epoch), first, last)
+        self._batches.check_unchanged(wanted)
         # The block before this one is being read meanwhile: `prefetch` is a block ahead.
         self._batches.advise(wanted)
         rows.reshape(-1)[: len(wanted)] = wanted
         sizes = np.full(last - first, order.batch_size, np.int64)
         sizes[-1] -= rows.size - len(wanted)
-        return rows, sizes
+        plan = [sizes, rows]
+        for placed in self._placed:
+            places = np.zeros_like(rows)
+            places.reshape(-1)[: len(wanted)] = placed.places(wanted)
+            plan.append(places)
+        return plan
 
     def _copy_block(self, anchor: Any, plan: Any) -> Any:
         import tensorflow as tf
@@ -193,11 +210,19 @@ class _Feed:
             )
         else:
             copies = []
-        waiting = iter(copies)
-        leaves = [
-            next(waiting) if alias is None else self._read_alias(alias, indices, size)
-            for alias in self._aliases
-        ]
+        waiting, places = iter(copies), iter(plan["places"])
+        leaves = []
+        for rows, alias in zip(self._rows, self._aliases, strict=True):
+            if alias is None:
+                leaves.append(next(waiting))
+            elif rows.array is None:
+                # Padding is no place that may be touched.
+                place = next(places)
+                leaves.append(
+                    tf.gather(alias, place if self._order.has_static_batches else place[:size])
+                )
+            else:
+                leaves.append(self._read_alias(alias, indices, size))
         num_rows = self._order.batch_size if self._order.has_static_batches else None
         for leaf, rows in zip(leaves, self._rows, strict=True):
             leaf.set_shape([num_rows, *rows.row_shape])
@@ -262,8 +287,12 @@ def _tensor_over(array: Array, owner: Any = None) -> Any:
     # NumPy exports no read-only array by DLPack, and a writable private mapping of a file
     # larger than RAM fails with ENOMEM; so the address of the read-only one is wrapped. Nothing
     # writes to it: TensorFlow forwards no buffer that a dataset captures (NumPy 2.4, TF 2.21).
+    is_bfloat16 = array.dtype.name == "bfloat16"  # Which NumPy does not export.
+    stored = np.dtype(np.uint16) if is_bfloat16 else array.dtype
     memory = (ctypes.c_char * array.nbytes).from_address(array.ctypes.data)
     memory.owners = (array, owner)  # type: ignore[attr-defined] # A ctypes array takes any attribute.
-    exported: Array = np.ndarray(array.shape, array.dtype, buffer=memoryview(memory))
+    exported: Array = np.ndarray(array.shape, stored, buffer=memoryview(memory))
     with tf.device("CPU:0"):
-        return tf.experimental.dlpack.from_dlpack(exported.__dlpack__())
+        tensor = tf.experimental.dlpack.from_dlpack(exported.__dlpack__())
+        # A bitcast shares the memory.
+        return tf.bitcast(tensor, tf.bfloat16) if is_bfloat16 else tensor

@@ -133,8 +133,8 @@ class WidenedRows(Rows):
         out[...] = taken
         return out
 
-    def check_unchanged(self) -> None:
-        self._rows.check_unchanged()
+    def check_unchanged(self, indices: NDArray[np.int64] | None = None) -> None:
+        self._rows.check_unchanged(indices)
 
     def advise(self, indices: NDArray[np.int64]) -> None:
         self._rows.advise(indices)

@@ -1,0 +1,184 @@
+"""Does `fit` train as fast from files as from arrays in RAM, and what does it hold meanwhile?
+
+Run:    python -m benchmarks.bench_fit [--dense-rows 60000 --conv-rows 12800
+        --memory-rows 240000 --repeats 5]
+Prints: one JSON line per model and variant: us a step over an epoch (median, min, max), growth
+        of anonymous memory (RssAnon) over an epoch of the dense model in MB, versions, commit,
+        machine; then a line for each target.
+Cache:  warm. In file order every variant gives the same losses, which is checked first. Timed
+        is the second epoch of a shuffled fit of two, the first untimed; the variants take
+        turns. Memory: one process per variant.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from benchmarks import common, feeds
+
+BATCH_SIZE, ROW_SHAPE, NUM_CLASSES = 32, (28, 28), 10
+DENSE, CONV = "tiny dense model", "small convolutional model"
+VARIANTS = (feeds.KERAS_NPY, feeds.ARRAYS, feeds.PY_DATASET)
+CHECK_ROWS = 10 * BATCH_SIZE
+SAMPLE_EVERY_BATCHES = 50
+
+# How many times as fast keras_npy must be; None where a ratio is shown but none is set.
+TARGETS = {DENSE: {feeds.ARRAYS: 1.0, feeds.PY_DATASET: None}, CONV: {feeds.ARRAYS: None}}
+
+
+def build_model(kind: str) -> Any:
+    import keras
+
+    import keras_npy
+
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    hidden = {
+        DENSE: [layers.Flatten()],
+        CONV: [
+            layers.Conv2D(16, 3, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(32, 3, activation="relu"),
+            layers.GlobalAveragePooling2D(),
+        ],
+    }
+    model = keras.Sequential(
+        [
+            keras.Input(ROW_SHAPE, dtype="uint8"),
+            keras_npy.NpyInputLayer(stored_format="no_channels"),
+            *hidden[kind],
+            layers.Dense(NUM_CLASSES),
+        ]
+    )
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model
+
+
+def make_fit(name: str, kind: str, num_rows: int, shuffle: bool = True) -> Callable[..., Any]:
+    """`fit` of a new model with its data: takes `epochs` and `callbacks`, returns the history."""
+    import keras_npy
+
+    files = common.make_rows(num_rows, ROW_SHAPE, num_classes=NUM_CLASSES)
+    model = build_model(kind)
+    if name == feeds.KERAS_NPY:
+        data = (keras_npy.NpySequence(files.x, files.y, batch_size=BATCH_SIZE, seed=0),)
+        options: dict[str, Any] = {"shuffle": shuffle}
+    elif name == feeds.ARRAYS:
+        data = (np.load(files.x), np.load(files.y))
+        options = {"shuffle": shuffle, "batch_size": BATCH_SIZE}
+    else:
+        # It shuffles rows by itself; Keras would shuffle its batches besides.
+        data = (feeds.make_py_dataset(files, BATCH_SIZE, shuffle),)
+        options = {"shuffle": False}
+
+    def fit(epochs: int = 1, callbacks: tuple[Any, ...] = ()) -> Any:
+        return model.fit(*data, epochs=epochs, callbacks=list(callbacks), verbose=0, **options)
+
+    return fit
+
+
+def check(kind: str) -> None:
+    """Raise unless every variant trains the same model on the same rows."""
+    losses = {
+        name: make_fit(name, kind, CHECK_ROWS, shuffle=False)(epochs=2).history["loss"]
+        for name in VARIANTS
+    }
+    for name, values in losses.items():
+        if not np.allclose(values, losses[feeds.ARRAYS], rtol=1e-4):
+            raise ValueError(f"{name} gave losses {values}, arrays {losses[feeds.ARRAYS]}.")
+
+
+def time_fits(kind: str, num_rows: int, repeats: int) -> dict[str, list[float]]:
+    """Seconds of an epoch, from the end of the one before to its own, for each variant."""
+    import keras
+
+    ends: list[float] = []
+    note_end = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter())
+    )
+    fits = {name: make_fit(name, kind, num_rows) for name in VARIANTS}
+    elapsed_s: dict[str, list[float]] = {name: [] for name in VARIANTS}
+    for is_timed in (False, *[True] * repeats):
+        for name, fit in fits.items():
+            ends.clear()
+            fit(epochs=2 if is_timed else 1, callbacks=(note_end,))
+            if is_timed:
+                elapsed_s[name].append(ends[1] - ends[0])
+    return elapsed_s
+
+
+def measure_memory(name: str, num_rows: int) -> None:
+    """In a process of its own: growth over an epoch of the dense model, as a JSON line."""
+    import keras
+
+    make_fit(name, DENSE, CHECK_ROWS)()
+    growth = common.MemoryGrowth()
+
+    def sample(batch: int, logs: object = None) -> None:
+        if batch % SAMPLE_EVERY_BATCHES == 0:
+            growth.sample()
+
+    sampler = keras.callbacks.LambdaCallback(on_train_batch_end=sample)
+    make_fit(name, DENSE, num_rows)(callbacks=(sampler,))
+    growth.sample()
+    common.print_line("fit", growth_mb=growth.peak_mb)
+
+
+def main() -> None:
+    arguments = common.parse_arguments(
+        __doc__,
+        {
+            "dense_rows": (60_000, 640),
+            "conv_rows": (12_800, 320),
+            "memory_rows": (240_000, 640),
+            "repeats": (5, 1),
+        },
+        one=VARIANTS,
+    )
+    if arguments.one:
+        measure_memory(arguments.one, arguments.memory_rows)
+        return
+    growth_mb = {
+        name: common.run_in_process(__spec__.name, one=name, memory_rows=arguments.memory_rows)[0][
+            "growth_mb"
+        ]
+        for name in (VARIANTS[:1] if arguments.tiny else VARIANTS)
+    }
+    memory_files = common.make_rows(arguments.memory_rows, ROW_SHAPE, num_classes=NUM_CLASSES)
+    claims, table = [], []
+    for kind, num_rows in ((DENSE, arguments.dense_rows), (CONV, arguments.conv_rows)):
+        check(kind)
+        medians = {}
+        for name, elapsed_s in time_fits(kind, num_rows, arguments.repeats).items():
+            num_steps = -(-num_rows // BATCH_SIZE)
+            us = common.spread(elapsed_s, "us_per_step", 1e6 / num_steps)
+            memory = {}
+            if kind == DENSE and name in growth_mb:
+                file_mb = memory_files.x_bytes / 1e6
+                memory = {"growth_mb": growth_mb[name], "file_mb": file_mb}
+            common.print_line(
+                "fit", case=kind, variant=name, **us, **memory, repeats=len(elapsed_s)
+            )
+            medians[name] = statistics.median(elapsed_s)
+            held = common.number(memory["growth_mb"]) if memory else ""
+            table.append((kind, name, *map(common.number, us.values()), held))
+        claims += [
+            common.ratio_claim(
+                kind,
+                f"fit({feeds.KERAS_NPY})",
+                name,
+                medians[name] / medians[feeds.KERAS_NPY],
+                target,
+            )
+            for name, target in TARGETS[kind].items()
+        ]
+    columns = ("case", "variant", "us/step, median", "min", "max", "growth of RssAnon, MB")
+    common.print_table("fit", columns, table)
+    common.print_claims("fit", claims)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""What does preprocessing in the graph cost, and how many bytes does it save on the way there?
+
+Run:    python -m benchmarks.bench_layer [--batches 60 --repeats 7]
+Prints: one JSON line per case and variant: us a training step (median, min, max), bytes handed
+        over per batch, whether XLA put cast and multiplication into one fusion, versions,
+        commit, machine; then a line for each ratio.
+Cache:  none, the batches lie in memory. A step is compiled by XLA and takes a NumPy batch, made
+        float32 first where the host does it; its outputs are checked to be the same within one
+        ULP. Behind the layer stand pooling and a dense layer, so that it is most of the step.
+"""
+
+import re
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from benchmarks import common
+
+NPY_INPUT_LAYER = "NpyInputLayer, uint8 handed over"
+RESCALING = "Rescaling, uint8 handed over"
+ON_HOST = "float32 made on the host"
+CASES = {"64x128x128x3": (64, 128, 128, 3), "256x28x28x1": (256, 28, 28, 1)}
+
+
+def in_graph(name: str) -> Any:
+    """The layer that scales in the graph, or `None` if the host does it."""
+    import keras
+
+    import keras_npy
+
+    if name == NPY_INPUT_LAYER:
+        return keras_npy.NpyInputLayer()
+    return keras.layers.Rescaling(1 / 255) if name == RESCALING else None
+
+
+def on_host(name: str, batch: np.ndarray) -> np.ndarray:
+    """What is handed over: the stored bytes, or float32 in one pass over them."""
+    if name == ON_HOST:
+        return np.multiply(batch, np.float32(1 / 255), dtype=np.float32)
+    return batch
+
+
+def make_step(name: str, batch: np.ndarray) -> Any:
+    """A compiled training step of a model that begins with the variant."""
+    import keras
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(0)
+    layer = in_graph(name)
+    model = keras.Sequential(
+        [
+            keras.Input(batch.shape[1:], dtype=on_host(name, batch[:1]).dtype.name),
+            *([] if layer is None else [layer]),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(10),
+        ]
+    )
+
+    @tf.function(jit_compile=True)
+    def step(inputs: Any) -> Any:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(model(inputs)))
+        return loss, tape.gradient(loss, model.trainable_variables)
+
+    return step
+
+
+def check(name: str, batch: np.ndarray) -> None:
+    """Raise unless the scaled values are NumPy's, but for one ULP, compiled as the step is."""
+    import tensorflow as tf
+
+    layer = in_graph(name)
+    scaled = on_host(name, batch)
+    if layer is not None:
+        scaled = tf.function(lambda values: layer(values), jit_compile=True)(scaled).numpy()
+    expected = batch.astype(np.float32) / np.float32(255)
+    np.testing.assert_array_max_ulp(scaled, expected, maxulp=1)
+
+
+def has_one_fusion(step: Any, batch: np.ndarray) -> bool:
+    """Whether XLA casts and multiplies in one pass over the values."""
+    hlo = step.experimental_get_compiler_ir(batch)(stage="optimized_hlo")
+    return any(
+        "u8[" in body and " convert(" in body and " multiply(" in body
+        for body in re.findall(r"^%?fused_computation.*?^}", hlo, re.MULTILINE | re.DOTALL)
+    )
+
+
+def main() -> None:
+    arguments = common.parse_arguments(__doc__, {"batches": (60, 2), "repeats": (7, 2)})
+    table, claims = [], []
+    for case, shape in CASES.items():
+        batch = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+        steps, has_fusion = {}, {}
+        for name in (NPY_INPUT_LAYER, RESCALING, ON_HOST):
+            check(name, batch)
+            step = make_step(name, batch)
+            if name != ON_HOST:
+                has_fusion[name] = has_one_fusion(step, batch)
+            steps[name] = _steps(name, step, batch, arguments.batches)
+        medians = {}
+        for name, elapsed_s in common.time_in_rotation(steps, arguments.repeats).items():
+            us = common.spread(elapsed_s, "us_per_step", 1e6 / arguments.batches)
+            handed_over = on_host(name, batch).nbytes
+            fusion = has_fusion.get(name)
+            common.print_line(
+                "layer",
+                case=case,
+                variant=name,
+                **us,
+                bytes_per_batch=handed_over,
+                has_cast_multiply_fusion=fusion,
+                repeats=len(elapsed_s),
+            )
+            medians[name] = statistics.median(elapsed_s)
+            fused = {None: "", True: "yes", False: "no"}[fusion]
+            table.append((case, name, *map(common.number, us.values()), f"{handed_over:,}", fused))
+        claims += [
+            common.ratio_claim(
+                case, "NpyInputLayer", other, medians[other] / medians[NPY_INPUT_LAYER]
+            )
+            for other in (RESCALING, ON_HOST)
+        ]
+    columns = ("case", "variant", "us/step, median", "min", "max", "bytes/batch", "one fusion")
+    common.print_table("layer", columns, table)
+    common.print_claims("layer", claims)
+
+
+def _steps(name: str, step: Any, batch: np.ndarray, num_batches: int) -> Callable[[], None]:
+    def run() -> None:
+        for _ in range(num_batches):
+            loss, _ = step(on_host(name, batch))
+        loss.numpy()
+
+    return run
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,309 @@
+"""The feeds that are compared, each written as its documentation shows it.
+
+A feed is a function that gives the batches of one epoch, `(x, y)` each, and can be called again
+for the next. Those of TensorFlow are the `tf.data.Dataset` that Keras itself would iterate.
+Grain and torch are iterated as they are, without the copy into TensorFlow that `fit` would
+add, which favours them.
+"""
+
+import functools
+import itertools
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import common
+from benchmarks.common import RowFiles
+
+Feed = Callable[[], Iterable[tuple[Any, Any]]]
+
+KERAS_NPY = "keras_npy"
+COPYING = "keras_npy, copying path"
+ARRAYS = "Keras, arrays in RAM"
+PY_DATASET = "PyDataset by hand"
+TENSOR_SLICES = "from_tensor_slices"
+FIXED_LENGTH = "FixedLengthRecordDataset"
+GRAIN = "Grain"
+TORCH = "torch DataLoader"
+TORCH_WORKERS = "torch DataLoader, 2 workers"
+TORCH_GETITEMS = "torch DataLoader, __getitems__"
+LIMIT = "np.take, no framework"
+
+
+@dataclass(frozen=True)
+class FeedKind:
+    """One way to feed a model.
+
+    Args:
+        make: Builds the feed from the files, the batch size and whether to shuffle.
+        package: What must be installed for it.
+        can_shuffle: Whether it can give the rows in random order.
+        is_aligned: Whether it reads the file as `np.save` writes it, or one of another layout.
+    """
+
+    make: Callable[[RowFiles, int, bool], Feed]
+    package: str | None = None
+    can_shuffle: bool = True
+    is_aligned: bool = True
+
+    def open(
+        self, num_rows: int, row_shape: tuple[int, ...], batch_size: int, shuffle: bool
+    ) -> Feed:
+        files = common.make_rows(num_rows, row_shape, is_aligned=self.is_aligned)
+        return self.make(files, batch_size, shuffle)
+
+
+def keras_npy_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
+    import keras_npy
+
+    seq = keras_npy.NpySequence(files.x, files.y, batch_size=batch_size, seed=0)
+    dataset = keras_npy.NpyDataAdapter(seq, shuffle=shuffle).get_tf_dataset()
+    return lambda: dataset
+
+
+def arrays_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
+    """What `fit(np.load(...))` makes of the arrays."""
+    from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
+
+    adapter = ArrayDataAdapter(
+        _loaded(files.x), _loaded(files.y), batch_size=batch_size, shuffle=shuffle
+    )
+    dataset = adapter.get_tf_dataset()
+    return lambda: dataset
+
+
+def py_dataset_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
+    import tensorflow as tf
+    from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
+
+    py_dataset = make_py_dataset(files, batch_size, shuffle)
+    adapter = PyDatasetAdapter(py_dataset)
+    # Keras finds it by reading two batches (Keras 3.15), which on a disk that reads far ahead
+    # fetched two thirds of a cold file before the clock started.
+    adapter._output_signature = (
+        tf.TensorSpec((None, *files.row_shape), tf.uint8),
+        tf.TensorSpec((None,), tf.int64),
+    )
+    dataset = adapter.get_tf_dataset()
+    epochs = itertools.count()
+
+    def epoch() -> Any:
+        if next(epochs):
+            py_dataset.on_epoch_end()
+        return dataset
+
+    return epoch
+
+
+def make_py_dataset(files: RowFiles, batch_size: int, shuffle: bool) -> Any:
+    """The `PyDataset` that one writes by hand, over mapped files."""
+    import keras
+
+    class MappedRows(keras.utils.PyDataset):
+        def __init__(self) -> None:
+            super().__init__()
+            self._x = np.load(files.x, mmap_mode="r")
+            self._y = np.load(files.y, mmap_mode="r")
+            self._rng = np.random.default_rng(0)
+            self.on_epoch_end()
+
+        def __len__(self) -> int:
+            return -(-len(self._x) // batch_size)
+
+        def __getitem__(self, index: int) -> Any:
+            rows = slice(index * batch_size, (index + 1) * batch_size)
+            if shuffle:
+                rows = self._order[rows]
+            return self._x[rows], self._y[rows]
+
+        def on_epoch_end(self) -> None:
+            if shuffle:
+                self._order = self._rng.permutation(len(self._x))
+
+    return MappedRows()
+
+
+def tensor_slices_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
+    import tensorflow as tf
+
+    dataset = tf.data.Dataset.from_tensor_slices((_loaded(files.x), _loaded(files.y)))
+    if shuffle:
+        dataset = dataset.shuffle(files.num_rows)
+    dataset = dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    return lambda: dataset
+
+
+def fixed_length_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
+    import tensorflow as tf
+
+    if shuffle:
+        raise ValueError("FixedLengthRecordDataset reads a file from its first row to its last.")
+
+    def records(path: Path) -> Any:
+        array = np.load(path, mmap_mode="r")
+        dtype, row_shape = tf.as_dtype(array.dtype), array.shape[1:]
+        dataset = tf.data.FixedLengthRecordDataset(
+            str(path), record_bytes=array[0].nbytes, header_bytes=array.offset
+        )
+        return dataset.batch(batch_size).map(
+            lambda raw: tf.reshape(tf.io.decode_raw(raw, dtype), (-1, *row_shape)),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+
+    dataset = tf.data.Dataset.zip((records(files.x), records(files.y)))
+    dataset = dataset.prefetch(tf.data.AUTOTUNE)
+    return lambda: dataset
+
+
+class MappedPairs:
+    """Rows one by one, as Grain's sources and torch's map-style datasets give them.
+
+    The files are mapped at the first use, in the process that uses them.
+    """
+
+    def __init__(self, files: RowFiles) -> None:
+        self._files = files
+        self._arrays: tuple[Any, Any] | None = None
+
+    def __len__(self) -> int:
+        return self._files.num_rows
+
+    def __getitem__(self, index: int) -> Any:
+        x, y = self._mapped()
+        return x[index], y[index]
+
+    def _mapped(self) -> tuple[Any, Any]:
+        if self._arrays is None:
+            self._arrays = (
+                np.load(self._files.x, mmap_mode="r"),
+                np.load(self._files.y, mmap_mode="r"),
+            )
+        return self._arrays
+
+
+class TensorPairs(MappedPairs):
+    """Rows as torch tensors, one by one."""
+
+    def __getitem__(self, index: int) -> Any:
+        import torch
+
+        x, y = self._mapped()
+        return torch.tensor(x[index]), int(y[index])
+
+
+class TensorBatches(MappedPairs):
+    """Whole batches as torch tensors, by `__getitems__`, which torch 2 calls if it is there."""
+
+    def __getitems__(self, indices: list[int]) -> Any:
+        import torch
+
+        x, y = self._mapped()
+        return torch.from_numpy(x[indices]), torch.from_numpy(y[indices])
+
+
+def grain_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
+    import grain
+
+    dataset = grain.MapDataset.source(MappedPairs(files))
+    if shuffle:
+        dataset = dataset.shuffle(seed=0)
+    batches = dataset.batch(batch_size).to_iter_dataset()
+    return lambda: batches
+
+
+def torch_feed(files: RowFiles, batch_size: int, shuffle: bool, num_workers: int = 0) -> Feed:
+    import torch
+    from torch.utils.data import DataLoader
+
+    # As its workers do for themselves. Two threads of OpenMP that wait for each other by spinning
+    # beside those of TensorFlow made a batch of 3 MB take 13 to 300 ms (torch 2.13).
+    torch.set_num_threads(1)
+    # Not forked: TensorFlow's threads run in this process, and a fork of them can hang.
+    loader = DataLoader(
+        TensorPairs(files),
+        batch_size=batch_size,
+        shuffle=shuffle,
+        num_workers=num_workers,
+        multiprocessing_context="spawn" if num_workers else None,
+        persistent_workers=num_workers > 0,
+    )
+    return lambda: loader
+
+
+def torch_getitems_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
+    from torch.utils.data import DataLoader
+
+    loader = DataLoader(
+        TensorBatches(files), batch_size=batch_size, shuffle=shuffle, collate_fn=lambda batch: batch
+    )
+    return lambda: loader
+
+
+def limit_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
+    """Rows copied into one buffer that is there already: no feed that copies can be faster.
+
+    The order is drawn beforehand, and a batch is valid until the next one.
+    """
+    x, y = np.load(files.x, mmap_mode="r"), np.load(files.y, mmap_mode="r")
+    order = np.random.default_rng(0).permutation(len(x)) if shuffle else None
+    x_buffer = np.empty((batch_size, *files.row_shape), x.dtype)
+    y_buffer = np.empty(batch_size, y.dtype)
+
+    def epoch() -> Iterable[tuple[Any, Any]]:
+        for start in range(0, len(x), batch_size):
+            stop = min(start + batch_size, len(x))
+            x_batch, y_batch = x_buffer[: stop - start], y_buffer[: stop - start]
+            if order is None:
+                np.copyto(x_batch, x[start:stop])
+                np.copyto(y_batch, y[start:stop])
+            else:
+                np.take(x, order[start:stop], axis=0, out=x_batch, mode="clip")
+                np.take(y, order[start:stop], axis=0, out=y_batch, mode="clip")
+            yield x_batch, y_batch
+
+    return epoch
+
+
+# One copy for all variants that want the arrays in memory, which is less than they would hold.
+@functools.lru_cache(maxsize=2)
+def _loaded(path: Path) -> np.ndarray:
+    return np.load(path)
+
+
+FEEDS = {
+    KERAS_NPY: FeedKind(keras_npy_feed),
+    COPYING: FeedKind(keras_npy_feed, is_aligned=False),
+    ARRAYS: FeedKind(arrays_feed),
+    PY_DATASET: FeedKind(py_dataset_feed),
+    TENSOR_SLICES: FeedKind(tensor_slices_feed),
+    FIXED_LENGTH: FeedKind(fixed_length_feed, can_shuffle=False),
+    GRAIN: FeedKind(grain_feed, package="grain"),
+    TORCH: FeedKind(torch_feed, package="torch"),
+    TORCH_WORKERS: FeedKind(functools.partial(torch_feed, num_workers=2), package="torch"),
+    TORCH_GETITEMS: FeedKind(torch_getitems_feed, package="torch"),
+    LIMIT: FeedKind(limit_feed),
+}
+
+
+def check_epoch(name: str, feed: Feed, files: RowFiles, batch_size: int, shuffle: bool) -> None:
+    """Raise unless an epoch holds every row once, with its own label, in batches of the size."""
+    x = np.load(files.x, mmap_mode="r")
+    numbers = []
+    for x_batch, y_batch in feed():
+        # Labels are row numbers, and the buffer of a batch may be used again.
+        rows = np.array(y_batch)
+        if not np.array_equal(np.asarray(x_batch), x[rows]):
+            raise ValueError(f"{name} gave rows that are not those of their labels.")
+        numbers.append(rows)
+    served = np.concatenate(numbers)
+    expected = np.arange(files.num_rows)
+    is_in_order = np.array_equal(served, expected)
+    if shuffle and is_in_order:
+        raise ValueError(f"{name} gave the rows in file order, where they should be shuffled.")
+    if not is_in_order and not (shuffle and np.array_equal(np.sort(served), expected)):
+        raise ValueError(f"{name} gave other rows than the file holds, or in another order.")
+    if [len(rows) for rows in numbers[:-1]] != [batch_size] * (files.num_batches(batch_size) - 1):
+        raise ValueError(f"{name} gave batches of another size than {batch_size}.")

@@ -1,0 +1,77 @@
+"""Run every benchmark, each in a process of its own, and rewrite the results that are shown.
+
+Run:    python -m benchmarks.run_all [--out DIR [--tiny] [--only bench_feed bench_memory]]
+Prints: the tables of the benchmarks; writes results.json and throughput_memory.png beside this
+        file, the tables between the marks of README.md there, and those of the top README.md;
+        with --out DIR all of them in DIR, the top one as TOP_README.md, if they have marks.
+Cache:  as each benchmark says.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks import common, report
+
+# In the order of their cost to those that follow: `bench_cold` drops files from the page cache.
+BENCHMARKS = (
+    "bench_layer",
+    "bench_fit",
+    "bench_start",
+    "bench_feed",
+    "bench_memory",
+    "bench_cold",
+)
+START, END = "<!-- benchmark:start -->", "<!-- benchmark:end -->"
+HERE = Path(__file__).resolve().parent
+
+
+def run_benchmarks(names: list[str], *, is_tiny: bool) -> dict[str, Any]:
+    lines = []
+    for name in names:
+        print(f"== {name}", file=sys.stderr)
+        command = [sys.executable, "-m", f"benchmarks.{name}", *(["--tiny"] if is_tiny else [])]
+        lines += common.run_command(command)
+    # The same in every line: all are of this machine and this commit.
+    environment = common.environment()
+    return {
+        "is_tiny": is_tiny,
+        "environment": environment,
+        "lines": [
+            {key: value for key, value in line.items() if key not in environment} for line in lines
+        ],
+    }
+
+
+def publish(results: dict[str, Any], out: Path, top_readme: Path) -> None:
+    """Write the results where readers look for them."""
+    report.save(results, out / "results.json")
+    report.write_between(out / "README.md", report.full_markdown(results), START, END)
+    report.write_between(top_readme, report.short_markdown(results), START, END)
+    if not common.is_installed("matplotlib"):
+        print("The picture is left out: matplotlib is not installed.", file=sys.stderr)
+        return
+    report.draw(results, out / "throughput_memory.png")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--tiny", action="store_true", help="see in a minute that all of it runs")
+    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS))
+    parser.add_argument("--out", type=Path, help="folder of the results")
+    arguments = parser.parse_args()
+    is_whole = not arguments.tiny and arguments.only == list(BENCHMARKS)
+    if arguments.out is None and not is_whole:
+        parser.error("the published results come from one whole run: give --out with these")
+    results = run_benchmarks(arguments.only, is_tiny=arguments.tiny)
+    if arguments.out is None:
+        publish(results, HERE, common.ROOT / "README.md")
+    else:
+        publish(results, arguments.out, arguments.out / "TOP_README.md")
+
+
+if __name__ == "__main__":
+    main()

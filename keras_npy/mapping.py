@@ -1,0 +1,111 @@
+"""Map bytes of a file read-only, without keeping a file descriptor.
+
+`mmap.mmap` keeps a duplicate of the descriptor for as long as the mapping lives (CPython 3.11):
+1,024 shards would use up a usual limit. The system's own call needs it only while it maps.
+"""
+
+import ctypes
+import errno
+import mmap
+import os
+import sys
+import weakref
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_LIBC: Any = ctypes.CDLL(None, use_errno=True)
+_LIBC.mmap.restype = ctypes.c_void_p
+_LIBC.mmap.argtypes = (
+    *(ctypes.c_void_p, ctypes.c_size_t),
+    *(ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_int64),
+)
+_LIBC.munmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
+_MAP_FAILED = ctypes.c_void_p(-1).value
+# Not in Python's mmap (3.11); the same on Linux and macOS but for NORESERVE.
+_PROT_NONE = 0
+_MAP_FIXED = 0x10
+_MAP_NORESERVE = 0x4000 if sys.platform == "linux" else 0x40
+
+
+def map_bytes(descriptor: int, offset_bytes: int, size_bytes: int, name: str) -> NDArray[np.uint8]:
+    """Map a stretch of an open file; it is unmapped with the last view of the array.
+
+    Args:
+        descriptor: The open file. It may be closed as soon as this returns.
+        offset_bytes: Where the stretch begins, at any byte.
+        size_bytes: Its length, at least 1.
+        name: What to call the file in an error.
+
+    Returns:
+        uint8 `(size_bytes,)`, which cannot be made writable.
+
+    Raises:
+        OSError: If the system refuses, as with more mappings than it allows.
+    """
+    # A mapping begins at a page.
+    ahead_bytes = offset_bytes % mmap.ALLOCATIONGRANULARITY
+    mapped_bytes = ahead_bytes + size_bytes
+    address = _LIBC.mmap(
+        None,
+        mapped_bytes,
+        mmap.PROT_READ,
+        mmap.MAP_SHARED,
+        descriptor,
+        offset_bytes - ahead_bytes,
+    )
+    if address == _MAP_FAILED:
+        raise _refused(ctypes.get_errno(), name)
+    return _own(address, mapped_bytes)[ahead_bytes:]
+
+
+class Reservation:
+    """A stretch of addresses with nothing behind them, into which files are mapped.
+
+    Files that are mapped at chosen distances are one array to whoever reads it. The addresses
+    are given back, and all files unmapped, with the last view of `bytes`.
+
+    Args:
+        size_bytes: Its length. Addresses cost no memory.
+
+    Raises:
+        OSError: If the system has not that many addresses, or is told to keep them (RLIMIT_AS).
+    """
+
+    bytes: NDArray[np.uint8]
+    """uint8 `(size_bytes,)`. Touching a byte that no file is mapped to ends the process."""
+
+    def __init__(self, size_bytes: int) -> None:
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
+        address = _LIBC.mmap(None, size_bytes, _PROT_NONE, flags, -1, 0)
+        if address == _MAP_FAILED:
+            raise _refused(ctypes.get_errno(), "shards")
+        self._address = address
+        self.bytes = _own(address, size_bytes)
+
+    def map_file(self, at_bytes: int, descriptor: int, size_bytes: int, name: str) -> None:
+        """Map a file's first bytes at a place, a multiple of `mmap.PAGESIZE`, that is free."""
+        flags = mmap.MAP_SHARED | _MAP_FIXED
+        address = self._address + at_bytes
+        if address != _LIBC.mmap(address, size_bytes, mmap.PROT_READ, flags, descriptor, 0):
+            raise _refused(ctypes.get_errno(), name)
+
+
+def _own(address: int, mapped_bytes: int) -> NDArray[np.uint8]:
+    """A mapping as an array, with whose last view it is unmapped."""
+    memory = (ctypes.c_char * mapped_bytes).from_address(address)
+    # At exit the system unmaps; earlier another finaliser might still read.
+    weakref.finalize(memory, _LIBC.munmap, address, mapped_bytes).atexit = False
+    return np.frombuffer(memoryview(memory).toreadonly(), np.uint8)
+
+
+def _refused(code: int, name: str) -> OSError:
+    if code == errno.ENOMEM:
+        return OSError(
+            code,
+            f"{name}: a process may map vm.max_map_count files at once (65530 by default). "
+            f"Received: {os.strerror(code)}. Join shards with `keras-npy convert`, or raise "
+            "the limit with `sysctl vm.max_map_count`",
+        )
+    return OSError(code, os.strerror(code), name)

@@ -1,0 +1,189 @@
+"""One file is one sample: files are opened when their sample is read, and not before.
+
+Each file is opened, compared with the first one's header and read straight into the batch by
+one system call; files of a batch are read side by side.
+"""
+
+import itertools
+import os
+import pickle
+import threading
+import zlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_npy import npy_file
+from keras_npy.layout import warn_of_layout
+from keras_npy.npy_file import NpyFileError
+from keras_npy.order import Indices
+from keras_npy.rows import Array, Rows, make_native
+from keras_npy.sources import Path, expand, is_pattern
+
+# Files that are read side by side: reads of a disk or a network wait more than they compute.
+READ_THREADS = 8
+
+# A thread reads at least so many files of a batch. Waking it costs as much as reading some.
+FILES_PER_THREAD_MIN = 8
+
+
+def samples(source: Path | Sequence[Path]) -> "SampleRows":
+    """Take each file as one sample.
+
+    The first file says which shape and dtype all have. The others are looked at when they are
+    read, so that 100,000 files are there at once; one that differs is named then.
+
+    Args:
+        source: A pattern (`*`, `?`, `[]`, `**`), whose files come in natural order (`x-2` before
+            `x-10`); or a list of paths, in its own order.
+
+    Returns:
+        Rows for `NpySequence` and `open_rows`: row i is what file i holds.
+
+    Raises:
+        NpyFileError: If nothing matches, or the first file cannot be read.
+
+    Example:
+
+    >>> for number in range(3):
+    ...     np.save(f"sample-{number}.npy", np.full((2, 2), number))
+    >>> samples("sample-*.npy").shape
+    (3, 2, 2)
+    """
+    if isinstance(source, str | os.PathLike):
+        return SampleRows(expand(source) if is_pattern(source) else [source])
+    if isinstance(source, list) and all(isinstance(path, str | os.PathLike) for path in source):
+        if source:
+            return SampleRows(source)
+        raise ValueError(
+            "samples needs at least one file. Received: an empty list. Pass the files' paths."
+        )
+    raise TypeError(
+        "samples takes a pattern or a list of paths. "
+        f"Received: {type(source).__name__}. Pass 'folder/*.npy', or open one array by its path."
+    )
+
+
+class SampleRows(Rows):
+    """Rows of which each is the whole array of one file."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = [os.path.abspath(os.fsdecode(path)) for path in paths]
+        self._first = npy_file.read_header(paths[0], is_sample=True)
+        warn_of_layout(self._first, is_mapped=False)
+        self._set_up()
+
+    def _set_up(self) -> None:
+        header = self._first
+        self.name = f"{header.name} and {len(self._paths) - 1} more samples"
+        self.shape = (len(self._paths), *header.shape)
+        self.dtype = header.dtype.newbyteorder("=")
+        with npy_file.open_regular(header.path) as file:
+            self._head = file.read(header.offset_bytes)
+        # What tells each file from a changed one, noted when it is first read; 0 before.
+        self._seen = np.zeros(len(self._paths), np.int64)
+        self._pool: ThreadPoolExecutor | None = None
+        self._pool_process = -1
+        self._lock = threading.Lock()
+
+    def take(self, indices: NDArray[np.int64], out: Array | None = None) -> Array:
+        out = self.empty(len(indices)) if out is None else out
+        num_pieces = min(READ_THREADS, len(indices) // FILES_PER_THREAD_MIN)
+        if num_pieces < 2:
+            self._read(indices, out)
+        else:
+            cuts = np.linspace(0, len(indices), num_pieces + 1).astype(int)
+            pieces = [slice(*ends) for ends in itertools.pairwise(cuts)]
+            reads = [
+                self._threads().submit(self._read, indices[piece], out[piece]) for piece in pieces
+            ]
+            # All are waited for, since they write into `out`, before one's error is raised.
+            errors = [read.exception() for read in reads]
+            for error in errors:
+                if error is not None:
+                    raise error
+        return out
+
+    def _read(self, indices: Indices, out: Array) -> None:
+        for at, index in enumerate(indices.tolist()):
+            self._read_one(index, out[at : at + 1])
+
+    def _read_one(self, index: int, out: Array) -> None:
+        """Read a file into `out`, `(1, *row)`."""
+        path, first = self._paths[index], self._first
+        is_direct = not first.fortran_order
+        data = out if is_direct else np.empty(first.data_bytes, np.uint8)
+        head = bytearray(len(self._head))
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            status = os.fstat(descriptor)
+            self._note(index, status)
+            # A directory or FIFO is no file of the right size, and is refused by name below.
+            size_bytes = len(head) + first.data_bytes
+            is_alike = status.st_size == size_bytes and size_bytes == os.preadv(
+                descriptor, [head, _buffer(data)], 0
+            )
+        finally:
+            os.close(descriptor)
+        if not is_alike or head != self._head:
+            self._read_other(path, out)
+            return
+        if not is_direct:
+            shape = first.shape
+            data = np.ndarray((1, *shape), first.dtype, data, order="F")
+            out[...] = data
+        else:
+            make_native(out, first.dtype)
+
+    def _read_other(self, path: str, out: Array) -> None:
+        """Read a file whose header is written otherwise, or holds something else."""
+        header = npy_file.read_header(path, is_sample=True)
+        dtype = header.dtype.newbyteorder("=")
+        if (header.shape, dtype) != (self._first.shape, self.dtype):
+            raise NpyFileError(
+                f"{path}: each sample must have the shape and dtype of the first file. "
+                f"Received: {self._first.name} of {self.dtype} {self._first.shape}, this one of "
+                f"{header.dtype} {header.shape}. Convert it, or leave it out."
+            )
+        warn_of_layout(header, is_mapped=False)
+        stored = npy_file.map_data(header)
+        if dtype.kind == "b":
+            np.not_equal(stored.view(np.uint8), 0, out=out[0:1].reshape(header.shape))
+        else:
+            out[0] = stored
+
+    def _note(self, index: int, status: os.stat_result) -> None:
+        # Odd, so that it is never 0.
+        mark = hash(npy_file.fingerprint_of(status)) | 1
+        if self._seen[index] == 0:
+            self._seen[index] = mark
+        elif self._seen[index] != mark:
+            raise npy_file.changed(self._paths[index])
+
+    def _threads(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._pool is None or self._pool_process != os.getpid():
+                # A forked child has none of its parent's threads.
+                self._pool = ThreadPoolExecutor(READ_THREADS, "keras_npy-samples")
+                self._pool_process = os.getpid()
+            return self._pool
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Paths have much in common: a few bytes a file are left of them.
+        return _unpack, (zlib.compress(pickle.dumps((self._paths, self._first))),)
+
+
+def _unpack(packed: bytes) -> SampleRows:
+    rows = SampleRows.__new__(SampleRows)
+    rows._paths, rows._first = pickle.loads(zlib.decompress(packed))
+    npy_file.check_unchanged(rows._first)
+    rows._set_up()
+    return rows
+
+
+def _buffer(array: Array) -> memoryview:
+    # bfloat16 has no buffer format of its own; bytes have.
+    return array.reshape(-1).view(np.uint8).data

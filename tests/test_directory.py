@@ -1,0 +1,330 @@
+"""`NpySequence.from_directory`: one folder per class, one file per sample."""
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras.src.utils.dataset_utils import index_directory
+
+from keras_npy import NpyFileError, NpySequence
+from tests.conftest import assert_same_weights, make_model
+
+
+def save(path: Path, value: int) -> None:
+    """A sample of 2x3 int16 that says its number."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, np.full((2, 3), value, "int16"))
+
+
+@pytest.fixture
+def pets(tmp_path: Path) -> Path:
+    """Eleven cats numbered 0 to 10, three dogs from 100, and much that is no sample."""
+    root = tmp_path / "pets"
+    for number in range(11):
+        save(root / "cat" / f"x-{number}.npy", number)
+    for number in range(3):
+        save(root / "dog" / f"x-{number}.NPY.npy", 100 + number)
+    save(root / "dog" / ".hidden.npy", -1)
+    save(root / "dog" / ".cache" / "x.npy", -1)
+    save(root / ".git" / "x.npy", -1)
+    (root / "dog" / "notes.txt").write_text("no sample")
+    (root / "README.md").write_text("no class")
+    return root
+
+
+ROWS = [*range(11), 100, 101, 102]
+
+
+def numbers(seq: NpySequence) -> list[int]:
+    """What the samples of a sequence say, in file order."""
+    return [int(row[0, 0]) for batch in seq for row in (batch[0] if seq.y_spec else batch)]
+
+
+def test_from_directory_serves_classes_in_order_and_files_in_natural_order(pets: Path) -> None:
+    """x-2 comes before x-10; whole samples and their labels come together."""
+    seq = NpySequence.from_directory(pets, batch_size=4)
+    assert ["cat", "dog"] == seq.class_names
+    assert ROWS == numbers(seq)
+    assert [0] * 11 + [1] * 3 == [int(label) for _, y in seq for label in y]
+    np.testing.assert_array_equal(np.full((2, 3), 100), seq[2][0][3])
+    assert ("int16", (None, 2, 3)) == (seq.x_spec.dtype, seq.x_spec.shape)
+
+
+@pytest.mark.parametrize("class_names", [None, ["b", "a", "10", "2"], ["c"]])
+def test_from_directory_indexes_as_keras_does(tmp_path: Path, class_names: Any) -> None:
+    """Files, labels and class names of keras.utils.image_dataset_from_directory.
+
+    Classes are sorted as strings, files in folders come after those beside them, and a class
+    without samples keeps its number.
+    """
+    names = ("b/01", "b/02", "b/deep/01", "b/deep/er/01", "b/a/03", "a/01", "c/01", "10/01")
+    for number, name in enumerate(names):
+        save(tmp_path / "data" / f"{name}.npy", number)
+    (tmp_path / "data" / "2").mkdir()
+    (tmp_path / "data" / "b" / "03.png").touch()
+    paths, labels, expected_names = index_directory(
+        str(tmp_path / "data"),
+        "inferred",
+        formats=(".npy",),
+        class_names=class_names,
+        shuffle=False,
+        verbose=False,
+    )
+    seq = NpySequence.from_directory(tmp_path / "data", class_names=class_names)
+    x, y = seq[0]
+    assert expected_names == seq.class_names
+    np.testing.assert_array_equal(np.stack([np.load(path) for path in paths]), x)
+    np.testing.assert_array_equal(labels, y)
+    assert labels.dtype == y.dtype
+
+
+def test_from_directory_without_labels_indexes_as_keras_does(pets: Path) -> None:
+    """Folders mean nothing then, and files beside them count."""
+    save(pets / "x.npy", 7)
+    for arguments in ({"labels": None}, {"label_mode": None}):
+        seq = NpySequence.from_directory(pets, **arguments)
+        assert [7, *ROWS] == numbers(seq)
+        assert seq.class_names is None
+        assert seq.y_spec is None
+
+
+@pytest.mark.parametrize(
+    ("label_mode", "dtype", "shape"),
+    [
+        pytest.param("int", "int32", (14,), id="int"),
+        pytest.param("binary", "float32", (14, 1), id="binary"),
+        pytest.param("categorical", "float32", (14, 2), id="categorical"),
+    ],
+)
+def test_label_mode_encodes_as_keras_documents(
+    pets: Path, label_mode: Any, dtype: str, shape: tuple[int, ...]
+) -> None:
+    """dtype and shape of the docstring of image_dataset_from_directory, and the values."""
+    seq = NpySequence.from_directory(pets, label_mode=label_mode)
+    y = seq[0][1]
+    classes = np.array([0] * 11 + [1] * 3)
+    expected = np.eye(2)[classes] if label_mode == "categorical" else classes.reshape(shape)
+    assert (dtype, shape) == (y.dtype, y.shape)
+    np.testing.assert_array_equal(expected, y)
+    assert dtype == seq.y_spec.dtype
+
+
+def test_categorical_counts_classes_without_samples(pets: Path) -> None:
+    """As wide as there are classes."""
+    (pets / "bird").mkdir()
+    seq = NpySequence.from_directory(pets, label_mode="categorical")
+    assert ["bird", "cat", "dog"] == seq.class_names
+    np.testing.assert_array_equal(np.eye(3)[[1] * 11 + [2] * 3], seq[0][1])
+
+
+def test_class_names_choose_and_number_the_folders(pets: Path) -> None:
+    """The first name is class 0; folders that are not named are left out."""
+    seq = NpySequence.from_directory(pets, class_names=["dog", "cat"])
+    assert ROWS[11:] + ROWS[:11] == numbers(seq)
+    assert [0] * 3 + [1] * 11 == seq[0][1].tolist()
+    only = NpySequence.from_directory(pets, class_names=("dog",))
+    assert (["dog"], ROWS[11:]) == (only.class_names, numbers(only))
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array])
+def test_labels_given_for_each_file_are_those_of_the_sorted_files(pets: Path, kind: Any) -> None:
+    """Class names are then the sorted labels as text, as in Keras."""
+    labels = [5, -3] * 7
+    seq = NpySequence.from_directory(pets, labels=kind(labels))
+    x, y = seq[0]
+    assert (ROWS, labels) == (x[:, 0, 0].tolist(), y.tolist())
+    assert (["-3", "5"], np.int32) == (seq.class_names, y.dtype)
+    one_hot = NpySequence.from_directory(pets, labels=kind([1, 0] * 7), label_mode="categorical")
+    np.testing.assert_array_equal(np.eye(2)[[1, 0] * 7], one_hot[0][1])
+
+
+@pytest.mark.parametrize("seed", [None, 4])
+def test_validation_split_is_complementary_and_reproducible(pets: Path, seed: Any) -> None:
+    """Whatever `shuffle` the two calls have; "both" gives the same two."""
+    arguments: Any = {"validation_split": 0.3, "seed": seed}
+    train = NpySequence.from_directory(pets, subset="training", **arguments, shuffle=True)
+    held_out = NpySequence.from_directory(pets, subset="validation", **arguments, shuffle=False)
+    both = NpySequence.from_directory(pets, subset="both", **arguments)
+    assert (10, 4) == (train.num_samples, held_out.num_samples)
+    assert ROWS == sorted(numbers(train) + numbers(held_out))
+    assert [sorted(numbers(train)), numbers(held_out)] == [numbers(part) for part in both]
+    assert [["cat", "dog"]] * 3 == [seq.class_names for seq in (train, *both)]
+    for part in both:
+        for x, y in part:
+            np.testing.assert_array_equal(x[:, 0, 0] >= 100, y)
+
+
+def test_validation_split_depends_on_the_seed(pets: Path) -> None:
+    """Three seeds hold out three sets of samples."""
+    held_out = {
+        tuple(
+            numbers(
+                NpySequence.from_directory(
+                    pets, validation_split=0.3, subset="validation", seed=seed
+                )
+            )
+        )
+        for seed in (1, 2, 3)
+    }
+    assert 3 == len(held_out)
+
+
+@pytest.mark.parametrize("label_mode", ["int", "binary", "categorical"])
+def test_directory_can_be_split_by_class(pets: Path, label_mode: Any) -> None:
+    """Every encoding can be stratified, and parts keep the class names."""
+    seq = NpySequence.from_directory(pets, label_mode=label_mode)
+    for train, held_out in seq.folds(3, stratify=True):
+        assert 1 == sum(row >= 100 for row in numbers(held_out))
+        assert ["cat", "dog"] == train.class_names == held_out.class_names
+
+
+@pytest.mark.parametrize("label_mode", ["int", "categorical"])
+def test_directory_trains_as_arrays(tmp_path: Path, label_mode: Any) -> None:
+    """The same weights, bit for bit, as the samples stacked in memory."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (30, 6, 5)).astype("uint8")
+    for number, sample in enumerate(x):
+        folder = tmp_path / "data" / "abc"[number // 10]
+        folder.mkdir(parents=True, exist_ok=True)
+        np.save(folder / f"{number}.npy", sample)
+    y = np.repeat(np.arange(3), 10)
+    loss: Any = None
+    if label_mode == "categorical":
+        y = np.eye(3, dtype="float32")[y]
+        loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    model, on_arrays = make_model(), make_model()
+    for each in (model, on_arrays):
+        if loss is not None:
+            each.compile(keras.optimizers.Adam(0.01), loss)
+    seq = NpySequence.from_directory(tmp_path / "data", label_mode=label_mode, batch_size=8, seed=0)
+    model.fit(seq, shuffle=False, epochs=2, verbose=0)
+    on_arrays.fit(x, y, shuffle=False, batch_size=8, epochs=2, verbose=0)
+    assert_same_weights(on_arrays, model)
+
+
+def test_class_names_survive_pickling_and_are_none_elsewhere(pets: Path) -> None:
+    """They belong to the sequence."""
+    seq = NpySequence.from_directory(pets, label_mode="categorical")
+    again = pickle.loads(pickle.dumps(seq))
+    assert ["cat", "dog"] == again.class_names
+    np.testing.assert_array_equal(seq[0][1], again[0][1])
+    assert NpySequence(np.arange(3)).class_names is None
+
+
+def test_follow_links_reads_linked_folders_once(pets: Path, tmp_path: Path) -> None:
+    """Off by default, as in Keras; a link to a folder above is not walked for ever."""
+    save(tmp_path / "more" / "x-5.npy", 105)
+    (pets / "dog" / "linked").symlink_to(tmp_path / "more")
+    (pets / "dog" / "up").symlink_to(pets / "dog")
+    assert ROWS == numbers(NpySequence.from_directory(pets))
+    assert [*ROWS, 105] == numbers(NpySequence.from_directory(pets, follow_links=True))
+
+
+def test_a_sample_of_another_shape_is_named_when_it_is_read(pets: Path) -> None:
+    """The first file sets shape and dtype; the path of the other is in the error."""
+    np.save(pets / "cat" / "x-9.npy", np.zeros((2, 4), "int16"))
+    seq = NpySequence.from_directory(pets, batch_size=2)
+    assert 2 == len(seq[0][0])
+    with pytest.raises(NpyFileError, match=r"x-9\.npy: .*\(2, 4\)"):
+        seq[4]
+
+
+def test_a_directory_that_is_missing_is_a_file_not_found_error(tmp_path: Path) -> None:
+    """The system's own error, with the path."""
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        NpySequence.from_directory(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        NpySequence.from_directory(tmp_path / "nowhere", labels=None)
+
+
+def test_a_folder_that_may_not_be_read_is_not_passed_over(
+    pets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its samples would be missing without a word."""
+    scandir = os.scandir
+
+    def refuse_dogs(path: Any) -> Any:
+        if os.fspath(path).endswith("dog"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse_dogs)
+    with pytest.raises(PermissionError, match="dog"):
+        NpySequence.from_directory(pets)
+
+
+def test_a_directory_without_samples_is_refused(tmp_path: Path) -> None:
+    """The folders looked into are named, with what to do."""
+    (tmp_path / "cat").mkdir()
+    save(tmp_path / "x.npy", 0)
+    with pytest.raises(
+        NpyFileError, match=r"one folder per class.*Received: 1 folders.*'cat'.*labels=None"
+    ):
+        NpySequence.from_directory(tmp_path)
+    assert 1 == NpySequence.from_directory(tmp_path, labels=None).num_samples
+    with pytest.raises(NpyFileError, match=r"at least one \.npy file.*Received: none"):
+        NpySequence.from_directory(tmp_path / "cat", labels=[])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        pytest.param({"label_mode": "onehot"}, ValueError, r"label_mode must be.*'onehot'", id="m"),
+        pytest.param({"labels": "auto"}, TypeError, r"labels must be.*str 'auto'", id="labels-str"),
+        pytest.param({"labels": [0.5] * 14}, TypeError, r"float64 \(14,\)", id="labels-float"),
+        pytest.param({"labels": [0, 1]}, ValueError, r"2 labels for 14 files.*x-2", id="labels-2"),
+        pytest.param({"labels": [2**40] * 14}, ValueError, r"fit int32.*109951", id="labels-big"),
+        pytest.param(
+            {"labels": [1, 2] * 7, "label_mode": "categorical"},
+            ValueError,
+            r"0 <= label < 2.*from 1 to 2.*without gaps",
+            id="labels-from-1",
+        ),
+        pytest.param(
+            {"labels": [0] * 14, "label_mode": "binary"},
+            ValueError,
+            r"exactly 2.*1 classes",
+            id="1",
+        ),
+        pytest.param(
+            {"labels": [0] * 14, "class_names": ["cat"]}, ValueError, r"inferred.*list", id="names"
+        ),
+        pytest.param(
+            {"labels": None, "class_names": ["cat"]}, ValueError, r"class_names needs", id="none"
+        ),
+        pytest.param(
+            {"class_names": ["cat", "cow"]}, ValueError, r"\['cow'\].*\['cat', 'dog'\]", id="cow"
+        ),
+        pytest.param({"class_names": ["cat", "cat"]}, ValueError, r"each once", id="cat-cat"),
+        pytest.param({"class_names": "cat"}, TypeError, r"a list of folder.*'cat'", id="str"),
+        pytest.param({"class_names": []}, ValueError, r"each once.*Received: \[\]", id="no-names"),
+        pytest.param({"subset": "both"}, ValueError, r"given together.*None.*'both'", id="subset"),
+        pytest.param({"validation_split": 0.2}, ValueError, r"given together.*0\.2", id="split"),
+        pytest.param(
+            {"validation_split": 0.2, "subset": "test"}, ValueError, r"subset must.*'test'", id="t"
+        ),
+        pytest.param(
+            {"validation_split": 2, "subset": "both"}, ValueError, r"validation_split=2\.", id="2"
+        ),
+        pytest.param({"batch_size": 0}, ValueError, r"batch_size=0", id="batch"),
+    ],
+)
+def test_from_directory_wrong_argument_is_refused(
+    pets: Path, arguments: Any, error: type[Exception], message: str
+) -> None:
+    """Rule, received and remedy."""
+    with pytest.raises(error, match=message):
+        NpySequence.from_directory(pets, **arguments)
+
+
+def test_binary_needs_two_folders(pets: Path) -> None:
+    """Three are refused by name; two of them can be chosen."""
+    save(pets / "bird" / "1.npy", 50)
+    with pytest.raises(ValueError, match=r"exactly 2 classes.*3 classes.*'bird'.*class_names"):
+        NpySequence.from_directory(pets, label_mode="binary")
+    two = NpySequence.from_directory(pets, label_mode="binary", class_names=["bird", "dog"])
+    assert [[0], [1], [1], [1]] == two[0][1].tolist()

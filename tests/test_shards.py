@@ -1,0 +1,315 @@
+"""Shards: many files that are read as one, whatever their lengths, names and number."""
+
+import gc
+import os
+import pickle
+import re
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from keras_npy import NpyDataAdapter, NpyFileError, NpySequence, open_rows, shards
+from tests.conftest import run_script
+from tests.test_rows import DTYPES, assert_same, random_values, write_npy
+
+# Slow layouts are read here on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+
+
+def cut_up(folder: Path, array: np.ndarray, cuts: list[int], name: str = "x") -> list[Path]:
+    """Save the rows between the cuts as files."""
+    paths = []
+    for number, part in enumerate(np.split(array, sorted(cuts))):
+        paths.append(folder / f"{name}-{number}.npy")
+        np.save(paths[-1], part)
+    return paths
+
+
+@pytest.fixture
+def array() -> np.ndarray:
+    return np.arange(120, dtype="int32").reshape(30, 4)
+
+
+@pytest.fixture
+def paths(tmp_path: Path, array: np.ndarray) -> list[Path]:
+    """Twelve shards of 2 or 3 rows, two of them empty."""
+    return cut_up(tmp_path, array, [3, 6, 9, 9, 12, 15, 18, 21, 24, 27, 30])
+
+
+# Which files, in which order.
+
+
+def test_open_rows_pattern_joins_files_in_natural_order(
+    paths: list[Path], array: np.ndarray, tmp_path: Path
+) -> None:
+    """x-2 comes before x-10, as a reader would count."""
+    rows = open_rows(tmp_path / "x-*.npy")
+    assert (array.shape, array.dtype) == (rows.shape, rows.dtype)
+    np.testing.assert_array_equal(array, rows[:])
+    assert f"{tmp_path / 'x-0.npy'} and 11 more" == rows.name
+
+
+def test_open_rows_list_keeps_the_given_order(paths: list[Path], array: np.ndarray) -> None:
+    """A list is taken as it is."""
+    backwards = [str(path) for path in reversed(paths)]
+    expected = np.concatenate([np.load(path) for path in backwards])
+    np.testing.assert_array_equal(expected, open_rows(backwards)[:])
+
+
+@pytest.mark.parametrize("pattern", ["x-[0-9].npy", "x-?.npy", "**/x-?.npy"])
+def test_open_rows_each_kind_of_pattern_matches(
+    paths: list[Path], array: np.ndarray, tmp_path: Path, pattern: str
+) -> None:
+    """`?`, `[]` and `**` mean what they mean in a shell."""
+    np.testing.assert_array_equal(array[:27], open_rows(str(tmp_path / pattern))[:])
+
+
+def test_open_rows_file_with_brackets_in_its_name_is_itself(tmp_path: Path) -> None:
+    """A name that exists is no pattern."""
+    np.save(tmp_path / "x[1].npy", np.arange(3))
+    np.save(tmp_path / "x1.npy", np.arange(5))
+    assert 3 == len(open_rows(tmp_path / "x[1].npy"))
+
+
+def test_open_rows_pattern_without_match_is_refused(tmp_path: Path) -> None:
+    """A pattern that matches nothing is no empty data set."""
+    with pytest.raises(NpyFileError, match=r"y-\*\.npy: .*at least one file.*no match.*`ls`"):
+        open_rows(tmp_path / "y-*.npy")
+
+
+@pytest.mark.parametrize(
+    ("other", "received"),
+    [
+        pytest.param(np.zeros((2, 5), "int32"), r"int32 \(2, 5\)", id="row-shape"),
+        pytest.param(np.zeros((2, 4), "int64"), r"int64 \(2, 4\)", id="dtype"),
+        pytest.param(np.zeros((2, 4, 1), "int32"), r"int32 \(2, 4, 1\)", id="axes"),
+        pytest.param(np.zeros((0, 5), "int32"), r"int32 \(0, 5\)", id="empty"),
+    ],
+)
+def test_open_rows_shards_that_differ_are_refused(
+    paths: list[Path], other: np.ndarray, received: str
+) -> None:
+    """Both files are named, with what they hold."""
+    np.save(paths[5], other)
+    message = rf"^{re.escape(str(paths[5]))}: .*{re.escape(str(paths[0]))} of int32.*{received}"
+    with pytest.raises(NpyFileError, match=message):
+        open_rows(paths)
+
+
+def test_open_rows_only_empty_shards_are_refused(tmp_path: Path) -> None:
+    """There must be a row somewhere."""
+    np.save(tmp_path / "a.npy", np.zeros((0, 3)))
+    with pytest.raises(NpyFileError, match=r"at least one row in all.*1 files without rows"):
+        open_rows([tmp_path / "a.npy"])
+
+
+def test_open_rows_damaged_shard_is_named(paths: list[Path]) -> None:
+    """A fault is that of one file, not of the pattern."""
+    paths[7].write_bytes(b"<html>")
+    with pytest.raises(NpyFileError, match=rf"^{re.escape(str(paths[7]))}: .*HTML page"):
+        open_rows(paths)
+
+
+# Values.
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("shards")
+
+
+@given(data=st.data())
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+def test_shards_any_cut_equals_concatenate(directory: Path, data: st.DataObject) -> None:
+    """Whatever shapes, dtypes, layouts and cuts, rows are those of the files joined."""
+    shape = data.draw(hnp.array_shapes(min_dims=1, max_dims=4, max_side=6), "shape")
+    dtype = np.dtype(data.draw(st.sampled_from(DTYPES), "dtype"))
+    lengths = data.draw(st.lists(st.integers(0, 5), min_size=1, max_size=6), "lengths")
+    lengths.append(shape[0])
+    same_offset = data.draw(st.booleans(), "same offset")
+    same_layout = data.draw(st.booleans(), "same layout")
+    parts, layout = [], None
+    for number, length in enumerate(lengths):
+        if layout is None or not same_layout:
+            layout = data.draw(st.tuples(st.sampled_from("<>"), st.sampled_from("CF")), "layout")
+        values = random_values((length, *shape[1:]), dtype.name, number)
+        part = np.asarray(values.astype(dtype.newbyteorder(layout[0])), order=layout[1])
+        path = directory / f"x-{number}.npy"
+        path.unlink(missing_ok=True)
+        offset = 128 if same_offset else data.draw(st.integers(96, 224), "offset")
+        write_npy(path, part, offset)
+        parts.append(part)
+    total = sum(lengths)
+    indices = data.draw(st.lists(st.integers(-total, total - 1), min_size=1, max_size=9), "rows")
+    joined = np.concatenate([part.astype(dtype) for part in parts])
+    rows = open_rows([directory / f"x-{number}.npy" for number in range(len(lengths))])
+    assert_same(joined[indices], rows[indices])
+    assert_same(joined, rows[:])
+
+
+@pytest.fixture(params=["one-array", "mapped-each", "no-addresses"])
+def placed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Shards mapped into one array; each by itself; and where the system has no addresses left."""
+    if request.param == "mapped-each":
+        monkeypatch.setattr(shards, "RESERVED_BYTES_MAX", 0)
+    elif request.param == "no-addresses":
+        monkeypatch.setattr(shards.mapping, "Reservation", no_addresses)
+    return str(request.param)
+
+
+def no_addresses(size_bytes: int) -> None:
+    raise OSError(12, "Cannot allocate memory")
+
+
+def test_memory_holds_each_row_at_its_place(paths: list[Path], array: np.ndarray) -> None:
+    """Files are one array with gaps, mapped as their rows are asked for."""
+    rows = open_rows(paths)
+    mapped = count_mapped(paths)
+    assert (0, None) == (mapped, rows.array)
+    assert rows.memory is not None
+    places = rows.places(np.array([29, 3, 4]))
+    assert 2 == count_mapped(paths)
+    np.testing.assert_array_equal(array[[29, 3, 4]], rows.memory[places])
+    assert not rows.memory.flags.writeable
+    del rows
+    gc.collect()
+    assert 0 == count_mapped(paths)
+
+
+def count_mapped(paths: list[Path]) -> int:
+    maps = Path("/proc/self/maps").read_text()
+    return sum(str(path) in maps for path in paths)
+
+
+@pytest.mark.parametrize("row_values", [1, 7, 5_000], ids=["4-bytes", "28-bytes", "20-kB"])
+def test_take_rows_of_any_size_equal_concatenate(
+    tmp_path: Path, placed: str, row_values: int
+) -> None:
+    """Small rows are gathered at once, large ones by a loop: to the same batch."""
+    array = np.arange(50 * row_values, dtype="float32").reshape(50, row_values)
+    rows = open_rows(cut_up(tmp_path, array, [1, 2, 20, 33]))
+    indices = np.random.default_rng(0).integers(0, 50, 300)
+    out = np.empty((300, row_values), "float32")
+    assert rows.take(indices, out) is out
+    np.testing.assert_array_equal(array[indices], out)
+
+
+def test_take_pieces_larger_than_the_map_limit(
+    paths: list[Path], array: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With room for three maps, twelve files are read all the same."""
+    monkeypatch.setattr(shards, "MAPS_MAX", 3)
+    rows = open_rows(paths)
+    indices = np.random.default_rng(0).integers(0, 30, 500)
+    for _ in range(3):
+        np.testing.assert_array_equal(array[indices], rows.take(indices))
+    assert isinstance(rows, shards.ShardRows)
+    assert 3 >= len(rows._maps._arrays)
+
+
+def test_take_in_threads_while_files_are_unmapped(
+    paths: list[Path], array: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file is not unmapped under a thread that reads it."""
+    monkeypatch.setattr(shards, "MAPS_MAX", 4)
+    rows = open_rows(paths)
+    wrong: list[Any] = []
+
+    def read(seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        for _ in range(300):
+            indices = rng.integers(0, 30, 8)
+            if not np.array_equal(array[indices], rows.take(indices)):
+                wrong.append(indices)
+
+    threads = [threading.Thread(target=read, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [] == wrong
+
+
+@pytest.mark.parametrize("shuffle", [False, True, "batch"])
+@pytest.mark.parametrize("row_values", [4, 9_000], ids=["by-blocks", "by-batches"])
+def test_sequence_of_shards_serves_the_rows_of_one_file(
+    tmp_path: Path, placed: str, shuffle: Any, row_values: int
+) -> None:
+    """Through the TensorFlow feed, batch by batch, as from the files joined."""
+    array = np.arange(30 * row_values, dtype="int32").reshape(30, row_values)
+    np.save(tmp_path / "one.npy", array)
+    sources = (cut_up(tmp_path, array, [3, 3, 20]), tmp_path / "one.npy")
+    epochs = []
+    for source in sources:
+        seq = NpySequence(source, {"a": np.arange(30), "b": sources[0]}, batch_size=8, seed=1)
+        dataset = NpyDataAdapter(seq, shuffle).get_tf_dataset()
+        epochs.append([(x.numpy(), y["a"].numpy(), y["b"].numpy()) for x, y in dataset])
+    for from_shards, from_one in zip(*epochs, strict=True):
+        for expected, leaf in zip(from_one, from_shards, strict=True):
+            np.testing.assert_array_equal(expected, leaf)
+
+
+# Faults, processes, limits.
+
+
+def test_check_unchanged_looks_at_the_files_of_the_rows_alone(paths: list[Path]) -> None:
+    """A changed file is named when its rows come up, and not before."""
+    rows = open_rows(paths)
+    os.utime(paths[8], ns=(1, 1))
+    rows.check_unchanged(np.array([0, 5, 29]))
+    for indices in (np.array([0, 22]), None):
+        with pytest.raises(NpyFileError, match=rf"^{re.escape(str(paths[8]))}: .*not change"):
+            rows.check_unchanged(indices)
+
+
+def test_take_of_a_file_replaced_before_it_was_mapped_is_refused(paths: list[Path]) -> None:
+    """The header that was read is good for no other file."""
+    rows = open_rows(paths)
+    np.save(paths[0].with_name("new.npy"), np.load(paths[0]))
+    os.replace(paths[0].with_name("new.npy"), paths[0])
+    with pytest.raises(NpyFileError, match=rf"^{re.escape(str(paths[0]))}: .*not change"):
+        rows[0]
+
+
+def test_pickle_of_shards_is_small_and_reads_the_same(
+    paths: list[Path], array: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is sent are the headers, and the other directory does not matter."""
+    monkeypatch.chdir(paths[0].parent)
+    pickled = pickle.dumps(open_rows("x-*.npy"))
+    assert 4096 > len(pickled)
+    monkeypatch.chdir("/")
+    np.testing.assert_array_equal(array, pickle.loads(pickled)[:])
+
+
+_TEN_THOUSAND = """
+    import os, resource, sys, time
+    import numpy as np
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
+    from keras_npy import NpyDataAdapter, NpySequence, shards
+    folder, header = sys.argv[1], np.lib.format.header_data_from_array_1_0(np.zeros((3, 2)))
+    for number in range(10_000):
+        np.save(f"{folder}/x-{number}.npy", np.arange(6).reshape(3, 2) + 6 * number)
+    start = time.perf_counter()
+    seq = NpySequence(f"{folder}/x-*.npy", np.arange(30_000), batch_size=100, seed=0)
+    opened_s = time.perf_counter() - start
+    assert len(sys.argv) < 3 or setattr(shards, "MAPS_MAX", int(sys.argv[2])) is None
+    seq = NpySequence(f"{folder}/x-*.npy", np.arange(30_000), batch_size=100, seed=0)
+    for x, y in NpyDataAdapter(seq, shuffle=True).get_tf_dataset():
+        np.testing.assert_array_equal(x[:, 0], 2 * y)
+    print(f"open {opened_s:.1f} s, epoch too {time.perf_counter() - start:.1f} s",
+          file=sys.stderr)
+    print("served", len(os.listdir("/proc/self/fd")) < 100)
+"""
+
+
+@pytest.mark.parametrize("maps_max", [12_288, 5_000], ids=["all-mapped", "half-mapped"])
+def test_ten_thousand_shards_train_with_1024_descriptors(tmp_path: Path, maps_max: int) -> None:
+    """A shuffled epoch over 10,000 files, with the system's usual limits."""
+    assert "served True" == run_script(_TEN_THOUSAND, tmp_path, maps_max)

@@ -48,10 +48,10 @@ def advise_at(addresses: Indices, row_bytes: int, look: Callable[[Indices], bool
 
     `look` says of places in `addresses` whether all these rows are in memory.
     """
-    starts, sizes = page_ranges_at(addresses, row_bytes)
     num_looks = min(RESIDENCY_LOOKS, len(addresses))
     if look(np.linspace(0, len(addresses) - 1, num_looks).astype(np.int64)):
         return 0
+    starts, sizes = page_ranges_at(addresses, row_bytes)
     for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
         # The result is of no use: advice that is not taken costs time, and no rows.
         _LIBC.madvise(ctypes.c_void_p(start), ctypes.c_size_t(size), mmap.MADV_WILLNEED)

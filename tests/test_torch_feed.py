@@ -65,6 +65,15 @@ def test_loader_dtype_is_that_of_keras_and_keeps_every_value(dtype: str, expecte
     np.testing.assert_array_equal(array, x.numpy())
 
 
+def test_loader_bfloat16_keeps_its_bits() -> None:
+    """What NumPy knows by ml_dtypes is torch's own bfloat16."""
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    array = np.array([[1.5, -2.0], [3e38, 0.0]]).astype(ml_dtypes.bfloat16)
+    ((x,),) = list(NpyDataAdapter(NpySequence(array)).get_torch_dataloader())
+    assert torch.bfloat16 is x.dtype
+    np.testing.assert_array_equal(array.astype("float32"), x.float().numpy())
+
+
 def test_loader_uint64_is_refused_by_name(tmp_path: Any) -> None:
     """Keras has no torch dtype for it either; the message names the file."""
     np.save(tmp_path / "x.npy", np.zeros((3, 2), "uint64"))

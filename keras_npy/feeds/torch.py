@@ -70,16 +70,22 @@ def _iterate(batches: Batches, gather: Gather) -> Iterator[Any]:
 
     device = _keras_device()
 
+    # NumPy's bfloat16 is not torch's own: its bits are.
     def gather_tensor(rows: Rows, indices: Indices) -> Any:
-        return torch.from_numpy(gather(rows, indices))
+        array = gather(rows, indices)
+        if rows.dtype.name == "bfloat16":
+            return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+        return torch.from_numpy(array)
 
     def gather_pinned(rows: Rows, indices: Indices) -> Any:
         # Not from a pool of ours: torch uses pinned memory again only when the copies from it
         # are done, of which Python knows nothing.
-        dtype = torch.from_numpy(np.empty(0, rows.dtype)).dtype
+        is_bfloat16 = rows.dtype.name == "bfloat16"
+        bits = np.dtype(np.int16) if is_bfloat16 else rows.dtype
+        dtype = torch.from_numpy(np.empty(0, bits)).dtype
         pinned = torch.empty((len(indices), *rows.row_shape), dtype=dtype, pin_memory=True)
-        rows.take(indices, pinned.numpy())
-        return pinned
+        rows.take(indices, pinned.numpy().view(rows.dtype))
+        return pinned.view(torch.bfloat16) if is_bfloat16 else pinned
 
     def move(batch: Any) -> Any:
         return keras.tree.map_structure(

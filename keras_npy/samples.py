@@ -1,13 +1,14 @@
 """One file is one sample: files are opened when their sample is read, and not before.
 
 Each file is opened, compared with the first one's header and read straight into the batch by
-one system call; files of a batch are read side by side.
+one system call. Files of a batch are read side by side where reading is waiting.
 """
 
 import itertools
 import os
 import pickle
 import threading
+import time
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,8 +27,10 @@ from keras_npy.sources import Path, expand, is_pattern
 # Files that are read side by side: reads of a disk or a network wait more than they compute.
 READ_THREADS = 8
 
-# A thread reads at least so many files of a batch. Waking it costs as much as reading some.
-FILES_PER_THREAD_MIN = 8
+# A file that takes longer than this is waited for, or large: then threads help. Files in memory
+# take 5 to 10 us each, and eight threads twice as long as one, since they wait for Python's lock.
+SLOW_FILE_S = 200e-6
+FILES_LOOKED_AT = 4
 
 
 def samples(source: Path | Sequence[Path]) -> "SampleRows":
@@ -91,21 +94,28 @@ class SampleRows(Rows):
 
     def take(self, indices: NDArray[np.int64], out: Array | None = None) -> Array:
         out = self.empty(len(indices)) if out is None else out
-        num_pieces = min(READ_THREADS, len(indices) // FILES_PER_THREAD_MIN)
-        if num_pieces < 2:
-            self._read(indices, out)
-        else:
-            cuts = np.linspace(0, len(indices), num_pieces + 1).astype(int)
-            pieces = [slice(*ends) for ends in itertools.pairwise(cuts)]
-            reads = [
-                self._threads().submit(self._read, indices[piece], out[piece]) for piece in pieces
-            ]
-            # All are waited for, since they write into `out`, before one's error is raised.
-            errors = [read.exception() for read in reads]
-            for error in errors:
-                if error is not None:
-                    raise error
+        start_s = time.perf_counter()
+        for at, index in enumerate(indices.tolist()):
+            self._read_one(index, out[at : at + 1])
+            num_read = at + 1
+            if num_read >= FILES_LOOKED_AT and (
+                time.perf_counter() - start_s > num_read * SLOW_FILE_S
+            ):
+                self._read_side_by_side(indices[num_read:], out[num_read:])
+                break
         return out
+
+    def _read_side_by_side(self, indices: Indices, out: Array) -> None:
+        cuts = np.linspace(0, len(indices), READ_THREADS + 1).astype(int)
+        reads = [
+            self._threads().submit(self._read, indices[start:stop], out[start:stop])
+            for start, stop in itertools.pairwise(cuts.tolist())
+        ]
+        # All are waited for, since they write into `out`, before one's error is raised.
+        errors = [read.exception() for read in reads]
+        for error in errors:
+            if error is not None:
+                raise error
 
     def _read(self, indices: Indices, out: Array) -> None:
         for at, index in enumerate(indices.tolist()):

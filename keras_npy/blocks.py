@@ -16,7 +16,9 @@ from keras_npy.rows import Array, Rows
 from keras_npy.sequence import NpySequence
 from keras_npy.sources import open_rows
 
+# Rows of a few bytes are held to 1 MiB of row numbers.
 BLOCK_BYTES_MAX = 4 << 20
+BLOCK_ROWS_MAX = 1 << 17
 
 # Some seconds of reading from a warm page cache; less needs no bar.
 PROGRESS_BYTES_MIN = 1 << 30
@@ -64,7 +66,7 @@ def _in_file_order(rows: Rows) -> Batches:
 def _row_blocks(batches: Batches) -> Generator[Array, None, None]:
     """The rows of an unshuffled pass, in blocks of a size of their own."""
     (rows,) = batches.rows
-    num_block_rows = max(1, BLOCK_BYTES_MAX // max(rows.row_bytes, 1))
+    num_block_rows = max(1, min(BLOCK_ROWS_MAX, BLOCK_BYTES_MAX // max(rows.row_bytes, 1)))
     order = dataclasses.replace(batches.order, batch_size=num_block_rows, drop_remainder=False)
     block = np.empty((min(num_block_rows, order.num_samples), *rows.row_shape), rows.dtype)
 

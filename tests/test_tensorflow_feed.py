@@ -40,7 +40,7 @@ def test_dataset_aliased_and_copied_rows_are_identical(
     monkeypatch.setattr(feed, "is_aligned", lambda array: False)
     by_blocks = served(seq, shuffle)
     seq.epoch = 0
-    monkeypatch.setattr(feed, "COPY_BLOCK_BATCH_BYTES", 0)
+    monkeypatch.setattr(feed, "PIECE_BYTES", 0)
     by_batches = served(seq, shuffle)
     assert -(-shape[0] // 4) == len(aliased)
     for batch in (aliased, by_blocks, by_batches):
@@ -113,14 +113,14 @@ def test_dataset_endless_passes_keep_their_short_batch(tmp_path: Path) -> None:
     assert 2 == seq.epoch
 
 
-@pytest.mark.parametrize("copy_batch_bytes", [0, 1 << 20], ids=["by-batches", "by-blocks"])
+@pytest.mark.parametrize("piece_bytes", [0, 1 << 20], ids=["by-batches", "by-blocks"])
 def test_dataset_batch_kept_by_the_user_never_changes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, copy_batch_bytes: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece_bytes: int
 ) -> None:
     """Memory is recycled only after the last tensor over it is gone."""
     array = np.arange(400 * 16, dtype=">i8").reshape(400, 16)
     np.save(tmp_path / "x.npy", array)
-    monkeypatch.setattr(feed, "COPY_BLOCK_BATCH_BYTES", copy_batch_bytes)
+    monkeypatch.setattr(feed, "PIECE_BYTES", piece_bytes)
     seq = NpySequence(tmp_path / "x.npy", np.arange(400), batch_size=8, seed=0)
     dataset = NpyDataAdapter(seq, shuffle=True).get_tf_dataset()
     kept = [(x, rows) for x, rows in dataset] + [(x[2:5], rows[2:5]) for x, rows in dataset]

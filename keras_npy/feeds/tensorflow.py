@@ -3,7 +3,8 @@
 A call into Python costs as much as a small batch, so Python is asked once for a block of many
 batches. Rows of a mapped file never pass through Python at all: a tensor
 aliases the mapping, and TensorFlow's own kernels gather or slice it. Rows that cannot be
-aliased are copied into recycled memory that TensorFlow adopts.
+aliased are copied into recycled memory that TensorFlow adopts. Small batches are read many at
+a time, and are slices of what was read.
 """
 
 import ctypes
@@ -16,11 +17,11 @@ import numpy as np
 
 from keras_npy.batches import Batches
 from keras_npy.buffers import BufferPool, is_aligned
-from keras_npy.rows import Array, Rows
+from keras_npy.rows import Array
 
-# Copied batches up to this size are copied a block at a time: a call for each would cost more
-# than the second copy that cutting up the block takes.
-COPY_BLOCK_BATCH_BYTES = 64 << 10
+# Batches are read together up to this size: a call of a tf.data function takes as long as
+# gathering 100 KB. More would leave the cache before it is used.
+PIECE_BYTES = 4 << 20
 
 # A fixed small depth beat AUTOTUNE on two cores (DESIGN, section 4, fact 14).
 PARALLEL_CALLS = 2
@@ -50,16 +51,17 @@ def make_dataset(batches: Batches) -> Any:
 class _Feed:
     """The functions of one dataset, and what they share.
 
-    Stages, each an element of a block or of a batch:
+    Stages:
 
     1. `_count_blocks`, in Python: the epoch that the iterator begins with, drawn when its first
        batch is asked for. No function is nested in it: it would be instantiated each pass.
        `Dataset.scan` would carry the epoch as well, but its function stays in the default graph
        for ever (TensorFlow 2.21).
     2. `_plan_block`, in Python: which rows the block's batches hold.
-    3. `_copy_block`, in Python: rows that cannot be aliased, for small batches.
-    4. `unbatch`: a block becomes batches.
-    5. `_assemble`, in TensorFlow: gather or slice the aliased rows.
+    3. `rebatch`: the rows of a block become those of pieces.
+    4. `_read_piece`: gather or slice aliased rows in TensorFlow; copy the others in Python.
+    5. `rebatch`: pieces become batches, which are slices of them where they start aligned.
+    6. `_hand_over`, of an endless feed alone: count passes, cut off padding.
     """
 
     def __init__(self, batches: Batches) -> None:
@@ -76,16 +78,29 @@ class _Feed:
             for rows, alias in zip(self._rows, self._aliases, strict=True)
             if alias is not None and rows.array is None
         ]
-        self._copies_blocks = bool(self._copied) and (
-            self._order.batch_size * _row_bytes(self._copied) <= COPY_BLOCK_BATCH_BYTES
-        )
-        self._block_batches = batches.block_batches
+        # Pass follows pass without a gap: a short last batch is filled up, and cut when it is
+        # handed over, or else the next pass would fill it.
+        self._is_padded = batches.is_endless and not self._order.has_static_batches
+        self._is_full = self._order.has_static_batches or self._is_padded
+        self._is_sliced = self._order.is_contiguous and not self._is_padded
+        self._block_batches, self._piece_batches = self._sizes()
         self._num_blocks = -(-self._order.num_batches // self._block_batches)
         # Lent to: the stages' parallel calls and queues, the model's step, and slack for
         # TensorFlow, which lets go of an array only at its next call into Python.
         self._pool = BufferPool(idle_max=2 * PARALLEL_CALLS + PREFETCH_BATCHES + 2)
         self._number = next(_NUMBERS)
         _FEEDS[self._number] = self
+
+    def _sizes(self) -> tuple[int, int]:
+        """How many batches are planned together, and how many are read together."""
+        block = self._batches.block_batches
+        is_free = self._is_sliced and not self._copied and not self._placed
+        if is_free:
+            return block, block
+        batch_bytes = self._order.batch_size * sum(rows.row_bytes for rows in self._rows)
+        piece = min(block, max(1, PIECE_BYTES // max(batch_bytes, 1)))
+        # A piece of two passes could not be sliced.
+        return (piece if self._is_sliced else block), piece
 
     def dataset(self) -> Any:
         import tensorflow as tf
@@ -97,20 +112,19 @@ class _Feed:
         number[...] = self._number
         anchor = _tensor_over(number, owner=self)
 
+        batch_size = self._order.batch_size
         dataset = tf.data.Dataset.range(1).flat_map(functools.partial(self._count_blocks, anchor))
-        dataset = dataset.map(functools.partial(self._plan_block, anchor))
-        if self._copies_blocks:
-            dataset = dataset.map(
-                functools.partial(self._copy_block, anchor),
-                num_parallel_calls=PARALLEL_CALLS,
-                deterministic=True,
-            )
-        dataset = dataset.prefetch(1).unbatch()
+        dataset = dataset.map(functools.partial(self._plan_block, anchor)).prefetch(1)
+        if self._piece_batches < self._block_batches:
+            dataset = dataset.rebatch(self._piece_batches * batch_size)
         dataset = dataset.map(
-            functools.partial(self._assemble, anchor),
+            functools.partial(self._read_piece, anchor),
             num_parallel_calls=PARALLEL_CALLS,
             deterministic=True,
-        ).prefetch(PREFETCH_BATCHES)
+        )
+        if self._piece_batches > 1:
+            dataset = dataset.rebatch(batch_size, drop_remainder=self._is_full)
+        dataset = dataset.prefetch(PREFETCH_BATCHES)
         if self._batches.is_endless:
             dataset = dataset.map(functools.partial(self._hand_over, anchor))
         options = tf.data.Options()
@@ -118,6 +132,9 @@ class _Feed:
         # file, a segmentation fault for one of 784 GB (TensorFlow 2.21).
         options.experimental_optimization.apply_default_optimizations = False
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+        # Nothing here is left to tune, and the end of an iterator waited for the thread that tunes:
+        # 75 to 280 ms at the end of every other epoch (TensorFlow 2.21).
+        options.autotune.enabled = False
         # The order comes from Python, which TensorFlow cannot see as state to save.
         options.experimental_external_state_policy = tf.data.experimental.ExternalStatePolicy.IGNORE
         return dataset.with_options(options)
@@ -134,119 +151,92 @@ class _Feed:
         )
 
     def _plan_block(self, anchor: Any, first_epoch: Any, block: Any) -> Any:
-        """The rows of each batch of a block, and how many of them count."""
+        """The rows of a block, `(n,)` each: their numbers, their places, their marks."""
         import tensorflow as tf
 
-        epoch = first_epoch + block // self._num_blocks
-        block = block % self._num_blocks
-        sizes, rows, *places = tf.numpy_function(
-            _block_rows, [anchor, epoch, block], [tf.int64] * (2 + len(self._placed))
+        num_outputs = 1 + len(self._placed) + self._batches.is_endless
+        plan = tf.numpy_function(
+            _block_rows,
+            [anchor, first_epoch + block // self._num_blocks, block % self._num_blocks],
+            [tf.int64] * num_outputs,
         )
-        sizes.set_shape([None])
-        for numbers in (rows, *places):
-            numbers.set_shape([None, self._order.batch_size])
-        plan = {"rows": rows, "places": tuple(places), "size": sizes}
-        if self._batches.is_endless:
-            # The epoch of a pass that begins with this batch, else -1.
-            begins = tf.logical_and(tf.equal(block, 0), tf.equal(tf.range(tf.size(sizes)), 0))
-            plan["begun"] = tf.where(begins, epoch, -1)
-        return plan
+        for numbers in plan:
+            numbers.set_shape([None])
+        return tuple(plan)
 
     def start_pass(self) -> Any:
         """In Python: the epoch of the first pass of an iterator."""
         return np.int64(self._batches.start_pass())
 
     def block_rows(self, epoch: Any, block: Any) -> list[Any]:
-        """In Python: how many rows of each batch count `(k,)`; the rows `(k, B)`, padded with 0.
+        """In Python: rows `(n,)`; for each of the rows that are placed elsewhere, their places.
 
-        Behind them, for each of the rows that are placed elsewhere, their places `(k, B)`.
+        Of an endless feed also marks: 1 + epoch of the pass that begins with this row, -1 for
+        padding, else 0.
         """
         order, first = self._order, int(block) * self._block_batches
         last = min(first + self._block_batches, order.num_batches)
-        rows = np.zeros((last - first, order.batch_size), np.int64)
-        wanted = order.rows(int(epoch), first, last)
-        self._batches.check_unchanged(wanted)
+        rows = order.rows(int(epoch), first, last)
+        self._batches.check_unchanged(rows)
         # The block before this one is being read meanwhile: `prefetch` is a block ahead.
-        self._batches.advise(wanted)
-        rows.reshape(-1)[: len(wanted)] = wanted
-        sizes = np.full(last - first, order.batch_size, np.int64)
-        sizes[-1] -= rows.size - len(wanted)
-        plan = [sizes, rows]
-        for placed in self._placed:
-            places = np.zeros_like(rows)
-            places.reshape(-1)[: len(wanted)] = placed.places(wanted)
-            plan.append(places)
+        self._batches.advise(rows)
+        num_padding = (last - first) * order.batch_size - len(rows) if self._is_padded else 0
+        plan = [rows, *(placed.places(rows) for placed in self._placed)]
+        if self._batches.is_endless:
+            marks = np.zeros(len(rows) + num_padding, np.int64)
+            marks[len(rows) :] = -1
+            if first == 0:
+                marks[0] = 1 + epoch
+            # Only rows that are asked for may be touched.
+            return [*(np.pad(numbers, (0, num_padding), "edge") for numbers in plan), marks]
         return plan
 
-    def _copy_block(self, anchor: Any, plan: Any) -> Any:
-        import tensorflow as tf
-
-        copies = tf.numpy_function(
-            _take, [anchor, plan["rows"]], [tf.as_dtype(rows.dtype) for rows in self._copied]
-        )
-        for copy, rows in zip(copies, self._copied, strict=True):
-            copy.set_shape([None, self._order.batch_size, *rows.row_shape])
-        return {**plan, "copies": tuple(copies)}
-
     def take(self, indices: Any) -> list[Array]:
-        """In Python: copied rows of each index, in the shape of `indices`."""
-        taken = []
-        for rows in self._copied:
-            out = self._pool.lend((indices.size, *rows.row_shape), rows.dtype)
-            rows.take(indices.reshape(-1), out)
-            taken.append(out.reshape(*indices.shape, *rows.row_shape))
-        return taken
+        """In Python: the copied rows at `indices`."""
+        return [
+            rows.take(indices, self._pool.lend((len(indices), *rows.row_shape), rows.dtype))
+            for rows in self._copied
+        ]
 
-    def _assemble(self, anchor: Any, plan: Any) -> Any:
+    def _read_piece(self, anchor: Any, *plan: Any) -> Any:
         import tensorflow as tf
 
-        size = plan["size"]
-        indices = plan["rows"] if self._order.has_static_batches else plan["rows"][:size]
-        if self._copies_blocks:
-            copies = [copy[:size] for copy in plan["copies"]]
-        elif self._copied:
-            copies = tf.numpy_function(
-                _take, [anchor, indices], [tf.as_dtype(rows.dtype) for rows in self._copied]
-            )
-        else:
-            copies = []
-        waiting, places = iter(copies), iter(plan["places"])
-        leaves = []
+        indices, *others = plan
+        copies = iter(())
+        if self._copied:
+            dtypes = [tf.as_dtype(rows.dtype) for rows in self._copied]
+            copies = iter(tf.numpy_function(_take, [anchor, indices], dtypes))
+        places = iter(others)
+        num_rows = self._order.batch_size if self._is_full and self._piece_batches == 1 else None
+        leaves: list[Any] = []
         for rows, alias in zip(self._rows, self._aliases, strict=True):
             if alias is None:
-                leaves.append(next(waiting))
+                leaves.append(next(copies))
             elif rows.array is None:
-                # Padding is no place that may be touched.
-                place = next(places)
-                leaves.append(
-                    tf.gather(alias, place if self._order.has_static_batches else place[:size])
-                )
+                leaves.append(tf.gather(alias, next(places)))
+            elif self._is_sliced:
+                # A slice along axis 0 that starts aligned copies nothing at all.
+                leaves.append(alias[indices[0] : indices[0] + tf.size(indices, tf.int64)])
             else:
-                leaves.append(self._read_alias(alias, indices, size))
-        num_rows = self._order.batch_size if self._order.has_static_batches else None
-        for leaf, rows in zip(leaves, self._rows, strict=True):
-            leaf.set_shape([num_rows, *rows.row_shape])
+                leaves.append(tf.gather(alias, indices))
+            leaves[-1].set_shape([num_rows, *rows.row_shape])
         batch = self._batches.pack(leaves)
-        return (plan["begun"], batch) if self._batches.is_endless else batch
+        return (next(places), batch) if self._batches.is_endless else batch
 
-    def _read_alias(self, alias: Any, indices: Any, size: Any) -> Any:
-        import tensorflow as tf
-
-        if self._order.is_contiguous:
-            # A slice along axis 0 that starts aligned copies nothing at all.
-            return alias[indices[0] : indices[0] + size]
-        return tf.gather(alias, indices)
-
-    def _hand_over(self, anchor: Any, begun: Any, batch: Any) -> Any:
+    def _hand_over(self, anchor: Any, marks: Any, batch: Any) -> Any:
         """Count a pass when its first batch is used, not when it is read ahead."""
         import tensorflow as tf
+
+        begun = marks[0] - 1
 
         def note() -> Any:
             return tf.numpy_function(_note_pass, [anchor, begun], tf.int64)
 
-        counted = tf.cond(begun >= 0, note, lambda: begun)
-        with tf.control_dependencies([counted]):
-            return tf.nest.map_structure(tf.identity, batch)
+        with tf.control_dependencies([tf.cond(begun >= 0, note, lambda: begun)]):
+            if not self._is_padded:
+                return tf.nest.map_structure(tf.identity, batch)
+            size = tf.math.count_nonzero(marks >= 0)
+            return tf.nest.map_structure(lambda leaf: leaf[:size], batch)
 
     def note_pass(self, epoch: Any) -> Any:
         self._batches.note_pass(int(epoch))
@@ -267,10 +257,6 @@ def _take(anchor: Any, indices: Any) -> Any:
 
 def _note_pass(anchor: Any, epoch: Any) -> Any:
     return _FEEDS[int(anchor[0])].note_pass(epoch)
-
-
-def _row_bytes(rows: list[Rows]) -> int:
-    return sum(one.row_bytes for one in rows)
 
 
 def _alias(array: Array | None) -> Any:

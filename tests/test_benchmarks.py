@@ -1,0 +1,174 @@
+"""Every benchmark runs at a tiny size, so that none rots: its lines, never its figures."""
+
+import importlib.util
+import json
+import math
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+MARKS = "before\n<!-- benchmark:start -->\nreplaced text\n<!-- benchmark:end -->\nafter\n"
+KERAS_NPY, ARRAYS, PY_DATASET = "keras_npy", "Keras, arrays in RAM", "PyDataset by hand"
+LIMIT = "np.take, no framework"
+
+# What each benchmark must measure, whatever peers are installed.
+VARIANTS = {
+    "feed": {
+        KERAS_NPY,
+        "keras_npy, copying path",
+        ARRAYS,
+        PY_DATASET,
+        "from_tensor_slices",
+        "FixedLengthRecordDataset",
+        LIMIT,
+    },
+    "memory": {KERAS_NPY, ARRAYS},
+    "cold": {KERAS_NPY, PY_DATASET, "one sequential read"},
+    "start": {KERAS_NPY, ARRAYS, PY_DATASET},
+    "fit": {KERAS_NPY, ARRAYS, PY_DATASET},
+    "layer": {
+        "NpyInputLayer, uint8 handed over",
+        "Rescaling, uint8 handed over",
+        "float32 made on the host",
+    },
+}
+PEERS = {
+    "grain": {"Grain"},
+    "torch": {
+        "torch DataLoader",
+        "torch DataLoader, 2 workers",
+        "torch DataLoader, __getitems__",
+    },
+}
+# What each benchmark holds its figures against.
+TARGETS = {
+    "feed": {1.0, 5.0, 0.9, 1.1, 4.0, 2.0},
+    "memory": {64 + 8 * 64 * 128 * 128 * 3 / 1e6},
+    "cold": {2.5, 0.8},
+    "start": {1.0, 64.0},
+    "fit": {1.0},
+    "layer": set(),
+}
+# What may be nothing; all other figures measure.
+MAY_BE_ZERO = ("cached_at_start", "growth_mb")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A tiny run of one benchmark, and the folder into which it published its results."""
+
+    benchmark: str
+    folder: Path
+    stderr: str
+
+    @property
+    def lines(self):
+        return json.loads((self.folder / "results.json").read_text())["lines"]
+
+    @property
+    def figures(self):
+        """The numbers of each variant's line, by name."""
+        return [
+            {
+                name: value
+                for name, value in line.items()
+                if isinstance(value, int | float) and not isinstance(value, bool)
+            }
+            for line in self.lines
+            if "variant" in line
+        ]
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def run(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    for name in ("README.md", "TOP_README.md"):
+        (folder / name).write_text(MARKS)
+    # A cache of its own: files of an older version of the benchmarks must not help.
+    ended = run_all(
+        "--tiny", "--only", f"bench_{request.param}", "--out", str(folder), TMPDIR=str(folder)
+    )
+    assert ended.returncode == 0, ended.stderr[-5000:]
+    return Run(request.param, folder, ended.stderr)
+
+
+def run_all(*options, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks.run_all", *options],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": os.fspath(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_tiny_run_names_every_variant(run):
+    """A line for each variant that can run here, and a line that says so for each that cannot."""
+    expected, left_out = set(VARIANTS[run.benchmark]), set()
+    if run.benchmark == "feed":
+        for package, names in PEERS.items():
+            (expected if importlib.util.find_spec(package) else left_out).update(names)
+    assert {run.benchmark} == {line["benchmark"] for line in run.lines}
+    assert expected == {line["variant"] for line in run.lines if "variant" in line}
+    skipped = {line["skipped"]: line["reason"] for line in run.lines if "skipped" in line}
+    assert left_out <= skipped.keys()
+    assert all("is not installed" in skipped[name] for name in left_out)
+    assert all(f"{name} is left out: " in run.stderr for name in left_out)
+
+
+def test_tiny_run_gives_positive_finite_figures(run):
+    """No figure is missing, negative or not a number, and least <= median <= most."""
+    assert run.figures
+    for figures in run.figures:
+        assert len(figures) >= 2
+        for name, value in figures.items():
+            assert math.isfinite(value), (name, figures)
+            assert value > 0 or (value == 0 and name.endswith(MAY_BE_ZERO)), (name, figures)
+            unit = name.removeprefix("median_")
+            if unit != name:
+                assert figures[f"min_{unit}"] <= value <= figures[f"max_{unit}"]
+
+
+def test_tiny_run_shows_every_target(run):
+    """Each figure that the package must reach has a line, with the measured one beside it."""
+    if any(line.get("skipped") == "every ratio" for line in run.lines):
+        pytest.skip("The page cache of this file system cannot be dropped.")
+    claims = [line for line in run.lines if "figure" in line]
+    targets = {line["target"] for line in claims if line["target"] is not None}
+    assert sorted(TARGETS[run.benchmark]) == pytest.approx(sorted(targets))
+    assert all(math.isfinite(line["value"]) for line in claims)
+    assert all((line["reached"] is None) == (line["target"] is None) for line in claims)
+
+
+def test_run_all_writes_the_tables_between_the_marks_only(run):
+    """The rest of both files stays, what stood between the marks goes."""
+    for name in ("README.md", "TOP_README.md"):
+        text = (run.folder / name).read_text()
+        assert text.startswith("before\n<!-- benchmark:start -->\n")
+        assert text.endswith("\n<!-- benchmark:end -->\nafter\n")
+        assert "replaced text" not in text
+        assert f"| **{KERAS_NPY}** |" in text
+        assert "A tiny run: its figures say nothing." in text
+
+
+def test_run_all_draws_the_picture(run):
+    """A PNG where matplotlib is installed, a line that says so where it is not."""
+    picture = run.folder / "throughput_memory.png"
+    if importlib.util.find_spec("matplotlib"):
+        assert picture.read_bytes().startswith(b"\x89PNG")
+    else:
+        assert not picture.exists()
+        assert "matplotlib is not installed" in run.stderr
+
+
+def test_run_all_tiny_without_out_is_refused():
+    """Figures of a tiny run must not replace the published ones."""
+    ended = run_all("--tiny")
+    assert ended.returncode == 2
+    assert "give --out with these" in ended.stderr

@@ -7,12 +7,11 @@ Cache:  warm; each variant's epoch is checked to be right and run once untimed f
         variants of a case take turns in one process.
 """
 
-import functools
 import json
-import statistics
 from typing import Any
 
 from benchmarks import common, feeds
+from benchmarks.feeds import EpochCase
 
 LARGE, SMALL = (128, 128, 3), (28, 28)
 SHUFFLED_LARGE = "64x128x128x3 shuffled"
@@ -20,12 +19,11 @@ SHUFFLED_SMALL = "32x28x28 shuffled"
 SHUFFLED_MEDIUM = "256x28x28 shuffled"
 ORDERED_LARGE = "64x128x128x3 file order"
 
-# Batch size, shape of a row, and whether rows are shuffled.
 CASES = {
-    SHUFFLED_LARGE: (64, LARGE, True),
-    SHUFFLED_SMALL: (32, SMALL, True),
-    SHUFFLED_MEDIUM: (256, SMALL, True),
-    ORDERED_LARGE: (64, LARGE, False),
+    SHUFFLED_LARGE: EpochCase(64, LARGE),
+    SHUFFLED_SMALL: EpochCase(32, SMALL),
+    SHUFFLED_MEDIUM: EpochCase(256, SMALL),
+    ORDERED_LARGE: EpochCase(64, LARGE, shuffle=False),
 }
 
 # How many times as fast keras_npy must be; None where a ratio is shown but none is set.
@@ -35,49 +33,6 @@ TARGETS: dict[str, dict[str, float | None]] = {
     SHUFFLED_MEDIUM: {feeds.ARRAYS: 1.1, feeds.PY_DATASET: 4.0, feeds.LIMIT: None},
     ORDERED_LARGE: {feeds.ARRAYS: 2.0, feeds.PY_DATASET: None, feeds.FIXED_LENGTH: None},
 }
-
-
-def measure(case: str, num_rows: int, repeats: int) -> None:
-    """Check and time every variant of a case, in this process, and print them."""
-    batch_size, row_shape, shuffle = CASES[case]
-    files = common.make_rows(num_rows, row_shape)
-    opened = {}
-    for name, kind in feeds.FEEDS.items():
-        if shuffle and not kind.can_shuffle:
-            continue
-        if not common.is_installed(kind.package):
-            common.print_skipped("feed", name, f"{kind.package} is not installed")
-            continue
-        feed = kind.open(num_rows, row_shape, batch_size, shuffle)
-        feeds.check_epoch(name, feed, files, batch_size, shuffle)
-        opened[name] = functools.partial(_run_epoch, feed)
-    table = []
-    for name, elapsed_s in common.time_in_rotation(opened, repeats).items():
-        line = _print_variant(case, name, elapsed_s, files, batch_size)
-        us = [common.number(line[f"{which}_us_per_batch"]) for which in ("median", "min", "max")]
-        table.append((case, name, *us, common.number(line["mb_per_s"])))
-    columns = ("case", "variant", "us/batch, median", "min", "max", "MB/s")
-    common.print_table(f"feed: {case}", columns, table)
-
-
-def _run_epoch(feed: feeds.Feed) -> None:
-    common.consume(feed())
-
-
-def _print_variant(
-    case: str, name: str, elapsed_s: list[float], files: common.RowFiles, batch_size: int
-) -> dict[str, Any]:
-    num_batches = files.num_batches(batch_size)
-    return common.print_line(
-        "feed",
-        case=case,
-        variant=name,
-        **common.spread(elapsed_s, "s"),
-        **common.spread(elapsed_s, "us_per_batch", 1e6 / num_batches),
-        mb_per_s=files.x_bytes / 1e6 / statistics.median(elapsed_s),
-        num_batches=num_batches,
-        repeats=len(elapsed_s),
-    )
 
 
 def ratios(case: str, medians: dict[str, float]) -> list[dict[str, Any]]:
@@ -100,9 +55,9 @@ def main() -> None:
         one=CASES,
     )
     if arguments.one:
-        is_large = CASES[arguments.one][1] == LARGE
-        num_rows = arguments.large_rows if is_large else arguments.small_rows
-        measure(arguments.one, num_rows, arguments.repeats)
+        case = CASES[arguments.one]
+        num_rows = arguments.large_rows if case.row_shape == LARGE else arguments.small_rows
+        feeds.measure("feed", arguments.one, case, feeds.FEEDS, num_rows, arguments.repeats)
         return
     sizes = {name: getattr(arguments, name) for name in ("large_rows", "small_rows", "repeats")}
     claims = []

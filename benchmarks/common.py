@@ -24,13 +24,14 @@ from typing import Any
 
 import numpy as np
 
-# Every variant is fed as Keras feeds TensorFlow; its start-up messages are no result.
+# Every variant is fed as Keras feeds TensorFlow, unless a benchmark says otherwise; its start-up
+# messages are no result.
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = Path(tempfile.gettempdir()) / "keras_npy_benchmarks"
-PACKAGES = ("numpy", "keras", "tensorflow", "grain", "torch")
+PACKAGES = ("numpy", "keras", "tensorflow", "jax", "torch", "grain")
 WRITE_BYTES = 32 << 20
 
 

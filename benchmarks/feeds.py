@@ -1,13 +1,14 @@
 """The feeds that are compared, each written as its documentation shows it.
 
 A feed is a function that gives the batches of one epoch, `(x, y)` each, and can be called again
-for the next. Those of TensorFlow are the `tf.data.Dataset` that Keras itself would iterate.
-Grain and torch are iterated as they are, without the copy into TensorFlow that `fit` would
-add, which favours them.
+for the next. Those of Keras are what it would iterate itself on the backend that runs: with
+TensorFlow a `tf.data.Dataset`. Grain and torch are iterated as they are, without the copy into
+tensors that `fit` would add, which favours them.
 """
 
 import functools
 import itertools
+import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,19 +61,29 @@ def keras_npy_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
     import keras_npy
 
     seq = keras_npy.NpySequence(files.x, files.y, batch_size=batch_size, seed=0)
-    dataset = keras_npy.NpyDataAdapter(seq, shuffle=shuffle).get_tf_dataset()
-    return lambda: dataset
+    return _as_keras_iterates(keras_npy.NpyDataAdapter(seq, shuffle=shuffle))
+
+
+def _as_keras_iterates(adapter: Any) -> Feed:
+    """What the trainer of the backend that runs takes its batches from (Keras 3.15, on a CPU)."""
+    import keras
+
+    backend = keras.backend.backend()
+    if backend == "jax":
+        return adapter.get_jax_iterator
+    batches = (
+        adapter.get_tf_dataset() if backend == "tensorflow" else adapter.get_torch_dataloader()
+    )
+    return lambda: batches
 
 
 def arrays_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
     """What `fit(np.load(...))` makes of the arrays."""
     from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
 
-    adapter = ArrayDataAdapter(
-        _loaded(files.x), _loaded(files.y), batch_size=batch_size, shuffle=shuffle
+    return _as_keras_iterates(
+        ArrayDataAdapter(_loaded(files.x), _loaded(files.y), batch_size=batch_size, shuffle=shuffle)
     )
-    dataset = adapter.get_tf_dataset()
-    return lambda: dataset
 
 
 def py_dataset_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
@@ -286,6 +297,60 @@ FEEDS = {
     TORCH_GETITEMS: FeedKind(torch_getitems_feed, package="torch"),
     LIMIT: FeedKind(limit_feed),
 }
+
+
+@dataclass(frozen=True)
+class EpochCase:
+    """An epoch that feeds are compared on.
+
+    Args:
+        batch_size: Rows of a batch.
+        row_shape: Shape of one row.
+        shuffle: Whether rows come in random order.
+    """
+
+    batch_size: int
+    row_shape: tuple[int, ...]
+    shuffle: bool = True
+
+
+def measure(
+    benchmark: str, title: str, case: EpochCase, names: Iterable[str], num_rows: int, repeats: int
+) -> None:
+    """Check and time an epoch of every feed, in this process, and print them."""
+    files = common.make_rows(num_rows, case.row_shape)
+    opened = {}
+    for name in names:
+        kind = FEEDS[name]
+        if case.shuffle and not kind.can_shuffle:
+            continue
+        if not common.is_installed(kind.package):
+            common.print_skipped(benchmark, name, f"{kind.package} is not installed")
+            continue
+        feed = kind.open(num_rows, case.row_shape, case.batch_size, case.shuffle)
+        check_epoch(name, feed, files, case.batch_size, case.shuffle)
+        opened[name] = functools.partial(_run_epoch, feed)
+    table = []
+    num_batches = files.num_batches(case.batch_size)
+    for name, elapsed_s in common.time_in_rotation(opened, repeats).items():
+        line = common.print_line(
+            benchmark,
+            case=title,
+            variant=name,
+            **common.spread(elapsed_s, "s"),
+            **common.spread(elapsed_s, "us_per_batch", 1e6 / num_batches),
+            mb_per_s=files.x_bytes / 1e6 / statistics.median(elapsed_s),
+            num_batches=num_batches,
+            repeats=len(elapsed_s),
+        )
+        us = [common.number(line[f"{which}_us_per_batch"]) for which in ("median", "min", "max")]
+        table.append((title, name, *us, common.number(line["mb_per_s"])))
+    columns = ("case", "variant", "us/batch, median", "min", "max", "MB/s")
+    common.print_table(f"{benchmark}: {title}", columns, table)
+
+
+def _run_epoch(feed: Feed) -> None:
+    common.consume(feed())
 
 
 def check_epoch(name: str, feed: Feed, files: RowFiles, batch_size: int, shuffle: bool) -> None:

@@ -37,6 +37,11 @@ def full_markdown(results: Line) -> str:
     return "\n\n".join(parts)
 
 
+def _backends_cells(line: Line) -> tuple[str, ...]:
+    speed = common.number(line["mb_per_s"])
+    return line["case"], line["variant"], _spread(line, "us_per_batch"), speed
+
+
 def _cold_cells(line: Line) -> tuple[str, ...]:
     return line["case"], line["variant"], _spread(line, "mb_per_s")
 
@@ -59,6 +64,11 @@ def _layer_cells(line: Line) -> tuple[str, ...]:
 
 # Title, columns and the cells of a line.
 SECTIONS: dict[str, tuple[str, tuple[str, ...], Callable[[Line], tuple[str, ...]]]] = {
+    "backends": (
+        "One epoch on JAX and on torch, from a warm page cache",
+        ("case", "feed", "us a batch: median (least to most)", "MB/s"),
+        _backends_cells,
+    ),
     "cold": (
         "One shuffled epoch from a cold page cache",
         ("case", "feed", "MB/s: median (least to most)"),

@@ -20,6 +20,7 @@ BENCHMARKS = (
     "bench_fit",
     "bench_start",
     "bench_feed",
+    "bench_backends",
     "bench_memory",
     "bench_cold",
 )

@@ -12,6 +12,7 @@ import math
 import os
 import re
 import stat
+import threading
 import warnings
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -35,6 +36,11 @@ AXES_MAX = 32
 SUPPORTED_DTYPES = "bool, int8-64, uint8-64, float16-64, complex64-128"
 
 _LOOK_AT_BYTES = 512
+
+# Headers of many files are read in threads. Two that left `catch_warnings` in another order than
+# they entered it would leave every later warning of the process unsaid, and two that parse while
+# one collects garbage end in a SystemError (python/cpython#106905, Python 3.11).
+_ONE_LITERAL = threading.Lock()
 
 
 _FLOAT_NAMES = ("bfloat16", "float16", "float32", "float64", "complex64", "complex128")
@@ -320,7 +326,7 @@ def _parse_header(
 
 def _literal(path: str, text: str) -> object:
     try:
-        with warnings.catch_warnings():
+        with _ONE_LITERAL, warnings.catch_warnings():
             # Escapes that Python does not know are warned of as if they stood in the program.
             warnings.simplefilter("ignore")
             return ast.literal_eval(text)

@@ -1,11 +1,16 @@
 """Members of `.npz` archives: stored ones are read in place, others refused with a remedy."""
 
+import ast
 import pickle
 import re
 import shutil
 import subprocess
+import threading
+import time
+import warnings
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,6 +95,29 @@ def test_open_rows_member_of_archive_by_another_writer(tmp_path: Path) -> None:
     contents = (tmp_path / "data.npz").read_bytes()
     (tmp_path / "data.npz").write_bytes(b"#!/bin/sh\n" + contents)
     assert_same(X, open_rows(f"{tmp_path}/data.npz::sub/x")[:])
+
+
+def test_open_rows_of_many_files_leaves_the_warnings_of_others_as_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Headers are read in threads, which share the filters: one at a time changes them."""
+    for number in range(8):
+        np.save(tmp_path / f"{number}.npy", np.arange(3))
+    evaluate, waits_s = ast.literal_eval, iter([0.02, 0.08] * 4)
+    num_evaluating, most = threading.Semaphore(0), []
+
+    def slow_evaluate(text: str) -> Any:
+        num_evaluating.release()
+        most.append(num_evaluating._value)
+        time.sleep(next(waits_s))
+        num_evaluating.acquire()
+        return evaluate(text)
+
+    monkeypatch.setattr(ast, "literal_eval", slow_evaluate)
+    before = list(warnings.filters)
+    assert 24 == len(open_rows(tmp_path / "*.npy"))
+    assert before == list(warnings.filters)
+    assert [1] * 8 == most
 
 
 def test_open_rows_file_with_colons_in_its_name_is_itself(tmp_path: Path) -> None:

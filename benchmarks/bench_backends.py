@@ -1,0 +1,89 @@
+"""Do JAX and torch get batches as fast as from their own loaders, and as the memory bus allows?
+
+Run:    python -m benchmarks.bench_backends [--large-rows 20000 --small-rows 240000 --repeats 7]
+Prints: one JSON line per case and variant: median, min and max seconds of an epoch, us a batch,
+        MB/s, versions, commit, machine; then a line for each ratio, with its target.
+Cache:  warm; each variant's epoch is checked to be right and run once untimed first. The
+        variants of a case take turns in one process, whose Keras runs on the backend.
+"""
+
+import json
+import os
+from typing import Any
+
+from benchmarks import bench_feed, common, feeds
+
+BACKENDS = ("jax", "torch")
+SHAPES = (bench_feed.SHUFFLED_LARGE, bench_feed.SHUFFLED_SMALL, bench_feed.SHUFFLED_MEDIUM)
+
+# Backend and shape.
+CASES = {f"{backend}: {shape}": (backend, shape) for backend in BACKENDS for shape in SHAPES}
+
+VARIANTS = (
+    feeds.KERAS_NPY,
+    feeds.ARRAYS,
+    feeds.GRAIN,
+    feeds.TORCH,
+    feeds.TORCH_WORKERS,
+    feeds.TORCH_GETITEMS,
+    feeds.LIMIT,
+)
+
+# The loaders of JAX and torch, as their documentation uses them.
+LOADERS = (feeds.GRAIN, feeds.TORCH, feeds.TORCH_WORKERS)
+BEST_LOADER = "the best of " + ", ".join(LOADERS)
+
+# How many times as fast keras_npy must be; None where a ratio is shown but none is set.
+LOADER_TARGET = 2.0
+LIMIT_TARGETS = {bench_feed.SHUFFLED_LARGE: 0.8}
+
+
+def measure(title: str, large_rows: int, small_rows: int, repeats: int) -> None:
+    backend, shape = CASES[title]
+    # Keras reads it when it is imported, which nothing has done yet.
+    os.environ["KERAS_BACKEND"] = backend
+    case = bench_feed.CASES[shape]
+    num_rows = large_rows if case.row_shape == bench_feed.LARGE else small_rows
+    feeds.measure("backends", title, case, VARIANTS, num_rows, repeats)
+
+
+def ratios(title: str, medians: dict[str, float]) -> list[dict[str, Any]]:
+    """The speed of keras_npy over that of the variants that it is held against."""
+    found = [medians[name] for name in LOADERS if name in medians]
+    others = {
+        **({BEST_LOADER: (min(found), LOADER_TARGET)} if found else {}),
+        feeds.LIMIT: (medians[feeds.LIMIT], LIMIT_TARGETS.get(CASES[title][1])),
+        feeds.ARRAYS: (medians[feeds.ARRAYS], None),
+    }
+    return [
+        common.ratio_claim(title, feeds.KERAS_NPY, name, median / medians[feeds.KERAS_NPY], target)
+        for name, (median, target) in others.items()
+    ]
+
+
+def main() -> None:
+    arguments = common.parse_arguments(
+        __doc__,
+        {"large_rows": (20_000, 200), "small_rows": (240_000, 1_000), "repeats": (7, 2)},
+        one=CASES,
+    )
+    sizes = {name: getattr(arguments, name) for name in ("large_rows", "small_rows", "repeats")}
+    if arguments.one:
+        measure(arguments.one, **sizes)
+        return
+    claims = []
+    for title, (backend, _) in CASES.items():
+        if not common.is_installed(backend):
+            common.print_skipped("backends", title, f"{backend} is not installed")
+            continue
+        lines = common.run_in_process(__spec__.name, one=title, **sizes)
+        for line in lines:
+            print(json.dumps(line), flush=True)
+        claims += ratios(
+            title, {line["variant"]: line["median_s"] for line in lines if "variant" in line}
+        )
+    common.print_claims("backends", claims)
+
+
+if __name__ == "__main__":
+    main()

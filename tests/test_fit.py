@@ -245,7 +245,6 @@ def test_fit_unshuffled_steps_beyond_the_last_batch_wrap_with_a_warning(stored: 
     assert_same_weights(expected, model)
 
 
-@only_on("tensorflow", "jax", reason="Keras refuses steps_per_execution above 1")
 @pytest.mark.parametrize("name", ["steps_per_epoch", "validation_steps"])
 def test_fit_steps_of_zero_are_all_batches_and_negative_ones_refused(
     stored: Stored, name: str
@@ -258,6 +257,7 @@ def test_fit_steps_of_zero_are_all_batches_and_negative_ones_refused(
         make_model().fit(seq, validation_data=seq, verbose=0, **{name: -1})
 
 
+@only_on("tensorflow", "jax", reason="Keras refuses steps_per_execution above 1")
 def test_fit_steps_per_execution_trains_as_arrays(stored: Stored) -> None:
     """Three steps a call, the last call short: the same weights."""
     from_arrays, from_files = make_model(steps_per_execution=3), make_model(steps_per_execution=3)

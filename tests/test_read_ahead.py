@@ -64,6 +64,18 @@ def test_advise_resident_rows_asks_for_nothing(tmp_path: Path) -> None:
     assert 2 == read_ahead.advise_rows(address, PAGE, np.array([300, 5]), lambda _: False)
 
 
+def test_advise_asks_for_rows_in_a_hole_of_a_file(tmp_path: Path) -> None:
+    """They can be looked up without a read, but are in memory only when something made them."""
+    path = tmp_path / "x.npy"
+    with open(path, "wb") as file:
+        file.truncate(500 * PAGE)
+    mapped = np.memmap(path, mode="r")
+    address, rows = mapped.ctypes.data, np.array([5, 300])
+    assert 2 == read_ahead.advise_rows(address, PAGE, rows, lambda _: True)
+    assert not mapped[rows * PAGE].any()
+    assert 0 == read_ahead.advise_rows(address, PAGE, rows, lambda _: True)
+
+
 def test_are_resident_is_true_for_a_file_that_was_just_read(tmp_path: Path) -> None:
     """Also if this user may not write it."""
     path = tmp_path / "x.npy"

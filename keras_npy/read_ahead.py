@@ -74,8 +74,8 @@ def _may_be_resident(addresses: Indices) -> bool:
 def are_resident(path: str, offsets: Iterable[int]) -> bool:
     """Whether the bytes at all these offsets of a file are in memory.
 
-    Read, not only looked up with `mincore`, which calls every page resident to who may neither write
-    the file nor owns it (Linux 5.2). `False` where a file system or kernel does not tell.
+    Read, not only looked up with `mincore`, which calls every page resident to who may neither
+    write the file nor owns it (Linux 5.2). `False` where a file system or kernel does not tell.
     """
     if not hasattr(os, "RWF_NOWAIT"):
         return False

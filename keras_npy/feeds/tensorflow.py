@@ -112,13 +112,18 @@ class _Feed:
         number[...] = self._number
         anchor = _tensor_over(number, owner=self)
 
+        def function(method: Any) -> Any:
+            # Autograph would make the first dataset of a process take 190 ms instead of 40, and
+            # write a temporary file for each function, which a killed process leaves there.
+            return tf.autograph.experimental.do_not_convert(functools.partial(method, anchor))
+
         batch_size = self._order.batch_size
-        dataset = tf.data.Dataset.range(1).flat_map(functools.partial(self._count_blocks, anchor))
-        dataset = dataset.map(functools.partial(self._plan_block, anchor)).prefetch(1)
+        dataset = tf.data.Dataset.range(1).flat_map(function(self._count_blocks))
+        dataset = dataset.map(function(self._plan_block)).prefetch(1)
         if self._piece_batches < self._block_batches:
             dataset = dataset.rebatch(self._piece_batches * batch_size)
         dataset = dataset.map(
-            functools.partial(self._read_piece, anchor),
+            function(self._read_piece),
             num_parallel_calls=PARALLEL_CALLS,
             deterministic=True,
         )
@@ -126,7 +131,7 @@ class _Feed:
             dataset = dataset.rebatch(batch_size, drop_remainder=self._is_full)
         dataset = dataset.prefetch(PREFETCH_BATCHES)
         if self._batches.is_endless:
-            dataset = dataset.map(functools.partial(self._hand_over, anchor))
+            dataset = dataset.map(function(self._hand_over))
         options = tf.data.Options()
         # Both would serialise the dataset with the aliased tensors in it: 1 GB more for a 1 GB
         # file, a segmentation fault for one of 784 GB (TensorFlow 2.21).

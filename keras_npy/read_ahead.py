@@ -75,12 +75,16 @@ def are_resident(path: str, offsets: Iterable[int]) -> bool:
     """Whether the bytes at all these offsets of a file are in memory.
 
     Read, not only looked up with `mincore`, which calls every page resident to who may neither
-    write the file nor owns it (Linux 5.2). `False` where a file system or kernel does not tell.
+    write the file nor owns it (Linux 5.2). `False` where a file system or kernel does not tell, and
+    where the file has no name any more: it is deleted, but its mapping is as good as before.
     """
     if not hasattr(os, "RWF_NOWAIT"):
         return False
     byte = [bytearray(1)]
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
     try:
         return all(os.preadv(descriptor, byte, offset, os.RWF_NOWAIT) for offset in offsets)
     except OSError:  # BlockingIOError: it would have to be read. EOPNOTSUPP: it does not tell.

@@ -409,3 +409,20 @@ def test_fit_file_replaced_while_training_stops_with_its_name(
 
     with pytest.raises(Exception, match=r"x\.npy: a file must not change while it is in use"):
         make_model().fit(stored.sequence(), epochs=3, verbose=0, callbacks=[Replace()])
+
+
+@pytest.mark.parametrize("source", ["x.npy", "x-*.npy"], ids=["file", "shards"])
+def test_fit_goes_on_after_its_files_were_deleted(stored: Stored, source: str) -> None:
+    """Data that are mapped stay for as long as they are, whatever their names."""
+    folder = stored.x_path.parent
+    for shard, rows in enumerate(np.array_split(stored.x, 3)):
+        np.save(folder / f"x-{shard}.npy", rows)
+    expected, model = make_model(), make_model()
+    seq = NpySequence(folder / source, stored.y, batch_size=8, seed=3)
+    expected.fit(seq, epochs=3, verbose=0)
+    seq = NpySequence(folder / source, stored.y, batch_size=8, seed=3)
+    model.fit(seq, verbose=0)
+    for path in list(folder.glob(source)):
+        path.unlink()
+    model.fit(seq, epochs=2, verbose=0)
+    assert_same_weights(expected, model)

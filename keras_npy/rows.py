@@ -58,18 +58,6 @@ class Rows(ABC):
         """All rows as one read-only C-contiguous array of `dtype`, if they lie so in memory."""
         return None
 
-    @property
-    def memory(self) -> Array | None:
-        """An array of `dtype` in which the rows lie at `places`, if they lie in memory.
-
-        Nothing but rows that `places` was asked for may be touched.
-        """
-        return self.array
-
-    def places(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Where in `memory` each row lies, which can be read from now on."""
-        return indices
-
     def empty(self, num_rows: int) -> Array:
         """An uninitialised array of that many rows."""
         return np.empty((num_rows, *self.row_shape), self.dtype)

@@ -1,8 +1,8 @@
 """Rows of many files, joined along axis 0.
 
 Headers are read once; a file is mapped when one of its rows is first read. Files of one layout
-are mapped at such distances from each other that they are one array with gaps, which TensorFlow
-gathers from as from one file. Of more than `MAPS_MAX` files, those that were read longest ago
+are mapped at such distances from each other that they are one array with gaps, from which rows
+are gathered as from one file. Of more than `MAPS_MAX` files, those that were read longest ago
 are unmapped, and rows are copied.
 """
 
@@ -85,23 +85,17 @@ class ShardRows(Rows):
         self._maps = _Maps(filled, as_raw=self._are_alike)
         self._checked_at_s = np.full(len(filled), -np.inf)
 
-    @property
-    def memory(self) -> Array | None:
-        # A bool file may hold bytes other than 0 and 1, which only `take` makes booleans.
-        if self._arena is None or self.dtype.kind == "b" or not self.headers[0].dtype.isnative:
-            return None
-        return self._arena.rows
-
-    def places(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
-        if self._arena is None:
-            return indices
-        return self._arena.places(*self._locate(indices))
-
     def take(self, indices: NDArray[np.int64], out: Array | None = None) -> Array:
         out = self.empty(len(indices)) if out is None else out
         if self._arena is not None:
             rows = as_bytes(self._arena.rows)
-            np.take(rows, self.places(indices), axis=0, out=as_bytes(out), mode="clip")
+            np.take(
+                rows,
+                self._arena.places(*self._locate(indices)),
+                axis=0,
+                out=as_bytes(out),
+                mode="clip",
+            )
             make_native(out, self.headers[0].dtype)
             return out
         # No piece needs more files at once than may be mapped.
@@ -141,8 +135,9 @@ class ShardRows(Rows):
         if not self._are_alike:
             return
         if self._arena is not None:
-            addresses = self._arena.address + self.places(indices) * self.row_bytes
-            look = functools.partial(self._are_resident, *self._locate(indices))
+            shards, rows = self._locate(indices)
+            addresses = self._arena.address + self._arena.places(shards, rows) * self.row_bytes
+            look = functools.partial(self._are_resident, shards, rows)
             read_ahead.advise_at(addresses, self.row_bytes, look)
             return
         for start in range(0, len(indices), MAPS_MAX):

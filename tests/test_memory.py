@@ -26,24 +26,36 @@ _GROWTH = """
     model.fit(warm, verbose=0)
     before = anonymous_bytes()
     seq = keras_npy.NpySequence(path, y_path, batch_size=batch_size)
-    model.fit(seq, verbose=0)
+    model.fit(seq, verbose=0, shuffle=sys.argv[4] == "True")
     print(anonymous_bytes() - before)
 """
 
 
-@pytest.mark.parametrize("dtype", ["<u2", ">u2"], ids=["aliased", "copied"])
-def test_fit_over_500_mb_holds_a_few_batches(tmp_path: Path, dtype: str) -> None:
+@pytest.mark.parametrize(
+    ("dtype", "shuffle", "side", "batch_size"),
+    [
+        pytest.param("<u2", True, 128, 32, id="shuffled"),
+        pytest.param(">u2", True, 128, 32, id="other-byte-order"),
+        pytest.param("<u2", False, 128, 32, id="file-order"),
+        # 125 * 125 * 3 * 2 is no multiple of 64, 32 times that is one, 31 times is none.
+        pytest.param("<u2", False, 125, 32, id="file-order-rows-misaligned"),
+        pytest.param("<u2", False, 125, 31, id="file-order-batches-misaligned"),
+    ],
+)
+def test_fit_over_500_mb_holds_a_few_batches(
+    tmp_path: Path, dtype: str, shuffle: bool, side: int, batch_size: int
+) -> None:
     """An epoch over 500 MB grows RssAnon by less than 64 MB and 8 batches."""
-    num_rows, batch_size = 5_100, 32
-    shape = (num_rows, 128, 128, 3)
+    num_rows = 5_400
+    shape = (num_rows, side, side, 3)
     array = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.dtype(dtype), shape)
     array[..., 0] = 7
     array.flush()
     assert 500e6 < array.nbytes
     del array
     np.save(tmp_path / "y.npy", np.zeros(num_rows, "float32"))
-    grown_bytes = run_script(_GROWTH, tmp_path / "x.npy", tmp_path / "y.npy", batch_size)
-    assert (64 << 20) + 8 * batch_size * 128 * 128 * 6 > int(grown_bytes)
+    grown_bytes = run_script(_GROWTH, tmp_path / "x.npy", tmp_path / "y.npy", batch_size, shuffle)
+    assert (64 << 20) + 8 * batch_size * side * side * 6 > int(grown_bytes)
 
 
 _FIT_AGAIN_AND_AGAIN = """

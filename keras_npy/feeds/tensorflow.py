@@ -1,10 +1,10 @@
 """Batches as a `tf.data.Dataset`: order from Python once per block, bytes by TensorFlow.
 
 A call into Python costs as much as a small batch, so Python is asked once for a block of many
-batches. Rows of a mapped file never pass through Python at all: a tensor
-aliases the mapping, and TensorFlow's own kernels gather or slice it. Rows that cannot be
-aliased are copied into recycled memory that TensorFlow adopts. Small batches are read many at
-a time, and are slices of what was read.
+batches. Batches in file order are slices of a tensor that aliases the mapped file, and copy
+nothing. All others are gathered into recycled memory that TensorFlow adopts, several at a time,
+and are slices of what was gathered. TensorFlow's own gather would put each into memory that is
+new, and its first touch costs more than the rows: see `buffers.py`.
 """
 
 import ctypes
@@ -16,16 +16,20 @@ from typing import Any
 import numpy as np
 
 from keras_npy.batches import Batches
-from keras_npy.buffers import BufferPool, is_aligned
-from keras_npy.rows import Array
+from keras_npy.buffers import ALIGNMENT_BYTES, BufferPool, is_aligned
+from keras_npy.rows import Array, Rows
 
-# Batches are read together up to this size: a call of a tf.data function takes as long as
-# gathering 100 KB. More would leave the cache before it is used.
-PIECE_BYTES = 4 << 20
+# Batches are read together up to this size: a call into Python takes as long as gathering 1 MB,
+# most of it spent waiting for the interpreter's lock. More would be more memory for little.
+PIECE_BYTES = 8 << 20
+
+# A slice of a tensor that does not start aligned is copied by TensorFlow, into new memory. Smaller
+# ones than this are sliced all the same: the copy costs less than a call into Python.
+COPIED_SLICE_BYTES_MAX = 128 << 10
 
 # A fixed small depth beat AUTOTUNE on two cores (DESIGN, section 4, fact 14).
 PARALLEL_CALLS = 2
-PREFETCH_BATCHES = 2
+PREFETCH_PIECES = 1
 
 
 # tf.numpy_function holds every function that it is given in a list of the default graph, for
@@ -59,8 +63,10 @@ class _Feed:
        for ever (TensorFlow 2.21).
     2. `_plan_block`, in Python: which rows the block's batches hold.
     3. `rebatch`: the rows of a block become those of pieces.
-    4. `_read_piece`: gather or slice aliased rows in TensorFlow; copy the others in Python.
-    5. `rebatch`: pieces become batches, which are slices of them where they start aligned.
+    4. `_read_piece`: slice aliased rows in TensorFlow; gather the others in Python.
+    5. `rebatch`: pieces become batches, which are slices of them where they start aligned. It
+       runs when a batch is asked for: what is read ahead are pieces, whose hand-over from thread
+       to thread costs as much as that of a batch.
     6. `_hand_over`, of an endless feed alone: count passes, cut off padding.
     """
 
@@ -68,37 +74,45 @@ class _Feed:
         self._batches = batches
         self._order = batches.order
         self._rows = batches.rows
-        self._aliases = [_alias(rows.memory) for rows in self._rows]
-        self._copied = [
-            rows for rows, alias in zip(self._rows, self._aliases, strict=True) if alias is None
-        ]
-        # Aliased rows that lie elsewhere in memory than their numbers say.
-        self._placed = [
-            rows
-            for rows, alias in zip(self._rows, self._aliases, strict=True)
-            if alias is not None and rows.array is None
-        ]
         # Pass follows pass without a gap: a short last batch is filled up, and cut when it is
         # handed over, or else the next pass would fill it.
         self._is_padded = batches.is_endless and not self._order.has_static_batches
         self._is_full = self._order.has_static_batches or self._is_padded
         self._is_sliced = self._order.is_contiguous and not self._is_padded
+        self._aliases = [self._alias(rows) for rows in self._rows]
+        self._copied = [
+            rows for rows, alias in zip(self._rows, self._aliases, strict=True) if alias is None
+        ]
         self._block_batches, self._piece_batches = self._sizes()
         self._num_blocks = -(-self._order.num_batches // self._block_batches)
-        # Lent to: the stages' parallel calls and queues, the model's step, and slack for
-        # TensorFlow, which lets go of an array only at its next call into Python.
-        self._pool = BufferPool(idle_max=2 * PARALLEL_CALLS + PREFETCH_BATCHES + 2)
+        # Lent to: the parallel calls, those that are read ahead, the one that is being sliced, the
+        # model's step, and slack for TensorFlow, which lets go of an array only at its next call
+        # into Python.
+        self._pool = BufferPool(idle_max=2 * PARALLEL_CALLS + PREFETCH_PIECES + 2)
         self._number = next(_NUMBERS)
         _FEEDS[self._number] = self
+
+    def _alias(self, rows: Rows) -> Any:
+        """A tensor over all rows, if batches are to be slices of it; or else `None`."""
+        array = rows.array if self._is_sliced else None
+        if array is None or not is_aligned(array) or not self._slices_well(rows):
+            return None
+        return _tensor_over(array)
+
+    def _slices_well(self, rows: Rows) -> bool:
+        """Whether batches cost nothing, or little, as slices of a tensor that starts aligned."""
+        batch_bytes = self._order.batch_size * rows.row_bytes
+        return batch_bytes % ALIGNMENT_BYTES == 0 or batch_bytes <= COPIED_SLICE_BYTES_MAX
 
     def _sizes(self) -> tuple[int, int]:
         """How many batches are planned together, and how many are read together."""
         block = self._batches.block_batches
-        is_free = self._is_sliced and not self._copied and not self._placed
-        if is_free:
+        if not self._copied:
             return block, block
         batch_bytes = self._order.batch_size * sum(rows.row_bytes for rows in self._rows)
         piece = min(block, max(1, PIECE_BYTES // max(batch_bytes, 1)))
+        if not all(map(self._slices_well, self._copied)):
+            piece = 1
         # A piece of two passes could not be sliced.
         return (piece if self._is_sliced else block), piece
 
@@ -127,9 +141,9 @@ class _Feed:
             num_parallel_calls=PARALLEL_CALLS,
             deterministic=True,
         )
+        dataset = dataset.prefetch(PREFETCH_PIECES)
         if self._piece_batches > 1:
             dataset = dataset.rebatch(batch_size, drop_remainder=self._is_full)
-        dataset = dataset.prefetch(PREFETCH_BATCHES)
         if self._batches.is_endless:
             dataset = dataset.map(function(self._hand_over))
         options = tf.data.Options()
@@ -156,10 +170,10 @@ class _Feed:
         )
 
     def _plan_block(self, anchor: Any, first_epoch: Any, block: Any) -> Any:
-        """The rows of a block, `(n,)` each: their numbers, their places, their marks."""
+        """The rows of a block, `(n,)` each: their numbers and, of an endless feed, their marks."""
         import tensorflow as tf
 
-        num_outputs = 1 + len(self._placed) + self._batches.is_endless
+        num_outputs = 1 + self._batches.is_endless
         plan = tf.numpy_function(
             _block_rows,
             [anchor, first_epoch + block // self._num_blocks, block % self._num_blocks],
@@ -174,7 +188,7 @@ class _Feed:
         return np.int64(self._batches.start_pass())
 
     def block_rows(self, epoch: Any, block: Any) -> list[Any]:
-        """In Python: rows `(n,)`; for each of the rows that are placed elsewhere, their places.
+        """In Python: rows `(n,)`.
 
         Of an endless feed also marks: 1 + epoch of the pass that begins with this row, -1 for
         padding, else 0.
@@ -185,16 +199,15 @@ class _Feed:
         self._batches.check_unchanged(rows)
         # The block before this one is being read meanwhile: `prefetch` is a block ahead.
         self._batches.advise(rows)
+        if not self._batches.is_endless:
+            return [rows]
         num_padding = (last - first) * order.batch_size - len(rows) if self._is_padded else 0
-        plan = [rows, *(placed.places(rows) for placed in self._placed)]
-        if self._batches.is_endless:
-            marks = np.zeros(len(rows) + num_padding, np.int64)
-            marks[len(rows) :] = -1
-            if first == 0:
-                marks[0] = 1 + epoch
-            # Only rows that are asked for may be touched.
-            return [*(np.pad(numbers, (0, num_padding), "edge") for numbers in plan), marks]
-        return plan
+        marks = np.zeros(len(rows) + num_padding, np.int64)
+        marks[len(rows) :] = -1
+        if first == 0:
+            marks[0] = 1 + epoch
+        # Only rows that are asked for may be touched.
+        return [np.pad(rows, (0, num_padding), "edge"), marks]
 
     def take(self, indices: Any) -> list[Array]:
         """In Python: the copied rows at `indices`."""
@@ -206,27 +219,26 @@ class _Feed:
     def _read_piece(self, anchor: Any, *plan: Any) -> Any:
         import tensorflow as tf
 
-        indices, *others = plan
+        indices, *marks = plan
         copies = iter(())
         if self._copied:
             dtypes = [tf.as_dtype(rows.dtype) for rows in self._copied]
             copies = iter(tf.numpy_function(_take, [anchor, indices], dtypes))
-        places = iter(others)
         num_rows = self._order.batch_size if self._is_full and self._piece_batches == 1 else None
         leaves: list[Any] = []
         for rows, alias in zip(self._rows, self._aliases, strict=True):
             if alias is None:
                 leaves.append(next(copies))
-            elif rows.array is None:
-                leaves.append(tf.gather(alias, next(places)))
-            elif self._is_sliced:
-                # A slice along axis 0 that starts aligned copies nothing at all.
-                leaves.append(alias[indices[0] : indices[0] + tf.size(indices, tf.int64)])
             else:
-                leaves.append(tf.gather(alias, indices))
+                # A slice that starts and ends aligned copies nothing at all, if it is one of a
+                # flat tensor: of others, each row would have to be aligned (TensorFlow 2.21).
+                num_values = tf.size(alias, tf.int64) // len(rows)
+                start, stop = indices[0], indices[0] + tf.size(indices, tf.int64)
+                flat = tf.reshape(alias, [-1])[start * num_values : stop * num_values]
+                leaves.append(tf.reshape(flat, [-1, *rows.row_shape]))
             leaves[-1].set_shape([num_rows, *rows.row_shape])
         batch = self._batches.pack(leaves)
-        return (next(places), batch) if self._batches.is_endless else batch
+        return (*marks, batch) if self._batches.is_endless else batch
 
     def _hand_over(self, anchor: Any, marks: Any, batch: Any) -> Any:
         """Count a pass when its first batch is used, not when it is read ahead."""
@@ -262,13 +274,6 @@ def _take(anchor: Any, indices: Any) -> Any:
 
 def _note_pass(anchor: Any, epoch: Any) -> Any:
     return _FEEDS[int(anchor[0])].note_pass(epoch)
-
-
-def _alias(array: Array | None) -> Any:
-    """A tensor over the array's own memory, or `None` where there can be none."""
-    if array is None or not is_aligned(array):
-        return None
-    return _tensor_over(array)
 
 
 def _tensor_over(array: Array, owner: Any = None) -> Any:

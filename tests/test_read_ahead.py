@@ -3,6 +3,7 @@
 import itertools
 import mmap
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_npy import open_rows, read_ahead
+from keras_npy import batches, open_rows, read_ahead
 from keras_npy.rows import FileRows
-from tests.conftest import run_script
+from tests.conftest import Stored, make_model, run_script
 
 # Slow layouts are read here on purpose.
 pytestmark = pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
@@ -88,7 +89,7 @@ def test_are_resident_is_true_for_a_file_that_was_just_read(tmp_path: Path) -> N
 _ADVISE = """
     import sys, time
     import numpy as np
-    from keras_npy import open_rows, read_ahead
+    from keras_npy import batches, open_rows, read_ahead
     rows = open_rows(sys.argv[1])
     wanted = np.array([900, 20, 400])
     offsets = [rows.header.offset_bytes + int(row) * rows.row_bytes for row in wanted]
@@ -132,3 +133,35 @@ def test_advise_fortran_and_arrays_in_memory_do_nothing(
     assert isinstance(rows, FileRows)
     rows.advise(np.arange(5))
     assert 1 == len(asked)
+
+
+def test_fit_asks_for_the_next_block_while_it_reads_the_first(
+    stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On every backend rows are asked for before they are read, and the next ones meanwhile."""
+    monkeypatch.setattr(batches, "BLOCK_BATCHES_MAX", 2)
+    advised: list[int] = []
+    taken: list[int] = []
+    next_block_is_advised = threading.Event()
+    take = FileRows.take
+
+    def note_advised(rows: FileRows, indices: Any) -> None:
+        if rows.name.endswith("x.npy"):
+            advised.extend(indices.tolist())
+            if len(advised) > 16:
+                next_block_is_advised.set()
+
+    def note_taken(rows: FileRows, indices: Any, out: Any = None) -> Any:
+        if rows.name.endswith("x.npy"):
+            assert next_block_is_advised.wait(60)
+            assert set(indices.tolist()) <= set(advised)
+            taken.extend(indices.tolist())
+        return take(rows, indices, out)
+
+    model = make_model()
+    # A model that is not built takes a batch for that, of a pass of its own (Keras 3.15).
+    model.fit(stored.x, stored.y, verbose=0)
+    monkeypatch.setattr(FileRows, "advise", note_advised)
+    monkeypatch.setattr(FileRows, "take", note_taken)
+    model.fit(stored.sequence(), verbose=0)
+    assert list(range(53)) == sorted(advised) == sorted(taken)

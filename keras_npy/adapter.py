@@ -68,7 +68,7 @@ class NpyDataAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
         shuffle: ShuffleArgument = False,
         class_weight: Mapping[int, float] | None = None,
         *,
-        _is_endless: bool = False,
+        _steps_per_epoch: int | None = None,
         _only_x: bool = False,
     ) -> None:
         self._seq = seq
@@ -78,10 +78,12 @@ class NpyDataAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
             shuffle=shuffle,
             class_weight=class_weight,
             only_x=_only_x,
-            is_endless=_is_endless,
+            is_endless=_steps_per_epoch is not None,
         )
-        self._passes = _Passes(seq, batches)
-        self._batches: Batches = dataclasses.replace(batches, start_pass=self._passes.start)
+        self._passes = _Passes(seq, batches, _steps_per_epoch)
+        self._batches: Batches = dataclasses.replace(
+            batches, start_pass=self._passes.start, note_pass=self._passes.note
+        )
         # Shared by all passes, so that a pass begins with the memory of the one before.
         self._pool = numpy_feed.make_pool(self._batches)
 
@@ -137,32 +139,62 @@ class NpyDataAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
 
 
 class _Passes:
-    """Counts the passes of one adapter, but not the one that a symbolic build begins.
+    """Counts the passes of one adapter that train a model.
+
+    Not the one that a symbolic build begins, nor the one that an endless feed has begun when `fit`
+    ends, if what stands between takes batches ahead of their use: `MirroredStrategy` does, and
+    Keras on JAX, one batch for a GPU (Keras 3.15) or two (3.12).
 
     Apart from the adapter: a method of its own in its `Batches` would be a circle, and the memory
     of its batches would stay until the next garbage collection.
     """
 
-    def __init__(self, seq: NpySequence, batches: Batches) -> None:
+    def __init__(self, seq: NpySequence, batches: Batches, steps_per_epoch: int | None) -> None:
         self._seq = seq
         self._start_counted_pass = batches.start_pass
+        self._note_counted_pass = batches.note_pass
+        self._steps_per_epoch = steps_per_epoch
         self._is_shuffled = bool(batches.order.shuffle)
         # A symbolic build takes a batch before fit begins, and fit then resets (Keras 3.15): a
         # pass started before the first reset has trained nothing.
         self._provisional_epoch: int | None = None
         self._was_reset = False
+        # Of an endless feed: the epoch of its first pass and of its last, and how many epochs of
+        # Keras's have ended since.
+        self._first_epoch: int | None = None
+        self._last_epoch = self._num_epochs_ended = 0
 
     def start(self) -> int:
         epoch = self._start_counted_pass()
+        self._first_epoch = self._last_epoch = epoch
+        self._num_epochs_ended = 0
         if not self._was_reset and self._is_shuffled:
             self._provisional_epoch = epoch
         return epoch
 
+    def note(self, epoch: int) -> None:
+        self._last_epoch = epoch
+        self._note_counted_pass(epoch)
+
     def end_epoch(self, *, is_reset: bool) -> None:
+        if self._first_epoch is not None and not is_reset:
+            self._count_trained(self._first_epoch)
         if self._provisional_epoch is not None and is_reset:
             self._seq.take_back_pass(self._provisional_epoch)
         self._provisional_epoch = None
         self._was_reset = True
+
+    def _count_trained(self, first_epoch: int) -> None:
+        """Of an endless feed, uncount the pass that has begun, if no batch of it has trained."""
+        if self._steps_per_epoch is None or not self._is_shuffled:
+            return
+        self._num_epochs_ended += 1
+        num_trained = self._num_epochs_ended * self._steps_per_epoch
+        untrained = first_epoch - (-num_trained // self._seq.num_batches)
+        # Again, if it was taken back when the epoch before this one ended.
+        self._note_counted_pass(untrained - 1)
+        if self._last_epoch == untrained:
+            self._seq.take_back_pass(untrained)
 
 
 def wrap_get_data_adapter() -> None:
@@ -230,7 +262,7 @@ def _make_adapter(
             stacklevel=7,
         )
     return NpyDataAdapter(
-        seq, shuffle, class_weight, _is_endless=steps is not None, _only_x=caller == "predict"
+        seq, shuffle, class_weight, _steps_per_epoch=steps, _only_x=caller == "predict"
     )
 
 

@@ -71,7 +71,7 @@ def test_iterate_keeps_the_structure_of_the_sources(stored: Stored) -> None:
 def test_iterate_endless_counts_a_pass_with_its_first_batch(stored: Stored) -> None:
     """Read ahead or not: 7 batches are pass 0, and the eighth, when it is asked for, begins 1."""
     seq = stored.sequence()
-    adapter = NpyDataAdapter(seq, shuffle=True, _is_endless=True)
+    adapter = NpyDataAdapter(seq, shuffle=True, _steps_per_epoch=1)
     adapter.on_epoch_end()
     feed = adapter.get_jax_iterator()
     counted, served = [], []
@@ -83,6 +83,20 @@ def test_iterate_endless_counts_a_pass_with_its_first_batch(stored: Stored) -> N
         order = rows_of_epoch(53, epoch, batch_size=8, seed=3)
         pass_rows = np.concatenate(served[7 * epoch : 7 * epoch + 7])
         np.testing.assert_array_equal(stored.x[order], pass_rows)
+    feed.close()
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 2])
+def test_iterate_batches_taken_ahead_of_their_use_count_no_pass(stored: Stored, ahead: int) -> None:
+    """At the end of an epoch of Keras's only passes count of which a batch has trained."""
+    seq = stored.sequence()
+    adapter = NpyDataAdapter(seq, shuffle=True, _steps_per_epoch=7)
+    feed = adapter.get_numpy_iterator()
+    taken = len(list(itertools.islice(feed, ahead)))
+    for num_epochs in (1, 2, 3):
+        taken += len(list(itertools.islice(feed, 7)))
+        adapter.on_epoch_end()
+        assert (num_epochs, 7 * num_epochs + ahead) == (seq.epoch, taken)
     feed.close()
 
 
@@ -157,7 +171,7 @@ def test_thread_ends_with_the_pass(end: Callable[[Any], None]) -> None:
 def test_thread_ends_with_an_abandoned_iterator(in_circle: bool) -> None:
     """What nobody holds any more is collected, the thread holds nothing of it."""
     feed = NpyDataAdapter(
-        NpySequence(numbered(60), batch_size=4), _is_endless=True
+        NpySequence(numbered(60), batch_size=4), _steps_per_epoch=1
     ).get_jax_iterator()
     next(feed)
     if in_circle:

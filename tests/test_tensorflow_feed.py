@@ -105,7 +105,7 @@ def test_dataset_full_batches_have_a_static_shape(tmp_path: Path) -> None:
 def test_dataset_endless_passes_keep_their_short_batch(tmp_path: Path) -> None:
     """Pass follows pass; the short last batch of one is not filled up from the next."""
     seq = NpySequence(np.arange(10), batch_size=4, shuffle=True, seed=0)
-    dataset = NpyDataAdapter(seq, shuffle=True, _is_endless=True).get_tf_dataset()
+    dataset = NpyDataAdapter(seq, shuffle=True, _steps_per_epoch=1).get_tf_dataset()
     batches = [batch.numpy() for (batch,) in dataset.take(6)]
     assert [4, 4, 2, 4, 4, 2] == [len(batch) for batch in batches]
     for half in (batches[:3], batches[3:]):

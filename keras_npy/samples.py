@@ -21,7 +21,7 @@ from keras_npy import npy_file
 from keras_npy.layout import warn_of_layout
 from keras_npy.npy_file import NpyFileError
 from keras_npy.order import Indices
-from keras_npy.rows import Array, Rows, make_native
+from keras_npy.rows import Array, Rows, copy_values, make_native
 from keras_npy.sources import Path, expand, is_pattern
 
 # Files that are read side by side: reads of a disk or a network wait more than they compute.
@@ -142,9 +142,7 @@ class SampleRows(Rows):
             self._read_other(path, out)
             return
         if not is_direct:
-            shape = first.shape
-            data = np.ndarray((1, *shape), first.dtype, data, order="F")
-            out[...] = data
+            copy_values(np.ndarray((1, *first.shape), first.dtype, data, order="F"), out)
         else:
             make_native(out, first.dtype)
 
@@ -159,11 +157,7 @@ class SampleRows(Rows):
                 f"{header.dtype} {header.shape}. Convert it, or leave it out."
             )
         warn_of_layout(header, is_mapped=False)
-        stored = npy_file.map_data(header)
-        if dtype.kind == "b":
-            np.not_equal(stored.view(np.uint8), 0, out=out[0:1].reshape(header.shape))
-        else:
-            out[0] = stored
+        copy_values(npy_file.map_data(header)[np.newaxis], out)
 
     def _note(self, index: int, status: os.stat_result) -> None:
         # Odd, so that it is never 0.

@@ -85,6 +85,15 @@ def test_open_rows_any_member_equals_load(directory: Path, data: st.DataObject) 
         assert_same(np.load(path)[name], open_rows(f"{path}::{name}")[:])
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_open_rows_bool_member_with_other_bytes_gives_booleans(tmp_path: Path, order: Any) -> None:
+    """Any byte but 0 is true."""
+    stored = np.array([[0, 1], [2, 255], [128, 0]], "uint8").view(bool)
+    np.savez(tmp_path / "data.npz", x=np.asarray(stored, order=order))
+    rows = open_rows(f"{tmp_path}/data.npz::x")
+    assert [[1, 0], [0, 1], [1, 1]] == rows[[2, 0, 1]].view(np.uint8).tolist()
+
+
 def test_open_rows_member_of_archive_by_another_writer(tmp_path: Path) -> None:
     """A member behind others, a comment, and data before the archive."""
     np.save(tmp_path / "x.npy", X)

@@ -96,13 +96,16 @@ def test_samples_any_files_equal_stack(directory: Path, data: st.DataObject) -> 
     assert_same(stacked[indices], rows[indices])
 
 
-def test_samples_bool_with_other_bytes_gives_booleans(tmp_path: Path) -> None:
-    """Any byte but 0 is true, in the first file and in others."""
-    stored = np.array([[0, 1], [2, 255]], "uint8").view(bool)
-    write_npy(tmp_path / "s-0.npy", stored[0], 128)
-    write_npy(tmp_path / "s-1.npy", stored[1], 192)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_samples_bool_with_other_bytes_gives_booleans(tmp_path: Path, order: Any) -> None:
+    """Any byte but 0 is true, in the first file and in others, whichever order they are in."""
+    stored = np.array([[[0, 1], [2, 255]], [[7, 0], [0, 128]]], "uint8").view(bool)
+    for number, offset in enumerate([128, 128, 192]):
+        sample = np.asarray(stored[number % 2], order=order)
+        write_npy(tmp_path / f"s-{number}.npy", sample, offset)
     rows = samples(str(tmp_path / "s-*.npy"))
-    assert [[0, 1], [1, 1]] == rows[:].view(np.uint8).tolist()
+    first, second = [[0, 1], [1, 1]], [[1, 0], [0, 1]]
+    assert [first, second, first] == rows[:].view(np.uint8).tolist()
 
 
 @pytest.mark.usefixtures("threads")

@@ -153,6 +153,19 @@ def test_shards_any_cut_equals_concatenate(directory: Path, data: st.DataObject)
     assert_same(joined, rows[:])
 
 
+@pytest.mark.parametrize("orders", ["CC", "FF", "CF"])
+def test_shards_of_bool_with_other_bytes_give_booleans(tmp_path: Path, orders: str) -> None:
+    """Any byte but 0 is true, in files of one order and of several."""
+    stored = np.array([[0, 1], [2, 255], [128, 0], [0, 7]], "uint8").view(bool)
+    for number, order in enumerate(orders):
+        part = np.asarray(stored[2 * number : 2 * number + 2], order=order)
+        write_npy(tmp_path / f"x-{number}.npy", part, 128)
+    rows = open_rows(tmp_path / "x-*.npy")
+    expected = [[0, 1], [1, 1], [1, 0], [0, 1]]
+    assert expected == rows[:].view(np.uint8).tolist()
+    assert expected[::-1] == rows[[3, 2, 1, 0]].view(np.uint8).tolist()
+
+
 @pytest.fixture(params=["one-array", "mapped-each", "no-addresses"])
 def placed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Shards mapped into one array; each by itself; and where the system has no addresses left."""

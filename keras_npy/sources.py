@@ -82,7 +82,8 @@ def expand(pattern: Path) -> list[str]:
     """
     pattern = os.fsdecode(pattern)
     files, mark, member = pattern.partition(npz.MEMBER_MARK)
-    paths = [f"{path}{mark}{member}" for path in glob.glob(files, recursive=True)]
+    # Of two `**` glob gives a file once for each way to part its folders between them.
+    paths = {f"{path}{mark}{member}" for path in glob.glob(files, recursive=True)}
     if not paths:
         raise NpyFileError(
             f"{pattern}: a pattern must match at least one file. Received: no match in "

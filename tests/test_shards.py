@@ -1,6 +1,7 @@
 """Shards: many files that are read as one, whatever their lengths, names and number."""
 
 import gc
+import glob
 import os
 import pickle
 import re
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from keras_npy import NpyDataAdapter, NpyFileError, NpySequence, open_rows, shards
+from keras_npy import NpyDataAdapter, NpyFileError, NpySequence, open_rows, samples, shards
 from tests.conftest import run_script
 from tests.test_rows import DTYPES, assert_same, random_values, write_npy
 
@@ -68,6 +69,19 @@ def test_open_rows_each_kind_of_pattern_matches(
 ) -> None:
     """`?`, `[]` and `**` mean what they mean in a shell."""
     np.testing.assert_array_equal(array[:27], open_rows(str(tmp_path / pattern))[:])
+
+
+@pytest.mark.parametrize("pattern", ["**/**/*.npy", "**/b/**/x-?.npy"])
+def test_open_rows_two_double_stars_give_each_file_once(
+    tmp_path: Path, array: np.ndarray, pattern: str
+) -> None:
+    """Rows that come twice would be trained on twice, and stand in both halves of a split."""
+    (tmp_path / "a" / "b" / "b").mkdir(parents=True)
+    cut_up(tmp_path / "a" / "b" / "b", array, [15])
+    pattern = f"{tmp_path}/{pattern}"
+    assert 2 < len(glob.glob(pattern, recursive=True))
+    assert_same(array, open_rows(pattern)[:])
+    assert_same(array.reshape(2, 15, 4), samples(pattern)[:])
 
 
 def test_open_rows_file_with_brackets_in_its_name_is_itself(tmp_path: Path) -> None:

@@ -70,8 +70,9 @@ def open_rows(source: Source, dtype: str | None = None) -> Rows:
 
 def is_pattern(path: Path) -> bool:
     """Whether a path is to be matched; a file of just that name is taken as it is."""
-    path = os.fsdecode(path)
-    return glob.has_magic(path) and not os.path.lexists(path)
+    # What stands in brackets in a member's name matches nothing.
+    file, _ = npz.split_member(path)
+    return glob.has_magic(file) and not os.path.lexists(file)
 
 
 def expand(pattern: Path) -> list[str]:

@@ -88,6 +88,19 @@ def test_open_rows_any_member_equals_load(directory: Path, data: st.DataObject) 
         assert_same(np.load(path)[name], open_rows(f"{path}::{name}")[:])
 
 
+def test_open_rows_brackets_in_the_names_of_archive_and_member_are_themselves(
+    tmp_path: Path,
+) -> None:
+    """An archive that exists is no pattern, and a member never is one."""
+    np.savez(tmp_path / "a[1].npz", **{"x": X, "y[0]": Y})
+    np.savez(tmp_path / "a1.npz", x=X + 1)
+    assert_same(X, open_rows(f"{tmp_path}/a[1].npz::x")[:])
+    rows = open_rows(f"{tmp_path}/a[1].npz::y[0]")
+    assert isinstance(rows, FileRows)
+    assert_same(Y, rows[:])
+    assert_same(X + 1, open_rows(f"{tmp_path}/a[0-9].npz::x")[:])
+
+
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_open_rows_bool_member_with_other_bytes_gives_booleans(tmp_path: Path, order: Any) -> None:
     """Any byte but 0 is true."""

@@ -15,7 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from keras_npy import NpyDataAdapter, NpyFileError, NpySequence, open_rows, samples, shards
+from keras_npy import (
+    NpyDataAdapter,
+    NpyFileError,
+    NpySequence,
+    npy_file,
+    open_rows,
+    samples,
+    shards,
+)
 from tests.conftest import run_script
 from tests.test_rows import DTYPES, assert_same, random_values, write_npy
 
@@ -237,6 +245,54 @@ def test_take_pieces_larger_than_the_map_limit(
     assert 3 >= len(rows._maps._arrays)
 
 
+def test_open_rows_when_all_mappings_are_taken_maps_few_files_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sources share the mappings of the process, and give theirs back when they are gone."""
+    array = np.arange(90).reshape(30, 3)
+    paths = cut_up(tmp_path, array, [*range(3, 30, 3)])
+    gc.collect()
+    monkeypatch.setattr(shards, "MAPPINGS_MAX", 30 + sum(shards._MAPPINGS.values()))
+    monkeypatch.setattr(shards, "MAPS_MIN", 2)
+    sources = [open_rows(paths) for _ in range(4)]
+    # Each of ten files takes a mapping, and one for the hole up to a multiple of 24 bytes; then
+    # half of what is left.
+    kinds = [getattr(rows, "_arena", None) is not None for rows in sources]
+    assert [True, False, False, False] == kinds
+    assert [5, 2, 2] == [rows._maps.maps_max for rows in sources[1:]]
+    indices = np.random.default_rng(0).integers(0, 30, 500)
+    for rows in sources:
+        for piece in (indices[:1], indices[1:7], indices):
+            np.testing.assert_array_equal(array[piece], rows.take(piece))
+            rows.advise(piece)
+    del rows, sources
+    gc.collect()
+    again = open_rows(paths)
+    assert isinstance(again, shards.ShardRows)
+    assert again._arena is not None
+
+
+def test_take_of_bounded_shards_maps_no_more_than_that_at_any_time(
+    paths: list[Path], array: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Room is made before files are mapped, not after."""
+    monkeypatch.setattr(shards, "MAPS_MAX", 5)
+    rows = open_rows(paths)
+    assert isinstance(rows, shards.ShardRows)
+    map_data, most = npy_file.map_data, [0]
+
+    def counted(header: npy_file.NpyHeader) -> np.ndarray:
+        most.append(count_mapped(paths) + 1)
+        return map_data(header)
+
+    monkeypatch.setattr(npy_file, "map_data", counted)
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        indices = rng.integers(0, 30, 12)
+        np.testing.assert_array_equal(array[indices], rows.take(indices))
+    assert 5 == max(most)
+
+
 def test_take_in_threads_while_files_are_unmapped(
     paths: list[Path], array: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -337,3 +393,28 @@ _TEN_THOUSAND = """
 def test_ten_thousand_shards_train_with_1024_descriptors(tmp_path: Path, maps_max: int) -> None:
     """A shuffled epoch over 10,000 files, with the system's usual limits."""
     assert "served True" == run_script(_TEN_THOUSAND, tmp_path, maps_max)
+
+
+_FOUR_SOURCES = """
+    import sys
+    import numpy as np
+    from keras_npy import npy_file, shards
+    # Ten files, each mapped 1,200 times: the system counts mappings, not files.
+    headers, array = [], np.arange(30).reshape(10, 3)
+    for number in range(10):
+        path = f"{sys.argv[1]}/{number}.npy"
+        np.save(path, array[number : number + 1])
+        headers.append(npy_file.read_header(path))
+    order = np.random.default_rng(0).permutation(12_000)
+    sources = [shards.ShardRows(headers * 1_200) for _ in range(4)]
+    for rows in sources:
+        for indices in np.array_split(order, 20):
+            np.testing.assert_array_equal(array[indices % 10], rows.take(indices))
+    num_maps = sum(1 for line in open("/proc/self/maps"))
+    print("served", 48_000 < num_maps < 65_530)
+"""
+
+
+def test_four_sources_of_twelve_thousand_shards_fit_in_one_process(tmp_path: Path) -> None:
+    """x and y, to train and to validate, with the system's usual limit of 65,530 mappings."""
+    assert "served True" == run_script(_FOUR_SOURCES, tmp_path)

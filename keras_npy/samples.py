@@ -57,7 +57,7 @@ def samples(source: Path | Sequence[Path]) -> "SampleRows":
     (3, 2, 2)
     """
     if isinstance(source, str | os.PathLike):
-        return SampleRows(expand(source) if is_pattern(source) else [source])
+        return SampleRows(expand(source), source) if is_pattern(source) else SampleRows([source])
     if isinstance(source, list) and all(isinstance(path, str | os.PathLike) for path in source):
         if source:
             return SampleRows(source)
@@ -71,12 +71,18 @@ def samples(source: Path | Sequence[Path]) -> "SampleRows":
 
 
 class SampleRows(Rows):
-    """Rows of which each is the whole array of one file."""
+    """Rows of which each is the whole array of one file.
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    Args:
+        paths: The files.
+        pattern: What they were found by.
+    """
+
+    def __init__(self, paths: Sequence[Path], pattern: Path | None = None) -> None:
         self._paths = [os.path.abspath(os.fsdecode(path)) for path in paths]
+        self._pattern = pattern
         self._first = npy_file.read_header(paths[0], is_sample=True)
-        warn_of_layout(self._first, is_mapped=False)
+        warn_of_layout(self._first, pattern or self._paths, is_mapped=False)
         self._set_up()
 
     def _set_up(self) -> None:
@@ -156,7 +162,7 @@ class SampleRows(Rows):
                 f"Received: {self._first.name} of {self.dtype} {self._first.shape}, this one of "
                 f"{header.dtype} {header.shape}. Convert it, or leave it out."
             )
-        warn_of_layout(header, is_mapped=False)
+        warn_of_layout(header, self._pattern or self._paths, is_mapped=False)
         copy_values(npy_file.map_data(header)[np.newaxis], out)
 
     def _note(self, index: int, status: os.stat_result) -> None:
@@ -177,12 +183,12 @@ class SampleRows(Rows):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Paths have much in common: a few bytes a file are left of them.
-        return _unpack, (zlib.compress(pickle.dumps((self._paths, self._first))),)
+        return _unpack, (zlib.compress(pickle.dumps((self._paths, self._pattern, self._first))),)
 
 
 def _unpack(packed: bytes) -> SampleRows:
     rows = SampleRows.__new__(SampleRows)
-    rows._paths, rows._first = pickle.loads(zlib.decompress(packed))
+    rows._paths, rows._pattern, rows._first = pickle.loads(zlib.decompress(packed))
     npy_file.check_unchanged(rows._first)
     rows._set_up()
     return rows

@@ -1,6 +1,8 @@
 """Layouts that other writers leave: read as they are, with one warning where it matters."""
 
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import textwrap
@@ -12,7 +14,8 @@ import numpy as np
 import pytest
 
 import keras_npy
-from keras_npy import NpyDataAdapter, NpyFileError, NpyLayoutWarning, NpySequence, open_rows
+from keras_npy import NpyDataAdapter, NpyFileError, NpyLayoutWarning, NpySequence, layout, open_rows
+from keras_npy.cli import main
 from tests.conftest import run_script
 from tests.test_rows import assert_same, write_npy
 
@@ -69,6 +72,68 @@ def test_open_rows_odd_layout_warns_once_with_the_command(
         open_rows(tmp_path / "b.npy")
         open_rows([tmp_path / "b.npy", old])
         keras_npy.samples([old])
+
+
+@pytest.mark.parametrize("pattern", ["x-*.npy", "x*", "x?[0-9].npy", "*.npy", "*/*.npy"])
+@pytest.mark.parametrize("kind", ["shards", "samples"])
+def test_files_of_odd_layout_warn_with_the_command_that_joins_all(
+    tmp_path: Path, pattern: str, kind: str
+) -> None:
+    """One of them converted beside the others would be found by the pattern too."""
+    folder = tmp_path / "a b"
+    folder.mkdir()
+    for number in range(12):
+        fortran(folder / f"x-{number}.npy")
+    source = str((tmp_path if pattern == "*/*.npy" else folder) / pattern)
+    read = open_rows if kind == "shards" else keras_npy.samples
+    with pytest.warns(NpyLayoutWarning, match="Received: Fortran order.*To convert all: `") as used:
+        rows = read(source)
+    command = shlex.split(str(used[0].message).split("`")[1])
+    assert ["keras-npy", source] == [command[0], command[-2]]
+    assert 0 == main(command[1:])
+    assert_same(rows[:], np.load(command[-1]))
+    # The next epoch, and the next run, read the files that there were.
+    assert rows.shape == read(source).shape
+
+
+@pytest.mark.parametrize(
+    ("num_files", "named"),
+    [
+        pytest.param(2, r"/x/0\.npy \S+/x/1\.npy", id="few"),
+        pytest.param(9, r"/x/0\.npy \.\.\. \S+/x/8\.npy", id="many"),
+    ],
+)
+def test_list_of_odd_layout_warns_with_a_name_outside_their_folder(
+    tmp_path: Path, num_files: int, named: str
+) -> None:
+    """A list may come from a pattern as well, which is not known."""
+    (tmp_path / "x").mkdir()
+    paths = [tmp_path / "x" / f"{number}.npy" for number in range(num_files)]
+    for path in paths:
+        big_endian(path)
+    new = re.escape(f"{tmp_path}/x_converted.npy")
+    with pytest.warns(NpyLayoutWarning, match=rf"`keras-npy convert \S+{named} {new}`"):
+        open_rows(paths)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "new"),
+    [
+        ("/d/x-*.npy", "/d/x_converted.npy"),
+        ("/d/x*.npy", "/d/converted_x.npy"),
+        ("/d/*x.npy", "/d/converted.npy"),
+        ("/d/*.npy", "/d_converted.npy"),
+        ("/d/**/*.npy", "/d_converted.npy"),
+        ("/d/**/x.npy", "/d/x_converted.npy"),
+        ("/d/e*/*.npy", "/d/converted.npy"),
+        ("/d/e*/**/*.npy", "/d_converted.npy"),
+        ("/d/x-*.npz::a", "/d/x_converted.npy"),
+        ("x-*.npy", "x_converted.npy"),
+    ],
+)
+def test_join_command_names_what_the_pattern_cannot_find(pattern: str, new: str) -> None:
+    """The nearest such name: in the folder, or beside it."""
+    assert f"keras-npy convert {shlex.quote(pattern)} {new}" == layout.join_command(pattern)
 
 
 def test_open_rows_plain_file_does_not_warn(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ SLOW_FILE_S = 200e-6
 FILES_LOOKED_AT = 4
 
 
-def samples(source: Path | Sequence[Path]) -> "SampleRows":
+def samples(source: Path | Sequence[Path], dtype: str | None = None) -> "SampleRows":
     """Take each file as one sample.
 
     The first file says which shape and dtype all have. The others are looked at when they are
@@ -42,6 +42,7 @@ def samples(source: Path | Sequence[Path]) -> "SampleRows":
     Args:
         source: A pattern (`*`, `?`, `[]`, `**`), whose files come in natural order (`x-2` before
             `x-10`); or a list of paths, in its own order.
+        dtype: `"bfloat16"` for files whose header says `|V2`, as `open_rows` takes it.
 
     Returns:
         Rows for `NpySequence` and `open_rows`: row i is what file i holds.
@@ -57,10 +58,12 @@ def samples(source: Path | Sequence[Path]) -> "SampleRows":
     (3, 2, 2)
     """
     if isinstance(source, str | os.PathLike):
-        return SampleRows(expand(source), source) if is_pattern(source) else SampleRows([source])
+        if is_pattern(source):
+            return SampleRows(expand(source), source, dtype=dtype)
+        return SampleRows([source], dtype=dtype)
     if isinstance(source, list) and all(isinstance(path, str | os.PathLike) for path in source):
         if source:
-            return SampleRows(source)
+            return SampleRows(source, dtype=dtype)
         raise ValueError(
             "samples needs at least one file. Received: an empty list. Pass the files' paths."
         )
@@ -76,12 +79,15 @@ class SampleRows(Rows):
     Args:
         paths: The files.
         pattern: What they were found by.
+        dtype: As `samples` takes it.
     """
 
-    def __init__(self, paths: Sequence[Path], pattern: Path | None = None) -> None:
+    def __init__(
+        self, paths: Sequence[Path], pattern: Path | None = None, *, dtype: str | None = None
+    ) -> None:
         self._paths = [os.path.abspath(os.fsdecode(path)) for path in paths]
         self._pattern = pattern
-        self._first = npy_file.read_header(paths[0], is_sample=True)
+        self._first = npy_file.read_header(paths[0], is_sample=True, dtype=dtype)
         warn_of_layout(self._first, pattern or self._paths, is_mapped=False)
         self._set_up()
 
@@ -154,7 +160,10 @@ class SampleRows(Rows):
 
     def _read_other(self, path: str, out: Array) -> None:
         """Read a file whose header is written otherwise, or holds something else."""
-        header = npy_file.read_header(path, is_sample=True)
+        is_bfloat16 = self.dtype.name == "bfloat16"
+        header = npy_file.read_header(
+            path, is_sample=True, dtype="bfloat16" if is_bfloat16 else None
+        )
         dtype = header.dtype.newbyteorder("=")
         if (header.shape, dtype) != (self._first.shape, self.dtype):
             raise NpyFileError(

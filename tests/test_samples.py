@@ -108,6 +108,34 @@ def test_samples_bool_with_other_bytes_gives_booleans(tmp_path: Path, order: Any
     assert [first, second, first] == rows[:].view(np.uint8).tolist()
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_samples_of_bfloat16_are_read_when_said(tmp_path: Path, order: Any) -> None:
+    """Their headers say |V2; told what they are, rows are the values that were saved."""
+    import ml_dtypes
+
+    array = (np.arange(18).reshape(3, 2, 3) / 4).astype(ml_dtypes.bfloat16)
+    for number, sample in enumerate(array):
+        np.save(tmp_path / f"s-{number}.npy", np.asarray(sample, order=order))
+    # One whose header is written otherwise.
+    write_npy(tmp_path / "s-2.npy", np.asarray(array[2].view("V2"), order=order), 192)
+    for source in (str(tmp_path / "s-*.npy"), [tmp_path / f"s-{n}.npy" for n in range(3)]):
+        rows = samples(source, dtype="bfloat16")
+        assert "bfloat16" == rows.dtype.name
+        assert_same(array, rows[:])
+        assert_same(array[[2, 0]], pickle.loads(pickle.dumps(rows))[[2, 0]])
+    with pytest.raises(NpyFileError, match=r"s-0\.npy: .*V2.*samples\(paths, dtype='bfloat16'\)"):
+        samples(str(tmp_path / "s-*.npy"))
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float64"])
+def test_samples_dtype_of_files_that_say_their_own_is_refused(
+    paths: list[Path], dtype: str
+) -> None:
+    """A dtype does not convert."""
+    with pytest.raises(NpyFileError, match=rf"dtype={dtype} for a file of .*int16"):
+        samples(list(paths), dtype=dtype)
+
+
 @pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize("shuffle", [False, True])
 @pytest.mark.parametrize("side", [3, 200], ids=["by-blocks", "by-batches"])

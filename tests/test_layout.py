@@ -1,5 +1,6 @@
 """Layouts that other writers leave: read as they are, with one warning where it matters."""
 
+import importlib.util
 import os
 import re
 import shlex
@@ -7,6 +8,7 @@ import shutil
 import subprocess
 import textwrap
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ import pytest
 import keras_npy
 from keras_npy import NpyDataAdapter, NpyFileError, NpyLayoutWarning, NpySequence, layout, open_rows
 from keras_npy.cli import main
+from keras_npy.convert import convert
+from keras_npy.rows import FileRows
 from tests.conftest import run_script
 from tests.test_rows import assert_same, write_npy
 
@@ -232,8 +236,6 @@ def test_open_rows_numpys_own_old_files() -> None:
 @pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
 def test_open_rows_faces_of_scikit_image() -> None:
     """200 images, as the package ships them (in KERAS_NPY_TEST_SITE, or this environment)."""
-    import importlib.util
-
     site = os.environ.get("KERAS_NPY_TEST_SITE")
     if site is None:
         found = importlib.util.find_spec("skimage")
@@ -246,6 +248,82 @@ def test_open_rows_faces_of_scikit_image() -> None:
     loaded = np.load(path)
     seq = NpySequence(path, np.arange(len(loaded)), batch_size=32, seed=0)
     assert (200, 25, 25) == loaded.shape
+    for x, y in NpyDataAdapter(seq, shuffle=True).get_tf_dataset():
+        np.testing.assert_array_equal(loaded[y], x)
+
+
+def dipy_files(suffix: str) -> list[Path]:
+    """What dipy ships, old headers among it; it need not be imported for that."""
+    found = importlib.util.find_spec("dipy")
+    if found is None or found.origin is None:
+        pytest.skip("dipy is not installed")
+    files = sorted((Path(found.origin).parent / "data" / "files").glob(f"*{suffix}"))
+    if not files:
+        pytest.skip(f"dipy is installed without {suffix} files")
+    return files
+
+
+@pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+def test_sequence_of_slices_and_gradients_of_dipy() -> None:
+    """Images and vectors, float32 and float64, whose data begin at byte 80."""
+    offsets = set()
+    for path in dipy_files(".npy"):
+        loaded = np.load(path)
+        rows = open_rows(path)
+        assert isinstance(rows, FileRows)
+        offsets.add(rows.header.offset_bytes)
+        assert_same(loaded, rows[:])
+        seq = NpySequence(path, np.arange(len(loaded)), batch_size=32, seed=0)
+        for x, y in NpyDataAdapter(seq, shuffle=True).get_tf_dataset():
+            np.testing.assert_array_equal(loaded[y], x)
+    assert 80 in offsets
+
+
+@pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+def test_open_rows_archives_of_dipy(tmp_path: Path) -> None:
+    """Stored members are read in place; compressed ones as soon as they are converted."""
+    num_read = {"stored": 0, "compressed": 0}
+    for path in dipy_files(".npz"):
+        with zipfile.ZipFile(path) as archive:
+            members = {info.filename: info.compress_type for info in archive.infolist()}
+        loaded = np.load(path)
+        for name, kind in members.items():
+            array = loaded[name.removesuffix(".npy")]
+            if array.dtype.kind in "SU" or not array.ndim:
+                continue
+            source = f"{path}::{name}"
+            if kind == zipfile.ZIP_STORED:
+                num_read["stored"] += 1
+                assert_same(array, open_rows(source)[:])
+            else:
+                num_read["compressed"] += 1
+                with pytest.raises(NpyFileError, match=r"\.npz::.*a compressed member"):
+                    open_rows(source)
+                convert(source, tmp_path / "new.npy", force=True)
+                assert_same(array, np.load(tmp_path / "new.npy"))
+    assert 10 < num_read["stored"]
+    assert 10 < num_read["compressed"]
+
+
+@pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_sequence_of_a_file_that_npy_append_array_grew(tmp_path: Path, order: Any) -> None:
+    """It leaves spare space in the header, for shapes of more digits; Fortran order grows too."""
+    library = pytest.importorskip("npy_append_array", reason="npy-append-array is optional")
+    path = tmp_path / "x.npy"
+    array = np.arange(2400, dtype="float32").reshape(200, 3, 4)
+    # Rows are appended in C order; in Fortran order the last axis grows.
+    parts = np.split(array, [7, 90]) if order == "C" else np.split(array, [1, 2], axis=2)
+    for part in parts:
+        with library.NpyAppendArray(path) as file:
+            file.append(np.asarray(part, order=order))
+    loaded = np.load(path)
+    np.testing.assert_array_equal(array, loaded)
+    assert (order == "F") == (not loaded.flags.c_contiguous)
+    rows = open_rows(path)
+    for index in range(200):
+        np.testing.assert_array_equal(loaded[index], rows[index])
+    seq = NpySequence(path, np.arange(200), batch_size=32, seed=0)
     for x, y in NpyDataAdapter(seq, shuffle=True).get_tf_dataset():
         np.testing.assert_array_equal(loaded[y], x)
 

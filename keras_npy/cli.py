@@ -77,7 +77,7 @@ def _run_convert(options: argparse.Namespace) -> None:
 
     source = options.sources[0] if len(options.sources) == 1 else options.sources
     if options.samples:
-        source = samples(source)
+        source = samples(source, dtype=options.dtype)
     columns = (BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, transient=True) as bar, warnings.catch_warnings():
         # They say to run this command.
@@ -87,7 +87,7 @@ def _run_convert(options: argparse.Namespace) -> None:
             source,
             options.out,
             force=options.force,
-            dtype=options.dtype,
+            dtype=None if options.samples else options.dtype,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     print(f"{options.out}: {rows.dtype} {rows.shape}, {rows.nbytes} bytes from {rows.name}")

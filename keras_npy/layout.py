@@ -1,11 +1,23 @@
 """Say once which layout of a file costs speed, and the command that fixes it."""
 
+import fnmatch
 import os
+import re
 import shlex
 import warnings
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from keras_npy.buffers import ALIGNMENT_BYTES
 from keras_npy.npy_file import NpyHeader
+
+# A pattern, or a list of paths.
+Files: TypeAlias = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+# Of a longer list a command names the first and the last.
+FILES_NAMED_MAX = 4
+
+_MAGIC = re.compile(r"[*?[]")
 
 _SAID: set[str] = set()
 
@@ -21,42 +33,46 @@ class NpyLayoutWarning(UserWarning):
     """
 
 
-def warn_of_layout(header: NpyHeader, *, is_mapped: bool = True) -> None:
+def warn_of_layout(
+    header: NpyHeader, files: Files | None = None, *, is_mapped: bool = True
+) -> None:
     """Warn of a file's layout, of each kind once in a process.
 
     Args:
         header: The file.
-        is_mapped: Whether it matters where in memory its data begin.
+        files: The pattern or list that it is one of.
+        is_mapped: Whether it matters where in memory its data begin; not of samples.
     """
+
+    def remedy() -> str:
+        if files is None:
+            command = convert_command(header.name)
+        else:
+            command = join_command(files, are_samples=not is_mapped)
+        dtype = " --dtype bfloat16" if header.dtype.name == "bfloat16" else ""
+        return f"To convert {'it' if files is None else 'all'}: `{command}{dtype}`"
+
+    def say_slow(fast: str, received: str) -> None:
+        message = f"{header.name}: training reads fastest from {fast}. Received: {received}"
+        _say(fast, f"{message}, whose rows are copied one by one.", remedy)
+
     if header.trailing_bytes:
         _say(
             "trailing",
             f"{header.name}: an .npy file ends with its data. Received: "
             f"{header.trailing_bytes} bytes behind the {header.data_bytes} that the header "
-            "promises, which are left alone. " + _remedy(header),
+            "promises, which are left alone.",
+            remedy,
         )
     if header.fortran_order:
-        _say_slow(header, "rows that lie together (C order)", "Fortran order")
+        say_slow("rows that lie together (C order)", "Fortran order")
     if not header.dtype.isnative:
-        _say_slow(header, "this machine's byte order", f"dtype {header.dtype.str}")
+        say_slow("this machine's byte order", f"dtype {header.dtype.str}")
     if is_mapped and header.offset_bytes % ALIGNMENT_BYTES and header.data_bytes:
-        _say_slow(
-            header,
+        say_slow(
             f"data that begin at a multiple of {ALIGNMENT_BYTES} bytes",
             f"data at byte {header.offset_bytes}",
         )
-
-
-def _say_slow(header: NpyHeader, fast: str, received: str) -> None:
-    _say(
-        fast,
-        f"{header.name}: training reads fastest from {fast}. Received: {received}, whose rows "
-        f"are copied one by one. {_remedy(header)}",
-    )
-
-
-def _remedy(header: NpyHeader) -> str:
-    return f"To convert it: `{convert_command(header.name)}`"
 
 
 def convert_command(name: str) -> str:
@@ -78,7 +94,46 @@ def convert_command(name: str) -> str:
     return f"keras-npy convert {shlex.quote(name)} {shlex.quote(os.path.join(folder, new))}"
 
 
-def _say(kind: str, message: str) -> None:
+def join_command(files: Files, *, are_samples: bool = False) -> str:
+    """The command that makes one plain `.npy` of many files, where their pattern finds it not.
+
+    Example:
+
+    >>> join_command("/data/x-*.npy")
+    "keras-npy convert '/data/x-*.npy' /data/x_converted.npy"
+    >>> join_command("/data/**/*.npy", are_samples=True)
+    "keras-npy convert --samples '/data/**/*.npy' /data_converted.npy"
+    """
+    if isinstance(files, str | os.PathLike):
+        named = [os.fsdecode(files)]
+        new = _name_not_found(named[0].partition("::")[0])
+    else:
+        named = [os.fsdecode(path) for path in files]
+        folders = {os.path.dirname(os.path.abspath(name.partition("::")[0])) for name in named}
+        # Whatever pattern made the list, it began in this folder or below.
+        new = os.path.commonpath(folders) + "_converted.npy"
+    quoted = [shlex.quote(name) for name in named]
+    if len(quoted) > FILES_NAMED_MAX:
+        quoted = [quoted[0], "...", quoted[-1]]
+    option = ["--samples"] if are_samples else []
+    return " ".join(["keras-npy convert", *option, *quoted, shlex.quote(new)])
+
+
+def _name_not_found(pattern: str) -> str:
+    """A path that the pattern does not match: found again, its rows would be served twice."""
+    folder = os.path.dirname(_MAGIC.split(pattern, maxsplit=1)[0])
+    rest = pattern[len(folder) :].lstrip(os.sep)
+    last = os.path.basename(rest)
+    stem = _MAGIC.split(last, maxsplit=1)[0].removesuffix(".npy").rstrip("-_. ")
+    is_looked_into = "**" in rest or os.sep not in rest
+    for parts in ((stem, "converted"), ("converted", stem)):
+        name = "_".join(part for part in parts if part) + ".npy"
+        if not (is_looked_into and fnmatch.fnmatch(name, last)):
+            return os.path.join(folder, name)
+    return os.path.abspath(folder) + "_converted.npy"
+
+
+def _say(kind: str, message: str, remedy: Callable[[], str]) -> None:
     if kind not in _SAID:
         _SAID.add(kind)
-        warnings.warn(message, NpyLayoutWarning, stacklevel=2)
+        warnings.warn(f"{message} {remedy()}", NpyLayoutWarning, stacklevel=2)

@@ -14,7 +14,7 @@ import re
 import stat
 import threading
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -140,7 +140,7 @@ def read_header(
     path = local_path(path)
     with open_regular(path) as file:
         fingerprint = fingerprint_of(os.fstat(file.fileno()))
-        extent = extent or Extent(path, 0, fingerprint.size_bytes)
+        extent = _within(extent or Extent(path, 0, fingerprint.size_bytes), fingerprint.size_bytes)
         text, header_bytes = _read_header_text(extent, file)
     shape, stored, fortran_order = _parse_header(extent.name, text, dtype)
     header = NpyHeader(
@@ -155,6 +155,12 @@ def read_header(
     )
     _check_streamable(header, is_sample=is_sample, may_be_empty=may_be_empty)
     return header
+
+
+def _within(extent: Extent, file_bytes: int) -> Extent:
+    """The part of an extent that the file holds: reading a map behind it ends the process."""
+    held_bytes = max(0, file_bytes - extent.start_bytes)
+    return replace(extent, size_bytes=min(extent.size_bytes, held_bytes))
 
 
 def map_data(header: NpyHeader) -> NDArray[Any]:
@@ -360,7 +366,10 @@ def _parse_dtype(path: str, descr: object, wanted: str | None) -> np.dtype[Any]:
     if is_supported(dtype):
         return dtype
     if is_two_bytes:
-        remedy = "If it is bfloat16, say so: open_rows(path, dtype='bfloat16')."
+        remedy = (
+            "If it is bfloat16, say so: open_rows(path, dtype='bfloat16'), or "
+            "samples(paths, dtype='bfloat16') where each file is one sample."
+        )
     elif dtype.names is not None:
         remedy = "Save each field as a file of its own."
     elif dtype.kind == "O":

@@ -21,6 +21,7 @@ MEMBER_MARK = "::"
 HEADER_THREADS = 16
 
 _LOCAL_HEADER_BYTES = 30
+_LOCAL_MAGIC = b"PK\3\4"
 _ENCRYPTED_FLAG = 0x1
 
 
@@ -87,8 +88,16 @@ def find_stored(archive: str, member: str) -> Extent:
                 f"{name}: a member must be stored, so that its rows can be read in place. "
                 f"Received: a compressed member. To convert it: `{convert_command(name)}`."
             )
-        file.seek(info.header_offset)
+        file.seek(max(0, info.header_offset))
         local = file.read(_LOCAL_HEADER_BYTES)
+    is_there = info.header_offset >= 0 and local.startswith(_LOCAL_MAGIC)
+    if not is_there or info.compress_size != info.file_size:
+        raise NpyFileError(
+            f"{name}: a stored member must lie where the archive says, as long as it says. "
+            f"Received: a damaged archive ({info.file_size} bytes, stored in "
+            f"{info.compress_size} at byte {info.header_offset}). "
+            "Copy the archive again, or write it again with np.savez."
+        )
     # The name and the extra field may be longer here than in the archive's directory.
     lengths = int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:30], "little")
     return Extent(name, info.header_offset + _LOCAL_HEADER_BYTES + lengths, info.file_size)
@@ -103,7 +112,7 @@ def find_member(archive: str, file: BinaryIO, member: str) -> zipfile.ZipInfo:
     try:
         with zipfile.ZipFile(file) as opened:
             entries = {info.filename: info for info in opened.infolist()}
-    except (zipfile.BadZipFile, NotImplementedError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
         raise NpyFileError(
             f"{archive}: a path with {MEMBER_MARK} names a member of a zip archive. "
             f"Received: {cut(str(error))}. Write the archive again with np.savez, or leave "

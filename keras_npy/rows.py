@@ -109,10 +109,8 @@ class ArrayRows(Rows):
             # mode="raise", the default, gathers into a buffer of its own first (NumPy 2.4).
             np.take(as_bytes(self._array), indices, axis=0, out=as_bytes(out), mode="clip")
             make_native(out, self._array.dtype)
-        elif self.dtype.kind == "b":
-            np.not_equal(self._array.view(np.uint8)[indices], 0, out=out)
         else:
-            out[...] = self._array[indices]
+            copy_values(self._array[indices], out)
         return out
 
 
@@ -129,6 +127,15 @@ def make_native(out: Array, stored: np.dtype[Any]) -> None:
     if out.dtype.kind == "b":
         # Any byte but 0 is true; frameworks rely on 1.
         np.not_equal(out.view(np.uint8), 0, out=out)
+
+
+def copy_values(stored: Array, out: Array) -> None:
+    """Copy an array of any layout into `out`, of its dtype in this machine's byte order."""
+    if out.dtype.kind == "b":
+        # As in make_native; NumPy copies booleans byte by byte.
+        np.not_equal(stored.view(np.uint8), 0, out=out)
+    else:
+        out[...] = stored
 
 
 class FileRows(ArrayRows):

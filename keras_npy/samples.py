@@ -21,7 +21,7 @@ from keras_npy import npy_file
 from keras_npy.layout import warn_of_layout
 from keras_npy.npy_file import NpyFileError
 from keras_npy.order import Indices
-from keras_npy.rows import Array, Rows, make_native
+from keras_npy.rows import Array, Rows, copy_values, make_native
 from keras_npy.sources import Path, expand, is_pattern
 
 # Files that are read side by side: reads of a disk or a network wait more than they compute.
@@ -33,7 +33,7 @@ SLOW_FILE_S = 200e-6
 FILES_LOOKED_AT = 4
 
 
-def samples(source: Path | Sequence[Path]) -> "SampleRows":
+def samples(source: Path | Sequence[Path], dtype: str | None = None) -> "SampleRows":
     """Take each file as one sample.
 
     The first file says which shape and dtype all have. The others are looked at when they are
@@ -42,6 +42,7 @@ def samples(source: Path | Sequence[Path]) -> "SampleRows":
     Args:
         source: A pattern (`*`, `?`, `[]`, `**`), whose files come in natural order (`x-2` before
             `x-10`); or a list of paths, in its own order.
+        dtype: `"bfloat16"` for files whose header says `|V2`, as `open_rows` takes it.
 
     Returns:
         Rows for `NpySequence` and `open_rows`: row i is what file i holds.
@@ -57,10 +58,12 @@ def samples(source: Path | Sequence[Path]) -> "SampleRows":
     (3, 2, 2)
     """
     if isinstance(source, str | os.PathLike):
-        return SampleRows(expand(source) if is_pattern(source) else [source])
+        if is_pattern(source):
+            return SampleRows(expand(source), source, dtype=dtype)
+        return SampleRows([source], dtype=dtype)
     if isinstance(source, list) and all(isinstance(path, str | os.PathLike) for path in source):
         if source:
-            return SampleRows(source)
+            return SampleRows(source, dtype=dtype)
         raise ValueError(
             "samples needs at least one file. Received: an empty list. Pass the files' paths."
         )
@@ -71,12 +74,21 @@ def samples(source: Path | Sequence[Path]) -> "SampleRows":
 
 
 class SampleRows(Rows):
-    """Rows of which each is the whole array of one file."""
+    """Rows of which each is the whole array of one file.
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    Args:
+        paths: The files.
+        pattern: What they were found by.
+        dtype: As `samples` takes it.
+    """
+
+    def __init__(
+        self, paths: Sequence[Path], pattern: Path | None = None, *, dtype: str | None = None
+    ) -> None:
         self._paths = [os.path.abspath(os.fsdecode(path)) for path in paths]
-        self._first = npy_file.read_header(paths[0], is_sample=True)
-        warn_of_layout(self._first, is_mapped=False)
+        self._pattern = pattern
+        self._first = npy_file.read_header(paths[0], is_sample=True, dtype=dtype)
+        warn_of_layout(self._first, pattern or self._paths, is_mapped=False)
         self._set_up()
 
     def _set_up(self) -> None:
@@ -142,15 +154,16 @@ class SampleRows(Rows):
             self._read_other(path, out)
             return
         if not is_direct:
-            shape = first.shape
-            data = np.ndarray((1, *shape), first.dtype, data, order="F")
-            out[...] = data
+            copy_values(np.ndarray((1, *first.shape), first.dtype, data, order="F"), out)
         else:
             make_native(out, first.dtype)
 
     def _read_other(self, path: str, out: Array) -> None:
         """Read a file whose header is written otherwise, or holds something else."""
-        header = npy_file.read_header(path, is_sample=True)
+        is_bfloat16 = self.dtype.name == "bfloat16"
+        header = npy_file.read_header(
+            path, is_sample=True, dtype="bfloat16" if is_bfloat16 else None
+        )
         dtype = header.dtype.newbyteorder("=")
         if (header.shape, dtype) != (self._first.shape, self.dtype):
             raise NpyFileError(
@@ -158,12 +171,8 @@ class SampleRows(Rows):
                 f"Received: {self._first.name} of {self.dtype} {self._first.shape}, this one of "
                 f"{header.dtype} {header.shape}. Convert it, or leave it out."
             )
-        warn_of_layout(header, is_mapped=False)
-        stored = npy_file.map_data(header)
-        if dtype.kind == "b":
-            np.not_equal(stored.view(np.uint8), 0, out=out[0:1].reshape(header.shape))
-        else:
-            out[0] = stored
+        warn_of_layout(header, self._pattern or self._paths, is_mapped=False)
+        copy_values(npy_file.map_data(header)[np.newaxis], out)
 
     def _note(self, index: int, status: os.stat_result) -> None:
         # Odd, so that it is never 0.
@@ -183,12 +192,12 @@ class SampleRows(Rows):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Paths have much in common: a few bytes a file are left of them.
-        return _unpack, (zlib.compress(pickle.dumps((self._paths, self._first))),)
+        return _unpack, (zlib.compress(pickle.dumps((self._paths, self._pattern, self._first))),)
 
 
 def _unpack(packed: bytes) -> SampleRows:
     rows = SampleRows.__new__(SampleRows)
-    rows._paths, rows._first = pickle.loads(zlib.decompress(packed))
+    rows._paths, rows._pattern, rows._first = pickle.loads(zlib.decompress(packed))
     npy_file.check_unchanged(rows._first)
     rows._set_up()
     return rows

@@ -2,7 +2,7 @@
 
 Headers are read once; a file is mapped when one of its rows is first read. Files of one layout
 are mapped at such distances from each other that they are one array with gaps, from which rows
-are gathered as from one file. Of more than `MAPS_MAX` files, those that were read longest ago
+are gathered as from one file. Of more files than may be mapped, those that were read longest ago
 are unmapped, and rows are copied.
 """
 
@@ -13,6 +13,7 @@ import mmap
 import pickle
 import threading
 import time
+import weakref
 import zlib
 from collections.abc import Sequence
 from typing import Any
@@ -25,9 +26,13 @@ from keras_npy.npy_file import NpyFileError, NpyHeader
 from keras_npy.order import Indices
 from keras_npy.rows import Array, ArrayRows, Rows, as_bytes, make_native
 
-# Files of one source that are mapped at a time. A process may map 65,530 (vm.max_map_count), so
-# that five sources of more shards than this fit beside all else.
+# Files of one source that are mapped at a time.
 MAPS_MAX = 12_288
+
+# Mappings that all shards of a process take, of the 65,530 it may have (vm.max_map_count). What
+# is left over is for libraries and threads, and for sources that come when all are taken.
+MAPPINGS_MAX = 57_344
+MAPS_MIN = 64
 
 # Addresses that one source may take for files mapped into one array, of the 2**47 there are.
 RESERVED_BYTES_MAX = 1 << 44
@@ -47,6 +52,15 @@ _GATHER_BYTES = 128 << 10
 # Where addresses are counted from, and how many there are: 48 bits on the machines of today.
 _FIRST_ADDRESS = 4096
 _ADDRESSES = (1 << 48) - _FIRST_ADDRESS
+
+
+# The mappings that are set aside for whoever lives: given back with it, from whichever thread.
+_MAPPINGS: "weakref.WeakKeyDictionary[_Arena | _Maps, int]" = weakref.WeakKeyDictionary()
+_COUNTING = threading.Lock()
+
+
+def _mappings_left() -> int:
+    return MAPPINGS_MAX - sum(_MAPPINGS.values())
 
 
 class ShardRows(Rows):
@@ -82,7 +96,8 @@ class ShardRows(Rows):
             1 == len({header.dtype for header in filled})
         )
         self._arena = _make_arena(filled) if self._are_alike else None
-        self._maps = _Maps(filled, as_raw=self._are_alike)
+        if self._arena is None:
+            self._maps = _Maps(filled, as_raw=self._are_alike)
         self._checked_at_s = np.full(len(filled), -np.inf)
 
     def take(self, indices: NDArray[np.int64], out: Array | None = None) -> Array:
@@ -99,8 +114,8 @@ class ShardRows(Rows):
             make_native(out, self.headers[0].dtype)
             return out
         # No piece needs more files at once than may be mapped.
-        for start in range(0, len(indices), MAPS_MAX):
-            piece = slice(start, start + MAPS_MAX)
+        for start in range(0, len(indices), self._maps.maps_max):
+            piece = slice(start, start + self._maps.maps_max)
             self._take(indices[piece], out[piece])
         return out
 
@@ -140,8 +155,8 @@ class ShardRows(Rows):
             look = functools.partial(self._are_resident, shards, rows)
             read_ahead.advise_at(addresses, self.row_bytes, look)
             return
-        for start in range(0, len(indices), MAPS_MAX):
-            shards, rows = self._locate(indices[start : start + MAPS_MAX])
+        for start in range(0, len(indices), self._maps.maps_max):
+            shards, rows = self._locate(indices[start : start + self._maps.maps_max])
             addresses, held = self._maps.borrow(shards)
             addresses += rows * self.row_bytes
             look = functools.partial(self._are_resident, shards, rows)
@@ -186,15 +201,23 @@ def _make_arena(headers: Sequence[NpyHeader]) -> "_Arena | None":
     # whole number of rows on.
     row_bytes = first.dtype.itemsize * math.prod(first.shape[1:])
     slot_bytes = math.lcm(mmap.ALLOCATIONGRANULARITY, row_bytes)
-    sizes = [-(-(header.offset_bytes + header.data_bytes) // slot_bytes) for header in headers]
-    starts = np.cumsum([0, *sizes], dtype=object) * slot_bytes
+    stops = [header.offset_bytes + header.data_bytes for header in headers]
+    starts = np.cumsum([0, *(-(-stop // slot_bytes) for stop in stops)], dtype=object) * slot_bytes
     if starts[-1] > RESERVED_BYTES_MAX:
         return None
-    try:
-        return _Arena(headers, starts.astype(np.int64))
-    except OSError:
-        # RLIMIT_AS: files are mapped one by one then.
-        return None
+    # Each file is a mapping, and so is the hole behind it, if there is one.
+    holes = [-stop % slot_bytes >= mmap.ALLOCATIONGRANULARITY for stop in stops]
+    num_mappings = len(headers) + sum(holes)
+    with _COUNTING:
+        if num_mappings > _mappings_left():
+            return None
+        try:
+            arena = _Arena(headers, starts.astype(np.int64))
+        except OSError:
+            # RLIMIT_AS: files are mapped one by one then.
+            return None
+        _MAPPINGS[arena] = num_mappings
+        return arena
 
 
 class _Arena:
@@ -243,14 +266,18 @@ class _Maps:
     """The files that are mapped at present. May be used from any thread.
 
     Args:
-        headers: The files.
+        headers: The files. No call may need more than `maps_max` of them.
         as_raw: Whether their data are wanted as bytes, `(N, row_bytes)`.
     """
 
     def __init__(self, headers: Sequence[NpyHeader], *, as_raw: bool) -> None:
         self._headers = headers
         self._as_raw = as_raw
-        self._is_bounded = len(headers) > MAPS_MAX
+        with _COUNTING:
+            # Half of what is left, so that the next source has some too.
+            share = max(MAPS_MIN, _mappings_left() // 2)
+            self.maps_max = min(MAPS_MAX, len(headers), share)
+            _MAPPINGS[self] = self.maps_max
         self._lock = threading.Lock()
         self._arrays: dict[int, Array] = {}
         # Address of each file's first row, or 0; and when it was last borrowed, counted in calls.
@@ -269,30 +296,31 @@ class _Maps:
             dict is gone.
         """
         with self._lock:
-            missing = self._addresses[shards] == 0
-            if missing.any():
-                for shard in np.unique(shards[missing]).tolist():
-                    self._map(shard)
-            addresses = self._addresses[shards]
-            if not self._is_bounded:
-                # They stay mapped for as long as these rows live.
-                return addresses, self._arrays
-            held = {shard: self._arrays[shard] for shard in np.unique(shards).tolist()}
             self._num_calls += 1
             self._used_at[shards] = self._num_calls
-            if len(self._arrays) > MAPS_MAX:
-                self._unmap_oldest(len(self._arrays) - MAPS_MAX // 4 * 3)
-            return addresses, held
+            missing = np.unique(shards[self._addresses[shards] == 0])
+            if len(self._arrays) + len(missing) > self.maps_max:
+                self._unmap_oldest(len(missing))
+            for shard in missing.tolist():
+                self._map(shard)
+            addresses = self._addresses[shards]
+            if self.maps_max == len(self._headers):
+                # They stay mapped for as long as these rows live.
+                return addresses, self._arrays
+            return addresses, {shard: self._arrays[shard] for shard in np.unique(shards).tolist()}
 
     def _map(self, shard: int) -> None:
         array = npy_file.map_data(self._headers[shard])
         self._arrays[shard] = as_bytes(array) if self._as_raw else array
         self._addresses[shard] = array.ctypes.data
 
-    def _unmap_oldest(self, how_many: int) -> None:
+    def _unmap_oldest(self, num_missing: int) -> None:
+        """Make room, and more than that, since looking for the oldest takes time."""
         mapped = np.fromiter(self._arrays, np.int64)
-        oldest = np.argpartition(self._used_at[mapped], how_many - 1)[:how_many]
-        for shard in mapped[oldest].tolist():
+        old = mapped[self._used_at[mapped] < self._num_calls]
+        how_many = min(len(old), len(mapped) + num_missing - self.maps_max // 4 * 3)
+        oldest = np.argpartition(self._used_at[old], how_many - 1)[:how_many]
+        for shard in old[oldest].tolist():
             # Who reads from it now still holds the array; the last one who does unmaps it.
             del self._arrays[shard]
             self._addresses[shard] = 0

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from keras_npy import npy_file, npz
-from keras_npy.layout import warn_of_layout
+from keras_npy.layout import Files, warn_of_layout
 from keras_npy.npy_file import NpyFileError
 from keras_npy.rows import Array, ArrayRows, FileRows, Rows
 from keras_npy.shards import ShardRows
@@ -47,12 +47,12 @@ def open_rows(source: Source, dtype: str | None = None) -> Rows:
     """
     if isinstance(source, str | os.PathLike):
         if is_pattern(source):
-            return _join(expand(source), dtype)
+            return _join(expand(source), source, dtype)
         header = npz.read_header(source, dtype=dtype)
         warn_of_layout(header)
         return FileRows(header)
     if isinstance(source, list) and source and _are_paths(source):
-        return _join(source, dtype)
+        return _join(source, source, dtype)
     if dtype is not None:
         raise ValueError(
             "dtype= says what the bytes of a file are. "
@@ -70,8 +70,9 @@ def open_rows(source: Source, dtype: str | None = None) -> Rows:
 
 def is_pattern(path: Path) -> bool:
     """Whether a path is to be matched; a file of just that name is taken as it is."""
-    path = os.fsdecode(path)
-    return glob.has_magic(path) and not os.path.lexists(path)
+    # What stands in brackets in a member's name matches nothing.
+    file, _ = npz.split_member(path)
+    return glob.has_magic(file) and not os.path.lexists(file)
 
 
 def expand(pattern: Path) -> list[str]:
@@ -82,7 +83,8 @@ def expand(pattern: Path) -> list[str]:
     """
     pattern = os.fsdecode(pattern)
     files, mark, member = pattern.partition(npz.MEMBER_MARK)
-    paths = [f"{path}{mark}{member}" for path in glob.glob(files, recursive=True)]
+    # Of two `**` glob gives a file once for each way to part its folders between them.
+    paths = {f"{path}{mark}{member}" for path in glob.glob(files, recursive=True)}
     if not paths:
         raise NpyFileError(
             f"{pattern}: a pattern must match at least one file. Received: no match in "
@@ -117,10 +119,10 @@ def _are_paths(source: list[Any]) -> bool:
     return all(isinstance(path, str | os.PathLike) for path in source)
 
 
-def _join(paths: list[Any], dtype: str | None) -> Rows:
+def _join(paths: list[Any], files: Files, dtype: str | None) -> Rows:
     rows = ShardRows(npz.read_headers(paths, dtype=dtype))
     for header in rows.headers:
-        warn_of_layout(header)
+        warn_of_layout(header, files)
     return rows
 
 

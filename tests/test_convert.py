@@ -143,6 +143,18 @@ def test_command_several_files_and_samples(tmp_path: Path) -> None:
     assert_same(np.stack(np.split(X[:10], 2)), np.load(tmp_path / "stacked.npy"))
 
 
+def test_command_samples_of_bfloat16_keep_their_bits(tmp_path: Path) -> None:
+    """--samples and --dtype go together."""
+    import ml_dtypes
+
+    array = np.arange(12).astype(ml_dtypes.bfloat16).reshape(3, 4)
+    for number, sample in enumerate(array):
+        np.save(tmp_path / f"s-{number}.npy", sample)
+    pattern, new = str(tmp_path / "s-*.npy"), str(tmp_path / "stacked.npy")
+    assert 0 == main(["convert", "--samples", "--dtype", "bfloat16", pattern, new])
+    assert_same(array, open_rows(new, dtype="bfloat16")[:])
+
+
 def test_command_refuses_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Data it refuses give exit status 1 and the reason, no traceback."""
     (tmp_path / "x.npy").write_bytes(b"<html>")

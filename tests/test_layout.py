@@ -1,10 +1,14 @@
 """Layouts that other writers leave: read as they are, with one warning where it matters."""
 
+import importlib.util
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import textwrap
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +16,10 @@ import numpy as np
 import pytest
 
 import keras_npy
-from keras_npy import NpyDataAdapter, NpyFileError, NpyLayoutWarning, NpySequence, open_rows
+from keras_npy import NpyDataAdapter, NpyFileError, NpyLayoutWarning, NpySequence, layout, open_rows
+from keras_npy.cli import main
+from keras_npy.convert import convert
+from keras_npy.rows import FileRows
 from tests.conftest import run_script
 from tests.test_rows import assert_same, write_npy
 
@@ -69,6 +76,68 @@ def test_open_rows_odd_layout_warns_once_with_the_command(
         open_rows(tmp_path / "b.npy")
         open_rows([tmp_path / "b.npy", old])
         keras_npy.samples([old])
+
+
+@pytest.mark.parametrize("pattern", ["x-*.npy", "x*", "x?[0-9].npy", "*.npy", "*/*.npy"])
+@pytest.mark.parametrize("kind", ["shards", "samples"])
+def test_files_of_odd_layout_warn_with_the_command_that_joins_all(
+    tmp_path: Path, pattern: str, kind: str
+) -> None:
+    """One of them converted beside the others would be found by the pattern too."""
+    folder = tmp_path / "a b"
+    folder.mkdir()
+    for number in range(12):
+        fortran(folder / f"x-{number}.npy")
+    source = str((tmp_path if pattern == "*/*.npy" else folder) / pattern)
+    read = open_rows if kind == "shards" else keras_npy.samples
+    with pytest.warns(NpyLayoutWarning, match="Received: Fortran order.*To convert all: `") as used:
+        rows = read(source)
+    command = shlex.split(str(used[0].message).split("`")[1])
+    assert ["keras-npy", source] == [command[0], command[-2]]
+    assert 0 == main(command[1:])
+    assert_same(rows[:], np.load(command[-1]))
+    # The next epoch, and the next run, read the files that there were.
+    assert rows.shape == read(source).shape
+
+
+@pytest.mark.parametrize(
+    ("num_files", "named"),
+    [
+        pytest.param(2, r"/x/0\.npy \S+/x/1\.npy", id="few"),
+        pytest.param(9, r"/x/0\.npy \.\.\. \S+/x/8\.npy", id="many"),
+    ],
+)
+def test_list_of_odd_layout_warns_with_a_name_outside_their_folder(
+    tmp_path: Path, num_files: int, named: str
+) -> None:
+    """A list may come from a pattern as well, which is not known."""
+    (tmp_path / "x").mkdir()
+    paths = [tmp_path / "x" / f"{number}.npy" for number in range(num_files)]
+    for path in paths:
+        big_endian(path)
+    new = re.escape(f"{tmp_path}/x_converted.npy")
+    with pytest.warns(NpyLayoutWarning, match=rf"`keras-npy convert \S+{named} {new}`"):
+        open_rows(paths)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "new"),
+    [
+        ("/d/x-*.npy", "/d/x_converted.npy"),
+        ("/d/x*.npy", "/d/converted_x.npy"),
+        ("/d/*x.npy", "/d/converted.npy"),
+        ("/d/*.npy", "/d_converted.npy"),
+        ("/d/**/*.npy", "/d_converted.npy"),
+        ("/d/**/x.npy", "/d/x_converted.npy"),
+        ("/d/e*/*.npy", "/d/converted.npy"),
+        ("/d/e*/**/*.npy", "/d_converted.npy"),
+        ("/d/x-*.npz::a", "/d/x_converted.npy"),
+        ("x-*.npy", "x_converted.npy"),
+    ],
+)
+def test_join_command_names_what_the_pattern_cannot_find(pattern: str, new: str) -> None:
+    """The nearest such name: in the folder, or beside it."""
+    assert f"keras-npy convert {shlex.quote(pattern)} {new}" == layout.join_command(pattern)
 
 
 def test_open_rows_plain_file_does_not_warn(tmp_path: Path) -> None:
@@ -167,8 +236,6 @@ def test_open_rows_numpys_own_old_files() -> None:
 @pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
 def test_open_rows_faces_of_scikit_image() -> None:
     """200 images, as the package ships them (in KERAS_NPY_TEST_SITE, or this environment)."""
-    import importlib.util
-
     site = os.environ.get("KERAS_NPY_TEST_SITE")
     if site is None:
         found = importlib.util.find_spec("skimage")
@@ -181,6 +248,82 @@ def test_open_rows_faces_of_scikit_image() -> None:
     loaded = np.load(path)
     seq = NpySequence(path, np.arange(len(loaded)), batch_size=32, seed=0)
     assert (200, 25, 25) == loaded.shape
+    for x, y in NpyDataAdapter(seq, shuffle=True).get_tf_dataset():
+        np.testing.assert_array_equal(loaded[y], x)
+
+
+def dipy_files(suffix: str) -> list[Path]:
+    """What dipy ships, old headers among it; it need not be imported for that."""
+    found = importlib.util.find_spec("dipy")
+    if found is None or found.origin is None:
+        pytest.skip("dipy is not installed")
+    files = sorted((Path(found.origin).parent / "data" / "files").glob(f"*{suffix}"))
+    if not files:
+        pytest.skip(f"dipy is installed without {suffix} files")
+    return files
+
+
+@pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+def test_sequence_of_slices_and_gradients_of_dipy() -> None:
+    """Images and vectors, float32 and float64, whose data begin at byte 80."""
+    offsets = set()
+    for path in dipy_files(".npy"):
+        loaded = np.load(path)
+        rows = open_rows(path)
+        assert isinstance(rows, FileRows)
+        offsets.add(rows.header.offset_bytes)
+        assert_same(loaded, rows[:])
+        seq = NpySequence(path, np.arange(len(loaded)), batch_size=32, seed=0)
+        for x, y in NpyDataAdapter(seq, shuffle=True).get_tf_dataset():
+            np.testing.assert_array_equal(loaded[y], x)
+    assert 80 in offsets
+
+
+@pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+def test_open_rows_archives_of_dipy(tmp_path: Path) -> None:
+    """Stored members are read in place; compressed ones as soon as they are converted."""
+    num_read = {"stored": 0, "compressed": 0}
+    for path in dipy_files(".npz"):
+        with zipfile.ZipFile(path) as archive:
+            members = {info.filename: info.compress_type for info in archive.infolist()}
+        loaded = np.load(path)
+        for name, kind in members.items():
+            array = loaded[name.removesuffix(".npy")]
+            if array.dtype.kind in "SU" or not array.ndim:
+                continue
+            source = f"{path}::{name}"
+            if kind == zipfile.ZIP_STORED:
+                num_read["stored"] += 1
+                assert_same(array, open_rows(source)[:])
+            else:
+                num_read["compressed"] += 1
+                with pytest.raises(NpyFileError, match=r"\.npz::.*a compressed member"):
+                    open_rows(source)
+                convert(source, tmp_path / "new.npy", force=True)
+                assert_same(array, np.load(tmp_path / "new.npy"))
+    assert 10 < num_read["stored"]
+    assert 10 < num_read["compressed"]
+
+
+@pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_sequence_of_a_file_that_npy_append_array_grew(tmp_path: Path, order: Any) -> None:
+    """It leaves spare space in the header, for shapes of more digits; Fortran order grows too."""
+    library = pytest.importorskip("npy_append_array", reason="npy-append-array is optional")
+    path = tmp_path / "x.npy"
+    array = np.arange(2400, dtype="float32").reshape(200, 3, 4)
+    # Rows are appended in C order; in Fortran order the last axis grows.
+    parts = np.split(array, [7, 90]) if order == "C" else np.split(array, [1, 2], axis=2)
+    for part in parts:
+        with library.NpyAppendArray(path) as file:
+            file.append(np.asarray(part, order=order))
+    loaded = np.load(path)
+    np.testing.assert_array_equal(array, loaded)
+    assert (order == "F") == (not loaded.flags.c_contiguous)
+    rows = open_rows(path)
+    for index in range(200):
+        np.testing.assert_array_equal(loaded[index], rows[index])
+    seq = NpySequence(path, np.arange(200), batch_size=32, seed=0)
     for x, y in NpyDataAdapter(seq, shuffle=True).get_tf_dataset():
         np.testing.assert_array_equal(loaded[y], x)
 

@@ -28,6 +28,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
 X = np.arange(60, dtype="float32").reshape(20, 3)
 Y = np.arange(20) % 4
 
+# How an entry of an archive's directory begins.
+_DIRECTORY = b"PK\1\2"
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -83,6 +86,28 @@ def test_open_rows_any_member_equals_load(directory: Path, data: st.DataObject) 
     np.savez(path, **arrays)
     for name in arrays:
         assert_same(np.load(path)[name], open_rows(f"{path}::{name}")[:])
+
+
+def test_open_rows_brackets_in_the_names_of_archive_and_member_are_themselves(
+    tmp_path: Path,
+) -> None:
+    """An archive that exists is no pattern, and a member never is one."""
+    np.savez(tmp_path / "a[1].npz", **{"x": X, "y[0]": Y})
+    np.savez(tmp_path / "a1.npz", x=X + 1)
+    assert_same(X, open_rows(f"{tmp_path}/a[1].npz::x")[:])
+    rows = open_rows(f"{tmp_path}/a[1].npz::y[0]")
+    assert isinstance(rows, FileRows)
+    assert_same(Y, rows[:])
+    assert_same(X + 1, open_rows(f"{tmp_path}/a[0-9].npz::x")[:])
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_open_rows_bool_member_with_other_bytes_gives_booleans(tmp_path: Path, order: Any) -> None:
+    """Any byte but 0 is true."""
+    stored = np.array([[0, 1], [2, 255], [128, 0]], "uint8").view(bool)
+    np.savez(tmp_path / "data.npz", x=np.asarray(stored, order=order))
+    rows = open_rows(f"{tmp_path}/data.npz::x")
+    assert [[1, 0], [0, 1], [1, 1]] == rows[[2, 0, 1]].view(np.uint8).tolist()
 
 
 def test_open_rows_member_of_archive_by_another_writer(tmp_path: Path) -> None:
@@ -184,6 +209,29 @@ def test_open_rows_member_of_no_archive_is_refused(
         open_rows(f"{tmp_path}/x.npz::x")
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        pytest.param(-6, b"\0\0\0\1", r"::x: .*damaged archive.*byte -16", id="its-place"),
+        pytest.param(-22, b"\xff", ": .*not a zip file", id="its-end"),
+        pytest.param(-27, b"\xff", ": .*can't decode byte 0xc3", id="a-name"),
+    ],
+)
+def test_open_rows_member_of_an_archive_with_a_damaged_directory_is_refused(
+    tmp_path: Path, field: int, value: bytes, message: str
+) -> None:
+    """What Python's zipfile takes or stumbles over is named; fields are counted from the end."""
+    path = tmp_path / "data.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("x.npy", "é.npy"):
+            archive.writestr(name, bytes(200))
+    contents = bytearray(path.read_bytes())
+    contents[field : field + len(value) or None] = value
+    path.write_bytes(contents)
+    with pytest.raises(NpyFileError, match=rf"data\.npz{message}"):
+        open_rows(f"{path}::x")
+
+
 def test_open_rows_0d_member_is_refused_by_its_name(path: Path) -> None:
     """The rules of a file hold for a member."""
     with pytest.raises(NpyFileError, match=r"data\.npz::scalar: axis 0 .*a 0-d array"):
@@ -197,6 +245,32 @@ def test_open_rows_member_cut_short_is_refused(tmp_path: Path) -> None:
         archive.writestr("x.npy", (tmp_path / "x.npy").read_bytes()[:-1])
         archive.writestr("other.npy", bytes(500))
     with pytest.raises(NpyFileError, match=r"data\.npz::x: .*a truncated file"):
+        open_rows(f"{tmp_path}/data.npz::x")
+
+
+@pytest.mark.parametrize(
+    ("at", "message"),
+    [
+        pytest.param([20], r"damaged archive \(132 bytes, stored in 10000128 ", id="stored"),
+        pytest.param([24], r"damaged archive \(10000128 bytes", id="held"),
+        pytest.param([20, 24], "promises 10000000 bytes .*a truncated file", id="both"),
+        pytest.param([42], "damaged archive.*at byte 10000128", id="place"),
+    ],
+)
+def test_open_rows_member_of_another_size_than_the_archive_says_is_refused(
+    tmp_path: Path, at: list[int], message: str
+) -> None:
+    """Rows behind the end of the archive would end the process when they are read."""
+    text = b"{'descr':'|u1','fortran_order':False,'shape':(10000000,)}"
+    promised = b"\x93NUMPY\1\0\x76\0" + text.ljust(117) + b"\n" + bytes(4)
+    with zipfile.ZipFile(tmp_path / "data.npz", "w") as archive:
+        archive.writestr("x.npy", promised)
+    contents = bytearray((tmp_path / "data.npz").read_bytes())
+    for field in at:
+        place = contents.rindex(_DIRECTORY) + field
+        contents[place : place + 4] = (10_000_128).to_bytes(4, "little")
+    (tmp_path / "data.npz").write_bytes(contents)
+    with pytest.raises(NpyFileError, match=rf"data\.npz::x: .*{message}"):
         open_rows(f"{tmp_path}/data.npz::x")
 
 

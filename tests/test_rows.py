@@ -116,10 +116,11 @@ def test_open_rows_any_array_equals_load(directory: Path, data: st.DataObject) -
     assert_same(array[indices], open_rows(array)[indices])
 
 
-def test_take_bool_file_with_other_bytes_gives_booleans(tmp_path: Path) -> None:
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_take_bool_file_with_other_bytes_gives_booleans(tmp_path: Path, order: Any) -> None:
     """Any byte but 0 is true, and is handed over as 1, which frameworks rely on."""
-    stored = np.array([[0, 1], [2, 255], [128, 0]], "uint8")
-    write_npy(tmp_path / "x.npy", stored.view(bool), offset_bytes=128)
+    stored = np.array([[0, 1], [2, 255], [128, 0]], "uint8").view(bool)
+    write_npy(tmp_path / "x.npy", np.asarray(stored, order=order), offset_bytes=128)
     rows = open_rows(tmp_path / "x.npy")
     assert [[1, 0], [0, 1], [1, 1]] == rows[[2, 0, 1]].view(np.uint8).tolist()
     assert rows.array is None

@@ -96,13 +96,44 @@ def test_samples_any_files_equal_stack(directory: Path, data: st.DataObject) -> 
     assert_same(stacked[indices], rows[indices])
 
 
-def test_samples_bool_with_other_bytes_gives_booleans(tmp_path: Path) -> None:
-    """Any byte but 0 is true, in the first file and in others."""
-    stored = np.array([[0, 1], [2, 255]], "uint8").view(bool)
-    write_npy(tmp_path / "s-0.npy", stored[0], 128)
-    write_npy(tmp_path / "s-1.npy", stored[1], 192)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_samples_bool_with_other_bytes_gives_booleans(tmp_path: Path, order: Any) -> None:
+    """Any byte but 0 is true, in the first file and in others, whichever order they are in."""
+    stored = np.array([[[0, 1], [2, 255]], [[7, 0], [0, 128]]], "uint8").view(bool)
+    for number, offset in enumerate([128, 128, 192]):
+        sample = np.asarray(stored[number % 2], order=order)
+        write_npy(tmp_path / f"s-{number}.npy", sample, offset)
     rows = samples(str(tmp_path / "s-*.npy"))
-    assert [[0, 1], [1, 1]] == rows[:].view(np.uint8).tolist()
+    first, second = [[0, 1], [1, 1]], [[1, 0], [0, 1]]
+    assert [first, second, first] == rows[:].view(np.uint8).tolist()
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_samples_of_bfloat16_are_read_when_said(tmp_path: Path, order: Any) -> None:
+    """Their headers say |V2; told what they are, rows are the values that were saved."""
+    import ml_dtypes
+
+    array = (np.arange(18).reshape(3, 2, 3) / 4).astype(ml_dtypes.bfloat16)
+    for number, sample in enumerate(array):
+        np.save(tmp_path / f"s-{number}.npy", np.asarray(sample, order=order))
+    # One whose header is written otherwise.
+    write_npy(tmp_path / "s-2.npy", np.asarray(array[2].view("V2"), order=order), 192)
+    for source in (str(tmp_path / "s-*.npy"), [tmp_path / f"s-{n}.npy" for n in range(3)]):
+        rows = samples(source, dtype="bfloat16")
+        assert "bfloat16" == rows.dtype.name
+        assert_same(array, rows[:])
+        assert_same(array[[2, 0]], pickle.loads(pickle.dumps(rows))[[2, 0]])
+    with pytest.raises(NpyFileError, match=r"s-0\.npy: .*V2.*samples\(paths, dtype='bfloat16'\)"):
+        samples(str(tmp_path / "s-*.npy"))
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float64"])
+def test_samples_dtype_of_files_that_say_their_own_is_refused(
+    paths: list[Path], dtype: str
+) -> None:
+    """A dtype does not convert."""
+    with pytest.raises(NpyFileError, match=rf"dtype={dtype} for a file of .*int16"):
+        samples(list(paths), dtype=dtype)
 
 
 @pytest.mark.usefixtures("threads")

@@ -1,6 +1,7 @@
 """Shards: many files that are read as one, whatever their lengths, names and number."""
 
 import gc
+import glob
 import os
 import pickle
 import re
@@ -14,7 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from keras_npy import NpyDataAdapter, NpyFileError, NpySequence, open_rows, shards
+from keras_npy import (
+    NpyDataAdapter,
+    NpyFileError,
+    NpySequence,
+    npy_file,
+    open_rows,
+    samples,
+    shards,
+)
 from tests.conftest import run_script
 from tests.test_rows import DTYPES, assert_same, random_values, write_npy
 
@@ -68,6 +77,19 @@ def test_open_rows_each_kind_of_pattern_matches(
 ) -> None:
     """`?`, `[]` and `**` mean what they mean in a shell."""
     np.testing.assert_array_equal(array[:27], open_rows(str(tmp_path / pattern))[:])
+
+
+@pytest.mark.parametrize("pattern", ["**/**/*.npy", "**/b/**/x-?.npy"])
+def test_open_rows_two_double_stars_give_each_file_once(
+    tmp_path: Path, array: np.ndarray, pattern: str
+) -> None:
+    """Rows that come twice would be trained on twice, and stand in both halves of a split."""
+    (tmp_path / "a" / "b" / "b").mkdir(parents=True)
+    cut_up(tmp_path / "a" / "b" / "b", array, [15])
+    pattern = f"{tmp_path}/{pattern}"
+    assert 2 < len(glob.glob(pattern, recursive=True))
+    assert_same(array, open_rows(pattern)[:])
+    assert_same(array.reshape(2, 15, 4), samples(pattern)[:])
 
 
 def test_open_rows_file_with_brackets_in_its_name_is_itself(tmp_path: Path) -> None:
@@ -153,6 +175,19 @@ def test_shards_any_cut_equals_concatenate(directory: Path, data: st.DataObject)
     assert_same(joined, rows[:])
 
 
+@pytest.mark.parametrize("orders", ["CC", "FF", "CF"])
+def test_shards_of_bool_with_other_bytes_give_booleans(tmp_path: Path, orders: str) -> None:
+    """Any byte but 0 is true, in files of one order and of several."""
+    stored = np.array([[0, 1], [2, 255], [128, 0], [0, 7]], "uint8").view(bool)
+    for number, order in enumerate(orders):
+        part = np.asarray(stored[2 * number : 2 * number + 2], order=order)
+        write_npy(tmp_path / f"x-{number}.npy", part, 128)
+    rows = open_rows(tmp_path / "x-*.npy")
+    expected = [[0, 1], [1, 1], [1, 0], [0, 1]]
+    assert expected == rows[:].view(np.uint8).tolist()
+    assert expected[::-1] == rows[[3, 2, 1, 0]].view(np.uint8).tolist()
+
+
 @pytest.fixture(params=["one-array", "mapped-each", "no-addresses"])
 def placed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Shards mapped into one array; each by itself; and where the system has no addresses left."""
@@ -208,6 +243,54 @@ def test_take_pieces_larger_than_the_map_limit(
         np.testing.assert_array_equal(array[indices], rows.take(indices))
     assert isinstance(rows, shards.ShardRows)
     assert 3 >= len(rows._maps._arrays)
+
+
+def test_open_rows_when_all_mappings_are_taken_maps_few_files_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sources share the mappings of the process, and give theirs back when they are gone."""
+    array = np.arange(90).reshape(30, 3)
+    paths = cut_up(tmp_path, array, [*range(3, 30, 3)])
+    gc.collect()
+    monkeypatch.setattr(shards, "MAPPINGS_MAX", 30 + sum(shards._MAPPINGS.values()))
+    monkeypatch.setattr(shards, "MAPS_MIN", 2)
+    sources = [open_rows(paths) for _ in range(4)]
+    # Each of ten files takes a mapping, and one for the hole up to a multiple of 24 bytes; then
+    # half of what is left.
+    kinds = [getattr(rows, "_arena", None) is not None for rows in sources]
+    assert [True, False, False, False] == kinds
+    assert [5, 2, 2] == [rows._maps.maps_max for rows in sources[1:]]
+    indices = np.random.default_rng(0).integers(0, 30, 500)
+    for rows in sources:
+        for piece in (indices[:1], indices[1:7], indices):
+            np.testing.assert_array_equal(array[piece], rows.take(piece))
+            rows.advise(piece)
+    del rows, sources
+    gc.collect()
+    again = open_rows(paths)
+    assert isinstance(again, shards.ShardRows)
+    assert again._arena is not None
+
+
+def test_take_of_bounded_shards_maps_no_more_than_that_at_any_time(
+    paths: list[Path], array: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Room is made before files are mapped, not after."""
+    monkeypatch.setattr(shards, "MAPS_MAX", 5)
+    rows = open_rows(paths)
+    assert isinstance(rows, shards.ShardRows)
+    map_data, most = npy_file.map_data, [0]
+
+    def counted(header: npy_file.NpyHeader) -> np.ndarray:
+        most.append(count_mapped(paths) + 1)
+        return map_data(header)
+
+    monkeypatch.setattr(npy_file, "map_data", counted)
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        indices = rng.integers(0, 30, 12)
+        np.testing.assert_array_equal(array[indices], rows.take(indices))
+    assert 5 == max(most)
 
 
 def test_take_in_threads_while_files_are_unmapped(
@@ -310,3 +393,28 @@ _TEN_THOUSAND = """
 def test_ten_thousand_shards_train_with_1024_descriptors(tmp_path: Path, maps_max: int) -> None:
     """A shuffled epoch over 10,000 files, with the system's usual limits."""
     assert "served True" == run_script(_TEN_THOUSAND, tmp_path, maps_max)
+
+
+_FOUR_SOURCES = """
+    import sys
+    import numpy as np
+    from keras_npy import npy_file, shards
+    # Ten files, each mapped 1,200 times: the system counts mappings, not files.
+    headers, array = [], np.arange(30).reshape(10, 3)
+    for number in range(10):
+        path = f"{sys.argv[1]}/{number}.npy"
+        np.save(path, array[number : number + 1])
+        headers.append(npy_file.read_header(path))
+    order = np.random.default_rng(0).permutation(12_000)
+    sources = [shards.ShardRows(headers * 1_200) for _ in range(4)]
+    for rows in sources:
+        for indices in np.array_split(order, 20):
+            np.testing.assert_array_equal(array[indices % 10], rows.take(indices))
+    num_maps = sum(1 for line in open("/proc/self/maps"))
+    print("served", 48_000 < num_maps < 65_530)
+"""
+
+
+def test_four_sources_of_twelve_thousand_shards_fit_in_one_process(tmp_path: Path) -> None:
+    """x and y, to train and to validate, with the system's usual limit of 65,530 mappings."""
+    assert "served True" == run_script(_FOUR_SOURCES, tmp_path)

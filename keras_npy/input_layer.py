@@ -180,12 +180,12 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
 
         Args:
             data: Of the layer's stored shape, and of the rows to train on: an `NpySequence`,
-                the path of an `.npy` file, an array, a `tf.data.Dataset`, or an iterable of
-                batches, of which `(x, y)` counts as `x`.
+                the path of an `.npy` file, a pattern or list of paths, an array, a
+                `tf.data.Dataset`, or an iterable of batches, of which `(x, y)` counts as `x`.
 
         Raises:
             NpyFileError: If a file cannot be streamed.
-            TypeError: If the data is nothing of the kind, or has several inputs.
+            TypeError: If the data is nothing of the kind, is a tuple, or has several inputs.
             ValueError: If the data is empty, endless, not finite, or does not fit the layer.
 
         Example:

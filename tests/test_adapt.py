@@ -45,6 +45,14 @@ SOURCES: dict[str, Callable[[Path], Any]] = {
     "text-path": lambda folder: str(save(folder / "x.npy", VALUES)),
     "big-endian-file": lambda folder: save(folder / "x.npy", VALUES.astype(">i4")),
     "fortran-file": lambda folder: save(folder / "x.npy", np.asfortranarray(VALUES)),
+    "list-of-paths": lambda folder: [
+        save(folder / "b.npy", VALUES[:30]),
+        str(save(folder / "a.npy", VALUES[30:])),
+    ],
+    "list-of-one-path": lambda folder: [str(save(folder / "x.npy", VALUES))],
+    "pattern": lambda folder: (
+        [save(folder / f"{i}.npy", VALUES[i::2]) for i in (0, 1)] and str(folder / "*.npy")
+    ),
     "array": lambda folder: VALUES,
     "tensor": lambda folder: keras.ops.convert_to_tensor(VALUES),
     "sequence": lambda folder: NpySequence(VALUES, np.zeros(37), batch_size=8, shuffle=True),
@@ -187,6 +195,17 @@ def test_adapt_shows_progress_of_long_files_in_a_terminal(
         pytest.param({}, 5, TypeError, r"adapt takes.*Received: int", id="number"),
         pytest.param({}, {"a": VALUES}, TypeError, r"adapt takes.*Received: dict", id="dict"),
         pytest.param({}, [], ValueError, r"at least one row", id="no-batches"),
+        pytest.param(
+            {},
+            (VALUES, VALUES[..., 0]),
+            TypeError,
+            r"one input, and a tuple means x and y.*a tuple of 2 items.*Pass x alone",
+            id="tuple-of-x-and-y",
+        ),
+        pytest.param({}, ("a.npy", "b.npy"), TypeError, r"tuple.*list.*paths", id="tuple-of-paths"),
+        pytest.param(
+            {}, ["a.npy", VALUES], TypeError, r"source must be.*list", id="path-and-array"
+        ),
         pytest.param({}, [1.0, 2.0], TypeError, r"must be an array.*float.*np\.asarray", id="list"),
         pytest.param({}, [{"a": VALUES}], TypeError, r"must be an array.*dict", id="dict-batches"),
         pytest.param({}, [np.float32(3)], TypeError, r"axis 0 counting.*\(\)", id="unbatched"),

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from keras_npy.batches import Batches
+from keras_npy.checks import check_real
 from keras_npy.order import Order
 from keras_npy.rows import Array, Rows
 from keras_npy.sequence import NpySequence
@@ -36,7 +37,7 @@ def iterate_blocks(data: Any) -> Generator[Array, None, None]:
 
     Raises:
         NpyFileError: If a file cannot be streamed.
-        TypeError: If the data is nothing of the kind, is a tuple, or has several inputs.
+        TypeError: If the data is nothing of the kind, is complex or a tuple, or has several inputs.
         ValueError: If the data is endless.
     """
     if isinstance(data, NpySequence):
@@ -73,6 +74,7 @@ def _in_file_order(rows: Rows) -> Batches:
 def _row_blocks(batches: Batches) -> Generator[Array, None, None]:
     """The rows of an unshuffled pass, in blocks of a size of their own."""
     (rows,) = batches.rows
+    check_real(rows.name, rows.dtype, rows.shape)
     num_block_rows = max(1, min(BLOCK_ROWS_MAX, BLOCK_BYTES_MAX // max(rows.row_bytes, 1)))
     order = dataclasses.replace(batches.order, batch_size=num_block_rows, drop_remainder=False)
     block = np.empty((min(num_block_rows, order.num_samples), *rows.row_shape), rows.dtype)

@@ -238,6 +238,27 @@ def test_adapt_wrong_data_is_refused(
     assert layer.mean is None
 
 
+COMPLEX = VALUES.astype("complex64") * (1 + 2j)
+
+
+@pytest.mark.parametrize("kind", ["path", "list-of-paths", "array", "tensor", "sequence"])
+def test_adapt_complex_data_is_refused(kind: str, tmp_path: Path) -> None:
+    """By name, before the imaginary part is lost."""
+    path = save(tmp_path / "x.npy", COMPLEX)
+    data: Any = {
+        "path": path,
+        "list-of-paths": [path, path],
+        "array": COMPLEX,
+        "tensor": keras.ops.convert_to_tensor(COMPLEX),
+        "sequence": NpySequence(path),
+    }[kind]
+    named = "array" if kind in ("array", "tensor") else r"x\.npy"
+    layer = NpyInputLayer()
+    with pytest.raises(TypeError, match=rf"real values.*Received: .*{named}.* of complex64.*stack"):
+        layer.adapt(data)
+    assert layer.mean is None
+
+
 def test_adapt_endless_tf_dataset_is_refused() -> None:
     """It would never return."""
     with pytest.raises(ValueError, match=r"up to its end.*repeats for ever.*take\(1000\)"):

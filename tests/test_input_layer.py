@@ -297,3 +297,27 @@ def test_layer_sample_that_does_not_fit_is_refused(
         layer(np.zeros(shape, "uint8"))
     with pytest.raises(ValueError, match=message):
         layer(keras.KerasTensor((None, *shape[1:]), "uint8"))
+
+
+@pytest.mark.parametrize("kind", ["array", "tensor", "symbol", "time-distributed"])
+def test_layer_complex_inputs_are_refused(kind: str) -> None:
+    """Keras would drop the imaginary part, with a warning of a backend's at most."""
+    values = np.full((2, 3, 4), 1 + 2j, "complex64")
+    layer: Any = NpyInputLayer()
+    inputs: Any = values
+    if kind == "symbol":
+        inputs = keras.KerasTensor((None, 3, 4), "complex64")
+    elif kind != "array":
+        inputs = keras.ops.convert_to_tensor(values)
+    if kind == "time-distributed":
+        layer = keras.layers.TimeDistributed(layer)
+    with pytest.raises(TypeError, match=r"real values.*Received: inputs of .*complex64.*np\.stack"):
+        layer(inputs)
+
+
+def test_layer_complex_inputs_are_refused_in_dataset_map() -> None:
+    """Where TensorFlow computes, whatever Keras runs on."""
+    tf = pytest.importorskip("tensorflow", reason="tf.data is TensorFlow's")
+    dataset = tf.data.Dataset.from_tensors(np.ones((2, 3), "complex64"))
+    with pytest.raises(TypeError, match=r"real values.*Received: inputs of .*complex64"):
+        dataset.map(NpyInputLayer())

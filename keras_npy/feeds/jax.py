@@ -6,6 +6,7 @@ its batch until then. A feed that is faster than the model would fill memory wit
 
 import gc
 import time
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,7 +26,14 @@ POLL_S = 0.0005
 
 
 def iterate(batches: Batches, pool: BufferPool) -> Iterator[tuple[Any, ...]]:
-    """As `numpy_feed.iterate`, with memory of `pool`."""
+    """As `numpy_feed.iterate`, with memory of `pool`.
+
+    Dtypes are left as they are stored: JAX itself makes of them what it makes of Keras's arrays
+    (Keras 3.15), which without jax_enable_x64 is 32 bits of every 64.
+    """
+    for rows in batches.rows:
+        if rows.dtype.name == "uint64":
+            _warn_of_uint64(rows.name)
     gather = numpy_feed.gather_into(pool)
     batch_bytes = batches.order.batch_size * sum(rows.row_bytes for rows in batches.rows)
     if batch_bytes < HELD_BACK_BATCH_BYTES:
@@ -46,3 +54,20 @@ def iterate(batches: Batches, pool: BufferPool) -> Iterator[tuple[Any, ...]]:
         return gather(rows, indices)
 
     return numpy_feed.iterate(batches, gather_when_free)
+
+
+_SAID: set[str] = set()
+
+
+def _warn_of_uint64(name: str) -> None:
+    """Say once that values wrap. int64 does too, but holds labels, which everyone has."""
+    import jax
+
+    if "uint64" not in _SAID and not jax.config.jax_enable_x64:
+        _SAID.add("uint64")
+        warnings.warn(
+            "JAX holds 64-bit integers in 32 bits, as it does those of arrays: larger values "
+            f"wrap. Received: {name} of dtype uint64. Call "
+            'jax.config.update("jax_enable_x64", True) first, or save the array as uint32.',
+            stacklevel=4,
+        )

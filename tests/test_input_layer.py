@@ -156,6 +156,28 @@ def test_layer_layout_moves_values_where_numpy_does(
     assert "float32" == symbolic.dtype
 
 
+@pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])
+@pytest.mark.parametrize("stored_format", ["no_channels", "channels_first", "channels_last"])
+@pytest.mark.parametrize("spatial", [(5,), (4, 5), (3, 4, 5)], ids=["1-d", "2-d", "3-d"])
+def test_layer_layout_of_signals_images_and_volumes(
+    spatial: tuple[int, ...], stored_format: Any, data_format: Any
+) -> None:
+    """Two samples of two channels, or of none: each value is that of its channel and place."""
+    num_channels = 1 if stored_format == "no_channels" else 2
+    # As (N, C, *spatial), which every stored and every wanted format is made from.
+    values = np.arange(2 * num_channels * np.prod(spatial)).reshape(2, num_channels, *spatial)
+    last = np.stack([values[:, channel] for channel in range(num_channels)], axis=-1)
+    stored = {"no_channels": values[:, 0], "channels_first": values, "channels_last": last}
+    expected = {"channels_first": values, "channels_last": last}[data_format]
+    layer = NpyInputLayer(scale=1, stored_format=stored_format, data_format=data_format)
+    inputs = stored[stored_format].astype("uint8")
+    output = keras.ops.convert_to_numpy(layer(inputs))
+    np.testing.assert_array_equal(expected.astype("float32"), output)
+    symbolic = layer(keras.KerasTensor((None, *inputs.shape[1:]), "uint8"))
+    assert (None, *expected.shape[1:]) == symbolic.shape
+    assert expected.shape == layer.compute_output_shape(inputs.shape)
+
+
 @pytest.mark.parametrize("setting", ["channels_first", "channels_last"])
 def test_layer_data_format_is_keras_setting_when_it_was_made(setting: str) -> None:
     """The setting is read once and saved: a loaded layer does what the saved one did."""

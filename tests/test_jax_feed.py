@@ -1,5 +1,9 @@
 """The JAX feed: held back while steps wait to be run, and never stuck."""
 
+import collections
+import queue
+import threading
+import time
 import warnings
 from typing import Any
 
@@ -36,6 +40,49 @@ def test_iterate_steps_that_wait_keep_few_batches() -> None:
         state = slow_step(state, x)
         most = max(most, pool.num_lent)
     assert jax_feed.IN_USE_BATCHES_MAX >= most
+
+
+def test_iterate_steps_longer_than_patience_keep_few_batches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A device that queues 32 steps: what is lent before the first comes back is taken back."""
+    monkeypatch.setattr(jax_feed, "PATIENCE_S", 0.02)
+    steps: queue.Queue[Any] = queue.Queue(32)
+
+    def run_steps() -> None:
+        while steps.get() is not None:
+            time.sleep(0.05)
+
+    device = threading.Thread(target=run_steps)
+    device.start()
+    batches = NpySequence(numbered(560), batch_size=8).batches(shuffle=False)
+    pool = numpy_feed.make_pool(batches)
+    lent = []
+    for batch in jax_feed.iterate(batches, pool):
+        steps.put(batch)
+        del batch
+        lent.append(pool.num_lent)
+    steps.put(None)
+    device.join()
+    assert 4 * jax_feed.IN_USE_BATCHES_MAX >= max(lent)
+    assert jax_feed.IN_USE_BATCHES_MAX >= max(lent[-20:])
+
+
+def test_iterate_window_of_kept_batches_is_waited_for_a_few_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who always keeps the last 20 does not wait for each of the others."""
+    waits = []
+    sleep = time.sleep
+    monkeypatch.setattr(jax_feed, "PATIENCE_S", 0.02)
+    monkeypatch.setattr(jax_feed.time, "sleep", lambda s: (waits.append(s), sleep(s)))
+    batches = NpySequence(numbered(2400), batch_size=8).batches(shuffle=False)
+    pool = numpy_feed.make_pool(batches)
+    kept: Any = collections.deque(maxlen=20)
+    for (x,) in jax_feed.iterate(batches, pool):
+        kept.append(x)
+    np.testing.assert_array_equal(np.arange(2240, 2400), np.concatenate(kept)[:, -1])
+    assert len(waits) < 300 + 0.5 / jax_feed.POLL_S
 
 
 def test_iterate_batches_that_are_kept_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

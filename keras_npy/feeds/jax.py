@@ -20,8 +20,10 @@ from keras_npy.rows import Rows
 IN_USE_BATCHES_MAX = 6
 # Of smaller batches, JAX's 32 are no matter.
 HELD_BACK_BATCH_BYTES = 256 << 10
-# No longer than this is waited for a batch, which may be kept for good.
-PATIENCE_S = 0.25
+# Batches may be kept for good, and a step may take seconds. They are taken to be kept when nothing
+# came back for this long, which doubles each time, and for so many times the longest that it took.
+PATIENCE_S = 0.5
+PATIENCE_STEPS = 4
 POLL_S = 0.0005
 
 
@@ -38,19 +40,26 @@ def iterate(batches: Batches, pool: BufferPool) -> Iterator[tuple[Any, ...]]:
     batch_bytes = batches.order.batch_size * sum(rows.row_bytes for rows in batches.rows)
     if batch_bytes < HELD_BACK_BATCH_BYTES:
         return numpy_feed.iterate(batches, gather)
-    in_use_max = IN_USE_BATCHES_MAX * len(batches.rows)
+    in_use_least = in_use_max = IN_USE_BATCHES_MAX * len(batches.rows)
+    patience_s = PATIENCE_S
 
     def gather_when_free(rows: Rows, indices: Indices) -> Any:
-        nonlocal in_use_max
-        deadline = time.monotonic() + PATIENCE_S
-        while pool.num_lent >= in_use_max:
-            if time.monotonic() >= deadline:
-                # They are kept, or the steps are long ones: a few waits, not one for each.
-                in_use_max *= 2
-                break
+        nonlocal in_use_max, patience_s
+        num_lent, since_s = pool.num_lent, time.monotonic()
+        while num_lent >= in_use_max:
             # JAX lets go of what its steps have used when Python collects garbage (jax 0.10).
             gc.collect(0)
             time.sleep(POLL_S)
+            waited_s = time.monotonic() - since_s
+            if pool.num_lent < num_lent:
+                # They do come back: what was lent in impatience is not lent again.
+                num_lent, since_s = pool.num_lent, time.monotonic()
+                patience_s = max(patience_s, PATIENCE_STEPS * waited_s)
+                in_use_max = max(in_use_least, num_lent)
+            elif waited_s >= patience_s:
+                # They are kept: a few waits, not one for each.
+                in_use_max *= 2
+                patience_s *= 2
         return gather(rows, indices)
 
     return numpy_feed.iterate(batches, gather_when_free)

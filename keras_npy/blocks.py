@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from keras_npy.batches import Batches
+from keras_npy.checks import check_real
 from keras_npy.order import Order
 from keras_npy.rows import Array, Rows
 from keras_npy.sequence import NpySequence
@@ -30,18 +31,25 @@ def iterate_blocks(data: Any) -> Generator[Array, None, None]:
     A block is only valid until the next one is asked for, which may overwrite it.
 
     Args:
-        data: An `NpySequence` of one input, the path of an `.npy` file, an array or tensor, a
-            `tf.data.Dataset`, a `keras.utils.PyDataset`, or an iterable of batches. Of a batch
-            `(x, y)` or `(x, y, sample_weight)`, `x` is taken.
+        data: An `NpySequence` of one input, the path of an `.npy` file, a pattern or list of
+            paths, an array or tensor, a `tf.data.Dataset`, a `keras.utils.PyDataset`, or an
+            iterable of batches. Of a batch `(x, y)` or `(x, y, sample_weight)`, `x` is taken.
 
     Raises:
         NpyFileError: If a file cannot be streamed.
-        TypeError: If the data is nothing of the kind, or has several inputs.
+        TypeError: If the data is nothing of the kind, is complex or a tuple, or has several inputs.
         ValueError: If the data is endless.
     """
     if isinstance(data, NpySequence):
         return _sequence_blocks(data)
-    if isinstance(data, str | os.PathLike | np.ndarray | Rows):
+    if isinstance(data, tuple):
+        # Iterated, y would count as a second batch, and change the statistics without a word.
+        raise TypeError(
+            "adapt takes the values of one input, and a tuple means x and y, or several inputs. "
+            f"Received: a tuple of {len(data)} items. "
+            "Pass x alone, or a list of batches or of paths."
+        )
+    if isinstance(data, str | os.PathLike | np.ndarray | Rows) or _is_list_of_paths(data):
         return _row_blocks(_in_file_order(open_rows(data)))
     if keras.ops.is_tensor(data):
         return _row_blocks(_in_file_order(open_rows(keras.ops.convert_to_numpy(data))))
@@ -66,6 +74,7 @@ def _in_file_order(rows: Rows) -> Batches:
 def _row_blocks(batches: Batches) -> Generator[Array, None, None]:
     """The rows of an unshuffled pass, in blocks of a size of their own."""
     (rows,) = batches.rows
+    check_real(rows.name, rows.dtype, rows.shape)
     num_block_rows = max(1, min(BLOCK_ROWS_MAX, BLOCK_BYTES_MAX // max(rows.row_bytes, 1)))
     order = dataclasses.replace(batches.order, batch_size=num_block_rows, drop_remainder=False)
     block = np.empty((min(num_block_rows, order.num_samples), *rows.row_shape), rows.dtype)
@@ -93,6 +102,11 @@ def _with_progress(blocks: Iterator[Array], num_bytes: int) -> Iterator[Array]:
             progress.advance(task, block.nbytes)
 
 
+def _is_list_of_paths(data: Any) -> bool:
+    """Whether `open_rows` reads a list as shards, where others are lists of batches."""
+    return isinstance(data, list) and any(isinstance(path, str | os.PathLike) for path in data)
+
+
 def _finite_batches(data: Any) -> Iterable[Any]:
     if isinstance(data, keras.utils.PyDataset):
         if data.num_batches is None:
@@ -107,7 +121,7 @@ def _finite_batches(data: Any) -> Iterable[Any]:
     if isinstance(data, Iterable) and not isinstance(data, dict | bytes):
         return data
     raise TypeError(
-        "adapt takes an NpySequence, the path of an .npy file, an array, a dataset, or an "
+        "adapt takes an NpySequence, a path or list of paths, an array, a dataset, or an "
         f"iterable of batches. Received: {type(data).__name__}. Pass one of these."
     )
 

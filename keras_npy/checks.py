@@ -1,6 +1,19 @@
 """Checks of arguments that more than one file makes."""
 
+from typing import Any
+
 import numpy as np
+
+
+def check_real(name: str, dtype: Any, shape: Any) -> None:
+    """Raise for a complex dtype, of NumPy or any backend: its imaginary part would be lost."""
+    # "complex64", "torch.complex64", "<dtype: 'complex64'>".
+    if "complex" in str(dtype):
+        raise TypeError(
+            "NpyInputLayer takes real values: of complex ones it would drop the imaginary part. "
+            f"Received: {name} of {dtype} {shape}. Store the parts as channels, with "
+            "np.stack([x.real, x.imag], axis=-1)."
+        )
 
 
 def check_integer(name: str, value: object, *, at_least: int) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_npy import statistics
 from keras_npy.blocks import iterate_blocks
+from keras_npy.checks import check_real
 from keras_npy.formats import DataFormat, Shape, StoredFormat, make_layout
 from keras_npy.inputs import input_specs
 from keras_npy.pipelines import NUMPY_OPS, pipeline_ops
@@ -56,7 +57,7 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
         pipeline a NumPy array, in `Dataset.map` a TensorFlow tensor, on every backend.
 
     Raises:
-        TypeError: If a number is none.
+        TypeError: If a number is none, or the inputs are complex.
         ValueError: If an argument has a wrong value, or a sample does not fit `sample_shape`,
             `stored_format` or the numbers along `axis`.
 
@@ -107,7 +108,7 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
             -1.00003. For floats and `bool` it is 1: what floats range over is not guessed.
 
         Raises:
-            TypeError: If the source has several inputs.
+            TypeError: If the source has several inputs, or is complex.
             ValueError: If `scale` is given too.
 
         Example:
@@ -127,6 +128,7 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
                 "for_data needs a source of one input, since a layer has one. "
                 f"Received: {len(spec)} inputs. Pass the path or array of the layer's own input."
             )
+        check_real("a source", spec.dtype, spec.shape)
         return cls(scale=natural_scale(np.dtype(spec.dtype)), **kwargs)
 
     @property
@@ -180,12 +182,13 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
 
         Args:
             data: Of the layer's stored shape, and of the rows to train on: an `NpySequence`,
-                the path of an `.npy` file, an array, a `tf.data.Dataset`, or an iterable of
-                batches, of which `(x, y)` counts as `x`.
+                the path of an `.npy` file, a pattern or list of paths, an array, a
+                `tf.data.Dataset`, or an iterable of batches, of which `(x, y)` counts as `x`.
 
         Raises:
             NpyFileError: If a file cannot be streamed.
-            TypeError: If the data is nothing of the kind, or has several inputs.
+            TypeError: If the data is nothing of the kind, is complex or a tuple, or has several
+                inputs.
             ValueError: If the data is empty, endless, not finite, or does not fit the layer.
 
         Example:
@@ -205,6 +208,8 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         inputs = args[0] if args else kwargs.get("inputs")
+        # Before Keras makes a real tensor of it (Keras 3.15 with torch and JAX).
+        _check_inputs(inputs)
         ops = pipeline_ops(inputs)
         if ops is not None:
             return self._computed(inputs, ops)
@@ -243,6 +248,8 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
             self._scaling = make_scaling(**{**config, **numbers})
 
     def _computed(self, inputs: Any, ops: Any) -> Any:
+        # Again: TimeDistributed calls `call` (Keras 3.15).
+        _check_inputs(inputs)
         # Moved while the values are still as small as they are stored.
         values = self._layout.apply(inputs, ops)
         numbers = self._scaling.coefficients(tuple(values.shape))
@@ -262,3 +269,7 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
                 "Pass axis=1 for the channels, axis=None for one number over all values, or "
                 "the last axis counted from the front."
             )
+
+
+def _check_inputs(inputs: Any) -> None:
+    check_real("inputs", getattr(inputs, "dtype", None), getattr(inputs, "shape", None))

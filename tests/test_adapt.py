@@ -45,6 +45,14 @@ SOURCES: dict[str, Callable[[Path], Any]] = {
     "text-path": lambda folder: str(save(folder / "x.npy", VALUES)),
     "big-endian-file": lambda folder: save(folder / "x.npy", VALUES.astype(">i4")),
     "fortran-file": lambda folder: save(folder / "x.npy", np.asfortranarray(VALUES)),
+    "list-of-paths": lambda folder: [
+        save(folder / "b.npy", VALUES[:30]),
+        str(save(folder / "a.npy", VALUES[30:])),
+    ],
+    "list-of-one-path": lambda folder: [str(save(folder / "x.npy", VALUES))],
+    "pattern": lambda folder: (
+        [save(folder / f"{i}.npy", VALUES[i::2]) for i in (0, 1)] and str(folder / "*.npy")
+    ),
     "array": lambda folder: VALUES,
     "tensor": lambda folder: keras.ops.convert_to_tensor(VALUES),
     "sequence": lambda folder: NpySequence(VALUES, np.zeros(37), batch_size=8, shuffle=True),
@@ -187,6 +195,17 @@ def test_adapt_shows_progress_of_long_files_in_a_terminal(
         pytest.param({}, 5, TypeError, r"adapt takes.*Received: int", id="number"),
         pytest.param({}, {"a": VALUES}, TypeError, r"adapt takes.*Received: dict", id="dict"),
         pytest.param({}, [], ValueError, r"at least one row", id="no-batches"),
+        pytest.param(
+            {},
+            (VALUES, VALUES[..., 0]),
+            TypeError,
+            r"one input, and a tuple means x and y.*a tuple of 2 items.*Pass x alone",
+            id="tuple-of-x-and-y",
+        ),
+        pytest.param({}, ("a.npy", "b.npy"), TypeError, r"tuple.*list.*paths", id="tuple-of-paths"),
+        pytest.param(
+            {}, ["a.npy", VALUES], TypeError, r"source must be.*list", id="path-and-array"
+        ),
         pytest.param({}, [1.0, 2.0], TypeError, r"must be an array.*float.*np\.asarray", id="list"),
         pytest.param({}, [{"a": VALUES}], TypeError, r"must be an array.*dict", id="dict-batches"),
         pytest.param({}, [np.float32(3)], TypeError, r"axis 0 counting.*\(\)", id="unbatched"),
@@ -215,6 +234,27 @@ def test_adapt_wrong_data_is_refused(
     """And the layer keeps what it had."""
     layer = NpyInputLayer(**arguments)
     with pytest.raises(error, match=message):
+        layer.adapt(data)
+    assert layer.mean is None
+
+
+COMPLEX = VALUES.astype("complex64") * (1 + 2j)
+
+
+@pytest.mark.parametrize("kind", ["path", "list-of-paths", "array", "tensor", "sequence"])
+def test_adapt_complex_data_is_refused(kind: str, tmp_path: Path) -> None:
+    """By name, before the imaginary part is lost."""
+    path = save(tmp_path / "x.npy", COMPLEX)
+    data: Any = {
+        "path": path,
+        "list-of-paths": [path, path],
+        "array": COMPLEX,
+        "tensor": keras.ops.convert_to_tensor(COMPLEX),
+        "sequence": NpySequence(path),
+    }[kind]
+    named = "array" if kind in ("array", "tensor") else r"x\.npy"
+    layer = NpyInputLayer()
+    with pytest.raises(TypeError, match=rf"real values.*Received: .*{named}.* of complex64.*stack"):
         layer.adapt(data)
     assert layer.mean is None
 

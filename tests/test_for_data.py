@@ -56,3 +56,14 @@ def test_for_data_of_several_inputs_is_refused() -> None:
     """A layer has one."""
     with pytest.raises(TypeError, match=r"one input.*2 inputs.*own input"):
         NpyInputLayer.for_data(NpySequence({"a": VALUES, "b": VALUES}))
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+def test_for_data_of_complex_values_is_refused(dtype: str, tmp_path: Path) -> None:
+    """Of a path, an array and a sequence: the layer would lose the imaginary part."""
+    array = VALUES.astype(dtype)
+    path = tmp_path / "x.npy"
+    np.save(path, array)
+    for source in (path, array, NpySequence(path)):
+        with pytest.raises(TypeError, match=rf"real values.*Received: .*{dtype} .*x\.real"):
+            NpyInputLayer.for_data(source)

@@ -156,6 +156,28 @@ def test_layer_layout_moves_values_where_numpy_does(
     assert "float32" == symbolic.dtype
 
 
+@pytest.mark.parametrize("data_format", ["channels_first", "channels_last"])
+@pytest.mark.parametrize("stored_format", ["no_channels", "channels_first", "channels_last"])
+@pytest.mark.parametrize("spatial", [(5,), (4, 5), (3, 4, 5)], ids=["1-d", "2-d", "3-d"])
+def test_layer_layout_of_signals_images_and_volumes(
+    spatial: tuple[int, ...], stored_format: Any, data_format: Any
+) -> None:
+    """Two samples of two channels, or of none: each value is that of its channel and place."""
+    num_channels = 1 if stored_format == "no_channels" else 2
+    # As (N, C, *spatial), which every stored and every wanted format is made from.
+    values = np.arange(2 * num_channels * np.prod(spatial)).reshape(2, num_channels, *spatial)
+    last = np.stack([values[:, channel] for channel in range(num_channels)], axis=-1)
+    stored = {"no_channels": values[:, 0], "channels_first": values, "channels_last": last}
+    expected = {"channels_first": values, "channels_last": last}[data_format]
+    layer = NpyInputLayer(scale=1, stored_format=stored_format, data_format=data_format)
+    inputs = stored[stored_format].astype("uint8")
+    output = keras.ops.convert_to_numpy(layer(inputs))
+    np.testing.assert_array_equal(expected.astype("float32"), output)
+    symbolic = layer(keras.KerasTensor((None, *inputs.shape[1:]), "uint8"))
+    assert (None, *expected.shape[1:]) == symbolic.shape
+    assert expected.shape == layer.compute_output_shape(inputs.shape)
+
+
 @pytest.mark.parametrize("setting", ["channels_first", "channels_last"])
 def test_layer_data_format_is_keras_setting_when_it_was_made(setting: str) -> None:
     """The setting is read once and saved: a loaded layer does what the saved one did."""
@@ -297,3 +319,27 @@ def test_layer_sample_that_does_not_fit_is_refused(
         layer(np.zeros(shape, "uint8"))
     with pytest.raises(ValueError, match=message):
         layer(keras.KerasTensor((None, *shape[1:]), "uint8"))
+
+
+@pytest.mark.parametrize("kind", ["array", "tensor", "symbol", "time-distributed"])
+def test_layer_complex_inputs_are_refused(kind: str) -> None:
+    """Keras would drop the imaginary part, with a warning of a backend's at most."""
+    values = np.full((2, 3, 4), 1 + 2j, "complex64")
+    layer: Any = NpyInputLayer()
+    inputs: Any = values
+    if kind == "symbol":
+        inputs = keras.KerasTensor((None, 3, 4), "complex64")
+    elif kind != "array":
+        inputs = keras.ops.convert_to_tensor(values)
+    if kind == "time-distributed":
+        layer = keras.layers.TimeDistributed(layer)
+    with pytest.raises(TypeError, match=r"real values.*Received: inputs of .*complex64.*np\.stack"):
+        layer(inputs)
+
+
+def test_layer_complex_inputs_are_refused_in_dataset_map() -> None:
+    """Where TensorFlow computes, whatever Keras runs on."""
+    tf = pytest.importorskip("tensorflow", reason="tf.data is TensorFlow's")
+    dataset = tf.data.Dataset.from_tensors(np.ones((2, 3), "complex64"))
+    with pytest.raises(TypeError, match=r"real values.*Received: inputs of .*complex64"):
+        dataset.map(NpyInputLayer())

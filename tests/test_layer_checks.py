@@ -286,20 +286,34 @@ def test_steps_per_execution_predict_and_train_the_same() -> None:
     np.testing.assert_allclose(*results, rtol=1e-6)
 
 
-def test_pipeline_before_augmentation() -> None:
-    """In keras.layers.Pipeline, eager and in Dataset.map, the augmentation sees floats."""
-    tf = pytest.importorskip("tensorflow", reason="tf.data is TensorFlow's")
-    values = np.arange(2 * 4 * 4).reshape(2, 4, 4).astype("uint8")
-    pipeline = keras.layers.Pipeline(
-        [
-            NpyInputLayer(stored_format="no_channels", data_format="channels_last"),
-            keras.layers.RandomFlip("horizontal", seed=0, data_format="channels_last"),
-        ]
-    )
-    expected = values[..., None] / 255
-    np.testing.assert_allclose(expected, to_numpy(pipeline(values, training=False)), rtol=2e-7)
-    dataset = tf.data.Dataset.from_tensors(values).map(lambda x: pipeline(x, training=False))
-    np.testing.assert_allclose(expected, next(iter(dataset)).numpy(), rtol=2e-7)
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("is_mapped", [False, True], ids=["eager", "dataset-map"])
+def test_pipeline_before_augmentation(training: bool, is_mapped: bool) -> None:
+    """In keras.layers.Pipeline the augmentation sees what it sees behind the layer alone."""
+    values = np.arange(16 * 4 * 4).reshape(16, 4, 4).astype("uint8")
+
+    def run(*parts: Any) -> np.ndarray:
+        def chain(x: Any) -> Any:
+            for part in parts:
+                x = part(x) if isinstance(part, NpyInputLayer) else part(x, training=training)
+            return x
+
+        if not is_mapped:
+            return to_numpy(chain(values))
+        tf = pytest.importorskip("tensorflow", reason="tf.data is TensorFlow's")
+        return next(iter(tf.data.Dataset.from_tensors(values).map(chain))).numpy()
+
+    def flip() -> Any:
+        return keras.layers.RandomFlip("horizontal", seed=3, data_format="channels_last")
+
+    layer = NpyInputLayer(stored_format="no_channels", data_format="channels_last")
+    output = run(keras.layers.Pipeline([layer, flip()]))
+    np.testing.assert_array_equal(run(layer, flip()), output)
+    as_stored = values[..., None] / 255
+    is_flipped = ~np.isclose(as_stored, output, rtol=2e-7, atol=0).all(axis=(1, 2, 3))
+    assert training == is_flipped.any()
+    assert not is_flipped.all()
+    np.testing.assert_allclose(as_stored[is_flipped][:, :, ::-1], output[is_flipped], rtol=2e-7)
 
 
 def test_mirrored_strategy_trains_as_one_device_does() -> None:

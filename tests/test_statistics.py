@@ -65,6 +65,21 @@ def test_stream_float32_near_1e4_is_right_where_naive_sums_are_not() -> None:
     assert abs(naive_variance - variance) > 0.1 * variance
 
 
+def test_stream_1e8_rows_near_1e4_keep_their_statistics() -> None:
+    """One block of known moments 100 times over: the sums grow, the statistics must not."""
+    noise = np.random.default_rng(0).normal(0, 0.01, (1_000_000, 1))
+    block = (1e4 + noise).astype("float32")
+    # Each is moved by a step that float32 holds exactly near 1e4, so that blocks differ.
+    steps = (np.arange(100) - 49.5) / 512
+    moments = stream((block + np.float32(step) for step in steps), lambda ndim: (1,))
+    assert 100_000_000 == moments.count
+    exact = block[:, 0].astype(np.float64)
+    mean = math.fsum(exact) / len(exact)
+    variance = math.fsum((exact - mean) ** 2) / len(exact) + np.mean(steps**2)
+    np.testing.assert_allclose(mean, moments.mean[0], rtol=1e-15)
+    np.testing.assert_allclose(variance, moments.variance[0], rtol=1e-10)
+
+
 def test_merge_is_exact_for_numbers_that_float64_holds() -> None:
     """Against fractions: the formula itself, with no rounding in it."""
     one, other = np.array([1.0, 2, 3, 6]), np.array([8.0, 8, 8, 16, 20, 12, 4, 4, 4, 4, 4, 4])

@@ -136,6 +136,42 @@ def make_sparse_rows(num_rows: int, row_shape: tuple[int, ...]) -> RowFiles:
     return files
 
 
+def make_shards(files: RowFiles, num_shards: int) -> tuple[str, str]:
+    """The same rows and labels cut into as many files: the pattern of each, in file order."""
+    cuts = [files.num_rows * shard // num_shards for shard in range(num_shards + 1)]
+    arrays = {name: np.load(getattr(files, name), mmap_mode="r") for name in ("x", "y")}
+    folder = _make_folder(
+        f"{files.x.stem}_{num_shards}_shards",
+        (
+            (f"{name}-{shard}.npy", array[cuts[shard] : cuts[shard + 1]])
+            for name, array in arrays.items()
+            for shard in range(num_shards)
+        ),
+    )
+    return f"{folder}/x-*.npy", f"{folder}/y-*.npy"
+
+
+def make_samples(files: RowFiles) -> list[Path]:
+    """The same rows, each in a file of its own; the paths in file order."""
+    x = np.load(files.x, mmap_mode="r")
+    folder = _make_folder(
+        f"{files.x.stem}_samples", ((f"{row}.npy", x[row]) for row in range(len(x)))
+    )
+    return [folder / f"{row}.npy" for row in range(len(x))]
+
+
+def _make_folder(name: str, arrays: Iterable[tuple[str, np.ndarray]]) -> Path:
+    folder = CACHE / name
+    if not folder.exists():
+        # As for files: no half folder may stay under the name.
+        unfinished = CACHE / f"{name}.{os.getpid()}"
+        unfinished.mkdir()
+        for file_name, array in arrays:
+            np.save(unfinished / file_name, array)
+        unfinished.replace(folder)
+    return folder
+
+
 def _header(descr: str, shape: tuple[int, ...], *, is_aligned: bool = True) -> bytes:
     text = repr({"descr": descr, "fortran_order": False, "shape": shape}).encode()
     header_bytes = 10 + len(text) + 1

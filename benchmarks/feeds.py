@@ -87,15 +87,19 @@ def arrays_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
 
 
 def py_dataset_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
+    return feed_of_py_dataset(make_py_dataset(files, batch_size, shuffle), files.row_shape)
+
+
+def feed_of_py_dataset(py_dataset: Any, row_shape: tuple[int, ...]) -> Feed:
+    """What `fit` makes of a `PyDataset` of uint8 rows and int64 labels on TensorFlow."""
     import tensorflow as tf
     from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 
-    py_dataset = make_py_dataset(files, batch_size, shuffle)
     adapter = PyDatasetAdapter(py_dataset)
     # Keras finds it by reading two batches (Keras 3.15), which on a disk that reads far ahead
     # fetched two thirds of a cold file before the clock started.
     adapter._output_signature = (
-        tf.TensorSpec((None, *files.row_shape), tf.uint8),
+        tf.TensorSpec((None, *row_shape), tf.uint8),
         tf.TensorSpec((None,), tf.int64),
     )
     dataset = adapter.get_tf_dataset()
@@ -226,6 +230,11 @@ def grain_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
 
 
 def torch_feed(files: RowFiles, batch_size: int, shuffle: bool, num_workers: int = 0) -> Feed:
+    return feed_of_pairs(TensorPairs(files), batch_size, shuffle, num_workers)
+
+
+def feed_of_pairs(pairs: Any, batch_size: int, shuffle: bool, num_workers: int) -> Feed:
+    """torch's loader over a map-style dataset of its own tensors."""
     import torch
     from torch.utils.data import DataLoader
 
@@ -234,7 +243,7 @@ def torch_feed(files: RowFiles, batch_size: int, shuffle: bool, num_workers: int
     torch.set_num_threads(1)
     # Not forked: TensorFlow's threads run in this process, and a fork of them can hang.
     loader = DataLoader(
-        TensorPairs(files),
+        pairs,
         batch_size=batch_size,
         shuffle=shuffle,
         num_workers=num_workers,
@@ -318,7 +327,6 @@ def measure(
     benchmark: str, title: str, case: EpochCase, names: Iterable[str], num_rows: int, repeats: int
 ) -> None:
     """Check and time an epoch of every feed, in this process, and print them."""
-    files = common.make_rows(num_rows, case.row_shape)
     opened = {}
     for name in names:
         kind = FEEDS[name]
@@ -327,19 +335,39 @@ def measure(
         if not common.is_installed(kind.package):
             common.print_skipped(benchmark, name, f"{kind.package} is not installed")
             continue
-        feed = kind.open(num_rows, case.row_shape, case.batch_size, case.shuffle)
+        opened[name] = kind.open(num_rows, case.row_shape, case.batch_size, case.shuffle)
+    files = common.make_rows(num_rows, case.row_shape)
+    measure_feeds(benchmark, title, case, files, opened, repeats)
+
+
+def measure_feeds(
+    benchmark: str,
+    title: str,
+    case: EpochCase,
+    files: RowFiles,
+    opened: dict[str, Feed],
+    repeats: int,
+    consume: Callable[[Iterable[Any]], None] = common.consume,
+) -> dict[str, float]:
+    """Check and time an epoch of feeds that all serve the rows of `files`, and print them.
+
+    Returns:
+        The median seconds of each.
+    """
+    for name, feed in opened.items():
         check_epoch(name, feed, files, case.batch_size, case.shuffle)
-        opened[name] = functools.partial(_run_epoch, feed)
-    table = []
+    runs = {name: functools.partial(_run_epoch, feed, consume) for name, feed in opened.items()}
+    table, medians = [], {}
     num_batches = files.num_batches(case.batch_size)
-    for name, elapsed_s in common.time_in_rotation(opened, repeats).items():
+    for name, elapsed_s in common.time_in_rotation(runs, repeats).items():
+        medians[name] = statistics.median(elapsed_s)
         line = common.print_line(
             benchmark,
             case=title,
             variant=name,
             **common.spread(elapsed_s, "s"),
             **common.spread(elapsed_s, "us_per_batch", 1e6 / num_batches),
-            mb_per_s=files.x_bytes / 1e6 / statistics.median(elapsed_s),
+            mb_per_s=files.x_bytes / 1e6 / medians[name],
             num_batches=num_batches,
             repeats=len(elapsed_s),
         )
@@ -347,10 +375,11 @@ def measure(
         table.append((title, name, *us, common.number(line["mb_per_s"])))
     columns = ("case", "variant", "us/batch, median", "min", "max", "MB/s")
     common.print_table(f"{benchmark}: {title}", columns, table)
+    return medians
 
 
-def _run_epoch(feed: Feed) -> None:
-    common.consume(feed())
+def _run_epoch(feed: Feed, consume: Callable[[Iterable[Any]], None]) -> None:
+    consume(feed())
 
 
 def check_epoch(name: str, feed: Feed, files: RowFiles, batch_size: int, shuffle: bool) -> None:

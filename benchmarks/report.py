@@ -37,7 +37,7 @@ def full_markdown(results: Line) -> str:
     return "\n\n".join(parts)
 
 
-def _backends_cells(line: Line) -> tuple[str, ...]:
+def _epoch_cells(line: Line) -> tuple[str, ...]:
     speed = common.number(line["mb_per_s"])
     return line["case"], line["variant"], _spread(line, "us_per_batch"), speed
 
@@ -67,7 +67,12 @@ SECTIONS: dict[str, tuple[str, tuple[str, ...], Callable[[Line], tuple[str, ...]
     "backends": (
         "One epoch on JAX and on torch, from a warm page cache",
         ("case", "feed", "us a batch: median (least to most)", "MB/s"),
-        _backends_cells,
+        _epoch_cells,
+    ),
+    "files": (
+        "One epoch from many files, from a warm page cache",
+        ("case", "feed", "us a batch: median (least to most)", "MB/s"),
+        _epoch_cells,
     ),
     "cold": (
         "One shuffled epoch from a cold page cache",

@@ -21,6 +21,7 @@ BENCHMARKS = (
     "bench_start",
     "bench_feed",
     "bench_backends",
+    "bench_files",
     "bench_memory",
     "bench_cold",
 )

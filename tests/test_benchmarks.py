@@ -27,6 +27,12 @@ VARIANTS = {
         "FixedLengthRecordDataset",
         LIMIT,
     },
+    "files": {
+        "keras_npy, one file",
+        "keras_npy, shards",
+        "keras_npy, one file per sample",
+        "PyDataset by hand, np.load per sample",
+    },
     "memory": {KERAS_NPY, ARRAYS},
     "cold": {KERAS_NPY, PY_DATASET, "one sequential read"},
     "start": {KERAS_NPY, ARRAYS, PY_DATASET},
@@ -37,17 +43,17 @@ VARIANTS = {
         "float32 made on the host",
     },
 }
+TORCH = {"torch DataLoader", "torch DataLoader, 2 workers", "torch DataLoader, __getitems__"}
+TORCH_PER_SAMPLE = "torch DataLoader, np.load per sample"
+# What each measures besides, if a package is installed.
 PEERS = {
-    "grain": {"Grain"},
-    "torch": {
-        "torch DataLoader",
-        "torch DataLoader, 2 workers",
-        "torch DataLoader, __getitems__",
-    },
+    "feed": {"grain": {"Grain"}, "torch": TORCH},
+    "files": {"torch": {TORCH_PER_SAMPLE, f"{TORCH_PER_SAMPLE}, 2 workers"}},
 }
 # What each benchmark holds its figures against.
 TARGETS = {
     "feed": {1.0, 5.0, 0.9, 1.1, 4.0, 2.0},
+    "files": {0.8},
     "memory": {64 + 8 * 64 * 128 * 128 * 3 / 1e6},
     "cold": {2.5, 0.8},
     "start": {1.0, 64.0},
@@ -111,9 +117,8 @@ def run_all(*options, **environment):
 def test_tiny_run_names_every_variant(run):
     """A line for each variant that can run here, and a line that says so for each that cannot."""
     expected, left_out = set(VARIANTS[run.benchmark]), set()
-    if run.benchmark == "feed":
-        for package, names in PEERS.items():
-            (expected if importlib.util.find_spec(package) else left_out).update(names)
+    for package, names in PEERS.get(run.benchmark, {}).items():
+        (expected if importlib.util.find_spec(package) else left_out).update(names)
     assert {run.benchmark} == {line["benchmark"] for line in run.lines}
     assert expected == {line["variant"] for line in run.lines if "variant" in line}
     skipped = {line["skipped"]: line["reason"] for line in run.lines if "skipped" in line}

@@ -46,7 +46,11 @@ def main() -> None:
     file_mb = common.make_rows(arguments.rows, ROW_SHAPE).x_bytes / 1e6
     claims, table = [], []
     for name, kind in feeds.FEEDS.items():
-        if not kind.can_shuffle or name == feeds.LIMIT or (arguments.tiny and name not in IN_TINY):
+        if (
+            not kind.can_shuffle
+            or name in (feeds.LIMIT, feeds.FLOOR)
+            or (arguments.tiny and name not in IN_TINY)
+        ):
             continue
         if not common.is_installed(kind.package):
             common.print_skipped("memory", name, f"{kind.package} is not installed")

@@ -32,6 +32,7 @@ TORCH = "torch DataLoader"
 TORCH_WORKERS = "torch DataLoader, 2 workers"
 TORCH_GETITEMS = "torch DataLoader, __getitems__"
 LIMIT = "np.take, no framework"
+FLOOR = "tf.data alone, no rows"
 
 
 @dataclass(frozen=True)
@@ -287,6 +288,19 @@ def limit_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
     return epoch
 
 
+def floor_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
+    """As many pairs of numbers as there are batches: what tf.data costs before a row is read."""
+    import tensorflow as tf
+
+    numbers = tf.data.Dataset.range(files.num_batches(batch_size))
+    options = tf.data.Options()
+    # As keras_npy sets them.
+    options.autotune.enabled = False
+    options.experimental_optimization.apply_default_optimizations = False
+    dataset = tf.data.Dataset.zip((numbers, numbers)).with_options(options)
+    return lambda: dataset
+
+
 # One copy for all variants that want the arrays in memory, which is less than they would hold.
 @functools.lru_cache(maxsize=2)
 def _loaded(path: Path) -> np.ndarray:
@@ -305,6 +319,7 @@ FEEDS = {
     TORCH_WORKERS: FeedKind(functools.partial(torch_feed, num_workers=2), package="torch"),
     TORCH_GETITEMS: FeedKind(torch_getitems_feed, package="torch"),
     LIMIT: FeedKind(limit_feed),
+    FLOOR: FeedKind(floor_feed),
 }
 
 
@@ -355,24 +370,28 @@ def measure_feeds(
         The median seconds of each.
     """
     for name, feed in opened.items():
-        check_epoch(name, feed, files, case.batch_size, case.shuffle)
+        if name != FLOOR:
+            check_epoch(name, feed, files, case.batch_size, case.shuffle)
     runs = {name: functools.partial(_run_epoch, feed, consume) for name, feed in opened.items()}
     table, medians = [], {}
     num_batches = files.num_batches(case.batch_size)
     for name, elapsed_s in common.time_in_rotation(runs, repeats).items():
         medians[name] = statistics.median(elapsed_s)
+        speed = {}
+        if name != FLOOR:
+            speed["mb_per_s"] = files.x_bytes / 1e6 / medians[name]
         line = common.print_line(
             benchmark,
             case=title,
             variant=name,
             **common.spread(elapsed_s, "s"),
             **common.spread(elapsed_s, "us_per_batch", 1e6 / num_batches),
-            mb_per_s=files.x_bytes / 1e6 / medians[name],
+            **speed,
             num_batches=num_batches,
             repeats=len(elapsed_s),
         )
         us = [common.number(line[f"{which}_us_per_batch"]) for which in ("median", "min", "max")]
-        table.append((title, name, *us, common.number(line["mb_per_s"])))
+        table.append((title, name, *us, *map(common.number, speed.values())))
     columns = ("case", "variant", "us/batch, median", "min", "max", "MB/s")
     common.print_table(f"{benchmark}: {title}", columns, table)
     return medians

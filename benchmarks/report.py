@@ -179,7 +179,7 @@ def draw(results: Line, path: Path) -> None:
     speeds = {
         line["variant"]: line["mb_per_s"] / 1e3
         for line in variant_lines(results["lines"], "feed")
-        if line["case"] == PICTURE_CASE
+        if line["case"] == PICTURE_CASE and line["variant"] != feeds.FLOOR
     }
     limit = speeds.pop(feeds.LIMIT, 0)
     names = sorted(speeds, key=speeds.__getitem__)

@@ -26,6 +26,7 @@ VARIANTS = {
         "from_tensor_slices",
         "FixedLengthRecordDataset",
         LIMIT,
+        "tf.data alone, no rows",
     },
     "files": {
         "keras_npy, one file",

@@ -28,6 +28,7 @@ VARIANTS = {
         LIMIT,
         "tf.data alone, no rows",
     },
+    "backends": {KERAS_NPY, ARRAYS, LIMIT},
     "files": {
         "keras_npy, one file",
         "keras_npy, shards",
@@ -49,11 +50,13 @@ TORCH_PER_SAMPLE = "torch DataLoader, np.load per sample"
 # What each measures besides, if a package is installed.
 PEERS = {
     "feed": {"grain": {"Grain"}, "torch": TORCH},
+    "backends": {"grain": {"Grain"}, "torch": TORCH},
     "files": {"torch": {TORCH_PER_SAMPLE, f"{TORCH_PER_SAMPLE}, 2 workers"}},
 }
 # What each benchmark holds its figures against.
 TARGETS = {
     "feed": {1.0, 5.0, 0.9, 1.1, 4.0, 2.0},
+    "backends": {2.0, 0.8},
     "files": {0.8},
     "memory": {64 + 8 * 64 * 128 * 128 * 3 / 1e6},
     "cold": {2.5, 0.8},
@@ -93,6 +96,9 @@ class Run:
 
 @pytest.fixture(scope="module", params=VARIANTS)
 def run(request, tmp_path_factory):
+    for package in ("jax", "torch"):
+        if request.param == "backends" and importlib.util.find_spec(package) is None:
+            pytest.skip(f"bench_backends runs on JAX and torch: {package} is not installed.")
     folder = tmp_path_factory.mktemp(request.param)
     for name in ("README.md", "TOP_README.md"):
         (folder / name).write_text(MARKS)

@@ -111,8 +111,12 @@ def run(request, tmp_path_factory):
 
 
 def run_all(*options, **environment):
+    return run_python("-m", "benchmarks.run_all", *options, **environment)
+
+
+def run_python(*options, **environment):
     return subprocess.run(
-        [sys.executable, "-m", "benchmarks.run_all", *options],
+        [sys.executable, *options],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": os.fspath(ROOT), **environment},
         capture_output=True,
@@ -177,6 +181,35 @@ def test_run_all_draws_the_picture(run):
     else:
         assert not picture.exists()
         assert "matplotlib is not installed" in run.stderr
+
+
+@pytest.mark.parametrize("name", ["README.md", "benchmarks/README.md"])
+def test_published_readmes_hold_the_marks(name):
+    """One pair each, so that a run can put its table there."""
+    text = (ROOT / name).read_text()
+    assert 1 == text.count("<!-- benchmark:start -->") == text.count("<!-- benchmark:end -->")
+    assert text.index("<!-- benchmark:start -->") < text.index("<!-- benchmark:end -->")
+
+
+@pytest.mark.parametrize("without", ["README.md", "TOP_README.md"])
+def test_run_all_publish_without_marks_raises(tmp_path, without):
+    """A table that would be lost in silence is an error; the results are saved all the same."""
+    for name in ("README.md", "TOP_README.md"):
+        (tmp_path / name).write_text("no marks\n" if name == without else MARKS)
+    # Another process: the benchmarks choose the backend when they are imported.
+    program = """if True:
+        import pathlib, sys
+        from benchmarks import run_all
+        folder = run_all.HERE = pathlib.Path(sys.argv[1])
+        environment = {"machine": "none", "versions": {}, "commit": "none"}
+        results = {"is_tiny": True, "environment": environment, "lines": []}
+        run_all.publish(results, folder, folder / "TOP_README.md")
+    """
+    ended = run_python("-c", program, str(tmp_path))
+    assert 1 == ended.returncode
+    assert "must have the two marks" in ended.stderr
+    assert f"Received: {tmp_path / without}, which has no" in ended.stderr
+    assert (tmp_path / "results.json").exists()
 
 
 def test_run_all_tiny_without_out_is_refused():

@@ -10,6 +10,7 @@ import importlib.util
 import json
 import math
 import mmap
+import operator
 import os
 import platform
 import statistics
@@ -33,6 +34,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = Path(tempfile.gettempdir()) / "keras_npy_benchmarks"
 PACKAGES = ("numpy", "keras", "tensorflow", "jax", "torch", "grain")
 WRITE_BYTES = 32 << 20
+COMPARISONS = {">=": operator.ge, "<=": operator.le, "==": operator.eq}
 
 
 @dataclass(frozen=True)
@@ -394,12 +396,19 @@ def limit_claim(
     return _claim(case, figure, value, unit, "<=", target)
 
 
+def exact_claim(
+    case: str, figure: str, value: float, unit: str, target: float | None = None
+) -> dict[str, Any]:
+    """A figure that follows from the data, and what it must be."""
+    return _claim(case, figure, value, unit, "==", target)
+
+
 def _claim(
     case: str, figure: str, value: float, unit: str, relation: str, target: float | None
 ) -> dict[str, Any]:
     reached = None
     if target is not None:
-        reached = value >= target if relation == ">=" else value <= target
+        reached = COMPARISONS[relation](value, target)
     return {
         "case": case,
         "figure": figure,
@@ -418,7 +427,7 @@ def claim_cells(claim: dict[str, Any]) -> tuple[str, ...]:
     if target is None:
         return claim["case"], claim["figure"], written, "", ""
     wanted = f"{target:g}x" if unit == "x" else f"{number(target)} {unit}"
-    relation = "at least" if claim["relation"] == ">=" else "at most"
+    relation = {">=": "at least", "<=": "at most", "==": "exactly"}[claim["relation"]]
     reached = "yes" if claim["reached"] else "**no**"
     return claim["case"], claim["figure"], written, f"{relation} {wanted}", reached
 

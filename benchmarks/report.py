@@ -111,8 +111,7 @@ def _environment(results: Line) -> str:
 
 def _feed_table(lines: list[Line], *, spread: bool) -> str:
     feed_lines = {(line["case"], line["variant"]): line for line in variant_lines(lines, "feed")}
-    growth_mb = {line["variant"]: line["growth_mb"] for line in variant_lines(lines, "memory")}
-    file_mb = max((line["file_mb"] for line in variant_lines(lines, "memory")), default=0)
+    growth_mb, file_mb = _memory(lines)
     rows = []
     for name in feeds.FEEDS:
         cells = []
@@ -128,6 +127,13 @@ def _feed_table(lines: list[Line], *, spread: bool) -> str:
         rows.append(_emphasised(name, (*cells, held)))
     held = f"memory held for {file_mb:,.0f} MB"
     return _table(("feed", *bench_feed.CASES, held), rows, num_left=1)
+
+
+def _memory(lines: list[Line]) -> tuple[dict[str, float], float]:
+    """What each feed held over the epoch that all of them ran, and the size of its file, in MB."""
+    found = [line for line in variant_lines(lines, "memory") if line["case"] == PICTURE_CASE]
+    growth_mb = {line["variant"]: line["growth_mb"] for line in found}
+    return growth_mb, max((line["file_mb"] for line in found), default=0)
 
 
 def _emphasised(name: str, cells: tuple[str, ...]) -> tuple[str, ...]:
@@ -173,9 +179,7 @@ def draw(results: Line, path: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    memory_lines = variant_lines(results["lines"], "memory")
-    memory = {line["variant"]: line["growth_mb"] for line in memory_lines}
-    file_mb = max((line["file_mb"] for line in memory_lines), default=0)
+    memory, file_mb = _memory(results["lines"])
     speeds = {
         line["variant"]: line["mb_per_s"] / 1e3
         for line in variant_lines(results["lines"], "feed")

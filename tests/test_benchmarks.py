@@ -58,11 +58,11 @@ TARGETS = {
     "feed": {1.0, 5.0, 0.9, 1.1, 4.0, 2.0},
     "backends": {2.0, 0.8},
     "files": {0.8},
-    "memory": {64 + 8 * 64 * 128 * 128 * 3 / 1e6},
+    "memory": {64 + 8 * 64 * 128 * 128 * 3 / 1e6, 64 + 8 * 256 * 28 * 28 / 1e6},
     "cold": {2.5, 0.8},
-    "start": {1.0, 64.0},
+    "start": {1.0, 64.0, 2.0},
     "fit": {1.0},
-    "layer": set(),
+    "layer": {1.0, 4.0},
 }
 # What may be nothing; all other figures measure.
 MAY_BE_ZERO = ("cached_at_start", "growth_mb")

@@ -1,6 +1,6 @@
 """Do JAX and torch get batches as fast as from their own loaders, and as the memory bus allows?
 
-Run:    python -m benchmarks.bench_backends [--large-rows 20000 --small-rows 240000 --repeats 7]
+Run:    python -m benchmarks.bench_backends [--large-rows 20000 --small-rows 120000 --repeats 5]
 Prints: one JSON line per case and variant: median, min and max seconds of an epoch, us a batch,
         MB/s, versions, commit, machine; then a line for each ratio, with its target.
 Cache:  warm; each variant's epoch is checked to be right and run once untimed first. The
@@ -64,7 +64,7 @@ def ratios(title: str, medians: dict[str, float]) -> list[dict[str, Any]]:
 def main() -> None:
     arguments = common.parse_arguments(
         __doc__,
-        {"large_rows": (20_000, 200), "small_rows": (240_000, 1_000), "repeats": (7, 2)},
+        {"large_rows": (20_000, 200), "small_rows": (120_000, 1_000), "repeats": (5, 2)},
         one=CASES,
     )
     sizes = {name: getattr(arguments, name) for name in ("large_rows", "small_rows", "repeats")}

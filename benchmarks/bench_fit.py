@@ -1,13 +1,13 @@
 """Does `fit` train as fast from files as from arrays in RAM, and what does it hold meanwhile?
 
 Run:    python -m benchmarks.bench_fit [--dense-rows 60000 --conv-rows 12800
-        --memory-rows 240000 --repeats 5]
+        --memory-rows 120000 --repeats 5]
 Prints: one JSON line per model and variant: us a step over an epoch (median, min, max), growth
-        of anonymous memory (RssAnon) over an epoch of the dense model in MB, versions, commit,
-        machine; then a line for each target.
+        of anonymous memory (RssAnon) over an epoch in MB, versions, commit, machine; then a
+        line for each target.
 Cache:  warm. In file order every variant gives the same losses, which is checked first. Timed
         is the second epoch of a shuffled fit of two, the first untimed; the variants take
-        turns. Memory: one process per variant.
+        turns. Memory: one process per model and variant.
 """
 
 import statistics
@@ -22,6 +22,7 @@ from benchmarks import common, feeds
 BATCH_SIZE, ROW_SHAPE, NUM_CLASSES = 32, (28, 28), 10
 DENSE, CONV = "tiny dense model", "small convolutional model"
 VARIANTS = (feeds.KERAS_NPY, feeds.ARRAYS, feeds.PY_DATASET)
+MEMORY_RUNS = {f"{kind}: {name}": (kind, name) for kind in (DENSE, CONV) for name in VARIANTS}
 CHECK_ROWS = 10 * BATCH_SIZE
 SAMPLE_EVERY_BATCHES = 50
 
@@ -110,11 +111,11 @@ def time_fits(kind: str, num_rows: int, repeats: int) -> dict[str, list[float]]:
     return elapsed_s
 
 
-def measure_memory(name: str, num_rows: int) -> None:
-    """In a process of its own: growth over an epoch of the dense model, as a JSON line."""
+def measure_memory(kind: str, name: str, num_rows: int) -> None:
+    """In a process of its own: growth over an epoch of a model, as a JSON line."""
     import keras
 
-    make_fit(name, DENSE, CHECK_ROWS)()
+    make_fit(name, kind, CHECK_ROWS)()
     growth = common.MemoryGrowth()
 
     def sample(batch: int, logs: object = None) -> None:
@@ -122,7 +123,7 @@ def measure_memory(name: str, num_rows: int) -> None:
             growth.sample()
 
     sampler = keras.callbacks.LambdaCallback(on_train_batch_end=sample)
-    make_fit(name, DENSE, num_rows)(callbacks=(sampler,))
+    make_fit(name, kind, num_rows)(callbacks=(sampler,))
     growth.sample()
     common.print_line("fit", growth_mb=growth.peak_mb)
 
@@ -133,20 +134,20 @@ def main() -> None:
         {
             "dense_rows": (60_000, 640),
             "conv_rows": (12_800, 320),
-            "memory_rows": (240_000, 640),
+            "memory_rows": (120_000, 640),
             "repeats": (5, 1),
         },
-        one=VARIANTS,
+        one=MEMORY_RUNS,
     )
     if arguments.one:
-        measure_memory(arguments.one, arguments.memory_rows)
+        measure_memory(*MEMORY_RUNS[arguments.one], arguments.memory_rows)
         return
-    growth_mb = {
-        name: common.run_in_process(__spec__.name, one=name, memory_rows=arguments.memory_rows)[0][
-            "growth_mb"
-        ]
-        for name in (VARIANTS[:1] if arguments.tiny else VARIANTS)
-    }
+    growth_mb = {}
+    for run, (kind, name) in MEMORY_RUNS.items():
+        if arguments.tiny and name != feeds.KERAS_NPY:
+            continue
+        (line,) = common.run_in_process(__spec__.name, one=run, memory_rows=arguments.memory_rows)
+        growth_mb[kind, name] = line["growth_mb"]
     memory_files = common.make_rows(arguments.memory_rows, ROW_SHAPE, num_classes=NUM_CLASSES)
     claims, table = [], []
     for kind, num_rows in ((DENSE, arguments.dense_rows), (CONV, arguments.conv_rows)):
@@ -156,9 +157,9 @@ def main() -> None:
             num_steps = -(-num_rows // BATCH_SIZE)
             us = common.spread(elapsed_s, "us_per_step", 1e6 / num_steps)
             memory = {}
-            if kind == DENSE and name in growth_mb:
+            if (kind, name) in growth_mb:
                 file_mb = memory_files.x_bytes / 1e6
-                memory = {"growth_mb": growth_mb[name], "file_mb": file_mb}
+                memory = {"growth_mb": growth_mb[kind, name], "file_mb": file_mb}
             common.print_line(
                 "fit", case=kind, variant=name, **us, **memory, repeats=len(elapsed_s)
             )

@@ -1,23 +1,31 @@
-"""What does a feed hold in memory while a model trains from 1 GB of rows?
+"""What does a feed hold in memory over an epoch of 1 GB of rows?
 
-Run:    python -m benchmarks.bench_memory [--rows 20000]
-Prints: one JSON line per variant: the growth of anonymous memory (RssAnon, of the process and
-        of those that it starts) over an epoch of 64x128x128x3 shuffled, at its peak after any
-        batch, in MB, the file's size, versions, commit, machine; then a line for the target.
-        The rows of an epoch are checked behind it.
+Run:    python -m benchmarks.bench_memory [--large-rows 20000 --small-rows 1200000]
+Prints: one JSON line per case and variant: the growth of anonymous memory (RssAnon, of the
+        process and of those that it starts) over a shuffled epoch, at its peak after any batch,
+        in MB, the file's size, versions, commit, machine; then a line for each target. No model
+        trains: each batch is dropped for the next. The rows of an epoch are checked behind it.
 Cache:  warm; one process per variant, measured from before it opens the files. Peak RSS would
         count mapped pages of the page cache, which the system takes back when it wants them.
 """
 
-from benchmarks import common, feeds
+from benchmarks import bench_feed, common, feeds
 
-BATCH_SIZE, ROW_SHAPE = 64, (128, 128, 3)
 BATCHES_MAX, EXTRA_MB_MAX = 8, 64
-CASE = "64x128x128x3 shuffled"
+# Batches of 3 MB for every feed; of 0.2 MB for keras_npy.
+CASES = {
+    bench_feed.SHUFFLED_LARGE: tuple(
+        name
+        for name, kind in feeds.FEEDS.items()
+        if kind.can_shuffle and name not in (feeds.LIMIT, feeds.FLOOR)
+    ),
+    bench_feed.SHUFFLED_MEDIUM: (feeds.KERAS_NPY,),
+}
+RUNS = {f"{case}: {name}": (case, name) for case, names in CASES.items() for name in names}
 IN_TINY = (feeds.KERAS_NPY, feeds.ARRAYS)
 
 
-def measure_one(name: str, num_rows: int) -> None:
+def measure_one(title: str, name: str, num_rows: int) -> None:
     """In a process of its own: growth over one epoch, as a JSON line."""
     import tensorflow as tf
 
@@ -27,41 +35,52 @@ def measure_one(name: str, num_rows: int) -> None:
         import torch.utils.data  # noqa: F401
     if name == feeds.GRAIN:
         import grain  # noqa: F401
-    files = common.make_rows(num_rows, ROW_SHAPE)
+    case = bench_feed.CASES[title]
+    files = common.make_rows(num_rows, case.row_shape)
     growth = common.MemoryGrowth()
-    feed = feeds.FEEDS[name].open(num_rows, ROW_SHAPE, BATCH_SIZE, shuffle=True)
+    feed = feeds.FEEDS[name].open(num_rows, case.row_shape, case.batch_size, case.shuffle)
     growth.sample()
     for _ in feed():
         growth.sample()
     # Afterwards, since it takes memory of its own.
-    feeds.check_epoch(name, feed, files, BATCH_SIZE, shuffle=True)
+    feeds.check_epoch(name, feed, files, case.batch_size, case.shuffle)
     common.print_line("memory", growth_mb=growth.peak_mb)
 
 
 def main() -> None:
-    arguments = common.parse_arguments(__doc__, {"rows": (20_000, 320)}, one=feeds.FEEDS)
+    arguments = common.parse_arguments(
+        __doc__, {"large_rows": (20_000, 320), "small_rows": (1_200_000, 2_560)}, one=RUNS
+    )
+    sizes = {name: getattr(arguments, name) for name in ("large_rows", "small_rows")}
+
+    def num_rows_of(title: str) -> int:
+        is_large = bench_feed.CASES[title].row_shape == bench_feed.LARGE
+        return sizes["large_rows" if is_large else "small_rows"]
+
     if arguments.one:
-        measure_one(arguments.one, arguments.rows)
+        title, name = RUNS[arguments.one]
+        measure_one(title, name, num_rows_of(title))
         return
-    file_mb = common.make_rows(arguments.rows, ROW_SHAPE).x_bytes / 1e6
     claims, table = [], []
-    for name, kind in feeds.FEEDS.items():
-        if not kind.can_shuffle or name == feeds.LIMIT or (arguments.tiny and name not in IN_TINY):
+    for run, (title, name) in RUNS.items():
+        case, kind, num_rows = bench_feed.CASES[title], feeds.FEEDS[name], num_rows_of(title)
+        if arguments.tiny and name not in IN_TINY:
             continue
         if not common.is_installed(kind.package):
             common.print_skipped("memory", name, f"{kind.package} is not installed")
             continue
         # Written here, so that the process that is measured finds them.
-        common.make_rows(arguments.rows, ROW_SHAPE, is_aligned=kind.is_aligned)
-        (line,) = common.run_in_process(__spec__.name, one=name, rows=arguments.rows)
+        common.make_rows(num_rows, case.row_shape, is_aligned=kind.is_aligned)
+        file_mb = common.make_rows(num_rows, case.row_shape).x_bytes / 1e6
+        (line,) = common.run_in_process(__spec__.name, one=run, **sizes)
         growth_mb = line["growth_mb"]
-        common.print_line("memory", case=CASE, variant=name, growth_mb=growth_mb, file_mb=file_mb)
-        table.append((CASE, name, common.number(growth_mb), common.number(file_mb)))
+        common.print_line("memory", case=title, variant=name, growth_mb=growth_mb, file_mb=file_mb)
+        table.append((title, name, common.number(growth_mb), common.number(file_mb)))
         if name in (feeds.KERAS_NPY, feeds.COPYING):
-            batch_mb = file_mb / arguments.rows * BATCH_SIZE
+            batch_mb = file_mb / num_rows * case.batch_size
             target = EXTRA_MB_MAX + BATCHES_MAX * batch_mb
             figure = f"{name}: growth of RssAnon over an epoch"
-            claims.append(common.limit_claim(CASE, figure, growth_mb, "MB", target))
+            claims.append(common.limit_claim(title, figure, growth_mb, "MB", target))
     columns = ("case", "variant", "growth of RssAnon, MB", "file, MB")
     common.print_table("memory", columns, table)
     common.print_claims("memory", claims)

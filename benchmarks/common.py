@@ -10,6 +10,7 @@ import importlib.util
 import json
 import math
 import mmap
+import operator
 import os
 import platform
 import statistics
@@ -33,6 +34,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = Path(tempfile.gettempdir()) / "keras_npy_benchmarks"
 PACKAGES = ("numpy", "keras", "tensorflow", "jax", "torch", "grain")
 WRITE_BYTES = 32 << 20
+COMPARISONS = {">=": operator.ge, "<=": operator.le, "==": operator.eq}
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,42 @@ def make_sparse_rows(num_rows: int, row_shape: tuple[int, ...]) -> RowFiles:
             file.write(header)
             file.truncate(len(header) + math.prod(one_shape) * item_bytes)
     return files
+
+
+def make_shards(files: RowFiles, num_shards: int) -> tuple[str, str]:
+    """The same rows and labels cut into as many files: the pattern of each, in file order."""
+    cuts = [files.num_rows * shard // num_shards for shard in range(num_shards + 1)]
+    arrays = {name: np.load(getattr(files, name), mmap_mode="r") for name in ("x", "y")}
+    folder = _make_folder(
+        f"{files.x.stem}_{num_shards}_shards",
+        (
+            (f"{name}-{shard}.npy", array[cuts[shard] : cuts[shard + 1]])
+            for name, array in arrays.items()
+            for shard in range(num_shards)
+        ),
+    )
+    return f"{folder}/x-*.npy", f"{folder}/y-*.npy"
+
+
+def make_samples(files: RowFiles) -> list[Path]:
+    """The same rows, each in a file of its own; the paths in file order."""
+    x = np.load(files.x, mmap_mode="r")
+    folder = _make_folder(
+        f"{files.x.stem}_samples", ((f"{row}.npy", x[row]) for row in range(len(x)))
+    )
+    return [folder / f"{row}.npy" for row in range(len(x))]
+
+
+def _make_folder(name: str, arrays: Iterable[tuple[str, np.ndarray]]) -> Path:
+    folder = CACHE / name
+    if not folder.exists():
+        # As for files: no half folder may stay under the name.
+        unfinished = CACHE / f"{name}.{os.getpid()}"
+        unfinished.mkdir()
+        for file_name, array in arrays:
+            np.save(unfinished / file_name, array)
+        unfinished.replace(folder)
+    return folder
 
 
 def _header(descr: str, shape: tuple[int, ...], *, is_aligned: bool = True) -> bytes:
@@ -358,12 +396,19 @@ def limit_claim(
     return _claim(case, figure, value, unit, "<=", target)
 
 
+def exact_claim(
+    case: str, figure: str, value: float, unit: str, target: float | None = None
+) -> dict[str, Any]:
+    """A figure that follows from the data, and what it must be."""
+    return _claim(case, figure, value, unit, "==", target)
+
+
 def _claim(
     case: str, figure: str, value: float, unit: str, relation: str, target: float | None
 ) -> dict[str, Any]:
     reached = None
     if target is not None:
-        reached = value >= target if relation == ">=" else value <= target
+        reached = COMPARISONS[relation](value, target)
     return {
         "case": case,
         "figure": figure,
@@ -382,7 +427,7 @@ def claim_cells(claim: dict[str, Any]) -> tuple[str, ...]:
     if target is None:
         return claim["case"], claim["figure"], written, "", ""
     wanted = f"{target:g}x" if unit == "x" else f"{number(target)} {unit}"
-    relation = "at least" if claim["relation"] == ">=" else "at most"
+    relation = {">=": "at least", "<=": "at most", "==": "exactly"}[claim["relation"]]
     reached = "yes" if claim["reached"] else "**no**"
     return claim["case"], claim["figure"], written, f"{relation} {wanted}", reached
 

@@ -9,6 +9,7 @@ tensors that `fit` would add, which favours them.
 import functools
 import itertools
 import statistics
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ TORCH = "torch DataLoader"
 TORCH_WORKERS = "torch DataLoader, 2 workers"
 TORCH_GETITEMS = "torch DataLoader, __getitems__"
 LIMIT = "np.take, no framework"
+FLOOR = "tf.data alone, no rows"
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,15 @@ def keras_npy_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
     return _as_keras_iterates(keras_npy.NpyDataAdapter(seq, shuffle=shuffle))
 
 
+def copying_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
+    """The same on a file that TensorFlow cannot read in place."""
+    import keras_npy
+
+    # It says what this variant is there to measure, so it is no result.
+    warnings.filterwarnings("ignore", category=keras_npy.NpyLayoutWarning)
+    return keras_npy_feed(files, batch_size, shuffle)
+
+
 def _as_keras_iterates(adapter: Any) -> Feed:
     """What the trainer of the backend that runs takes its batches from (Keras 3.15, on a CPU)."""
     import keras
@@ -87,15 +98,19 @@ def arrays_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
 
 
 def py_dataset_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
+    return feed_of_py_dataset(make_py_dataset(files, batch_size, shuffle), files.row_shape)
+
+
+def feed_of_py_dataset(py_dataset: Any, row_shape: tuple[int, ...]) -> Feed:
+    """What `fit` makes of a `PyDataset` of uint8 rows and int64 labels on TensorFlow."""
     import tensorflow as tf
     from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 
-    py_dataset = make_py_dataset(files, batch_size, shuffle)
     adapter = PyDatasetAdapter(py_dataset)
     # Keras finds it by reading two batches (Keras 3.15), which on a disk that reads far ahead
     # fetched two thirds of a cold file before the clock started.
     adapter._output_signature = (
-        tf.TensorSpec((None, *files.row_shape), tf.uint8),
+        tf.TensorSpec((None, *row_shape), tf.uint8),
         tf.TensorSpec((None,), tf.int64),
     )
     dataset = adapter.get_tf_dataset()
@@ -226,6 +241,11 @@ def grain_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
 
 
 def torch_feed(files: RowFiles, batch_size: int, shuffle: bool, num_workers: int = 0) -> Feed:
+    return feed_of_pairs(TensorPairs(files), batch_size, shuffle, num_workers)
+
+
+def feed_of_pairs(pairs: Any, batch_size: int, shuffle: bool, num_workers: int) -> Feed:
+    """torch's loader over a map-style dataset of its own tensors."""
     import torch
     from torch.utils.data import DataLoader
 
@@ -234,7 +254,7 @@ def torch_feed(files: RowFiles, batch_size: int, shuffle: bool, num_workers: int
     torch.set_num_threads(1)
     # Not forked: TensorFlow's threads run in this process, and a fork of them can hang.
     loader = DataLoader(
-        TensorPairs(files),
+        pairs,
         batch_size=batch_size,
         shuffle=shuffle,
         num_workers=num_workers,
@@ -278,6 +298,19 @@ def limit_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
     return epoch
 
 
+def floor_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
+    """As many pairs of numbers as there are batches: what tf.data costs before a row is read."""
+    import tensorflow as tf
+
+    numbers = tf.data.Dataset.range(files.num_batches(batch_size))
+    options = tf.data.Options()
+    # As keras_npy sets them.
+    options.autotune.enabled = False
+    options.experimental_optimization.apply_default_optimizations = False
+    dataset = tf.data.Dataset.zip((numbers, numbers)).with_options(options)
+    return lambda: dataset
+
+
 # One copy for all variants that want the arrays in memory, which is less than they would hold.
 @functools.lru_cache(maxsize=2)
 def _loaded(path: Path) -> np.ndarray:
@@ -286,7 +319,7 @@ def _loaded(path: Path) -> np.ndarray:
 
 FEEDS = {
     KERAS_NPY: FeedKind(keras_npy_feed),
-    COPYING: FeedKind(keras_npy_feed, is_aligned=False),
+    COPYING: FeedKind(copying_feed, is_aligned=False),
     ARRAYS: FeedKind(arrays_feed),
     PY_DATASET: FeedKind(py_dataset_feed),
     TENSOR_SLICES: FeedKind(tensor_slices_feed),
@@ -296,6 +329,7 @@ FEEDS = {
     TORCH_WORKERS: FeedKind(functools.partial(torch_feed, num_workers=2), package="torch"),
     TORCH_GETITEMS: FeedKind(torch_getitems_feed, package="torch"),
     LIMIT: FeedKind(limit_feed),
+    FLOOR: FeedKind(floor_feed),
 }
 
 
@@ -318,7 +352,6 @@ def measure(
     benchmark: str, title: str, case: EpochCase, names: Iterable[str], num_rows: int, repeats: int
 ) -> None:
     """Check and time an epoch of every feed, in this process, and print them."""
-    files = common.make_rows(num_rows, case.row_shape)
     opened = {}
     for name in names:
         kind = FEEDS[name]
@@ -327,30 +360,55 @@ def measure(
         if not common.is_installed(kind.package):
             common.print_skipped(benchmark, name, f"{kind.package} is not installed")
             continue
-        feed = kind.open(num_rows, case.row_shape, case.batch_size, case.shuffle)
-        check_epoch(name, feed, files, case.batch_size, case.shuffle)
-        opened[name] = functools.partial(_run_epoch, feed)
-    table = []
+        opened[name] = kind.open(num_rows, case.row_shape, case.batch_size, case.shuffle)
+    files = common.make_rows(num_rows, case.row_shape)
+    measure_feeds(benchmark, title, case, files, opened, repeats)
+
+
+def measure_feeds(
+    benchmark: str,
+    title: str,
+    case: EpochCase,
+    files: RowFiles,
+    opened: dict[str, Feed],
+    repeats: int,
+    consume: Callable[[Iterable[Any]], None] = common.consume,
+) -> dict[str, float]:
+    """Check and time an epoch of feeds that all serve the rows of `files`, and print them.
+
+    Returns:
+        The median seconds of each.
+    """
+    for name, feed in opened.items():
+        if name != FLOOR:
+            check_epoch(name, feed, files, case.batch_size, case.shuffle)
+    runs = {name: functools.partial(_run_epoch, feed, consume) for name, feed in opened.items()}
+    table, medians = [], {}
     num_batches = files.num_batches(case.batch_size)
-    for name, elapsed_s in common.time_in_rotation(opened, repeats).items():
+    for name, elapsed_s in common.time_in_rotation(runs, repeats).items():
+        medians[name] = statistics.median(elapsed_s)
+        speed = {}
+        if name != FLOOR:
+            speed["mb_per_s"] = files.x_bytes / 1e6 / medians[name]
         line = common.print_line(
             benchmark,
             case=title,
             variant=name,
             **common.spread(elapsed_s, "s"),
             **common.spread(elapsed_s, "us_per_batch", 1e6 / num_batches),
-            mb_per_s=files.x_bytes / 1e6 / statistics.median(elapsed_s),
+            **speed,
             num_batches=num_batches,
             repeats=len(elapsed_s),
         )
         us = [common.number(line[f"{which}_us_per_batch"]) for which in ("median", "min", "max")]
-        table.append((title, name, *us, common.number(line["mb_per_s"])))
+        table.append((title, name, *us, *map(common.number, speed.values())))
     columns = ("case", "variant", "us/batch, median", "min", "max", "MB/s")
     common.print_table(f"{benchmark}: {title}", columns, table)
+    return medians
 
 
-def _run_epoch(feed: Feed) -> None:
-    common.consume(feed())
+def _run_epoch(feed: Feed, consume: Callable[[Iterable[Any]], None]) -> None:
+    consume(feed())
 
 
 def check_epoch(name: str, feed: Feed, files: RowFiles, batch_size: int, shuffle: bool) -> None:

@@ -37,7 +37,7 @@ def full_markdown(results: Line) -> str:
     return "\n\n".join(parts)
 
 
-def _backends_cells(line: Line) -> tuple[str, ...]:
+def _epoch_cells(line: Line) -> tuple[str, ...]:
     speed = common.number(line["mb_per_s"])
     return line["case"], line["variant"], _spread(line, "us_per_batch"), speed
 
@@ -67,7 +67,12 @@ SECTIONS: dict[str, tuple[str, tuple[str, ...], Callable[[Line], tuple[str, ...]
     "backends": (
         "One epoch on JAX and on torch, from a warm page cache",
         ("case", "feed", "us a batch: median (least to most)", "MB/s"),
-        _backends_cells,
+        _epoch_cells,
+    ),
+    "files": (
+        "One epoch from many files, from a warm page cache",
+        ("case", "feed", "us a batch: median (least to most)", "MB/s"),
+        _epoch_cells,
     ),
     "cold": (
         "One shuffled epoch from a cold page cache",
@@ -106,8 +111,7 @@ def _environment(results: Line) -> str:
 
 def _feed_table(lines: list[Line], *, spread: bool) -> str:
     feed_lines = {(line["case"], line["variant"]): line for line in variant_lines(lines, "feed")}
-    growth_mb = {line["variant"]: line["growth_mb"] for line in variant_lines(lines, "memory")}
-    file_mb = max((line["file_mb"] for line in variant_lines(lines, "memory")), default=0)
+    growth_mb, file_mb = _memory(lines)
     rows = []
     for name in feeds.FEEDS:
         cells = []
@@ -123,6 +127,13 @@ def _feed_table(lines: list[Line], *, spread: bool) -> str:
         rows.append(_emphasised(name, (*cells, held)))
     held = f"memory held for {file_mb:,.0f} MB"
     return _table(("feed", *bench_feed.CASES, held), rows, num_left=1)
+
+
+def _memory(lines: list[Line]) -> tuple[dict[str, float], float]:
+    """What each feed held over the epoch that all of them ran, and the size of its file, in MB."""
+    found = [line for line in variant_lines(lines, "memory") if line["case"] == PICTURE_CASE]
+    growth_mb = {line["variant"]: line["growth_mb"] for line in found}
+    return growth_mb, max((line["file_mb"] for line in found), default=0)
 
 
 def _emphasised(name: str, cells: tuple[str, ...]) -> tuple[str, ...]:
@@ -168,13 +179,11 @@ def draw(results: Line, path: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    memory_lines = variant_lines(results["lines"], "memory")
-    memory = {line["variant"]: line["growth_mb"] for line in memory_lines}
-    file_mb = max((line["file_mb"] for line in memory_lines), default=0)
+    memory, file_mb = _memory(results["lines"])
     speeds = {
         line["variant"]: line["mb_per_s"] / 1e3
         for line in variant_lines(results["lines"], "feed")
-        if line["case"] == PICTURE_CASE
+        if line["case"] == PICTURE_CASE and line["variant"] != feeds.FLOOR
     }
     limit = speeds.pop(feeds.LIMIT, 0)
     names = sorted(speeds, key=speeds.__getitem__)

@@ -21,6 +21,7 @@ BENCHMARKS = (
     "bench_start",
     "bench_feed",
     "bench_backends",
+    "bench_files",
     "bench_memory",
     "bench_cold",
 )
@@ -45,9 +46,28 @@ def run_benchmarks(names: list[str], *, is_tiny: bool) -> dict[str, Any]:
     }
 
 
+def require_marks(*readmes: Path) -> None:
+    """Raise unless each file has the marks between which its table goes."""
+    for path in readmes:
+        _, start, rest = path.read_text().partition(START)
+        if not (start and END in rest):
+            raise ValueError(
+                "A README that results are published in must have the two marks. "
+                f"Received: {path}, which has no {START} before a {END}. Put them where the "
+                "table belongs."
+            )
+
+
 def publish(results: dict[str, Any], out: Path, top_readme: Path) -> None:
-    """Write the results where readers look for them."""
+    """Write the results where readers look for them.
+
+    Raises:
+        ValueError: If they are the published ones and a README has no marks.
+    """
+    # First: what took half an hour to measure is kept, whatever is wrong with a README.
     report.save(results, out / "results.json")
+    if out == HERE:
+        require_marks(out / "README.md", top_readme)
     report.write_between(out / "README.md", report.full_markdown(results), START, END)
     report.write_between(top_readme, report.short_markdown(results), START, END)
     if not common.is_installed("matplotlib"):
@@ -67,6 +87,8 @@ def main() -> None:
     is_whole = not arguments.tiny and arguments.only == list(BENCHMARKS)
     if arguments.out is None and not is_whole:
         parser.error("the published results come from one whole run: give --out with these")
+    if arguments.out is None:
+        require_marks(HERE / "README.md", common.ROOT / "README.md")
     results = run_benchmarks(arguments.only, is_tiny=arguments.tiny)
     if arguments.out is None:
         publish(results, HERE, common.ROOT / "README.md")

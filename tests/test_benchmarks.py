@@ -26,6 +26,14 @@ VARIANTS = {
         "from_tensor_slices",
         "FixedLengthRecordDataset",
         LIMIT,
+        "tf.data alone, no rows",
+    },
+    "backends": {KERAS_NPY, ARRAYS, LIMIT},
+    "files": {
+        "keras_npy, one file",
+        "keras_npy, shards",
+        "keras_npy, one file per sample",
+        "PyDataset by hand, np.load per sample",
     },
     "memory": {KERAS_NPY, ARRAYS},
     "cold": {KERAS_NPY, PY_DATASET, "one sequential read"},
@@ -37,22 +45,24 @@ VARIANTS = {
         "float32 made on the host",
     },
 }
+TORCH = {"torch DataLoader", "torch DataLoader, 2 workers", "torch DataLoader, __getitems__"}
+TORCH_PER_SAMPLE = "torch DataLoader, np.load per sample"
+# What each measures besides, if a package is installed.
 PEERS = {
-    "grain": {"Grain"},
-    "torch": {
-        "torch DataLoader",
-        "torch DataLoader, 2 workers",
-        "torch DataLoader, __getitems__",
-    },
+    "feed": {"grain": {"Grain"}, "torch": TORCH},
+    "backends": {"grain": {"Grain"}, "torch": TORCH},
+    "files": {"torch": {TORCH_PER_SAMPLE, f"{TORCH_PER_SAMPLE}, 2 workers"}},
 }
 # What each benchmark holds its figures against.
 TARGETS = {
     "feed": {1.0, 5.0, 0.9, 1.1, 4.0, 2.0},
-    "memory": {64 + 8 * 64 * 128 * 128 * 3 / 1e6},
+    "backends": {2.0, 0.8},
+    "files": {0.8},
+    "memory": {64 + 8 * 64 * 128 * 128 * 3 / 1e6, 64 + 8 * 256 * 28 * 28 / 1e6},
     "cold": {2.5, 0.8},
-    "start": {1.0, 64.0},
+    "start": {1.0, 64.0, 2.0},
     "fit": {1.0},
-    "layer": set(),
+    "layer": {1.0, 4.0},
 }
 # What may be nothing; all other figures measure.
 MAY_BE_ZERO = ("cached_at_start", "growth_mb")
@@ -86,6 +96,9 @@ class Run:
 
 @pytest.fixture(scope="module", params=VARIANTS)
 def run(request, tmp_path_factory):
+    for package in ("jax", "torch"):
+        if request.param == "backends" and importlib.util.find_spec(package) is None:
+            pytest.skip(f"bench_backends runs on JAX and torch: {package} is not installed.")
     folder = tmp_path_factory.mktemp(request.param)
     for name in ("README.md", "TOP_README.md"):
         (folder / name).write_text(MARKS)
@@ -98,8 +111,12 @@ def run(request, tmp_path_factory):
 
 
 def run_all(*options, **environment):
+    return run_python("-m", "benchmarks.run_all", *options, **environment)
+
+
+def run_python(*options, **environment):
     return subprocess.run(
-        [sys.executable, "-m", "benchmarks.run_all", *options],
+        [sys.executable, *options],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": os.fspath(ROOT), **environment},
         capture_output=True,
@@ -111,9 +128,8 @@ def run_all(*options, **environment):
 def test_tiny_run_names_every_variant(run):
     """A line for each variant that can run here, and a line that says so for each that cannot."""
     expected, left_out = set(VARIANTS[run.benchmark]), set()
-    if run.benchmark == "feed":
-        for package, names in PEERS.items():
-            (expected if importlib.util.find_spec(package) else left_out).update(names)
+    for package, names in PEERS.get(run.benchmark, {}).items():
+        (expected if importlib.util.find_spec(package) else left_out).update(names)
     assert {run.benchmark} == {line["benchmark"] for line in run.lines}
     assert expected == {line["variant"] for line in run.lines if "variant" in line}
     skipped = {line["skipped"]: line["reason"] for line in run.lines if "skipped" in line}
@@ -165,6 +181,35 @@ def test_run_all_draws_the_picture(run):
     else:
         assert not picture.exists()
         assert "matplotlib is not installed" in run.stderr
+
+
+@pytest.mark.parametrize("name", ["README.md", "benchmarks/README.md"])
+def test_published_readmes_hold_the_marks(name):
+    """One pair each, so that a run can put its table there."""
+    text = (ROOT / name).read_text()
+    assert 1 == text.count("<!-- benchmark:start -->") == text.count("<!-- benchmark:end -->")
+    assert text.index("<!-- benchmark:start -->") < text.index("<!-- benchmark:end -->")
+
+
+@pytest.mark.parametrize("without", ["README.md", "TOP_README.md"])
+def test_run_all_publish_without_marks_raises(tmp_path, without):
+    """A table that would be lost in silence is an error; the results are saved all the same."""
+    for name in ("README.md", "TOP_README.md"):
+        (tmp_path / name).write_text("no marks\n" if name == without else MARKS)
+    # Another process: the benchmarks choose the backend when they are imported.
+    program = """if True:
+        import pathlib, sys
+        from benchmarks import run_all
+        folder = run_all.HERE = pathlib.Path(sys.argv[1])
+        environment = {"machine": "none", "versions": {}, "commit": "none"}
+        results = {"is_tiny": True, "environment": environment, "lines": []}
+        run_all.publish(results, folder, folder / "TOP_README.md")
+    """
+    ended = run_python("-c", program, str(tmp_path))
+    assert 1 == ended.returncode
+    assert "must have the two marks" in ended.stderr
+    assert f"Received: {tmp_path / without}, which has no" in ended.stderr
+    assert (tmp_path / "results.json").exists()
 
 
 def test_run_all_tiny_without_out_is_refused():

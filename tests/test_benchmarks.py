@@ -11,6 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import only_on
+
+# In the suite of one backend, with whatever peers are installed.
+pytestmark = only_on("tensorflow", reason="each benchmark sets the backend that it runs on")
+
 ROOT = Path(__file__).resolve().parent.parent
 MARKS = "before\n<!-- benchmark:start -->\nreplaced text\n<!-- benchmark:end -->\nafter\n"
 KERAS_NPY, ARRAYS, PY_DATASET = "keras_npy", "Keras, arrays in RAM", "PyDataset by hand"

@@ -1,6 +1,6 @@
 """Do JAX and torch get batches as fast as from their own loaders, and as the memory bus allows?
 
-Run:    python -m benchmarks.bench_backends [--large-rows 20000 --small-rows 120000 --repeats 5]
+Run:    python -m benchmarks.bench_backends [--large-rows 20000 --small-rows 60000 --repeats 5]
 Prints: one JSON line per case and variant: median, min and max seconds of an epoch, us a batch,
         MB/s, versions, commit, machine; then a line for each ratio, with its target.
 Cache:  warm; each variant's epoch is checked to be right and run once untimed first. The
@@ -27,6 +27,7 @@ VARIANTS = (
     feeds.TORCH_WORKERS,
     feeds.TORCH_GETITEMS,
     feeds.LIMIT,
+    feeds.LIMIT_AHEAD,
 )
 
 # The loaders of JAX and torch, as their documentation uses them.
@@ -53,6 +54,7 @@ def ratios(title: str, medians: dict[str, float]) -> list[dict[str, Any]]:
     others = {
         **({BEST_LOADER: (min(found), LOADER_TARGET)} if found else {}),
         feeds.LIMIT: (medians[feeds.LIMIT], LIMIT_TARGETS.get(CASES[title][1])),
+        feeds.LIMIT_AHEAD: (medians[feeds.LIMIT_AHEAD], None),
         feeds.ARRAYS: (medians[feeds.ARRAYS], None),
     }
     return [
@@ -64,7 +66,7 @@ def ratios(title: str, medians: dict[str, float]) -> list[dict[str, Any]]:
 def main() -> None:
     arguments = common.parse_arguments(
         __doc__,
-        {"large_rows": (20_000, 200), "small_rows": (120_000, 1_000), "repeats": (5, 2)},
+        {"large_rows": (20_000, 200), "small_rows": (60_000, 1_000), "repeats": (5, 2)},
         one=CASES,
     )
     sizes = {name: getattr(arguments, name) for name in ("large_rows", "small_rows", "repeats")}

@@ -161,7 +161,7 @@ def measure_opening(numbers_of_shards: Iterable[int], repeats: int) -> list[dict
     }
     return [
         common.limit_claim(case, "keras_npy: to open them", statistics.median(elapsed_s), "s")
-        for case, elapsed_s in common.time_in_rotation(opens, repeats).items()
+        for case, elapsed_s in common.time_in_turns(opens, repeats).items()
     ]
 
 

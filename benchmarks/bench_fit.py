@@ -102,12 +102,11 @@ def time_fits(kind: str, num_rows: int, repeats: int) -> dict[str, list[float]]:
     )
     fits = {name: make_fit(name, kind, num_rows) for name in VARIANTS}
     elapsed_s: dict[str, list[float]] = {name: [] for name in VARIANTS}
-    for is_timed in (False, *[True] * repeats):
-        for name, fit in fits.items():
-            ends.clear()
-            fit(epochs=2 if is_timed else 1, callbacks=(note_end,))
-            if is_timed:
-                elapsed_s[name].append(ends[1] - ends[0])
+    for name, is_timed in common.turns(fits, repeats):
+        ends.clear()
+        fits[name](epochs=2 if is_timed else 1, callbacks=(note_end,))
+        if is_timed:
+            elapsed_s[name].append(ends[1] - ends[0])
     return elapsed_s
 
 

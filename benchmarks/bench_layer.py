@@ -104,7 +104,7 @@ def main() -> None:
                 has_fusion[name] = has_one_fusion(step, batch)
             steps[name] = _steps(name, step, batch, arguments.batches)
         medians = {}
-        for name, elapsed_s in common.time_in_rotation(steps, arguments.repeats).items():
+        for name, elapsed_s in common.time_in_turns(steps, arguments.repeats).items():
             us = common.spread(elapsed_s, "us_per_step", 1e6 / arguments.batches)
             handed_over = on_host(name, batch).nbytes
             fusion = has_fusion.get(name)

@@ -17,7 +17,7 @@ CASES = {
     bench_feed.SHUFFLED_LARGE: tuple(
         name
         for name, kind in feeds.FEEDS.items()
-        if kind.can_shuffle and name not in (feeds.LIMIT, feeds.FLOOR)
+        if kind.can_shuffle and name not in feeds.NO_FEEDS
     ),
     bench_feed.SHUFFLED_MEDIUM: (feeds.KERAS_NPY,),
 }

@@ -13,12 +13,13 @@ import mmap
 import operator
 import os
 import platform
+import random
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -208,21 +209,29 @@ def consume(batches: Iterable[object]) -> None:
     collections.deque(batches, maxlen=0)
 
 
-def time_in_rotation(
+def turns(names: Iterable[str], repeats: int) -> Iterator[tuple[str, bool]]:
+    """Each variant and whether to time it, in turn, so that drift of the machine hits all alike.
+
+    The order of a turn is drawn anew: in A B C A B C, A alone would always run in what C leaves
+    of caches and free memory. Each runs once untimed first: tracing, page cache, threads.
+    """
+    rng, names = random.Random(0), list(names)
+    for is_timed in (False, *[True] * repeats):
+        for name in rng.sample(names, len(names)):
+            yield name, is_timed
+
+
+def time_in_turns(
     variants: dict[str, Callable[[], object]], repeats: int
 ) -> dict[str, list[float]]:
-    """Seconds of each call, in turn, A B C A B C, so that drift of the machine hits all alike.
-
-    Each runs once untimed first: tracing, page cache, threads.
-    """
+    """Seconds of each call; see `turns`."""
     elapsed_s: dict[str, list[float]] = {name: [] for name in variants}
-    for is_timed in (False, *[True] * repeats):
-        for name, run in variants.items():
-            gc.collect()
-            started = time.perf_counter()
-            run()
-            if is_timed:
-                elapsed_s[name].append(time.perf_counter() - started)
+    for name, is_timed in turns(variants, repeats):
+        gc.collect()
+        started = time.perf_counter()
+        variants[name]()
+        if is_timed:
+            elapsed_s[name].append(time.perf_counter() - started)
     return elapsed_s
 
 

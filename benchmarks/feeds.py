@@ -33,7 +33,10 @@ TORCH = "torch DataLoader"
 TORCH_WORKERS = "torch DataLoader, 2 workers"
 TORCH_GETITEMS = "torch DataLoader, __getitems__"
 LIMIT = "np.take, no framework"
+LIMIT_AHEAD = "np.take, four buffers in turn"
 FLOOR = "tf.data alone, no rows"
+# What a feed can be held against, but no model fed by.
+NO_FEEDS = (LIMIT, LIMIT_AHEAD, FLOOR)
 
 
 @dataclass(frozen=True)
@@ -273,18 +276,23 @@ def torch_getitems_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed
     return lambda: loader
 
 
-def limit_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
-    """Rows copied into one buffer that is there already: no feed that copies can be faster.
+def limit_feed(files: RowFiles, batch_size: int, shuffle: bool, num_buffers: int = 1) -> Feed:
+    """Rows copied into memory that is there already: no feed that copies can be faster.
 
-    The order is drawn beforehand, and a batch is valid until the next one.
+    The order is drawn beforehand. One buffer stays in the processor's cache, and a batch in it is
+    valid until the next one; a feed that reads ahead has several, which do not.
     """
     x, y = np.load(files.x, mmap_mode="r"), np.load(files.y, mmap_mode="r")
     order = np.random.default_rng(0).permutation(len(x)) if shuffle else None
-    x_buffer = np.empty((batch_size, *files.row_shape), x.dtype)
-    y_buffer = np.empty(batch_size, y.dtype)
+    buffers = [
+        (np.empty((batch_size, *files.row_shape), x.dtype), np.empty(batch_size, y.dtype))
+        for _ in range(num_buffers)
+    ]
 
     def epoch() -> Iterable[tuple[Any, Any]]:
-        for start in range(0, len(x), batch_size):
+        for start, (x_buffer, y_buffer) in zip(
+            range(0, len(x), batch_size), itertools.cycle(buffers), strict=False
+        ):
             stop = min(start + batch_size, len(x))
             x_batch, y_batch = x_buffer[: stop - start], y_buffer[: stop - start]
             if order is None:
@@ -329,6 +337,7 @@ FEEDS = {
     TORCH_WORKERS: FeedKind(functools.partial(torch_feed, num_workers=2), package="torch"),
     TORCH_GETITEMS: FeedKind(torch_getitems_feed, package="torch"),
     LIMIT: FeedKind(limit_feed),
+    LIMIT_AHEAD: FeedKind(functools.partial(limit_feed, num_buffers=4)),
     FLOOR: FeedKind(floor_feed),
 }
 
@@ -385,7 +394,7 @@ def measure_feeds(
     runs = {name: functools.partial(_run_epoch, feed, consume) for name, feed in opened.items()}
     table, medians = [], {}
     num_batches = files.num_batches(case.batch_size)
-    for name, elapsed_s in common.time_in_rotation(runs, repeats).items():
+    for name, elapsed_s in common.time_in_turns(runs, repeats).items():
         medians[name] = statistics.median(elapsed_s)
         speed = {}
         if name != FLOOR:

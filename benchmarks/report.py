@@ -183,9 +183,10 @@ def draw(results: Line, path: Path) -> None:
     speeds = {
         line["variant"]: line["mb_per_s"] / 1e3
         for line in variant_lines(results["lines"], "feed")
-        if line["case"] == PICTURE_CASE and line["variant"] != feeds.FLOOR
+        if line["case"] == PICTURE_CASE and "mb_per_s" in line
     }
-    limit = speeds.pop(feeds.LIMIT, 0)
+    limit = speeds.get(feeds.LIMIT, 0)
+    speeds = {name: speed for name, speed in speeds.items() if name not in feeds.NO_FEEDS}
     names = sorted(speeds, key=speeds.__getitem__)
 
     plt.rcParams.update({"font.size": 11, "font.family": "DejaVu Sans", "text.color": MARK})

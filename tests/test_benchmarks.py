@@ -19,7 +19,7 @@ pytestmark = only_on("tensorflow", reason="each benchmark sets the backend that 
 ROOT = Path(__file__).resolve().parent.parent
 MARKS = "before\n<!-- benchmark:start -->\nreplaced text\n<!-- benchmark:end -->\nafter\n"
 KERAS_NPY, ARRAYS, PY_DATASET = "keras_npy", "Keras, arrays in RAM", "PyDataset by hand"
-LIMIT = "np.take, no framework"
+LIMIT, LIMIT_AHEAD = "np.take, no framework", "np.take, four buffers in turn"
 
 # What each benchmark must measure, whatever peers are installed.
 VARIANTS = {
@@ -31,9 +31,10 @@ VARIANTS = {
         "from_tensor_slices",
         "FixedLengthRecordDataset",
         LIMIT,
+        LIMIT_AHEAD,
         "tf.data alone, no rows",
     },
-    "backends": {KERAS_NPY, ARRAYS, LIMIT},
+    "backends": {KERAS_NPY, ARRAYS, LIMIT, LIMIT_AHEAD},
     "files": {
         "keras_npy, one file",
         "keras_npy, shards",

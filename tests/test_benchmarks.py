@@ -68,7 +68,7 @@ TARGETS = {
     "cold": {2.5, 0.8},
     "start": {1.0, 64.0, 2.0},
     "fit": {1.0},
-    "layer": {1.0, 4.0},
+    "layer": {0.0, 4.0},
 }
 # What may be nothing; all other figures measure.
 MAY_BE_ZERO = ("cached_at_start", "growth_mb")

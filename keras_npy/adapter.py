@@ -68,7 +68,7 @@ class NpyDataAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
         shuffle: ShuffleArgument = False,
         class_weight: Mapping[int, float] | None = None,
         *,
-        _steps_per_epoch: int | None = None,
+        _batches_per_epoch: int | None = None,
         _only_x: bool = False,
     ) -> None:
         self._seq = seq
@@ -78,9 +78,9 @@ class NpyDataAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
             shuffle=shuffle,
             class_weight=class_weight,
             only_x=_only_x,
-            is_endless=_steps_per_epoch is not None,
+            is_endless=_batches_per_epoch is not None,
         )
-        self._passes = _Passes(seq, batches, _steps_per_epoch)
+        self._passes = _Passes(seq, batches, _batches_per_epoch)
         self._batches: Batches = dataclasses.replace(
             batches, start_pass=self._passes.start, note_pass=self._passes.note
         )
@@ -117,11 +117,14 @@ class NpyDataAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
             return None
         return self._seq.num_samples % self._seq.batch_size
 
+    def on_epoch_begin(self) -> None:
+        self._passes.begin_epoch()
+
     def on_epoch_end(self) -> None:
         # Keras's EpochIterator calls this from `reset` and at the end of an epoch alike.
         self._passes.end_epoch(is_reset=sys._getframe(1).f_code.co_name == "reset")
 
-    def used_by(self, caller: str | None, arguments: Mapping[str, Any]) -> "NpyDataAdapter":
+    def used_by(self, call: "_Call", arguments: Mapping[str, Any]) -> "NpyDataAdapter":
         """This adapter as `fit`, `evaluate` or `predict` should use it, given to it by hand."""
         if arguments["class_weight"] is not None:
             raise ValueError(
@@ -129,72 +132,80 @@ class NpyDataAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
                 "Received: class_weight= in fit beside an NpyDataAdapter. "
                 "Pass class_weight= to NpyDataAdapter, or give fit the sequence itself."
             )
-        if caller in ("evaluate", "predict") and self._batches.order.shuffle:
+        if call.method in ("evaluate", "predict") and self._batches.order.shuffle:
             raise ValueError(
                 "evaluate and predict serve rows in file order. "
                 f"Received: an NpyDataAdapter with shuffle={self._shuffle!r}. "
-                f"Give {caller} the sequence itself, or an adapter with shuffle=False."
+                f"Give {call.method} the sequence itself, or an adapter with shuffle=False."
             )
-        return _make_adapter(self._seq, self._shuffle, self._class_weight, caller, arguments)
+        return _make_adapter(self._seq, self._shuffle, self._class_weight, call, arguments)
 
 
 class _Passes:
     """Counts the passes of one adapter that train a model.
 
-    Not the one that a symbolic build begins, nor the one that an endless feed has begun when `fit`
-    ends, if what stands between takes batches ahead of their use: `MirroredStrategy` does, and
-    Keras on JAX, one batch for a GPU (Keras 3.15) or two (3.12).
+    Not the one that a symbolic build begins, nor those that an endless feed has begun, but of
+    which no batch trains before Keras's epoch ends: `MirroredStrategy` takes several batches ahead
+    of their use, and Keras on JAX one for a GPU (Keras 3.15) or two (3.12).
 
     Apart from the adapter: a method of its own in its `Batches` would be a circle, and the memory
     of its batches would stay until the next garbage collection.
+
+    Args:
+        batches_per_epoch: Batches that train in an epoch of Keras's, if the feed is endless.
     """
 
-    def __init__(self, seq: NpySequence, batches: Batches, steps_per_epoch: int | None) -> None:
+    def __init__(self, seq: NpySequence, batches: Batches, batches_per_epoch: int | None) -> None:
         self._seq = seq
         self._start_counted_pass = batches.start_pass
         self._note_counted_pass = batches.note_pass
-        self._steps_per_epoch = steps_per_epoch
+        self._batches_per_epoch = batches_per_epoch
         self._is_shuffled = bool(batches.order.shuffle)
         # A symbolic build takes a batch before fit begins, and fit then resets (Keras 3.15): a
         # pass started before the first reset has trained nothing.
         self._provisional_epoch: int | None = None
         self._was_reset = False
-        # Of an endless feed: the epoch of its first pass and of its last, and how many epochs of
-        # Keras's have ended since.
-        self._first_epoch: int | None = None
-        self._last_epoch = self._num_epochs_ended = 0
+        # Of an endless feed: the epochs of its first pass and of its last that has begun, and the
+        # epochs of Keras's that have begun since the first pass did.
+        self._first_epoch = self._last_epoch = 0
+        self._num_epochs_begun = 0
+        self._is_started = self._is_within_epoch = False
 
     def start(self) -> int:
         epoch = self._start_counted_pass()
         self._first_epoch = self._last_epoch = epoch
-        self._num_epochs_ended = 0
+        self._num_epochs_begun = int(self._is_within_epoch)
+        self._is_started = True
         if not self._was_reset and self._is_shuffled:
             self._provisional_epoch = epoch
         return epoch
 
     def note(self, epoch: int) -> None:
         self._last_epoch = epoch
-        self._note_counted_pass(epoch)
+        self._count()
+
+    def begin_epoch(self) -> None:
+        self._is_within_epoch = True
+        if self._is_started:
+            self._num_epochs_begun += 1
+            self._count()
 
     def end_epoch(self, *, is_reset: bool) -> None:
-        if self._first_epoch is not None and not is_reset:
-            self._count_trained(self._first_epoch)
+        self._is_within_epoch = False
+        if is_reset:
+            self._is_started = False
         if self._provisional_epoch is not None and is_reset:
             self._seq.take_back_pass(self._provisional_epoch)
         self._provisional_epoch = None
         self._was_reset = True
 
-    def _count_trained(self, first_epoch: int) -> None:
-        """Of an endless feed, uncount the pass that has begun, if no batch of it has trained."""
-        if self._steps_per_epoch is None or not self._is_shuffled:
+    def _count(self) -> None:
+        """Count the passes of an endless feed, up to what Keras's epochs so far can train."""
+        if self._batches_per_epoch is None:
             return
-        self._num_epochs_ended += 1
-        num_trained = self._num_epochs_ended * self._steps_per_epoch
-        untrained = first_epoch - (-num_trained // self._seq.num_batches)
-        # Again, if it was taken back when the epoch before this one ended.
-        self._note_counted_pass(untrained - 1)
-        if self._last_epoch == untrained:
-            self._seq.take_back_pass(untrained)
+        num_trained = self._num_epochs_begun * self._batches_per_epoch
+        num_passes = -(-num_trained // self._seq.num_batches)
+        self._note_counted_pass(min(self._last_epoch, self._first_epoch + num_passes - 1))
 
 
 def wrap_get_data_adapter() -> None:
@@ -220,13 +231,13 @@ def wrap_get_data_adapter() -> None:
         x = arguments["x"]
         if not isinstance(x, NpySequence | NpyDataAdapter):
             return original(*args, **kwargs)
-        caller = _calling_method()
+        call = _calling_method()
         if isinstance(x, NpyDataAdapter):
-            return x.used_by(caller, arguments)
+            return x.used_by(call, arguments)
         _refuse_overridden(x)
         # For its checks alone, such as that of a distribution over several processes.
         original(x)
-        return _make_adapter(x, arguments["shuffle"], arguments["class_weight"], caller, arguments)
+        return _make_adapter(x, arguments["shuffle"], arguments["class_weight"], call, arguments)
 
     get_data_adapter.wrapped_by_keras_npy = True  # type: ignore[attr-defined] # The mark of the wrap.
     data_adapters.get_data_adapter = get_data_adapter
@@ -241,13 +252,13 @@ def _make_adapter(
     seq: NpySequence,
     shuffle: ShuffleArgument,
     class_weight: Mapping[int, float] | None,
-    caller: str | None,
+    call: "_Call",
     arguments: Mapping[str, Any],
 ) -> NpyDataAdapter:
     _refuse_arguments(seq, arguments)
     # Only fit goes on with the next pass; evaluate and predict end, as they do with arrays.
     # 0 means all batches to Keras (3.15), and an endless feed would then never end its epoch.
-    steps = (arguments["steps_per_epoch"] or None) if caller == "fit" else None
+    steps = (arguments["steps_per_epoch"] or None) if call.method == "fit" else None
     if steps is not None and steps < 0:
         raise ValueError(
             "The number of steps must be at least 1. "
@@ -261,9 +272,11 @@ def _make_adapter(
             # This function, the wrap, two constructors of Keras's, fit, and its error handler.
             stacklevel=7,
         )
-    return NpyDataAdapter(
-        seq, shuffle, class_weight, _steps_per_epoch=steps, _only_x=caller == "predict"
-    )
+    if steps is not None:
+        # The last execution of an epoch is a whole one, whatever is left for it (Keras 3.15).
+        steps += -steps % call.steps_per_execution
+    only_x = call.method == "predict"
+    return NpyDataAdapter(seq, shuffle, class_weight, _batches_per_epoch=steps, _only_x=only_x)
 
 
 def _refuse_overridden(seq: NpySequence) -> None:
@@ -295,8 +308,16 @@ def _refuse_arguments(seq: NpySequence, arguments: Mapping[str, Any]) -> None:
         )
 
 
-def _calling_method() -> str | None:
-    """The method of a Keras model that asks for an adapter, or `None` if it is not known.
+@dataclasses.dataclass(frozen=True)
+class _Call:
+    """The method of a Keras model that asks for an adapter; `None` if it is not known."""
+
+    method: str | None = None
+    steps_per_execution: int = 1
+
+
+def _calling_method() -> _Call:
+    """Who asks for an adapter.
 
     Keras asks for the same in `evaluate`, in `predict`, which needs no targets, and in `fit`,
     which goes on with the next pass where the others end (Keras 3.15).
@@ -307,9 +328,10 @@ def _calling_method() -> str | None:
             break
         name, module = frame.f_code.co_name, str(frame.f_globals.get("__name__"))
         if name in ("fit", "evaluate", "predict") and module.startswith("keras.src."):
-            return name
+            model = frame.f_locals.get("self")
+            return _Call(name, getattr(model, "steps_per_execution", None) or 1)
         frame = frame.f_back
-    return None
+    return _Call()
 
 
 wrap_get_data_adapter()

@@ -128,8 +128,8 @@ class NpySequence(Parts, FromDirectory, keras.utils.PyDataset):  # type: ignore[
     def epoch(self) -> int:
         """Shuffled passes started so far, which numbers the next one. It can be set.
 
-        A pass counts when its first batch is handed over; under a TensorFlow strategy that
-        prefetches to its devices, when it is handed to the strategy.
+        A pass counts when its first batch is handed over. In `fit(seq, steps_per_epoch=...)` only
+        passes count of which a batch trains in an epoch that has begun.
         """
         return self._epoch
 

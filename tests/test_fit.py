@@ -266,6 +266,19 @@ def test_fit_steps_per_execution_trains_as_arrays(stored: Stored) -> None:
     assert_same_weights(from_arrays, from_files)
 
 
+@only_on("tensorflow", "jax", reason="Keras refuses steps_per_execution above 1")
+@pytest.mark.parametrize(("steps", "epochs"), [(7, 1), (7, 2), (2, 3), (9, 2)])
+def test_fit_steps_per_execution_counts_every_pass_that_trained(
+    stored: Stored, steps: int, epochs: int
+) -> None:
+    """Three steps a call, whatever the epoch has left: 7 steps are 9, of which 2 are pass 1's."""
+    seq, model = stored.sequence(), make_model(steps_per_execution=3)
+    model.fit(seq, epochs=epochs, steps_per_epoch=steps, verbose=0)
+    num_trained = int(model.optimizer.iterations)
+    assert epochs * -(-steps // 3) * 3 == num_trained
+    assert -(-num_trained // 7) == seq.epoch
+
+
 def test_fit_drop_remainder_leaves_out_the_short_batch(stored: Stored) -> None:
     """48 of 53 rows train; evaluation of the same sequence leaves out the others too."""
     model = make_model()

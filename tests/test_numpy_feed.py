@@ -71,8 +71,9 @@ def test_iterate_keeps_the_structure_of_the_sources(stored: Stored) -> None:
 def test_iterate_endless_counts_a_pass_with_its_first_batch(stored: Stored) -> None:
     """Read ahead or not: 7 batches are pass 0, and the eighth, when it is asked for, begins 1."""
     seq = stored.sequence()
-    adapter = NpyDataAdapter(seq, shuffle=True, _steps_per_epoch=1)
+    adapter = NpyDataAdapter(seq, shuffle=True, _batches_per_epoch=16)
     adapter.on_epoch_end()
+    adapter.on_epoch_begin()
     feed = adapter.get_jax_iterator()
     counted, served = [], []
     for x, _ in itertools.islice(feed, 16):
@@ -86,17 +87,25 @@ def test_iterate_endless_counts_a_pass_with_its_first_batch(stored: Stored) -> N
     feed.close()
 
 
-@pytest.mark.parametrize("ahead", [0, 1, 2])
-def test_iterate_batches_taken_ahead_of_their_use_count_no_pass(stored: Stored, ahead: int) -> None:
-    """At the end of an epoch of Keras's only passes count of which a batch has trained."""
+@pytest.mark.parametrize("steps", [1, 7, 10])
+@pytest.mark.parametrize("ahead", [0, 1, 2, 8, 20])
+def test_iterate_batches_taken_ahead_of_their_use_count_no_pass(
+    stored: Stored, ahead: int, steps: int
+) -> None:
+    """Only passes of 7 batches count of which one trains in an epoch of Keras's that has begun."""
     seq = stored.sequence()
-    adapter = NpyDataAdapter(seq, shuffle=True, _steps_per_epoch=7)
+    adapter = NpyDataAdapter(seq, shuffle=True, _batches_per_epoch=steps)
     feed = adapter.get_numpy_iterator()
-    taken = len(list(itertools.islice(feed, ahead)))
-    for num_epochs in (1, 2, 3):
-        taken += len(list(itertools.islice(feed, 7)))
+    adapter.on_epoch_end()
+    for num_epochs in range(1, 9):
+        adapter.on_epoch_begin()
+        begun = 1 + (max(0, (num_epochs - 1) * steps + ahead - 1)) // 7 if num_epochs > 1 else 0
+        trainable = -(-num_epochs * steps // 7)
+        # Those that were taken ahead count now: if this epoch is stopped early, they have trained.
+        assert min(begun, trainable) == seq.epoch
+        exhaust(itertools.islice(feed, steps + (ahead if num_epochs == 1 else 0)))
         adapter.on_epoch_end()
-        assert (num_epochs, 7 * num_epochs + ahead) == (seq.epoch, taken)
+        assert trainable == seq.epoch
     feed.close()
 
 
@@ -171,7 +180,7 @@ def test_thread_ends_with_the_pass(end: Callable[[Any], None]) -> None:
 def test_thread_ends_with_an_abandoned_iterator(in_circle: bool) -> None:
     """What nobody holds any more is collected, the thread holds nothing of it."""
     feed = NpyDataAdapter(
-        NpySequence(numbered(60), batch_size=4), _steps_per_epoch=1
+        NpySequence(numbered(60), batch_size=4), _batches_per_epoch=1
     ).get_jax_iterator()
     next(feed)
     if in_circle:

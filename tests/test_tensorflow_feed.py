@@ -105,7 +105,9 @@ def test_dataset_full_batches_have_a_static_shape(tmp_path: Path) -> None:
 def test_dataset_endless_passes_keep_their_short_batch(tmp_path: Path) -> None:
     """Pass follows pass; the short last batch of one is not filled up from the next."""
     seq = NpySequence(np.arange(10), batch_size=4, shuffle=True, seed=0)
-    dataset = NpyDataAdapter(seq, shuffle=True, _steps_per_epoch=1).get_tf_dataset()
+    adapter = NpyDataAdapter(seq, shuffle=True, _batches_per_epoch=100)
+    adapter.on_epoch_begin()
+    dataset = adapter.get_tf_dataset()
     batches = [batch.numpy() for (batch,) in dataset.take(6)]
     assert [4, 4, 2, 4, 4, 2] == [len(batch) for batch in batches]
     for half in (batches[:3], batches[3:]):
@@ -230,3 +232,24 @@ def test_dataset_under_mirrored_strategy_holds_no_copy(tmp_path: Path, shuffle: 
     """
     # The file is 153 MiB; a graph that is serialised would hold it at least once.
     assert 100 > int(run_script(script, tmp_path, shuffle))
+
+
+def test_dataset_under_mirrored_strategy_counts_passes_that_trained(tmp_path: Path) -> None:
+    """The strategy takes eight batches of one step each ahead: none of them counts."""
+    script = """
+        import numpy as np, tensorflow as tf, keras, keras_npy
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        two_devices = [tf.config.LogicalDeviceConfiguration()] * 2
+        tf.config.set_logical_device_configuration(cpu, two_devices)
+        with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+            model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+            model.compile("sgd", "mse")
+        counts = []
+        for num_batches in (1, 2, 7):
+            x = np.zeros((8 * num_batches, 1), "float32")
+            seq = keras_npy.NpySequence(x, x, batch_size=8, seed=0)
+            model.fit(seq, epochs=3, steps_per_epoch=1, verbose=0)
+            counts.append(seq.epoch)
+        print(counts)
+    """
+    assert "[3, 2, 1]" == run_script(script, tmp_path).strip()

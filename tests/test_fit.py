@@ -14,7 +14,14 @@ import pytest
 
 import keras_npy
 from keras_npy import NpySequence
-from tests.conftest import Stored, assert_same_weights, make_model, only_on, rows_of_epoch
+from tests.conftest import (
+    Stored,
+    assert_same_weights,
+    make_model,
+    only_on,
+    rows_of_epoch,
+    run_script,
+)
 
 N = 53
 
@@ -462,3 +469,28 @@ def test_fit_traces_the_step_once_and_once_more_for_a_short_batch(
     assert len(shapes) <= (1 if drop_remainder else 2), shapes
     if drop_remainder:
         assert [[8, 6, 5]] == shapes
+
+
+def test_fit_interrupted_by_a_signal_stops(stored: Stored) -> None:
+    """Ctrl-C at any moment ends fit: none is lost in code that frees a batch."""
+    script = """
+        import os, signal, sys, threading
+        import keras_npy
+        from tests.conftest import make_model
+
+        seq = keras_npy.NpySequence(sys.argv[1], sys.argv[2], batch_size=1, seed=0)
+        num_interrupted = 0
+        for delay_s in (0.3, 0.35, 0.4):
+            model = make_model()
+            model.fit(seq, verbose=0)
+            interrupt = lambda: os.kill(os.getpid(), signal.SIGINT)
+            threading.Timer(delay_s, interrupt).start()
+            try:
+                model.fit(seq, epochs=100_000, verbose=0)
+            except KeyboardInterrupt:
+                num_interrupted += 1
+        model = make_model()
+        model.fit(seq, verbose=0)
+        print(num_interrupted)
+    """
+    assert "3" == run_script(script, stored.x_path, stored.y_path, timeout_s=120)

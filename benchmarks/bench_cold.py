@@ -23,7 +23,7 @@ READ_BYTES = 8 << 20
 OTHER_ROWS = 3 * BATCH_SIZE
 
 # Not keras_npy in file order: its batches are slices of the mapping, which only a model reads.
-VARIANTS = (feeds.KERAS_NPY, feeds.COPYING, feeds.PY_DATASET, SEQUENTIAL)
+VARIANTS = (feeds.KERAS_NPY, feeds.MISALIGNED, feeds.PY_DATASET, SEQUENTIAL)
 IN_TINY = (feeds.KERAS_NPY, feeds.PY_DATASET, SEQUENTIAL)
 
 # How many times as fast keras_npy must be.
@@ -62,7 +62,7 @@ def read_through(path: Path) -> None:
 
 
 def _files(name: str, num_rows: int) -> common.RowFiles:
-    return common.make_rows(num_rows, ROW_SHAPE, is_aligned=name != feeds.COPYING)
+    return common.make_rows(num_rows, ROW_SHAPE, is_aligned=name != feeds.MISALIGNED)
 
 
 def _drop(files: common.RowFiles) -> float:

@@ -23,7 +23,7 @@ from benchmarks.common import RowFiles
 Feed = Callable[[], Iterable[tuple[Any, Any]]]
 
 KERAS_NPY = "keras_npy"
-COPYING = "keras_npy, copying path"
+MISALIGNED = "keras_npy, misaligned file"
 ARRAYS = "Keras, arrays in RAM"
 PY_DATASET = "PyDataset by hand"
 TENSOR_SLICES = "from_tensor_slices"
@@ -69,7 +69,7 @@ def keras_npy_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
     return _as_keras_iterates(keras_npy.NpyDataAdapter(seq, shuffle=shuffle))
 
 
-def copying_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
+def misaligned_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
     """The same on a file that TensorFlow cannot read in place."""
     import keras_npy
 
@@ -327,7 +327,7 @@ def _loaded(path: Path) -> np.ndarray:
 
 FEEDS = {
     KERAS_NPY: FeedKind(keras_npy_feed),
-    COPYING: FeedKind(copying_feed, is_aligned=False),
+    MISALIGNED: FeedKind(misaligned_feed, is_aligned=False),
     ARRAYS: FeedKind(arrays_feed),
     PY_DATASET: FeedKind(py_dataset_feed),
     TENSOR_SLICES: FeedKind(tensor_slices_feed),

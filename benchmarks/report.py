@@ -10,7 +10,7 @@ from benchmarks import bench_feed, common, feeds
 Line = dict[str, Any]
 
 ACCENT, PLAIN, MARK = "#d9480f", "#8ea4b8", "#1f2933"
-COLOURS = {feeds.KERAS_NPY: ACCENT, feeds.COPYING: "#f0a27f"}
+COLOURS = {feeds.KERAS_NPY: ACCENT, feeds.MISALIGNED: "#f0a27f"}
 PICTURE_CASE = bench_feed.SHUFFLED_LARGE
 NO_FIGURE = "–"
 

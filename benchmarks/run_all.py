@@ -64,7 +64,7 @@ def publish(results: dict[str, Any], out: Path, top_readme: Path) -> None:
     Raises:
         ValueError: If they are the published ones and a README has no marks.
     """
-    # First: what took half an hour to measure is kept, whatever is wrong with a README.
+    # First: what took so long to measure is kept, whatever is wrong with a README.
     report.save(results, out / "results.json")
     if out == HERE:
         require_marks(out / "README.md", top_readme)

@@ -25,7 +25,7 @@ LIMIT, LIMIT_AHEAD = "np.take, no framework", "np.take, four buffers in turn"
 VARIANTS = {
     "feed": {
         KERAS_NPY,
-        "keras_npy, copying path",
+        "keras_npy, misaligned file",
         ARRAYS,
         PY_DATASET,
         "from_tensor_slices",

@@ -57,7 +57,8 @@ def iterate(batches: Batches, pool: BufferPool) -> Iterator[tuple[Any, ...]]:
                 patience_s = max(patience_s, PATIENCE_STEPS * waited_s)
                 in_use_max = max(in_use_least, num_lent)
             elif waited_s >= patience_s:
-                # They are kept: a few waits, not one for each.
+                # They are kept. All waits together are as many times PATIENCE_S as there are times
+                # IN_USE_BATCHES_MAX batches kept.
                 in_use_max *= 2
                 patience_s *= 2
         return gather(rows, indices)

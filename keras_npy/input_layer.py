@@ -43,7 +43,8 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
             it where `data_format` wants it. `None` leaves the axes alone.
         data_format: Where the model wants channels, `"channels_first"` or `"channels_last"`.
             `None` takes `keras.config.image_data_format()`, once, when the layer is made.
-        **kwargs: Of `keras.layers.Layer`, such as `name` and `dtype`.
+        **kwargs: Of `keras.layers.Layer`, such as `name` and `dtype`, the floating-point dtype or
+            policy of the result.
 
     Call arguments:
         inputs: any real dtype; `(b, H, W)` for `"no_channels"`, `(b, C, H, W)` or
@@ -83,6 +84,7 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
         # Autocast would bring float inputs to float16 under mixed_float16 before `call` sees
         # them (Keras 3.15): 60001.0 would be infinite before it is scaled.
         super().__init__(autocast=False, **kwargs)
+        _check_floating(self.dtype_policy)
         # Keras's setting is resolved now and saved: a model must not change with the machine
         # that loads it.
         self._layout = make_layout(
@@ -269,6 +271,16 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
                 "Pass axis=1 for the channels, axis=None for one number over all values, or "
                 "the last axis counted from the front."
             )
+
+
+def _check_floating(policy: Any) -> None:
+    # Cast to uint8, scaled pixels would all be 0 or 1.
+    if not keras.backend.is_float_dtype(policy.compute_dtype):
+        raise ValueError(
+            "dtype= is that of the result, and must be a floating-point dtype or policy. "
+            f"Received: dtype={policy.name!r}. Leave it out, and give the stored dtype to "
+            "keras.Input(..., dtype=), or let keras_npy.Input read it."
+        )
 
 
 def _check_inputs(inputs: Any) -> None:

@@ -57,6 +57,9 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
         `inputs / 255` in NumPy, because compiled graphs multiply by the reciprocal. In a Grain
         pipeline a NumPy array, in `Dataset.map` a TensorFlow tensor, on every backend.
 
+        A mask of the inputs is handed on if their axes stay where they are, without
+        `sample_shape`; else Keras destroys it and warns.
+
     Raises:
         TypeError: If a number is none, or the inputs are complex.
         ValueError: If an argument has a wrong value, or a sample does not fit `sample_shape`,
@@ -93,7 +96,9 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
         self._scaling = make_scaling(scale, offset, mean, variance, axis)
         if self._scaling.varies:
             self._check_axis_means_channels()
-        self.supports_masking = True
+        # Keras hands a mask on as it is: `(b, T)` would mark other values of an output whose
+        # axes moved. Where this is False it destroys the mask, and warns (Keras 3.15).
+        self.supports_masking = self._layout.keeps_axes
         self.built = True
 
     @classmethod

@@ -137,6 +137,7 @@ def _batch_blocks(batches: Iterable[Any]) -> Generator[Array, None, None]:
                 "Pass an iterable that yields arrays, or np.asarray(...) of all rows."
             )
         block = np.asarray(block)
+        check_real("a batch", block.dtype, block.shape)
         if block.ndim == 0 or block.dtype.kind not in "biufV":
             raise TypeError(
                 "A batch must hold real numbers, with axis 0 counting its samples. "

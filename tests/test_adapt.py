@@ -210,7 +210,6 @@ def test_adapt_shows_progress_of_long_files_in_a_terminal(
         pytest.param({}, [{"a": VALUES}], TypeError, r"must be an array.*dict", id="dict-batches"),
         pytest.param({}, [np.float32(3)], TypeError, r"axis 0 counting.*\(\)", id="unbatched"),
         pytest.param({}, [np.array(["a"])], TypeError, r"real numbers.*<U1", id="text"),
-        pytest.param({}, [np.ones(2, complex)], TypeError, r"complex128", id="complex"),
         pytest.param({}, np.ones(9), ValueError, r"batch axis counts.*axis=None", id="scalars"),
         pytest.param({}, EndlessBatches(), ValueError, r"up to its end.*num_batches", id="endless"),
         pytest.param(
@@ -241,18 +240,45 @@ def test_adapt_wrong_data_is_refused(
 COMPLEX = VALUES.astype("complex64") * (1 + 2j)
 
 
-@pytest.mark.parametrize("kind", ["path", "list-of-paths", "array", "tensor", "sequence"])
-def test_adapt_complex_data_is_refused(kind: str, tmp_path: Path) -> None:
-    """By name, before the imaginary part is lost."""
+class ComplexBatches(Batches):
+    """A PyDataset of complex x."""
+
+    def __getitem__(self, index: int) -> Any:
+        return COMPLEX[index::4], np.zeros(3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "named"),
+    [
+        ("path", r"x\.npy"),
+        ("list-of-paths", r"x\.npy"),
+        ("array", "array"),
+        ("tensor", "array"),
+        ("sequence", r"x\.npy"),
+        ("list-of-batches", "a batch"),
+        ("generator", "a batch"),
+        ("tensors", "a batch"),
+        ("tuples", "a batch"),
+        ("tf-dataset", "a batch"),
+        ("py-dataset", "a batch"),
+    ],
+)
+def test_adapt_complex_data_is_refused(kind: str, named: str, tmp_path: Path) -> None:
+    """By name and with the same remedy, before the imaginary part is lost."""
     path = save(tmp_path / "x.npy", COMPLEX)
     data: Any = {
-        "path": path,
-        "list-of-paths": [path, path],
-        "array": COMPLEX,
-        "tensor": keras.ops.convert_to_tensor(COMPLEX),
-        "sequence": NpySequence(path),
-    }[kind]
-    named = "array" if kind in ("array", "tensor") else r"x\.npy"
+        "path": lambda: path,
+        "list-of-paths": lambda: [path, path],
+        "array": lambda: COMPLEX,
+        "tensor": lambda: keras.ops.convert_to_tensor(COMPLEX),
+        "sequence": lambda: NpySequence(path),
+        "list-of-batches": lambda: [COMPLEX],
+        "generator": lambda: (batch for batch in [COMPLEX]),
+        "tensors": lambda: map(keras.ops.convert_to_tensor, [COMPLEX]),
+        "tuples": lambda: [(COMPLEX, np.zeros(37))],
+        "tf-dataset": lambda: tf_dataset(COMPLEX),
+        "py-dataset": ComplexBatches,
+    }[kind]()
     layer = NpyInputLayer()
     with pytest.raises(TypeError, match=rf"real values.*Received: .*{named}.* of complex64.*stack"):
         layer.adapt(data)

@@ -196,7 +196,8 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
             NpyFileError: If a file cannot be streamed.
             TypeError: If the data is nothing of the kind, is complex or a tuple, or has several
                 inputs.
-            ValueError: If the data is empty, endless, not finite, or does not fit the layer.
+            ValueError: If the data is empty, endless, not finite, in batches that differ in their
+                number of axes, or does not fit the layer.
 
         Example:
 

@@ -123,6 +123,15 @@ def test_adapt_sequence_reads_its_own_rows_and_counts_no_pass() -> None:
     assert 0 == seq.epoch
 
 
+def test_adapt_batches_of_other_sizes_have_one_mean() -> None:
+    """Images of any size, of which only the number of axes is the same."""
+    images = [VALUES[:5, :2], VALUES[5:, 1:]]
+    layer = NpyInputLayer(scale=1)
+    layer.adapt(images)
+    flat = np.concatenate([image.reshape(-1, 3) for image in images])
+    np.testing.assert_allclose(flat.mean(axis=0), layer.mean, rtol=1e-12)
+
+
 def test_adapt_again_replaces_the_statistics() -> None:
     """Those given, and those of an earlier adapt."""
     layer = NpyInputLayer(scale=1, mean=5, variance=6, axis=None)
@@ -210,6 +219,27 @@ def test_adapt_shows_progress_of_long_files_in_a_terminal(
         pytest.param({}, [{"a": VALUES}], TypeError, r"must be an array.*dict", id="dict-batches"),
         pytest.param({}, [np.float32(3)], TypeError, r"axis 0 counting.*\(\)", id="unbatched"),
         pytest.param({}, [np.array(["a"])], TypeError, r"real numbers.*<U1", id="text"),
+        pytest.param(
+            {"axis": None},
+            [VALUES, VALUES[:, 0, 0]],
+            ValueError,
+            r"x alone.*\(37,\) behind batches of 3 axes.*adapt\(x\)",
+            id="list-of-x-and-y",
+        ),
+        pytest.param(
+            {},
+            [VALUES, VALUES[:, 0, 0]],
+            ValueError,
+            r"x alone.*\(37,\) behind batches of 3 axes.*adapt\(x\)",
+            id="list-of-x-and-y-with-channels",
+        ),
+        pytest.param(
+            {"axis": None},
+            iter([VALUES[..., 0], VALUES]),
+            ValueError,
+            r"x alone.*\(37, 4, 3\) behind batches of 2 axes.*not a list \[x, y\]",
+            id="iterator-of-other-ranks",
+        ),
         pytest.param({}, np.ones(9), ValueError, r"batch axis counts.*axis=None", id="scalars"),
         pytest.param({}, EndlessBatches(), ValueError, r"up to its end.*num_batches", id="endless"),
         pytest.param(

@@ -183,7 +183,8 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
         """Take `mean` and `variance` from data, in one pass of a few MiB of memory.
 
         Replaces those that the layer has. They are of values as `scale` and `offset` leave
-        them, so the output has mean 0 and variance 1 whatever the scale. As with
+        them, so the output has mean 0 and variance 1 whatever the scale, to the precision of
+        float32: stored values far from zero against their spread lose it. As with
         `keras.layers.Normalization`, adapt before `fit`, `predict` or `export`: what Keras has
         compiled keeps the numbers that it was compiled with.
 

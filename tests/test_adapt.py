@@ -100,6 +100,21 @@ def test_adapt_takes_statistics_of_scaled_values() -> None:
     np.testing.assert_allclose(1, outputs[0].var(axis=(0, 1)), rtol=1e-5)
 
 
+@pytest.mark.parametrize("start", [0, 100_000, 100_000_000])
+def test_adapt_standardises_as_far_as_float32_tells_values_apart(start: int) -> None:
+    """The statistics hold all digits; the output misses 0 and 1 by the step of float32 at most."""
+    values = start + np.arange(100, dtype="int32")[:, None]
+    layer = NpyInputLayer(scale=1)
+    layer.adapt(values)
+    assert values.mean() == layer.mean[0]
+    np.testing.assert_allclose(values.var(), layer.variance[0], rtol=1e-12)
+    output = keras.ops.convert_to_numpy(layer(values)).astype("float64")
+    step = np.spacing(np.float32(start + 100)) / values.std() + 1e-6
+    assert abs(output.mean()) <= step
+    assert abs(output.var() - 1) <= 3 * step
+    assert (start == 100_000_000) == (abs(output.var() - 1) > 1e-3 or abs(output.mean()) > 1e-3)
+
+
 def test_adapt_counts_channels_where_the_output_has_them() -> None:
     """Flat rows, channels first in the file, channels last in the model."""
     layer = NpyInputLayer(

@@ -190,7 +190,7 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
 
         Args:
             data: Of the layer's stored shape, and of the rows to train on: an `NpySequence`,
-                the path of an `.npy` file, a pattern or list of paths, an array, a
+                the path of an `.npy` file, a pattern or list of paths, an array, a batched
                 `tf.data.Dataset`, or an iterable of batches, of which `(x, y)` counts as `x`.
 
         Raises:

@@ -60,6 +60,7 @@ SOURCES: dict[str, Callable[[Path], Any]] = {
     "tf-dataset": lambda folder: tf_dataset(VALUES),
     "py-dataset": lambda folder: Batches(),
     "list-of-batches": lambda folder: np.array_split(VALUES, 5),
+    "list-of-tuples": lambda folder: [(VALUES[:9], np.zeros(9)), (VALUES[9:], np.zeros(28))],
     "generator": lambda folder: (batch for batch in np.array_split(VALUES, 5)),
     "tensors": lambda folder: map(keras.ops.convert_to_tensor, np.array_split(VALUES, 5)),
 }

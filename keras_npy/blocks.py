@@ -38,7 +38,7 @@ def iterate_blocks(data: Any) -> Generator[Array, None, None]:
     Raises:
         NpyFileError: If a file cannot be streamed.
         TypeError: If the data is nothing of the kind, is complex or a tuple, or has several inputs.
-        ValueError: If the data is endless.
+        ValueError: If the data is endless, or its batches differ in their number of axes.
     """
     if isinstance(data, NpySequence):
         return _sequence_blocks(data)
@@ -103,7 +103,10 @@ def _with_progress(blocks: Iterator[Array], num_bytes: int) -> Iterator[Array]:
 
 
 def _is_list_of_paths(data: Any) -> bool:
-    """Whether `open_rows` reads a list as shards, where others are lists of batches."""
+    """Whether a list is one for `open_rows`, and not one of batches: any path makes it so.
+
+    `open_rows` itself refuses a list that holds other things too, and says what a source is.
+    """
     return isinstance(data, list) and any(isinstance(path, str | os.PathLike) for path in data)
 
 
@@ -127,23 +130,38 @@ def _finite_batches(data: Any) -> Iterable[Any]:
 
 
 def _batch_blocks(batches: Iterable[Any]) -> Generator[Array, None, None]:
+    ndim = None
     for batch in batches:
-        x = batch[0] if isinstance(batch, tuple) else batch
-        block = keras.ops.convert_to_numpy(x) if keras.ops.is_tensor(x) else x
-        if not hasattr(block, "__array__"):
-            raise TypeError(
-                "A batch must be an array, or a tuple (x, y) of arrays. "
-                f"Received: a batch with x of type {type(x).__name__}. "
-                "Pass an iterable that yields arrays, or np.asarray(...) of all rows."
-            )
-        block = np.asarray(block)
-        if block.ndim == 0 or block.dtype.kind not in "biufV":
-            raise TypeError(
-                "A batch must hold real numbers, with axis 0 counting its samples. "
-                f"Received: a batch of {block.dtype} {block.shape}. "
-                "Batch the data first, and convert it with astype."
+        block = _block_of(batch)
+        ndim = block.ndim if ndim is None else ndim
+        if block.ndim != ndim:
+            # Of axis=None no later check would find that y was counted as a batch of x.
+            raise ValueError(
+                "adapt needs x alone, in batches that all have the same number of axes. "
+                f"Received: a batch of shape {block.shape} behind batches of {ndim} axes. "
+                "Pass adapt(x), or batches of x, not a list [x, y]."
             )
         yield block
+
+
+def _block_of(batch: Any) -> Array:
+    x = batch[0] if isinstance(batch, tuple) else batch
+    block = keras.ops.convert_to_numpy(x) if keras.ops.is_tensor(x) else x
+    if not hasattr(block, "__array__"):
+        raise TypeError(
+            "A batch must be an array, or a tuple (x, y) of arrays. "
+            f"Received: a batch with x of type {type(x).__name__}. "
+            "Pass an iterable that yields arrays, or np.asarray(...) of all rows."
+        )
+    block = np.asarray(block)
+    check_real("a batch", block.dtype, block.shape)
+    if block.ndim == 0 or block.dtype.kind not in "biufV":
+        raise TypeError(
+            "A batch must hold real numbers, with axis 0 counting its samples. "
+            f"Received: a batch of {block.dtype} {block.shape}. "
+            "Batch the data first, and convert it with astype."
+        )
+    return block
 
 
 def _refuse_endless(received: str) -> None:

@@ -29,6 +29,13 @@ class Layout:
     stored_format: StoredFormat | None = None
     data_format: DataFormat | None = None
 
+    @property
+    def keeps_axes(self) -> bool:
+        """Whether each stored axis is at its place in the output, which may have one more."""
+        added_last = self.stored_format == "no_channels" and self.data_format == "channels_last"
+        is_unmoved = self.stored_format == self.data_format
+        return self.sample_shape is None and (is_unmoved or added_last)
+
     def output_shape(self, input_shape: Shape) -> Shape:
         """Shape of the output for inputs `(b, ...)`; raise if a sample does not fit."""
         batch, *stored = input_shape

@@ -43,7 +43,8 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
             it where `data_format` wants it. `None` leaves the axes alone.
         data_format: Where the model wants channels, `"channels_first"` or `"channels_last"`.
             `None` takes `keras.config.image_data_format()`, once, when the layer is made.
-        **kwargs: Of `keras.layers.Layer`, such as `name` and `dtype`.
+        **kwargs: Of `keras.layers.Layer`, such as `name` and `dtype`, the floating-point dtype or
+            policy of the result.
 
     Call arguments:
         inputs: any real dtype; `(b, H, W)` for `"no_channels"`, `(b, C, H, W)` or
@@ -55,6 +56,9 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
         `(b, C, H, W)`, in [0, 1] for `uint8` and the default scale; within 1 ULP of
         `inputs / 255` in NumPy, because compiled graphs multiply by the reciprocal. In a Grain
         pipeline a NumPy array, in `Dataset.map` a TensorFlow tensor, on every backend.
+
+        A mask of the inputs is handed on if their axes stay where they are, without
+        `sample_shape`; else Keras destroys it and warns.
 
     Raises:
         TypeError: If a number is none, or the inputs are complex.
@@ -83,6 +87,7 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
         # Autocast would bring float inputs to float16 under mixed_float16 before `call` sees
         # them (Keras 3.15): 60001.0 would be infinite before it is scaled.
         super().__init__(autocast=False, **kwargs)
+        _check_floating(self.dtype_policy)
         # Keras's setting is resolved now and saved: a model must not change with the machine
         # that loads it.
         self._layout = make_layout(
@@ -91,7 +96,9 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
         self._scaling = make_scaling(scale, offset, mean, variance, axis)
         if self._scaling.varies:
             self._check_axis_means_channels()
-        self.supports_masking = True
+        # Keras hands a mask on as it is: `(b, T)` would mark other values of an output whose
+        # axes moved. Where this is False it destroys the mask, and warns (Keras 3.15).
+        self.supports_masking = self._layout.keeps_axes
         self.built = True
 
     @classmethod
@@ -176,20 +183,22 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
         """Take `mean` and `variance` from data, in one pass of a few MiB of memory.
 
         Replaces those that the layer has. They are of values as `scale` and `offset` leave
-        them, so the output has mean 0 and variance 1 whatever the scale. As with
+        them, so the output has mean 0 and variance 1 whatever the scale, to the precision of
+        float32: stored values far from zero against their spread lose it. As with
         `keras.layers.Normalization`, adapt before `fit`, `predict` or `export`: what Keras has
         compiled keeps the numbers that it was compiled with.
 
         Args:
             data: Of the layer's stored shape, and of the rows to train on: an `NpySequence`,
-                the path of an `.npy` file, a pattern or list of paths, an array, a
+                the path of an `.npy` file, a pattern or list of paths, an array, a batched
                 `tf.data.Dataset`, or an iterable of batches, of which `(x, y)` counts as `x`.
 
         Raises:
             NpyFileError: If a file cannot be streamed.
             TypeError: If the data is nothing of the kind, is complex or a tuple, or has several
                 inputs.
-            ValueError: If the data is empty, endless, not finite, or does not fit the layer.
+            ValueError: If the data is empty, endless, not finite, in batches that differ in their
+                number of axes, or does not fit the layer.
 
         Example:
 
@@ -269,6 +278,16 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
                 "Pass axis=1 for the channels, axis=None for one number over all values, or "
                 "the last axis counted from the front."
             )
+
+
+def _check_floating(policy: Any) -> None:
+    # Cast to uint8, scaled pixels would all be 0 or 1.
+    if not keras.backend.is_float_dtype(policy.compute_dtype):
+        raise ValueError(
+            "dtype= is that of the result, and must be a floating-point dtype or policy. "
+            f"Received: dtype={policy.name!r}. Leave it out, and give the stored dtype to "
+            "keras.Input(..., dtype=), or let keras_npy.Input read it."
+        )
 
 
 def _check_inputs(inputs: Any) -> None:

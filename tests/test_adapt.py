@@ -60,6 +60,7 @@ SOURCES: dict[str, Callable[[Path], Any]] = {
     "tf-dataset": lambda folder: tf_dataset(VALUES),
     "py-dataset": lambda folder: Batches(),
     "list-of-batches": lambda folder: np.array_split(VALUES, 5),
+    "list-of-tuples": lambda folder: [(VALUES[:9], np.zeros(9)), (VALUES[9:], np.zeros(28))],
     "generator": lambda folder: (batch for batch in np.array_split(VALUES, 5)),
     "tensors": lambda folder: map(keras.ops.convert_to_tensor, np.array_split(VALUES, 5)),
 }
@@ -100,6 +101,21 @@ def test_adapt_takes_statistics_of_scaled_values() -> None:
     np.testing.assert_allclose(1, outputs[0].var(axis=(0, 1)), rtol=1e-5)
 
 
+@pytest.mark.parametrize("start", [0, 100_000, 100_000_000])
+def test_adapt_standardises_as_far_as_float32_tells_values_apart(start: int) -> None:
+    """The statistics hold all digits; the output misses 0 and 1 by the step of float32 at most."""
+    values = start + np.arange(100, dtype="int32")[:, None]
+    layer = NpyInputLayer(scale=1)
+    layer.adapt(values)
+    assert values.mean() == layer.mean[0]
+    np.testing.assert_allclose(values.var(), layer.variance[0], rtol=1e-12)
+    output = keras.ops.convert_to_numpy(layer(values)).astype("float64")
+    step = np.spacing(np.float32(start + 100)) / values.std() + 1e-6
+    assert abs(output.mean()) <= step
+    assert abs(output.var() - 1) <= 3 * step
+    assert (start == 100_000_000) == (abs(output.var() - 1) > 1e-3 or abs(output.mean()) > 1e-3)
+
+
 def test_adapt_counts_channels_where_the_output_has_them() -> None:
     """Flat rows, channels first in the file, channels last in the model."""
     layer = NpyInputLayer(
@@ -121,6 +137,15 @@ def test_adapt_sequence_reads_its_own_rows_and_counts_no_pass() -> None:
     layer.adapt(seq)
     np.testing.assert_allclose(VALUES[5:17].mean(axis=(0, 1)), layer.mean, rtol=1e-12)
     assert 0 == seq.epoch
+
+
+def test_adapt_batches_of_other_sizes_have_one_mean() -> None:
+    """Images of any size, of which only the number of axes is the same."""
+    images = [VALUES[:5, :2], VALUES[5:, 1:]]
+    layer = NpyInputLayer(scale=1)
+    layer.adapt(images)
+    flat = np.concatenate([image.reshape(-1, 3) for image in images])
+    np.testing.assert_allclose(flat.mean(axis=0), layer.mean, rtol=1e-12)
 
 
 def test_adapt_again_replaces_the_statistics() -> None:
@@ -210,7 +235,27 @@ def test_adapt_shows_progress_of_long_files_in_a_terminal(
         pytest.param({}, [{"a": VALUES}], TypeError, r"must be an array.*dict", id="dict-batches"),
         pytest.param({}, [np.float32(3)], TypeError, r"axis 0 counting.*\(\)", id="unbatched"),
         pytest.param({}, [np.array(["a"])], TypeError, r"real numbers.*<U1", id="text"),
-        pytest.param({}, [np.ones(2, complex)], TypeError, r"complex128", id="complex"),
+        pytest.param(
+            {"axis": None},
+            [VALUES, VALUES[:, 0, 0]],
+            ValueError,
+            r"x alone.*\(37,\) behind batches of 3 axes.*adapt\(x\)",
+            id="list-of-x-and-y",
+        ),
+        pytest.param(
+            {},
+            [VALUES, VALUES[:, 0, 0]],
+            ValueError,
+            r"x alone.*\(37,\) behind batches of 3 axes.*adapt\(x\)",
+            id="list-of-x-and-y-with-channels",
+        ),
+        pytest.param(
+            {"axis": None},
+            iter([VALUES[..., 0], VALUES]),
+            ValueError,
+            r"x alone.*\(37, 4, 3\) behind batches of 2 axes.*not a list \[x, y\]",
+            id="iterator-of-other-ranks",
+        ),
         pytest.param({}, np.ones(9), ValueError, r"batch axis counts.*axis=None", id="scalars"),
         pytest.param({}, EndlessBatches(), ValueError, r"up to its end.*num_batches", id="endless"),
         pytest.param(
@@ -241,18 +286,45 @@ def test_adapt_wrong_data_is_refused(
 COMPLEX = VALUES.astype("complex64") * (1 + 2j)
 
 
-@pytest.mark.parametrize("kind", ["path", "list-of-paths", "array", "tensor", "sequence"])
-def test_adapt_complex_data_is_refused(kind: str, tmp_path: Path) -> None:
-    """By name, before the imaginary part is lost."""
+class ComplexBatches(Batches):
+    """A PyDataset of complex x."""
+
+    def __getitem__(self, index: int) -> Any:
+        return COMPLEX[index::4], np.zeros(3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "named"),
+    [
+        ("path", r"x\.npy"),
+        ("list-of-paths", r"x\.npy"),
+        ("array", "array"),
+        ("tensor", "array"),
+        ("sequence", r"x\.npy"),
+        ("list-of-batches", "a batch"),
+        ("generator", "a batch"),
+        ("tensors", "a batch"),
+        ("tuples", "a batch"),
+        ("tf-dataset", "a batch"),
+        ("py-dataset", "a batch"),
+    ],
+)
+def test_adapt_complex_data_is_refused(kind: str, named: str, tmp_path: Path) -> None:
+    """By name and with the same remedy, before the imaginary part is lost."""
     path = save(tmp_path / "x.npy", COMPLEX)
     data: Any = {
-        "path": path,
-        "list-of-paths": [path, path],
-        "array": COMPLEX,
-        "tensor": keras.ops.convert_to_tensor(COMPLEX),
-        "sequence": NpySequence(path),
-    }[kind]
-    named = "array" if kind in ("array", "tensor") else r"x\.npy"
+        "path": lambda: path,
+        "list-of-paths": lambda: [path, path],
+        "array": lambda: COMPLEX,
+        "tensor": lambda: keras.ops.convert_to_tensor(COMPLEX),
+        "sequence": lambda: NpySequence(path),
+        "list-of-batches": lambda: [COMPLEX],
+        "generator": lambda: (batch for batch in [COMPLEX]),
+        "tensors": lambda: map(keras.ops.convert_to_tensor, [COMPLEX]),
+        "tuples": lambda: [(COMPLEX, np.zeros(37))],
+        "tf-dataset": lambda: tf_dataset(COMPLEX),
+        "py-dataset": ComplexBatches,
+    }[kind]()
     layer = NpyInputLayer()
     with pytest.raises(TypeError, match=rf"real values.*Received: .*{named}.* of complex64.*stack"):
         layer.adapt(data)

@@ -289,6 +289,33 @@ def test_layer_wrong_argument_is_refused(arguments: Any, message: str) -> None:
         NpyInputLayer(**arguments)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "bool", "complex64"])
+@pytest.mark.parametrize("way", ["argument", "policy", "for-data", "global-policy"])
+def test_layer_dtype_that_is_not_floating_point_is_refused(dtype: str, way: str) -> None:
+    """Scaled pixels cast to it would all be 0 or 1; where the stored dtype belongs is said."""
+    message = rf"that of the result.*Received: dtype='{dtype}'.*keras\.Input.*keras_npy\.Input"
+    keras_setting = keras.config.dtype_policy()
+    if way == "global-policy":
+        keras.config.set_dtype_policy(dtype)
+    try:
+        with pytest.raises(ValueError, match=message):
+            {
+                "argument": lambda: NpyInputLayer(dtype=dtype),
+                "policy": lambda: NpyInputLayer(dtype=keras.DTypePolicy(dtype)),
+                "for-data": lambda: NpyInputLayer.for_data(GRAY, dtype=dtype),
+                "global-policy": NpyInputLayer,
+            }[way]()
+    finally:
+        keras.config.set_dtype_policy(keras_setting)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "mixed_bfloat16"])
+def test_layer_dtype_that_is_floating_point_is_that_of_the_result(dtype: str) -> None:
+    """A dtype or a policy."""
+    layer = NpyInputLayer(dtype=dtype)
+    assert dtype.removeprefix("mixed_") == keras.backend.standardize_dtype(layer(GRAY).dtype)
+
+
 def test_layer_scale_of_a_wrong_type_is_refused() -> None:
     """A string is no number."""
     with pytest.raises(TypeError, match=r"scale must be a number.*'big'"):

@@ -173,14 +173,12 @@ class TestLayer:
         largest = np.abs(eager).max()
         np.testing.assert_allclose(eager, compiled, rtol=1.2e-7, atol=1.2e-7 * largest)
 
-    def test_masks_pass_through(
+    def test_masks_pass_where_axes_stay(
         self, arguments: Any, shape: Any, dtype: str, expected: Any
     ) -> None:
-        """As the layer that comes before made them."""
-        layer = NpyInputLayer(**arguments)
-        assert layer.supports_masking
-        mask = np.array([True, False, True, True])
-        assert mask is layer.compute_mask(sample_values(shape, dtype), mask)
+        """Of an output with the stored axes, and perhaps one more at the end."""
+        is_kept = "sample_shape" not in arguments and shape == expected[: len(shape)]
+        assert is_kept == NpyInputLayer(**arguments).supports_masking
 
 
 ALL_UINT8 = np.arange(256, dtype="uint8").reshape(16, 16)
@@ -248,6 +246,70 @@ def test_masks_reach_the_layers_behind() -> None:
         ]
     )
     np.testing.assert_allclose([[1, 1.5]], model.predict(values, verbose=0))
+
+
+# Of two steps and two values; the second step is padding.
+STEPS = np.array([[[1, 2], [0, 0]], [[3, 4], [0, 0]]], "float32")
+IS_STEP = [[True, False], [True, False]]
+
+KEEPING = [
+    pytest.param({}, id="as-stored"),
+    pytest.param({"stored_format": "no_channels", "data_format": "channels_last"}, id="gray"),
+    pytest.param({"stored_format": "channels_last", "data_format": "channels_last"}, id="last"),
+    pytest.param({"stored_format": "channels_first", "data_format": "channels_first"}, id="first"),
+]
+MOVING = [
+    pytest.param({"sample_shape": (4,)}, id="reshaped"),
+    pytest.param(
+        {"sample_shape": (1, 4), "stored_format": "channels_last", "data_format": "channels_last"},
+        id="reshaped-last",
+    ),
+    pytest.param({"stored_format": "no_channels", "data_format": "channels_first"}, id="gray"),
+    pytest.param({"stored_format": "channels_first", "data_format": "channels_last"}, id="first"),
+    pytest.param({"stored_format": "channels_last", "data_format": "channels_first"}, id="last"),
+]
+
+
+class MaskSeen(keras.layers.Layer):  # type: ignore[misc] # Keras ships no types.
+    """The mask that reaches a layer, as numbers; -1 where there is none."""
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        steps = keras.ops.zeros_like(inputs[:, 0]) - 1
+        return steps if mask is None else keras.ops.cast(mask, "float32")
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> None:
+        return None
+
+
+def mask_behind(layer: NpyInputLayer, is_symbolic: bool) -> np.ndarray:
+    """What a layer behind sees of the mask of STEPS."""
+    parts = [keras.layers.Masking(), layer, MaskSeen()]
+    if is_symbolic:
+        model = keras.Sequential([keras.Input(STEPS.shape[1:]), *parts])
+        return model.predict(STEPS, verbose=0)
+    values: Any = keras.ops.convert_to_tensor(STEPS)
+    for part in parts:
+        values = part(values)
+    return keras.ops.convert_to_numpy(values)
+
+
+@pytest.mark.parametrize("is_symbolic", [False, True], ids=["eager", "symbolic"])
+@pytest.mark.parametrize("arguments", KEEPING)
+def test_mask_is_handed_on_where_axes_stay(arguments: Any, is_symbolic: bool) -> None:
+    """Value by value, to the layer behind."""
+    np.testing.assert_array_equal(IS_STEP, mask_behind(NpyInputLayer(**arguments), is_symbolic))
+
+
+@pytest.mark.parametrize("is_symbolic", [False, True], ids=["eager", "symbolic"])
+@pytest.mark.parametrize("arguments", MOVING)
+def test_mask_is_destroyed_with_keras_warning_where_axes_move(
+    arguments: Any, is_symbolic: bool
+) -> None:
+    """It would mark other values: the layer behind sees none."""
+    layer = NpyInputLayer(**arguments, name="pixels")
+    with pytest.warns(UserWarning, match=r"'pixels'.*does not support masking.*destroy the mask"):
+        seen = mask_behind(layer, is_symbolic)
+    assert (-1 == seen).all()
 
 
 def test_nested_dict_inputs_have_a_layer_each() -> None:

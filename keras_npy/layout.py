@@ -5,7 +5,7 @@ import os
 import re
 import shlex
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 from keras_npy.buffers import ALIGNMENT_BYTES
@@ -34,45 +34,55 @@ class NpyLayoutWarning(UserWarning):
 
 
 def warn_of_layout(
-    header: NpyHeader, files: Files | None = None, *, is_mapped: bool = True
+    header: NpyHeader, files: Files | None = None, *, are_samples: bool = False
 ) -> None:
     """Warn of a file's layout, of each kind once in a process.
 
     Args:
         header: The file.
         files: The pattern or list that it is one of.
-        is_mapped: Whether it matters where in memory its data begin; not of samples.
+        are_samples: Whether each of them is one sample, which is read and not mapped.
     """
+    for kind, message in _oddities(header, are_samples):
+        if kind not in _SAID:
+            _SAID.add(kind)
+            remedy = _remedy(header, files, are_samples)
+            warnings.warn(f"{header.name}: {message} {remedy}", NpyLayoutWarning, stacklevel=2)
 
-    def remedy() -> str:
-        if files is None:
-            command = convert_command(header.name)
-        else:
-            command = join_command(files, are_samples=not is_mapped)
-        dtype = " --dtype bfloat16" if header.dtype.name == "bfloat16" else ""
-        return f"To convert {'it' if files is None else 'all'}: `{command}{dtype}`"
 
-    def say_slow(fast: str, received: str) -> None:
-        message = f"{header.name}: training reads fastest from {fast}. Received: {received}"
-        _say(fast, f"{message}, whose rows are copied one by one.", remedy)
-
+def _oddities(header: NpyHeader, are_samples: bool) -> Iterator[tuple[str, str]]:
+    """Each oddity of a file: its kind, and the rule and what was received."""
     if header.trailing_bytes:
-        _say(
+        yield (
             "trailing",
-            f"{header.name}: an .npy file ends with its data. Received: "
-            f"{header.trailing_bytes} bytes behind the {header.data_bytes} that the header "
-            "promises, which are left alone.",
-            remedy,
+            f"an .npy file ends with its data. Received: {header.trailing_bytes} bytes behind the "
+            f"{header.data_bytes} that the header promises, which are left alone.",
         )
     if header.fortran_order:
-        say_slow("rows that lie together (C order)", "Fortran order")
+        yield _slow("rows that lie together (C order)", "Fortran order")
     if not header.dtype.isnative:
-        say_slow("this machine's byte order", f"dtype {header.dtype.str}")
-    if is_mapped and header.offset_bytes % ALIGNMENT_BYTES and header.data_bytes:
-        say_slow(
+        yield _slow("this machine's byte order", f"dtype {header.dtype.str}")
+    if not are_samples and header.offset_bytes % ALIGNMENT_BYTES and header.data_bytes:
+        yield _slow(
             f"data that begin at a multiple of {ALIGNMENT_BYTES} bytes",
             f"data at byte {header.offset_bytes}",
         )
+
+
+def _slow(fast: str, received: str) -> tuple[str, str]:
+    return fast, (
+        f"training reads fastest from {fast}. Received: {received}, whose rows are copied one by "
+        "one."
+    )
+
+
+def _remedy(header: NpyHeader, files: Files | None, are_samples: bool) -> str:
+    if files is None:
+        command = convert_command(header.name)
+    else:
+        command = join_command(files, are_samples=are_samples)
+    dtype = " --dtype bfloat16" if header.dtype.name == "bfloat16" else ""
+    return f"To convert {'it' if files is None else 'all'}: `{command}{dtype}`"
 
 
 def convert_command(name: str) -> str:
@@ -131,9 +141,3 @@ def _name_not_found(pattern: str) -> str:
         if not (is_looked_into and fnmatch.fnmatch(name, last)):
             return os.path.join(folder, name)
     return os.path.abspath(folder) + "_converted.npy"
-
-
-def _say(kind: str, message: str, remedy: Callable[[], str]) -> None:
-    if kind not in _SAID:
-        _SAID.add(kind)
-        warnings.warn(f"{message} {remedy()}", NpyLayoutWarning, stacklevel=2)

@@ -88,7 +88,7 @@ class SampleRows(Rows):
         self._paths = [os.path.abspath(os.fsdecode(path)) for path in paths]
         self._pattern = pattern
         self._first = npy_file.read_header(paths[0], is_sample=True, dtype=dtype)
-        warn_of_layout(self._first, pattern or self._paths, is_mapped=False)
+        warn_of_layout(self._first, pattern or self._paths, are_samples=True)
         self._set_up()
 
     def _set_up(self) -> None:
@@ -171,7 +171,7 @@ class SampleRows(Rows):
                 f"Received: {self._first.name} of {self.dtype} {self._first.shape}, this one of "
                 f"{header.dtype} {header.shape}. Convert it, or leave it out."
             )
-        warn_of_layout(header, self._pattern or self._paths, is_mapped=False)
+        warn_of_layout(header, self._pattern or self._paths, are_samples=True)
         copy_values(npy_file.map_data(header)[np.newaxis], out)
 
     def _note(self, index: int, status: os.stat_result) -> None:

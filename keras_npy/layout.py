@@ -14,7 +14,7 @@ from keras_npy.npy_file import NpyHeader
 # A pattern, or a list of paths.
 Files: TypeAlias = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
-# Of a longer list a command names the first and the last.
+# A longer list is joined from Python, which has it already.
 FILES_NAMED_MAX = 4
 
 _MAGIC = re.compile(r"[*?[]")
@@ -77,12 +77,14 @@ def _slow(fast: str, received: str) -> tuple[str, str]:
 
 
 def _remedy(header: NpyHeader, files: Files | None, are_samples: bool) -> str:
+    is_bfloat16 = header.dtype.name == "bfloat16"
+    option = " --dtype bfloat16" if is_bfloat16 else ""
     if files is None:
-        command = convert_command(header.name)
-    else:
-        command = join_command(files, are_samples=are_samples)
-    dtype = " --dtype bfloat16" if header.dtype.name == "bfloat16" else ""
-    return f"To convert {'it' if files is None else 'all'}: `{command}{dtype}`"
+        return f"To convert it: `{convert_command(header.name)}{option}`"
+    if isinstance(files, str | os.PathLike) or len(files) <= FILES_NAMED_MAX:
+        return f"To convert all: `{join_command(files, are_samples=are_samples)}{option}`"
+    call = join_call(files, are_samples=are_samples, dtype="bfloat16" if is_bfloat16 else None)
+    return f"To convert all, in Python, with the list as paths: `{call}`"
 
 
 def convert_command(name: str) -> str:
@@ -105,7 +107,7 @@ def convert_command(name: str) -> str:
 
 
 def join_command(files: Files, *, are_samples: bool = False) -> str:
-    """The command that makes one plain `.npy` of many files, where their pattern finds it not.
+    """The command that makes one plain `.npy` of some files, where their pattern finds it not.
 
     Example:
 
@@ -119,14 +121,36 @@ def join_command(files: Files, *, are_samples: bool = False) -> str:
         new = _name_not_found(named[0].partition("::")[0])
     else:
         named = [os.fsdecode(path) for path in files]
-        folders = {os.path.dirname(os.path.abspath(name.partition("::")[0])) for name in named}
-        # Whatever pattern made the list, it began in this folder or below.
-        new = os.path.commonpath(folders) + "_converted.npy"
-    quoted = [shlex.quote(name) for name in named]
-    if len(quoted) > FILES_NAMED_MAX:
-        quoted = [quoted[0], "...", quoted[-1]]
+        new = _name_beside(named)
     option = ["--samples"] if are_samples else []
-    return " ".join(["keras-npy convert", *option, *quoted, shlex.quote(new)])
+    quoted = [shlex.quote(name) for name in (*named, new)]
+    return " ".join(["keras-npy convert", *option, *quoted])
+
+
+def join_call(
+    files: Sequence[str | os.PathLike[str]], *, are_samples: bool = False, dtype: str | None = None
+) -> str:
+    """The Python that makes one plain `.npy` of `paths`, a list too long for a command.
+
+    Example:
+
+    >>> join_call(["/data/0.npy", "/data/1.npy"])
+    "from keras_npy.convert import convert; convert(paths, '/data_converted.npy')"
+    """
+    new = _name_beside([os.fsdecode(path) for path in files])
+    option = f", dtype={dtype!r}" if dtype else ""
+    if are_samples:
+        return (
+            "from keras_npy import samples; from keras_npy.convert import convert; "
+            f"convert(samples(paths{option}), {new!r})"
+        )
+    return f"from keras_npy.convert import convert; convert(paths, {new!r}{option})"
+
+
+def _name_beside(names: list[str]) -> str:
+    """A path that no pattern finds that made this list: it began in their folder or below."""
+    folders = {os.path.dirname(os.path.abspath(name.partition("::")[0])) for name in names}
+    return os.path.commonpath(folders) + "_converted.npy"
 
 
 def _name_not_found(pattern: str) -> str:

@@ -59,21 +59,24 @@ def _oddities(header: NpyHeader, are_samples: bool) -> Iterator[tuple[str, str]]
             f"{header.data_bytes} that the header promises, which are left alone.",
         )
     if header.fortran_order:
-        yield _slow("rows that lie together (C order)", "Fortran order")
-    if not header.dtype.isnative:
-        yield _slow("this machine's byte order", f"dtype {header.dtype.str}")
-    if not are_samples and header.offset_bytes % ALIGNMENT_BYTES and header.data_bytes:
-        yield _slow(
-            f"data that begin at a multiple of {ALIGNMENT_BYTES} bytes",
-            f"data at byte {header.offset_bytes}",
+        yield (
+            "fortran",
+            "training reads fastest from rows that lie together (C order). "
+            "Received: Fortran order, whose rows are gathered value by value.",
         )
-
-
-def _slow(fast: str, received: str) -> tuple[str, str]:
-    return fast, (
-        f"training reads fastest from {fast}. Received: {received}, whose rows are copied one by "
-        "one."
-    )
+    if not header.dtype.isnative:
+        yield (
+            "byte order",
+            "training reads fastest from this machine's byte order. "
+            f"Received: dtype {header.dtype.str}, whose bytes are swapped in every batch.",
+        )
+    if not are_samples and header.offset_bytes % ALIGNMENT_BYTES and header.data_bytes:
+        yield (
+            "alignment",
+            "batches in file order (evaluate, predict) reach TensorFlow uncopied from one file "
+            f"whose data begin at a multiple of {ALIGNMENT_BYTES} bytes. "
+            f"Received: data at byte {header.offset_bytes}.",
+        )
 
 
 def _remedy(header: NpyHeader, files: Files | None, are_samples: bool) -> str:

@@ -223,6 +223,11 @@ def fingerprint_of(status: os.stat_result) -> Fingerprint:
 def local_path(path: str | os.PathLike[str]) -> str:
     """The absolute path, unless it can be no file of this machine."""
     path = os.fsdecode(path)
+    if not path:
+        # It would be taken for the working directory.
+        raise NpyFileError(
+            "A path must name a file. Received: an empty string. Pass the path of one .npy file."
+        )
     # pathlib makes "gs:/bucket" of an address; a scheme has two letters or more, a drive one.
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", path):
         raise NpyFileError(

@@ -93,7 +93,8 @@ class SampleRows(Rows):
 
     def _set_up(self) -> None:
         header = self._first
-        self.name = f"{header.name} and {len(self._paths) - 1} more samples"
+        more = len(self._paths) - 1
+        self.name = header.name + (f" and {more} more sample{'s' * (more > 1)}" if more else "")
         self.shape = (len(self._paths), *header.shape)
         self.dtype = header.dtype.newbyteorder("=")
         with npy_file.open_regular(header.path) as file:

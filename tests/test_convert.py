@@ -1,6 +1,7 @@
 """`keras-npy convert`: any source as one plain file, complete or not there at all."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,25 @@ def test_convert_existing_file_is_kept_unless_forced(tmp_path: Path) -> None:
     convert(source, source, force=True)
     assert np.load(source).flags.c_contiguous
     assert_same(X, np.load(source))
+
+
+@pytest.mark.parametrize("options", [[], ["--samples"]], ids=["rows", "samples"])
+@pytest.mark.parametrize("folder", ["nodir", "nodir/sub", "x.npy"])
+def test_convert_into_no_folder_is_refused_before_anything_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], folder: str
+) -> None:
+    """The folder is named, though the source is not there either."""
+    (tmp_path / "x.npy").write_bytes(b"")
+    new = tmp_path / folder / "out.npy"
+    message = (
+        f"{new}: a new file needs a folder that exists. Received: {new.parent}, which is none. "
+        "Make that folder first, or choose another path."
+    )
+    with pytest.raises(FileNotFoundError, match=f"^{re.escape(message)}$"):
+        convert(tmp_path / "none.npy", new)
+    assert 1 == main(["convert", *options, str(tmp_path / "none.npy"), str(new)])
+    assert f"keras-npy: {message}\n" == capsys.readouterr().err
+    assert ["x.npy"] == os.listdir(tmp_path)
 
 
 def test_convert_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -373,7 +373,8 @@ def _parse_dtype(path: str, descr: object, wanted: str | None) -> np.dtype[Any]:
     if is_two_bytes:
         remedy = (
             "If it is bfloat16, say so: open_rows(path, dtype='bfloat16'), or "
-            "samples(paths, dtype='bfloat16') where each file is one sample."
+            "samples(paths, dtype='bfloat16') where each file is one sample; keras-npy convert "
+            "takes --dtype bfloat16."
         )
     elif dtype.names is not None:
         remedy = "Save each field as a file of its own."

@@ -175,6 +175,20 @@ def test_command_samples_of_bfloat16_keep_their_bits(tmp_path: Path) -> None:
     assert_same(array, open_rows(new, dtype="bfloat16")[:])
 
 
+def test_command_raw_bytes_name_the_option(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the message says makes it work."""
+    import ml_dtypes
+
+    np.save(tmp_path / "x.npy", np.arange(12).astype(ml_dtypes.bfloat16))
+    command = ["convert", str(tmp_path / "x.npy"), str(tmp_path / "new.npy")]
+    assert 1 == main(command)
+    remedy = "keras-npy convert takes --dtype bfloat16."
+    assert capsys.readouterr().err.endswith(f"{remedy}\n")
+    assert 0 == main(command + remedy.rstrip(".").split()[-2:])
+
+
 def test_command_refuses_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Data it refuses give exit status 1 and the reason, no traceback."""
     (tmp_path / "x.npy").write_bytes(b"<html>")

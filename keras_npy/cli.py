@@ -71,10 +71,12 @@ def _run_convert(options: argparse.Namespace) -> None:
 
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
-    from keras_npy.convert import convert
+    from keras_npy.convert import check_new, convert
     from keras_npy.layout import NpyLayoutWarning
     from keras_npy.samples import samples
 
+    # Before the first sample is opened.
+    check_new(options.out, options.force)
     source = options.sources[0] if len(options.sources) == 1 else options.sources
     if options.samples:
         source = samples(source, dtype=options.dtype)

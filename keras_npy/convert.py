@@ -46,6 +46,7 @@ def convert(
 
     Raises:
         FileExistsError: If there is a file at `path`, and not `force`.
+        FileNotFoundError: If there is no folder for it.
         NpyFileError: If the source cannot be read.
 
     Example:
@@ -56,8 +57,7 @@ def convert(
     >>> np.load("x.npy").tolist()
     [[0, 1, 2], [3, 4, 5]]
     """
-    path = npy_file.local_path(path)
-    _check_free(path, force)
+    path = check_new(path, force)
     folder = os.path.dirname(path)
     with _open_any(source, dtype, folder) as rows, _new_file(path, force) as file:
         header = {
@@ -74,6 +74,24 @@ def convert(
             if progress is not None:
                 progress(int(indices[-1] + 1) * rows.row_bytes, rows.nbytes)
         return rows
+
+
+def check_new(path: str | os.PathLike[str], force: bool) -> str:
+    """The absolute path of a file that can be written.
+
+    Raises:
+        FileExistsError: If there is one, and not `force`.
+        FileNotFoundError: If there is no folder for it.
+    """
+    path = npy_file.local_path(path)
+    _check_free(path, force)
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(
+            f"{path}: a new file needs a folder that exists. Received: {folder}, which is none. "
+            "Make that folder first, or choose another path."
+        )
+    return path
 
 
 @contextlib.contextmanager

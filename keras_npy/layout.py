@@ -5,7 +5,7 @@ import os
 import re
 import shlex
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 from keras_npy.buffers import ALIGNMENT_BYTES
@@ -14,7 +14,7 @@ from keras_npy.npy_file import NpyHeader
 # A pattern, or a list of paths.
 Files: TypeAlias = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
-# Of a longer list a command names the first and the last.
+# A longer list is joined from Python, which has it already.
 FILES_NAMED_MAX = 4
 
 _MAGIC = re.compile(r"[*?[]")
@@ -34,45 +34,60 @@ class NpyLayoutWarning(UserWarning):
 
 
 def warn_of_layout(
-    header: NpyHeader, files: Files | None = None, *, is_mapped: bool = True
+    header: NpyHeader, files: Files | None = None, *, are_samples: bool = False
 ) -> None:
     """Warn of a file's layout, of each kind once in a process.
 
     Args:
         header: The file.
         files: The pattern or list that it is one of.
-        is_mapped: Whether it matters where in memory its data begin; not of samples.
+        are_samples: Whether each of them is one sample, which is read and not mapped.
     """
+    for kind, message in _oddities(header, are_samples):
+        if kind not in _SAID:
+            _SAID.add(kind)
+            remedy = _remedy(header, files, are_samples)
+            warnings.warn(f"{header.name}: {message} {remedy}", NpyLayoutWarning, stacklevel=2)
 
-    def remedy() -> str:
-        if files is None:
-            command = convert_command(header.name)
-        else:
-            command = join_command(files, are_samples=not is_mapped)
-        dtype = " --dtype bfloat16" if header.dtype.name == "bfloat16" else ""
-        return f"To convert {'it' if files is None else 'all'}: `{command}{dtype}`"
 
-    def say_slow(fast: str, received: str) -> None:
-        message = f"{header.name}: training reads fastest from {fast}. Received: {received}"
-        _say(fast, f"{message}, whose rows are copied one by one.", remedy)
-
+def _oddities(header: NpyHeader, are_samples: bool) -> Iterator[tuple[str, str]]:
+    """Each oddity of a file: its kind, and the rule and what was received."""
     if header.trailing_bytes:
-        _say(
+        yield (
             "trailing",
-            f"{header.name}: an .npy file ends with its data. Received: "
-            f"{header.trailing_bytes} bytes behind the {header.data_bytes} that the header "
-            "promises, which are left alone.",
-            remedy,
+            f"an .npy file ends with its data. Received: {header.trailing_bytes} bytes behind the "
+            f"{header.data_bytes} that the header promises, which are left alone.",
         )
     if header.fortran_order:
-        say_slow("rows that lie together (C order)", "Fortran order")
-    if not header.dtype.isnative:
-        say_slow("this machine's byte order", f"dtype {header.dtype.str}")
-    if is_mapped and header.offset_bytes % ALIGNMENT_BYTES and header.data_bytes:
-        say_slow(
-            f"data that begin at a multiple of {ALIGNMENT_BYTES} bytes",
-            f"data at byte {header.offset_bytes}",
+        yield (
+            "fortran",
+            "training reads fastest from rows that lie together (C order). "
+            "Received: Fortran order, whose rows are gathered value by value.",
         )
+    if not header.dtype.isnative:
+        yield (
+            "byte order",
+            "training reads fastest from this machine's byte order. "
+            f"Received: dtype {header.dtype.str}, whose bytes are swapped in every batch.",
+        )
+    if not are_samples and header.offset_bytes % ALIGNMENT_BYTES and header.data_bytes:
+        yield (
+            "alignment",
+            "batches in file order (evaluate, predict) reach TensorFlow uncopied from one file "
+            f"whose data begin at a multiple of {ALIGNMENT_BYTES} bytes. "
+            f"Received: data at byte {header.offset_bytes}.",
+        )
+
+
+def _remedy(header: NpyHeader, files: Files | None, are_samples: bool) -> str:
+    is_bfloat16 = header.dtype.name == "bfloat16"
+    option = " --dtype bfloat16" if is_bfloat16 else ""
+    if files is None:
+        return f"To convert it: `{convert_command(header.name)}{option}`"
+    if isinstance(files, str | os.PathLike) or len(files) <= FILES_NAMED_MAX:
+        return f"To convert all: `{join_command(files, are_samples=are_samples)}{option}`"
+    call = join_call(files, are_samples=are_samples, dtype="bfloat16" if is_bfloat16 else None)
+    return f"To convert all, in Python, with the list as paths: `{call}`"
 
 
 def convert_command(name: str) -> str:
@@ -95,7 +110,7 @@ def convert_command(name: str) -> str:
 
 
 def join_command(files: Files, *, are_samples: bool = False) -> str:
-    """The command that makes one plain `.npy` of many files, where their pattern finds it not.
+    """The command that makes one plain `.npy` of some files, where their pattern finds it not.
 
     Example:
 
@@ -109,14 +124,36 @@ def join_command(files: Files, *, are_samples: bool = False) -> str:
         new = _name_not_found(named[0].partition("::")[0])
     else:
         named = [os.fsdecode(path) for path in files]
-        folders = {os.path.dirname(os.path.abspath(name.partition("::")[0])) for name in named}
-        # Whatever pattern made the list, it began in this folder or below.
-        new = os.path.commonpath(folders) + "_converted.npy"
-    quoted = [shlex.quote(name) for name in named]
-    if len(quoted) > FILES_NAMED_MAX:
-        quoted = [quoted[0], "...", quoted[-1]]
+        new = _name_beside(named)
     option = ["--samples"] if are_samples else []
-    return " ".join(["keras-npy convert", *option, *quoted, shlex.quote(new)])
+    quoted = [shlex.quote(name) for name in (*named, new)]
+    return " ".join(["keras-npy convert", *option, *quoted])
+
+
+def join_call(
+    files: Sequence[str | os.PathLike[str]], *, are_samples: bool = False, dtype: str | None = None
+) -> str:
+    """The Python that makes one plain `.npy` of `paths`, a list too long for a command.
+
+    Example:
+
+    >>> join_call(["/data/0.npy", "/data/1.npy"])
+    "from keras_npy.convert import convert; convert(paths, '/data_converted.npy')"
+    """
+    new = _name_beside([os.fsdecode(path) for path in files])
+    option = f", dtype={dtype!r}" if dtype else ""
+    if are_samples:
+        return (
+            "from keras_npy import samples; from keras_npy.convert import convert; "
+            f"convert(samples(paths{option}), {new!r})"
+        )
+    return f"from keras_npy.convert import convert; convert(paths, {new!r}{option})"
+
+
+def _name_beside(names: list[str]) -> str:
+    """A path that no pattern finds that made this list: it began in their folder or below."""
+    folders = {os.path.dirname(os.path.abspath(name.partition("::")[0])) for name in names}
+    return os.path.commonpath(folders) + "_converted.npy"
 
 
 def _name_not_found(pattern: str) -> str:
@@ -131,9 +168,3 @@ def _name_not_found(pattern: str) -> str:
         if not (is_looked_into and fnmatch.fnmatch(name, last)):
             return os.path.join(folder, name)
     return os.path.abspath(folder) + "_converted.npy"
-
-
-def _say(kind: str, message: str, remedy: Callable[[], str]) -> None:
-    if kind not in _SAID:
-        _SAID.add(kind)
-        warnings.warn(f"{message} {remedy()}", NpyLayoutWarning, stacklevel=2)

@@ -223,6 +223,11 @@ def fingerprint_of(status: os.stat_result) -> Fingerprint:
 def local_path(path: str | os.PathLike[str]) -> str:
     """The absolute path, unless it can be no file of this machine."""
     path = os.fsdecode(path)
+    if not path:
+        # It would be taken for the working directory.
+        raise NpyFileError(
+            "A path must name a file. Received: an empty string. Pass the path of one .npy file."
+        )
     # pathlib makes "gs:/bucket" of an address; a scheme has two letters or more, a drive one.
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", path):
         raise NpyFileError(
@@ -368,7 +373,8 @@ def _parse_dtype(path: str, descr: object, wanted: str | None) -> np.dtype[Any]:
     if is_two_bytes:
         remedy = (
             "If it is bfloat16, say so: open_rows(path, dtype='bfloat16'), or "
-            "samples(paths, dtype='bfloat16') where each file is one sample."
+            "samples(paths, dtype='bfloat16') where each file is one sample; keras-npy convert "
+            "takes --dtype bfloat16."
         )
     elif dtype.names is not None:
         remedy = "Save each field as a file of its own."

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_npy import npy_file
-from keras_npy.layout import warn_of_layout
+from keras_npy.layout import Files, warn_of_layout
 from keras_npy.npy_file import NpyFileError
 from keras_npy.order import Indices
 from keras_npy.rows import Array, Rows, copy_values, make_native
@@ -88,12 +88,13 @@ class SampleRows(Rows):
         self._paths = [os.path.abspath(os.fsdecode(path)) for path in paths]
         self._pattern = pattern
         self._first = npy_file.read_header(paths[0], is_sample=True, dtype=dtype)
-        warn_of_layout(self._first, pattern or self._paths, is_mapped=False)
+        warn_of_layout(self._first, self._files, are_samples=True)
         self._set_up()
 
     def _set_up(self) -> None:
         header = self._first
-        self.name = f"{header.name} and {len(self._paths) - 1} more samples"
+        more = len(self._paths) - 1
+        self.name = header.name + (f" and {more} more sample{'s' * (more > 1)}" if more else "")
         self.shape = (len(self._paths), *header.shape)
         self.dtype = header.dtype.newbyteorder("=")
         with npy_file.open_regular(header.path) as file:
@@ -103,6 +104,11 @@ class SampleRows(Rows):
         self._pool: ThreadPoolExecutor | None = None
         self._pool_process = -1
         self._lock = threading.Lock()
+
+    @property
+    def _files(self) -> Files:
+        """What they were named by."""
+        return self._pattern or self._paths
 
     def take(self, indices: NDArray[np.int64], out: Array | None = None) -> Array:
         out = self.empty(len(indices)) if out is None else out
@@ -171,7 +177,7 @@ class SampleRows(Rows):
                 f"Received: {self._first.name} of {self.dtype} {self._first.shape}, this one of "
                 f"{header.dtype} {header.shape}. Convert it, or leave it out."
             )
-        warn_of_layout(header, self._pattern or self._paths, is_mapped=False)
+        warn_of_layout(header, self._files, are_samples=True)
         copy_values(npy_file.map_data(header)[np.newaxis], out)
 
     def _note(self, index: int, status: os.stat_result) -> None:

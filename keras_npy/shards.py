@@ -83,7 +83,8 @@ class ShardRows(Rows):
             )
         self.headers = filled
         stops = np.cumsum([header.shape[0] for header in filled])
-        self.name = f"{filled[0].name} and {len(headers) - 1} more"
+        more = f" and {len(headers) - 1} more" if len(headers) > 1 else ""
+        self.name = filled[0].name + more
         self.shape = (int(stops[-1]), *filled[0].shape[1:])
         self.dtype = filled[0].dtype.newbyteorder("=")
         self._stops = stops

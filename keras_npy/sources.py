@@ -33,6 +33,7 @@ def open_rows(source: Source, dtype: str | None = None) -> Rows:
 
     Raises:
         NpyFileError: If a file or array cannot be streamed.
+        ValueError: If a list is empty.
         TypeError: If `source` is something else.
 
     Example:
@@ -51,8 +52,13 @@ def open_rows(source: Source, dtype: str | None = None) -> Rows:
         header = npz.read_header(source, dtype=dtype)
         warn_of_layout(header)
         return FileRows(header)
-    if isinstance(source, list) and source and _are_paths(source):
-        return _join(source, source, dtype)
+    if isinstance(source, list) and _are_paths(source):
+        if source:
+            return _join(source, source, dtype)
+        raise ValueError(
+            "A list of sources must name at least one file. "
+            "Received: an empty list. Pass the files' paths."
+        )
     if dtype is not None:
         raise ValueError(
             "dtype= says what the bytes of a file are. "

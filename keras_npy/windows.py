@@ -85,6 +85,7 @@ def windows(
     Raises:
         ValueError: If an argument has a wrong value, or there is no window.
         NpyFileError: If a source cannot be streamed.
+        FileNotFoundError: If a file is not there, or `targets` is a slip of `"next"`.
 
     Example:
 
@@ -112,7 +113,7 @@ def windows(
         _check_between(name, value, 1, below)
     start, end = _bounds(start_index, end_index, len(series))
     predicts_next = isinstance(targets, str) and targets == "next" and not os.path.exists("next")
-    opened = None if targets is None or predicts_next else open_rows(targets)
+    opened = None if targets is None or predicts_next else _open_targets(targets)
     span = (sequence_length - 1 + predicts_next) * sampling_rate
     # As Keras counts: targets end the series too, from its first timestep on.
     num_starts = end - start - span
@@ -197,6 +198,20 @@ class WindowRows(Rows):
         page_rows = max(1, mmap.PAGESIZE // (self._series.row_bytes * rate))
         steps = np.append(self._steps[::page_rows], self._steps[-1])
         return self._rows(indices, steps)
+
+
+def _open_targets(targets: Source) -> Rows:
+    try:
+        return open_rows(targets)
+    except FileNotFoundError as error:
+        # What looks like no file may be a slip of the other thing that a string can be.
+        if isinstance(targets, str) and "::" not in targets and not targets.endswith(".npy"):
+            raise FileNotFoundError(
+                "targets must be None, the data of the targets, or 'next'. "
+                f"Received: targets={targets!r:.100}, which is no file. "
+                "Pass 'next', or the path of an .npy file."
+            ) from error
+        raise
 
 
 def _bounds(start_index: int | None, end_index: int | None, num_rows: int) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """`keras-npy convert`: any source as one plain file, complete or not there at all."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,25 @@ def test_convert_existing_file_is_kept_unless_forced(tmp_path: Path) -> None:
     assert_same(X, np.load(source))
 
 
+@pytest.mark.parametrize("options", [[], ["--samples"]], ids=["rows", "samples"])
+@pytest.mark.parametrize("folder", ["nodir", "nodir/sub", "x.npy"])
+def test_convert_into_no_folder_is_refused_before_anything_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], folder: str
+) -> None:
+    """The folder is named, though the source is not there either."""
+    (tmp_path / "x.npy").write_bytes(b"")
+    new = tmp_path / folder / "out.npy"
+    message = (
+        f"{new}: a new file needs a folder that exists. Received: {new.parent}, which is none. "
+        "Make that folder first, or choose another path."
+    )
+    with pytest.raises(FileNotFoundError, match=f"^{re.escape(message)}$"):
+        convert(tmp_path / "none.npy", new)
+    assert 1 == main(["convert", *options, str(tmp_path / "none.npy"), str(new)])
+    assert f"keras-npy: {message}\n" == capsys.readouterr().err
+    assert ["x.npy"] == os.listdir(tmp_path)
+
+
 def test_convert_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     """A source that breaks half-way gives no file, and keeps the one that was there."""
     source = each(tmp_path)
@@ -153,6 +173,20 @@ def test_command_samples_of_bfloat16_keep_their_bits(tmp_path: Path) -> None:
     pattern, new = str(tmp_path / "s-*.npy"), str(tmp_path / "stacked.npy")
     assert 0 == main(["convert", "--samples", "--dtype", "bfloat16", pattern, new])
     assert_same(array, open_rows(new, dtype="bfloat16")[:])
+
+
+def test_command_raw_bytes_name_the_option(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the message says makes it work."""
+    import ml_dtypes
+
+    np.save(tmp_path / "x.npy", np.arange(12).astype(ml_dtypes.bfloat16))
+    command = ["convert", str(tmp_path / "x.npy"), str(tmp_path / "new.npy")]
+    assert 1 == main(command)
+    remedy = "keras-npy convert takes --dtype bfloat16."
+    assert capsys.readouterr().err.endswith(f"{remedy}\n")
+    assert 0 == main(command + remedy.rstrip(".").split()[-2:])
 
 
 def test_command_refuses_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -19,6 +18,7 @@ import keras_npy
 from keras_npy import NpyDataAdapter, NpyFileError, NpyLayoutWarning, NpySequence, layout, open_rows
 from keras_npy.cli import main
 from keras_npy.convert import convert
+from keras_npy.npy_file import bfloat16 as bfloat16_dtype
 from keras_npy.rows import FileRows
 from tests.conftest import run_script
 from tests.test_rows import assert_same, write_npy
@@ -56,7 +56,7 @@ def trailing(path: Path) -> None:
     [
         pytest.param(fortran, "from rows that lie.*Received: Fortran order", id="fortran"),
         pytest.param(big_endian, "from this machine's.*Received: dtype >f4", id="big-endian"),
-        pytest.param(misaligned, "multiple of 64 bytes.*data at byte 80", id="misaligned"),
+        pytest.param(misaligned, "file order.*of 64 bytes.*at byte 80", id="misaligned"),
         pytest.param(trailing, "ends with its data.*4 bytes behind the 240", id="trailing"),
     ],
 )
@@ -100,24 +100,28 @@ def test_files_of_odd_layout_warn_with_the_command_that_joins_all(
     assert rows.shape == read(source).shape
 
 
-@pytest.mark.parametrize(
-    ("num_files", "named"),
-    [
-        pytest.param(2, r"/x/0\.npy \S+/x/1\.npy", id="few"),
-        pytest.param(9, r"/x/0\.npy \.\.\. \S+/x/8\.npy", id="many"),
-    ],
-)
-def test_list_of_odd_layout_warns_with_a_name_outside_their_folder(
-    tmp_path: Path, num_files: int, named: str
+@pytest.mark.parametrize("kind", ["shards", "samples"])
+@pytest.mark.parametrize("num_files", [2, 4, 5, 9])
+@pytest.mark.parametrize("is_bfloat16", [False, True], ids=["float32", "bfloat16"])
+def test_list_of_odd_layout_warns_with_what_joins_all_outside_their_folder(
+    tmp_path: Path, kind: str, num_files: int, is_bfloat16: bool
 ) -> None:
-    """A list may come from a pattern as well, which is not known."""
-    (tmp_path / "x").mkdir()
-    paths = [tmp_path / "x" / f"{number}.npy" for number in range(num_files)]
+    """A list may come from a pattern as well, which is not known. What is printed runs."""
+    folder = tmp_path / "it's x"
+    folder.mkdir()
+    paths = [folder / f"{number}.npy" for number in range(num_files)]
+    dtype = "bfloat16" if is_bfloat16 else None
     for path in paths:
-        big_endian(path)
-    new = re.escape(f"{tmp_path}/x_converted.npy")
-    with pytest.warns(NpyLayoutWarning, match=rf"`keras-npy convert \S+{named} {new}`"):
-        open_rows(paths)
+        np.save(path, np.asfortranarray(X.astype(bfloat16_dtype() if is_bfloat16 else "float32")))
+    read: Any = open_rows if kind == "shards" else keras_npy.samples
+    with pytest.warns(NpyLayoutWarning, match="Received: Fortran order.*To convert all") as used:
+        rows = read(paths, dtype=dtype)
+    printed = str(used[0].message).split("`")[1]
+    if num_files > layout.FILES_NAMED_MAX:
+        exec(printed, {"paths": paths})
+    else:
+        assert 0 == main(shlex.split(printed)[1:])
+    assert_same(rows[:], open_rows(tmp_path / "it's x_converted.npy", dtype=dtype)[:])
 
 
 @pytest.mark.parametrize(

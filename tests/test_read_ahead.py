@@ -89,7 +89,7 @@ def test_are_resident_is_true_for_a_file_that_was_just_read(tmp_path: Path) -> N
 _ADVISE = """
     import sys, time
     import numpy as np
-    from keras_npy import batches, open_rows, read_ahead
+    from keras_npy import open_rows, read_ahead
     rows = open_rows(sys.argv[1])
     wanted = np.array([900, 20, 400])
     offsets = [rows.header.offset_bytes + int(row) * rows.row_bytes for row in wanted]

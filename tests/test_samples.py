@@ -56,6 +56,8 @@ def test_samples_pattern_takes_files_in_natural_order(
         assert (array.shape, array.dtype, 40) == (rows.shape, rows.dtype, len(rows))
         np.testing.assert_array_equal(array, rows[:])
     assert f"{paths[0]} and 39 more samples" == rows.name
+    assert f"{paths[0]} and 1 more sample" == samples(paths[:2]).name
+    assert str(paths[0]) == samples(paths[:1]).name
 
 
 def test_samples_list_keeps_its_order(paths: list[Path], array: np.ndarray) -> None:

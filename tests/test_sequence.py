@@ -159,6 +159,21 @@ def test_constructor_what_is_no_source_is_refused(source: Any) -> None:
         NpySequence(source)
 
 
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        pytest.param([], r"at least one file\. Received: an empty list\. Pass the", id="list"),
+        pytest.param("", r"must name a file\. Received: an empty string\. Pass the", id="path"),
+        pytest.param([""], r"must name a file\. Received: an empty string\.", id="path-in-list"),
+        pytest.param("::x", r"must name a file\. Received: an empty string\.", id="archive"),
+    ],
+)
+def test_constructor_empty_name_is_refused_as_empty(source: Any, message: str) -> None:
+    """Not by its type, and not as the working directory."""
+    with pytest.raises(ValueError, match=message):
+        NpySequence(source)
+
+
 def test_repr_says_rows_shapes_dtypes_batches_and_bytes(stored: Stored) -> None:
     """One look tells what is served."""
     text = repr(NpySequence({"image": stored.x_path}, stored.y_path, batch_size=8, seed=3))

@@ -64,6 +64,11 @@ def test_open_rows_pattern_joins_files_in_natural_order(
     assert f"{tmp_path / 'x-0.npy'} and 11 more" == rows.name
 
 
+def test_open_rows_one_shard_has_the_name_of_its_file(paths: list[Path], tmp_path: Path) -> None:
+    """There are no more."""
+    assert str(paths[0]) == open_rows([paths[0]]).name == open_rows(tmp_path / "x-0*.npy").name
+
+
 def test_open_rows_list_keeps_the_given_order(paths: list[Path], array: np.ndarray) -> None:
     """A list is taken as it is."""
     backwards = [str(path) for path in reversed(paths)]

@@ -166,6 +166,23 @@ def test_windows_wrong_argument_is_refused(arguments: Any, error: Any, message: 
         windows(SERIES, **arguments)
 
 
+@pytest.mark.parametrize("targets", ["nxt", "Next"])
+def test_windows_slip_of_next_is_told_of_next(targets: str) -> None:
+    """A word that is no file may have been meant."""
+    rule = rf"or 'next'\. Received: targets='{targets}', which is no file\. Pass 'next', or the"
+    with pytest.raises(FileNotFoundError, match=rule):
+        windows(SERIES, targets, 4)
+
+
+@pytest.mark.parametrize(
+    "targets", ["y.npy", "y-*", "d.npz::y", "s3://y"], ids=["npy", "pattern", "member", "address"]
+)
+def test_windows_missing_targets_are_missing_files(targets: str) -> None:
+    """What looks like a file is told of as one."""
+    with pytest.raises((FileNotFoundError, NpyFileError), match=r"^(?!.*'next')"):
+        windows(SERIES, targets, 4)
+
+
 def test_windows_without_a_target_for_each_are_refused() -> None:
     """Keras would read past the end of the targets here."""
     with pytest.raises(NpyFileError, match=r"must have a target.*50 targets.*timestep 69"):

@@ -1,7 +1,7 @@
 """Does `fit` train as fast from files as from arrays in RAM, and what does it hold meanwhile?
 
-Run:    python -m benchmarks.bench_fit [--dense-rows 60000 --conv-rows 12800
-        --memory-rows 120000 --repeats 5]
+Run:    python -m benchmarks.bench_fit [--dense-rows 60000 --conv-rows 6400
+        --memory-rows 60000 --repeats 5]
 Prints: one JSON line per model and variant: us a step over an epoch (median, min, max), growth
         of anonymous memory (RssAnon) over an epoch in MB, versions, commit, machine; then a
         line for each target.
@@ -132,8 +132,8 @@ def main() -> None:
         __doc__,
         {
             "dense_rows": (60_000, 640),
-            "conv_rows": (12_800, 320),
-            "memory_rows": (120_000, 640),
+            "conv_rows": (6_400, 320),
+            "memory_rows": (60_000, 640),
             "repeats": (5, 1),
         },
         one=MEMORY_RUNS,

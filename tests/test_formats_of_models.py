@@ -57,6 +57,8 @@ def assert_as_predicted(model: keras.Model, output: np.ndarray) -> None:
 ignore_converters = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning",
     "ignore:In the future `np.object` will be defined:FutureWarning",
+    # OpenVINO forks to look at the processor, behind threads of JAX if other tests have made them.
+    r"ignore:os\.fork\(\) was called:RuntimeWarning",
     "ignore:Converting a tensor to a Python (integer|boolean) might cause the trace",
     "ignore:torch.as_tensor results are registered as constants in the trace",
 )

@@ -161,6 +161,25 @@ def test_pool_idle_memory_is_limited(idle_max: int) -> None:
     assert left_bytes < 1 << 16
 
 
+def test_pool_new_one_frees_what_others_have_idle() -> None:
+    """Memory in use stays as it is, and comes back to its own pool."""
+    nbytes = 1 << 19
+    tracemalloc.start()
+    try:
+        pool = BufferPool(idle_max=4)
+        lent = [pool.lend((nbytes,), UINT8) for _ in range(4)]
+        lent[0][...] = 7
+        del lent[1:]
+        assert 4 == tracemalloc.get_traced_memory()[0] // nbytes
+        BufferPool()
+        assert 1 == tracemalloc.get_traced_memory()[0] // nbytes
+    finally:
+        tracemalloc.stop()
+    assert 7 * nbytes == int(lent[0].sum(dtype="int64"))
+    memory = address(lent.pop())
+    assert memory == address(pool.lend((nbytes,), UINT8))
+
+
 def test_pool_many_batches_do_not_add_up() -> None:
     """After the first few, batches cost no memory: neither buffers nor finalisers pile up."""
     pool = BufferPool()

@@ -23,6 +23,7 @@ from keras_npy.feeds import jax as jax_feed
 from keras_npy.feeds import numpy as numpy_feed
 from keras_npy.feeds import tensorflow as tensorflow_feed
 from keras_npy.feeds import torch as torch_feed
+from keras_npy.passes import Passes
 from keras_npy.sequence import NpySequence, ShuffleArgument
 
 try:
@@ -80,7 +81,7 @@ class NpyDataAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
             only_x=_only_x,
             is_endless=_batches_per_epoch is not None,
         )
-        self._passes = _Passes(seq, batches, _batches_per_epoch)
+        self._passes = Passes(seq, batches, _batches_per_epoch)
         self._batches: Batches = dataclasses.replace(
             batches, start_pass=self._passes.start, note_pass=self._passes.note
         )
@@ -139,73 +140,6 @@ class NpyDataAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
                 f"Give {call.method} the sequence itself, or an adapter with shuffle=False."
             )
         return _make_adapter(self._seq, self._shuffle, self._class_weight, call, arguments)
-
-
-class _Passes:
-    """Counts the passes of one adapter that train a model.
-
-    Not the one that a symbolic build begins, nor those that an endless feed has begun, but of
-    which no batch trains before Keras's epoch ends: `MirroredStrategy` takes several batches ahead
-    of their use, and Keras on JAX one for a GPU (Keras 3.15) or two (3.12).
-
-    Apart from the adapter: a method of its own in its `Batches` would be a circle, and the memory
-    of its batches would stay until the next garbage collection.
-
-    Args:
-        batches_per_epoch: Batches that train in an epoch of Keras's, if the feed is endless.
-    """
-
-    def __init__(self, seq: NpySequence, batches: Batches, batches_per_epoch: int | None) -> None:
-        self._seq = seq
-        self._start_counted_pass = batches.start_pass
-        self._note_counted_pass = batches.note_pass
-        self._batches_per_epoch = batches_per_epoch
-        self._is_shuffled = bool(batches.order.shuffle)
-        # A symbolic build takes a batch before fit begins, and fit then resets (Keras 3.15): a
-        # pass started before the first reset has trained nothing.
-        self._provisional_epoch: int | None = None
-        self._was_reset = False
-        # Of an endless feed: the epochs of its first pass and of its last that has begun, and the
-        # epochs of Keras's that have begun since the first pass did.
-        self._first_epoch = self._last_epoch = 0
-        self._num_epochs_begun = 0
-        self._is_started = self._is_within_epoch = False
-
-    def start(self) -> int:
-        epoch = self._start_counted_pass()
-        self._first_epoch = self._last_epoch = epoch
-        self._num_epochs_begun = int(self._is_within_epoch)
-        self._is_started = True
-        if not self._was_reset and self._is_shuffled:
-            self._provisional_epoch = epoch
-        return epoch
-
-    def note(self, epoch: int) -> None:
-        self._last_epoch = epoch
-        self._count()
-
-    def begin_epoch(self) -> None:
-        self._is_within_epoch = True
-        if self._is_started:
-            self._num_epochs_begun += 1
-            self._count()
-
-    def end_epoch(self, *, is_reset: bool) -> None:
-        self._is_within_epoch = False
-        if is_reset:
-            self._is_started = False
-        if self._provisional_epoch is not None and is_reset:
-            self._seq.take_back_pass(self._provisional_epoch)
-        self._provisional_epoch = None
-        self._was_reset = True
-
-    def _count(self) -> None:
-        """Count the passes of an endless feed, up to what Keras's epochs so far can train."""
-        if self._batches_per_epoch is None:
-            return
-        num_trained = self._num_epochs_begun * self._batches_per_epoch
-        num_passes = -(-num_trained // self._seq.num_batches)
-        self._note_counted_pass(min(self._last_epoch, self._first_epoch + num_passes - 1))
 
 
 def wrap_get_data_adapter() -> None:

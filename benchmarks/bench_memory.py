@@ -9,6 +9,8 @@ Cache:  warm; one process per variant, measured from before it opens the files. 
         count mapped pages of the page cache, which the system takes back when it wants them.
 """
 
+import importlib
+
 from benchmarks import bench_feed, common, feeds
 
 BATCHES_MAX, EXTRA_MB_MAX = 8, 64
@@ -32,9 +34,9 @@ def measure_one(title: str, name: str, num_rows: int) -> None:
     # The runtime, its threads and the packages are no part of a feed.
     common.consume(tf.data.Dataset.range(1))
     if name in (feeds.TORCH, feeds.TORCH_GETITEMS, feeds.TORCH_WORKERS):
-        import torch.utils.data  # noqa: F401
+        importlib.import_module("torch.utils.data")
     if name == feeds.GRAIN:
-        import grain  # noqa: F401
+        importlib.import_module("grain")
     case = bench_feed.CASES[title]
     files = common.make_rows(num_rows, case.row_shape)
     growth = common.MemoryGrowth()

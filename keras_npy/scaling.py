@@ -112,8 +112,11 @@ class Scaling:
         if not self.varies:
             return numbers
         kept = self.kept_axes(len(shape))
-        sizes = tuple(shape[axis] for axis in kept)
-        aligned = tuple(size if axis in kept else 1 for axis, size in enumerate(shape))
+        # Any: no size is None beyond the check below.
+        sizes: tuple[Any, ...] = tuple(shape[axis] for axis in kept)
+        aligned: tuple[Any, ...] = tuple(
+            size if axis in kept else 1 for axis, size in enumerate(shape)
+        )
         if None in sizes:
             raise ValueError(
                 "The axes of axis= must have a known size if they have numbers of their own. "
@@ -122,7 +125,7 @@ class Scaling:
             )
         try:
             return tuple(
-                None if one is None else np.broadcast_to(one, sizes).reshape(aligned)  # type: ignore[arg-type]
+                None if one is None else np.broadcast_to(one, sizes).reshape(aligned)
                 for one in numbers
             )
         except ValueError as error:
@@ -225,12 +228,13 @@ def _numbers(name: str, value: Any, axes: tuple[int, ...]) -> Float64:
 
 
 def _checked_axes(axis: Axis) -> tuple[int, ...]:
+    axes: tuple[Any, ...]
     try:
         axes = (
             () if axis is None else (axis,) if isinstance(axis, int | np.integer) else tuple(axis)
         )
     except TypeError:
-        axes = (None,)  # type: ignore[assignment]
+        axes = (None,)
     is_integer = all(isinstance(one, int | np.integer) for one in axes)
     if not is_integer or 0 in axes or len(set(axes)) < len(axes):
         raise ValueError(

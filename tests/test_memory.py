@@ -101,16 +101,19 @@ _FIT_MANY_TIMES = """
     model = keras.Sequential([keras_npy.Input(seq), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
     grown = []
-    for number in range(40):
+    for number in range(81):
         model.fit(seq, verbose=0)
-        if number in (2, 39):
+        if number in (10, 80):
             grown.append(anonymous_bytes())
     print(grown[1] - grown[0])
 """
 
 
 def test_fit_many_times_holds_no_more_than_a_few_times(tmp_path: Path) -> None:
-    """From the third to the fortieth fit of 9 MB, RssAnon grows by less than 64 MB."""
+    """In 70 more fits of 9 MB, RssAnon grows by less than 64 MB.
+
+    It went up by 29 MB at most, and by 137 to 155 MB when earlier fits kept their memory.
+    """
     np.save(tmp_path / "x.npy", np.asfortranarray(np.ones((3000, 784), "float32")))
     np.save(tmp_path / "y.npy", np.zeros((3000, 1), "float32"))
     assert 64 << 20 > int(run_script(_FIT_MANY_TIMES, tmp_path / "x.npy", tmp_path / "y.npy"))

@@ -226,12 +226,17 @@ def time_in_turns(
 ) -> dict[str, list[float]]:
     """Seconds of each call; see `turns`."""
     elapsed_s: dict[str, list[float]] = {name: [] for name in variants}
+    gc.collect()
+    # Modules of TensorFlow, torch and Grain: to look through them takes each collection 0.44 s,
+    # those that come in the middle of a call too.
+    gc.freeze()
     for name, is_timed in turns(variants, repeats):
         gc.collect()
         started = time.perf_counter()
         variants[name]()
         if is_timed:
             elapsed_s[name].append(time.perf_counter() - started)
+    gc.unfreeze()
     return elapsed_s
 
 

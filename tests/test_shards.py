@@ -22,6 +22,7 @@ from keras_npy import (
     npy_file,
     open_rows,
     samples,
+    shard_maps,
     shards,
 )
 from tests.conftest import run_script
@@ -197,9 +198,9 @@ def test_shards_of_bool_with_other_bytes_give_booleans(tmp_path: Path, orders: s
 def placed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Shards mapped into one array; each by itself; and where the system has no addresses left."""
     if request.param == "mapped-each":
-        monkeypatch.setattr(shards, "RESERVED_BYTES_MAX", 0)
+        monkeypatch.setattr(shard_maps, "RESERVED_BYTES_MAX", 0)
     elif request.param == "no-addresses":
-        monkeypatch.setattr(shards.mapping, "Reservation", no_addresses)
+        monkeypatch.setattr(shard_maps.mapping, "Reservation", no_addresses)
     return str(request.param)
 
 
@@ -241,7 +242,7 @@ def test_take_pieces_larger_than_the_map_limit(
     paths: list[Path], array: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With room for three maps, twelve files are read all the same."""
-    monkeypatch.setattr(shards, "MAPS_MAX", 3)
+    monkeypatch.setattr(shard_maps, "MAPS_MAX", 3)
     rows = open_rows(paths)
     indices = np.random.default_rng(0).integers(0, 30, 500)
     for _ in range(3):
@@ -257,8 +258,8 @@ def test_open_rows_when_all_mappings_are_taken_maps_few_files_at_a_time(
     array = np.arange(90).reshape(30, 3)
     paths = cut_up(tmp_path, array, [*range(3, 30, 3)])
     gc.collect()
-    monkeypatch.setattr(shards, "MAPPINGS_MAX", 30 + sum(shards._MAPPINGS.values()))
-    monkeypatch.setattr(shards, "MAPS_MIN", 2)
+    monkeypatch.setattr(shard_maps, "MAPPINGS_MAX", 30 + sum(shard_maps._MAPPINGS.values()))
+    monkeypatch.setattr(shard_maps, "MAPS_MIN", 2)
     sources = [open_rows(paths) for _ in range(4)]
     # Each of ten files takes a mapping, and one for the hole up to a multiple of 24 bytes; then
     # half of what is left.
@@ -281,7 +282,7 @@ def test_take_of_bounded_shards_maps_no_more_than_that_at_any_time(
     paths: list[Path], array: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Room is made before files are mapped, not after."""
-    monkeypatch.setattr(shards, "MAPS_MAX", 5)
+    monkeypatch.setattr(shard_maps, "MAPS_MAX", 5)
     rows = open_rows(paths)
     assert isinstance(rows, shards.ShardRows)
     map_data, most = npy_file.map_data, [0]
@@ -302,7 +303,7 @@ def test_take_in_threads_while_files_are_unmapped(
     paths: list[Path], array: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file is not unmapped under a thread that reads it."""
-    monkeypatch.setattr(shards, "MAPS_MAX", 4)
+    monkeypatch.setattr(shard_maps, "MAPS_MAX", 4)
     rows = open_rows(paths)
     wrong: list[Any] = []
 
@@ -377,14 +378,14 @@ _TEN_THOUSAND = """
     import os, resource, sys, time
     import numpy as np
     resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
-    from keras_npy import NpyDataAdapter, NpySequence, shards
+    from keras_npy import NpyDataAdapter, NpySequence, shard_maps
     folder, header = sys.argv[1], np.lib.format.header_data_from_array_1_0(np.zeros((3, 2)))
     for number in range(10_000):
         np.save(f"{folder}/x-{number}.npy", np.arange(6).reshape(3, 2) + 6 * number)
     start = time.perf_counter()
     seq = NpySequence(f"{folder}/x-*.npy", np.arange(30_000), batch_size=100, seed=0)
     opened_s = time.perf_counter() - start
-    assert len(sys.argv) < 3 or setattr(shards, "MAPS_MAX", int(sys.argv[2])) is None
+    assert len(sys.argv) < 3 or setattr(shard_maps, "MAPS_MAX", int(sys.argv[2])) is None
     seq = NpySequence(f"{folder}/x-*.npy", np.arange(30_000), batch_size=100, seed=0)
     for x, y in NpyDataAdapter(seq, shuffle=True).get_tf_dataset():
         np.testing.assert_array_equal(x[:, 0], 2 * y)

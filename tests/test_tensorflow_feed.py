@@ -50,6 +50,26 @@ def test_dataset_aliased_and_copied_rows_are_identical(
             np.testing.assert_array_equal(first_rows, rows)
 
 
+@pytest.mark.parametrize("batches_per_epoch", [None, 75], ids=["pass", "endless"])
+def test_dataset_in_file_order_slices_and_copies_rows_side_by_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batches_per_epoch: int | None
+) -> None:
+    """A block is read in pieces, of which one source is sliced and the other copied."""
+    array = np.arange(400 * 16).reshape(400, 16)
+    np.save(tmp_path / "x.npy", array.astype(">i8"))
+    np.save(tmp_path / "y.npy", np.arange(400))
+    seq = NpySequence(tmp_path / "x.npy", tmp_path / "y.npy", batch_size=8)
+    monkeypatch.setattr(feed, "PIECE_BYTES", 3 * 8 * 16 * 8)
+    adapter = NpyDataAdapter(seq, _batches_per_epoch=batches_per_epoch)
+    adapter.on_epoch_begin()
+    batches = list(adapter.get_tf_dataset().take(75))
+    assert (50 if batches_per_epoch is None else 75) == len(batches)
+    for number, (x, rows) in enumerate(batches):
+        expected = np.arange(8) + number % 50 * 8
+        np.testing.assert_array_equal(expected, rows)
+        np.testing.assert_array_equal(array[expected], x)
+
+
 @pytest.mark.parametrize(
     "stored_as",
     [

@@ -114,8 +114,8 @@ class _Feed:
         piece = min(block, max(1, PIECE_BYTES // max(batch_bytes, 1)))
         if not all(map(self._slices_well, self._copied)):
             piece = 1
-        # A piece of two passes could not be sliced.
-        return (piece if self._is_sliced else block), piece
+        # Of an endless feed, a piece of two passes could not be sliced.
+        return (piece if self._is_sliced and self._batches.is_endless else block), piece
 
     def dataset(self) -> Any:
         import tensorflow as tf

@@ -224,19 +224,21 @@ def turns(names: Iterable[str], repeats: int) -> Iterator[tuple[str, bool]]:
 def time_in_turns(
     variants: dict[str, Callable[[], object]], repeats: int
 ) -> dict[str, list[float]]:
-    """Seconds of each call; see `turns`."""
+    """Seconds of each call; see `turns`. What the variants import must have been imported."""
     elapsed_s: dict[str, list[float]] = {name: [] for name in variants}
     gc.collect()
     # Modules of TensorFlow, torch and Grain: to look through them takes each collection 0.44 s,
     # those that come in the middle of a call too.
     gc.freeze()
-    for name, is_timed in turns(variants, repeats):
-        gc.collect()
-        started = time.perf_counter()
-        variants[name]()
-        if is_timed:
-            elapsed_s[name].append(time.perf_counter() - started)
-    gc.unfreeze()
+    try:
+        for name, is_timed in turns(variants, repeats):
+            gc.collect()
+            started = time.perf_counter()
+            variants[name]()
+            if is_timed:
+                elapsed_s[name].append(time.perf_counter() - started)
+    finally:
+        gc.unfreeze()
     return elapsed_s
 
 

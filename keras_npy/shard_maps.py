@@ -35,11 +35,16 @@ _COUNTING = threading.Lock()
 
 
 def _mappings_left() -> int:
+    """For whoever holds `_COUNTING`."""
     return MAPPINGS_MAX - sum(_MAPPINGS.values())
 
 
 def make_arena(headers: Sequence[NpyHeader]) -> "Arena | None":
-    """One array of the files, or `None` where there can be none."""
+    """One array of the files, or `None` where there can be none.
+
+    Args:
+        headers: The files, of one dtype and row shape, in C order, each with a row at least.
+    """
     first = headers[0]
     if len(headers) > MAPS_MAX or any(
         header.offset_bytes != first.offset_bytes for header in headers

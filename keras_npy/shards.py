@@ -1,7 +1,7 @@
 """Rows of many files, joined along axis 0.
 
-Headers are read once. Files of one layout are one array with gaps, from which rows are gathered
-as from one file; else each row is copied from the mapping of its file.
+Headers are read once. Where `shard_maps` can lay the files out as one array with gaps, rows are
+gathered from it as from one file; else they are copied from the mappings of their files.
 """
 
 import ctypes

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from keras_npy import NpyDataAdapter, NpySequence
+from keras_npy import batches as plans
 from keras_npy.feeds import tensorflow as feed
 from tests.conftest import run_script
 
@@ -54,12 +55,21 @@ def test_dataset_aliased_and_copied_rows_are_identical(
 def test_dataset_in_file_order_slices_and_copies_rows_side_by_side(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batches_per_epoch: int | None
 ) -> None:
-    """A block is read in pieces, of which one source is sliced and the other copied."""
+    """A block is read in pieces, some across two blocks, with one source sliced and one copied."""
     array = np.arange(400 * 16).reshape(400, 16)
     np.save(tmp_path / "x.npy", array.astype(">i8"))
     np.save(tmp_path / "y.npy", np.arange(400))
     seq = NpySequence(tmp_path / "x.npy", tmp_path / "y.npy", batch_size=8)
     monkeypatch.setattr(feed, "PIECE_BYTES", 3 * 8 * 16 * 8)
+    monkeypatch.setattr(plans, "BLOCK_BATCHES_MAX", 7)
+    planned = []
+    block_rows = feed._Feed.block_rows
+
+    def noted(*arguments: Any) -> Any:
+        planned.append(arguments)
+        return block_rows(*arguments)
+
+    monkeypatch.setattr(feed._Feed, "block_rows", noted)
     adapter = NpyDataAdapter(seq, _batches_per_epoch=batches_per_epoch)
     adapter.on_epoch_begin()
     batches = list(adapter.get_tf_dataset().take(75))
@@ -68,6 +78,9 @@ def test_dataset_in_file_order_slices_and_copies_rows_side_by_side(
         expected = np.arange(8) + number % 50 * 8
         np.testing.assert_array_equal(expected, rows)
         np.testing.assert_array_equal(array[expected], x)
+    if batches_per_epoch is None:
+        # 50 batches by sevens, and not by threes.
+        assert 8 == len(planned)
 
 
 @pytest.mark.parametrize(

@@ -114,8 +114,9 @@ class _Feed:
         piece = min(block, max(1, PIECE_BYTES // max(batch_bytes, 1)))
         if not all(map(self._slices_well, self._copied)):
             piece = 1
-        # Of an endless feed, a piece of two passes could not be sliced.
-        return (piece if self._is_sliced and self._batches.is_endless else block), piece
+        # Where one pass goes over into the next, a source that is sliced would need two slices.
+        is_bound_to_pass = self._batches.is_endless and len(self._copied) < len(self._rows)
+        return (piece if is_bound_to_pass else block), piece
 
     def dataset(self) -> Any:
         import tensorflow as tf

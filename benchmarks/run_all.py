@@ -9,6 +9,7 @@ Cache:  as each benchmark says.
 
 import argparse
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--tiny", action="store_true", help="see in a minute that all of it runs")
+    parser.add_argument("--tiny", action="store_true", help="see in minutes that all of it runs")
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS))
     parser.add_argument("--out", type=Path, help="folder of the results")
     arguments = parser.parse_args()
@@ -89,7 +90,9 @@ def main() -> None:
         parser.error("the published results come from one whole run: give --out with these")
     if arguments.out is None:
         require_marks(HERE / "README.md", common.ROOT / "README.md")
+    started_s = time.monotonic()
     results = run_benchmarks(arguments.only, is_tiny=arguments.tiny)
+    print(f"It took {(time.monotonic() - started_s) / 60:.0f} minutes.", file=sys.stderr)
     if arguments.out is None:
         publish(results, HERE, common.ROOT / "README.md")
     else:

@@ -97,6 +97,11 @@ class NpyHeader:
     fingerprint: Fingerprint
 
     @property
+    def row_bytes(self) -> int:
+        """Bytes of one index of axis 0."""
+        return math.prod(self.shape[1:]) * self.dtype.itemsize
+
+    @property
     def data_bytes(self) -> int:
         return math.prod(self.shape) * self.dtype.itemsize
 

@@ -52,8 +52,7 @@ def make_arena(headers: Sequence[NpyHeader]) -> "Arena | None":
         return None
     # Slots are whole pages, as mappings are, and whole rows, so that the next file's rows lie a
     # whole number of rows on.
-    row_bytes = first.dtype.itemsize * math.prod(first.shape[1:])
-    slot_bytes = math.lcm(mmap.ALLOCATIONGRANULARITY, row_bytes)
+    slot_bytes = math.lcm(mmap.ALLOCATIONGRANULARITY, first.row_bytes)
     stops = [header.offset_bytes + header.data_bytes for header in headers]
     starts = np.cumsum([0, *(-(-stop // slot_bytes) for stop in stops)], dtype=object) * slot_bytes
     if starts[-1] > RESERVED_BYTES_MAX:
@@ -87,11 +86,10 @@ class Arena:
         self._starts = starts
         self._reserved = mapping.Reservation(int(starts[-1]))
         data = self._reserved.bytes[first.offset_bytes :]
-        row_bytes = first.dtype.itemsize * math.prod(first.shape[1:])
-        shape = (len(data) // row_bytes, *first.shape[1:])
+        shape = (len(data) // first.row_bytes, *first.shape[1:])
         self.rows: Array = np.ndarray(shape, first.dtype, buffer=data)
         self.address: int = self.rows.ctypes.data
-        self._first_rows = starts[:-1] // row_bytes
+        self._first_rows = starts[:-1] // first.row_bytes
         self._is_mapped = np.zeros(len(headers), bool)
         self._lock = threading.Lock()
 

@@ -90,6 +90,11 @@ def main() -> None:
         parser.error("the published results come from one whole run: give --out with these")
     if arguments.out is None:
         require_marks(HERE / "README.md", common.ROOT / "README.md")
+    else:
+        # Before the minutes, so that no result is lost for want of a folder.
+        if arguments.out.exists() and not arguments.out.is_dir():
+            parser.error(f"--out must be a folder. Received: {arguments.out}. Name another one.")
+        arguments.out.mkdir(parents=True, exist_ok=True)
     started_s = time.monotonic()
     results = run_benchmarks(arguments.only, is_tiny=arguments.tiny)
     print(f"It took {(time.monotonic() - started_s) / 60:.0f} minutes.", file=sys.stderr)

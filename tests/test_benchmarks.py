@@ -223,3 +223,24 @@ def test_run_all_tiny_without_out_is_refused():
     ended = run_all("--tiny")
     assert ended.returncode == 2
     assert "give --out with these" in ended.stderr
+
+
+@pytest.mark.parametrize("name", ["new", "file"])
+def test_run_all_prepares_the_folder_before_it_measures(tmp_path, name):
+    """It is made if it is not there, and refused by its name if it is a file."""
+    (tmp_path / "file").touch()
+    # The benchmarks are not what is tested here.
+    program = """if True:
+        import sys
+        from benchmarks import run_all
+        run_all.run_benchmarks = lambda names, is_tiny: {"folder": "was there in time"}
+        run_all.publish = lambda results, out, top: print(results["folder"], out.is_dir())
+        sys.argv = ["run_all", "--tiny", "--out", sys.argv[1]]
+        run_all.main()
+    """
+    ended = run_python("-c", program, str(tmp_path / name))
+    if name == "new":
+        assert "was there in time True" == ended.stdout.strip()
+    else:
+        assert ended.returncode == 2
+        assert f"--out must be a folder. Received: {tmp_path / name}." in ended.stderr

@@ -27,6 +27,12 @@ def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(numpy_feed, "CHUNK_BYTES", 1)
 
 
+@pytest.fixture
+def helped(monkeypatch: pytest.MonkeyPatch, one_by_one: None) -> None:
+    """Who asks gathers too, as with large batches."""
+    monkeypatch.setattr(numpy_feed, "HELPED_BATCH_BYTES", 0)
+
+
 def numbered(num_rows: int, row_shape: tuple[int, ...] = (48, 8), dtype: str = "int64") -> Any:
     """Rows that are each full of their own number."""
     numbers = np.arange(num_rows).reshape(-1, *[1 for _ in row_shape])
@@ -38,11 +44,17 @@ def numbered(num_rows: int, row_shape: tuple[int, ...] = (48, 8), dtype: str = "
 
 @pytest.mark.parametrize("shuffle", [False, True, "batch"])
 @pytest.mark.parametrize("chunk_bytes", [1, 500, 1 << 20])
+@pytest.mark.parametrize("helped_bytes", [0, 1 << 20], ids=["helped", "alone"])
 def test_iterate_serves_the_rows_of_the_order_in_aligned_arrays(
-    stored: Stored, monkeypatch: pytest.MonkeyPatch, shuffle: Any, chunk_bytes: int
+    stored: Stored,
+    monkeypatch: pytest.MonkeyPatch,
+    shuffle: Any,
+    chunk_bytes: int,
+    helped_bytes: int,
 ) -> None:
     """Every batch holds the rows of its place, from a multiple of 64 bytes, however handed over."""
     monkeypatch.setattr(numpy_feed, "CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(numpy_feed, "HELPED_BATCH_BYTES", helped_bytes)
     order = list(range(53))
     if shuffle:
         order = rows_of_epoch(53, 0, batch_size=8, seed=3, shuffle=shuffle)
@@ -121,8 +133,8 @@ def test_iterate_never_asked_starts_nothing(stored: Stored) -> None:
 
 
 @pytest.mark.usefixtures("one_by_one")
-def test_iterate_gathers_two_batches_while_one_is_used() -> None:
-    """Without being asked: two more than were handed over, and no third."""
+def test_iterate_gathers_three_batches_while_one_is_used() -> None:
+    """Without being asked: three more than were handed over, and no fourth."""
     gathered = []
     batches = NpySequence(numbered(60), batch_size=4).batches(shuffle=False)
     gather = numpy_feed.gather_into(numpy_feed.make_pool(batches))
@@ -134,7 +146,7 @@ def test_iterate_gathers_two_batches_while_one_is_used() -> None:
     feed = numpy_feed.iterate(batches, watched)
     for number in range(5):
         next(feed)
-        expected = list(range(number + 3))
+        expected = list(range(number + 4))
         for _ in range(2000):
             if gathered == expected:
                 break
@@ -142,6 +154,117 @@ def test_iterate_gathers_two_batches_while_one_is_used() -> None:
         time.sleep(0.02)
         assert expected == gathered
     feed.close()
+
+
+# The caller, who would wait.
+
+
+class SlowThread:
+    """A gather whose thread waits in its first batch until the caller has made others behind it.
+
+    Args:
+        num_behind: How many; the last of them is when the thread goes on.
+        error: Raised in the caller instead of that last one.
+    """
+
+    def __init__(self, num_behind: int, error: BaseException | None = None) -> None:
+        self.go_on = threading.Event()
+        self.held: int | None = None
+        self.by_caller: list[int] = []
+        self._num_behind, self._error = num_behind, error
+
+    def __call__(self, rows: Any, indices: Any) -> Any:
+        number = int(indices[0]) // 4
+        if threading.current_thread() is threading.main_thread():
+            self.by_caller.append(number)
+            if self.held is not None and number == self.held + self._num_behind:
+                self.go_on.set()
+                if self._error:
+                    raise self._error
+        elif self.held is None:
+            self.held = number
+            assert self.go_on.wait(60)
+        return rows.take(indices)
+
+
+def feed_of(gather: Any, hold_back: Any = None) -> Iterator[Any]:
+    batches = NpySequence(numbered(400), batch_size=4).batches(shuffle=False)
+    return numpy_feed.iterate(batches, gather, hold_back)
+
+
+def served(feed: Any) -> list[int]:
+    return [int(x[0, 0, 0]) // 4 for (x,) in feed]
+
+
+@pytest.mark.usefixtures("helped")
+def test_next_batch_not_ready_caller_gathers_those_behind_it() -> None:
+    """While the thread is at one, the caller who wants it makes two more; all come in order."""
+    gather = SlowThread(num_behind=2)
+    assert list(range(100)) == served(feed_of(gather))
+    assert gather.held is not None
+    assert {gather.held + 1, gather.held + 2} <= set(gather.by_caller)
+
+
+@pytest.mark.usefixtures("one_by_one")
+def test_next_small_batch_not_ready_caller_waits() -> None:
+    """Batches of 12 kB are the thread's alone."""
+    gather = SlowThread(num_behind=2)
+    threading.Timer(0.2, gather.go_on.set).start()
+    assert list(range(100)) == served(feed_of(gather))
+    assert (0, []) == (gather.held, gather.by_caller)
+
+
+class NoRoom:
+    """A backend that never wants more than the thread gathers."""
+
+    def has_room(self, num_batches: int) -> bool:
+        return False
+
+    def wait(self) -> None:
+        return
+
+
+@pytest.mark.usefixtures("helped")
+def test_next_held_back_caller_waits() -> None:
+    """A caller gathers nothing for which the backend says that there is no room."""
+    gather = SlowThread(num_behind=2)
+    threading.Timer(0.2, gather.go_on.set).start()
+    assert list(range(100)) == served(feed_of(gather, NoRoom()))
+    assert (0, []) == (gather.held, gather.by_caller)
+
+
+@pytest.mark.usefixtures("helped")
+def test_next_caller_that_fails_raises_in_place_of_its_batch() -> None:
+    """Batches before it come first, though the thread gathers one of them later."""
+    gather = SlowThread(num_behind=2, error=OSError("disk"))
+    feed, numbers = feed_of(gather), []
+
+    def consume() -> None:
+        for (x,) in feed:
+            numbers.append(int(x[0, 0, 0]) // 4)
+
+    with pytest.raises(OSError, match="disk"):
+        consume()
+    assert gather.held is not None
+    assert list(range(gather.held + 2)) == numbers
+    assert ([], []) == (list(feed), read_ahead_threads())
+
+
+@pytest.mark.usefixtures("helped")
+def test_next_caller_that_is_interrupted_ends_the_pass_at_once() -> None:
+    """Ctrl-C does not wait for the batch that comes first."""
+    gather = SlowThread(num_behind=1, error=KeyboardInterrupt())
+    feed, numbers = feed_of(gather), []
+
+    def consume() -> None:
+        for (x,) in feed:
+            numbers.append(int(x[0, 0, 0]) // 4)
+
+    with pytest.raises(KeyboardInterrupt):
+        consume()
+    assert gather.held is not None
+    assert list(range(gather.held)) == numbers
+    assert ([], []) == (list(feed), read_ahead_threads())
 
 
 def close(feed: Any) -> None:

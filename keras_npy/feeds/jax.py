@@ -13,10 +13,8 @@ from typing import Any
 from keras_npy.batches import Batches
 from keras_npy.buffers import BufferPool
 from keras_npy.feeds import numpy as numpy_feed
-from keras_npy.order import Indices
-from keras_npy.rows import Rows
 
-# Two gathered ahead, one being gathered, one handed over, and two steps that wait to be run.
+# Three gathered ahead or being gathered, one handed over, and two steps that wait to be run.
 IN_USE_BATCHES_MAX = 6
 # Of smaller batches, JAX's 32 are no matter.
 HELD_BACK_BATCH_BYTES = 256 << 10
@@ -37,33 +35,47 @@ def iterate(batches: Batches, pool: BufferPool) -> Iterator[tuple[Any, ...]]:
         if rows.dtype.name == "uint64":
             _warn_of_uint64(rows.name)
     gather = numpy_feed.gather_into(pool)
-    batch_bytes = batches.order.batch_size * sum(rows.row_bytes for rows in batches.rows)
-    if batch_bytes < HELD_BACK_BATCH_BYTES:
+    if batches.batch_bytes < HELD_BACK_BATCH_BYTES:
         return numpy_feed.iterate(batches, gather)
-    in_use_least = in_use_max = IN_USE_BATCHES_MAX * len(batches.rows)
-    patience_s = PATIENCE_S
+    return numpy_feed.iterate(batches, gather, _HoldBack(pool, len(batches.rows)))
 
-    def gather_when_free(rows: Rows, indices: Indices) -> Any:
-        nonlocal in_use_max, patience_s
-        num_lent, since_s = pool.num_lent, time.monotonic()
-        while num_lent >= in_use_max:
+
+class _HoldBack:
+    """As many arrays in use as `IN_USE_BATCHES_MAX` batches have, unless more are kept.
+
+    Args:
+        pool: Lends the memory.
+        batch_arrays: Arrays of a batch.
+    """
+
+    def __init__(self, pool: BufferPool, batch_arrays: int) -> None:
+        self._pool = pool
+        self._batch_arrays = batch_arrays
+        self._in_use_least = self._in_use_max = IN_USE_BATCHES_MAX * batch_arrays
+        self._patience_s = PATIENCE_S
+
+    def has_room(self, num_batches: int) -> bool:
+        """Whether so many may be gathered now."""
+        return self._pool.num_lent + num_batches * self._batch_arrays <= self._in_use_max
+
+    def wait(self) -> None:
+        """Return when one may be gathered, or patience has come to its end."""
+        num_lent, since_s = self._pool.num_lent, time.monotonic()
+        while not self.has_room(1):
             # JAX lets go of what its steps have used when Python collects garbage (jax 0.10).
             gc.collect(0)
             time.sleep(POLL_S)
             waited_s = time.monotonic() - since_s
-            if pool.num_lent < num_lent:
+            if self._pool.num_lent < num_lent:
                 # They do come back: what was lent in impatience is not lent again.
-                num_lent, since_s = pool.num_lent, time.monotonic()
-                patience_s = max(patience_s, PATIENCE_STEPS * waited_s)
-                in_use_max = max(in_use_least, num_lent)
-            elif waited_s >= patience_s:
+                num_lent, since_s = self._pool.num_lent, time.monotonic()
+                self._patience_s = max(self._patience_s, PATIENCE_STEPS * waited_s)
+                self._in_use_max = max(self._in_use_least, num_lent)
+            elif waited_s >= self._patience_s:
                 # They are kept. All waits together are as many times PATIENCE_S as there are times
                 # IN_USE_BATCHES_MAX batches kept.
-                in_use_max *= 2
-                patience_s *= 2
-        return gather(rows, indices)
-
-    return numpy_feed.iterate(batches, gather_when_free)
+                self._in_use_max *= 2
+                self._patience_s *= 2
 
 
 _SAID: set[str] = set()

@@ -77,6 +77,43 @@ def test_iterate_keeps_the_structure_of_the_sources(stored: Stored) -> None:
     np.testing.assert_array_equal(stored.y, y)
 
 
+@pytest.mark.parametrize(
+    ("batch_size", "row_shape", "expected"),
+    [
+        # 53 rows of 64 bytes: one array, which is the 7 batches.
+        pytest.param(8, (8,), [53], id="small"),
+        # 256 kB hold two of these.
+        pytest.param(8, (1792,), [16, 16, 16, 5], id="two"),
+        pytest.param(8, (2560,), [8] * 6 + [5], id="large"),
+        # Slices of 8 rows of 20 bytes would not lie at multiples of 64 bytes.
+        pytest.param(8, (2, 5), [8] * 6 + [5], id="odd"),
+    ],
+)
+def test_iterate_small_batches_are_copied_together(
+    batch_size: int, row_shape: tuple[int, ...], expected: list[int]
+) -> None:
+    """As slices of one aligned array, with the rows of the order and a short last batch."""
+    dtype = "int16" if row_shape == (2, 5) else "int64"
+    source, order = (
+        numbered(53, row_shape, dtype),
+        rows_of_epoch(53, 0, batch_size=batch_size, seed=3),
+    )
+    batches = NpySequence(source, batch_size=batch_size, seed=3).batches(shuffle=True)
+    gather = numpy_feed.gather_into(numpy_feed.make_pool(batches))
+    copied = []
+
+    def watched(rows: Any, indices: Any) -> Any:
+        copied.append(len(indices))
+        return gather(rows, indices)
+
+    served = [x for (x,) in numpy_feed.iterate(batches, watched)]
+    # Of large ones, two threads copy.
+    assert sorted(expected) == sorted(copied)
+    assert [batch_size] * 6 + [5] == [len(x) for x in served]
+    assert {0} == {x.ctypes.data % 64 for x in served}
+    np.testing.assert_array_equal(source[order], np.concatenate(served))
+
+
 # Passes.
 
 
@@ -386,19 +423,22 @@ def test_iterate_in_two_threads_serves_each_its_own_pass(stored: Stored) -> None
 
 # Memory.
 
+# Of 50 small batches, which are copied ten or twenty together: not one of each such group.
+KEPT = (0, 7, 25)
+
 
 def test_iterate_kept_batches_never_change_and_others_are_recycled() -> None:
-    """Every fifth batch is kept for three passes; the memory of the others comes again."""
+    """Three batches of each pass are kept; memory that none of them lies in comes again."""
     adapter = NpyDataAdapter(NpySequence(numbered(400), batch_size=8))
     kept: list[tuple[int, np.ndarray]] = []
     addresses = set()
     for _ in range(3):
         for number, (x,) in enumerate(adapter.get_jax_iterator()):
             addresses.add(x.ctypes.data)
-            if number % 5 == 0:
+            if number in KEPT:
                 kept.append((number, x))
-    assert 30 == len(kept)
-    assert len(addresses) < 3 * 50
+    assert 9 == len(kept)
+    assert len(addresses) < 150
     for number, x in kept:
         np.testing.assert_array_equal(numbered(400)[number * 8 : number * 8 + 8], x)
 
@@ -434,7 +474,7 @@ def test_iterate_kept_jax_arrays_never_change() -> None:
         for number, (array, address, used) in enumerate(jax_arrays(adapter.get_jax_iterator())):
             num_aliased += address == used
             addresses.add(address)
-            if number % 5 == 0:
+            if number in KEPT:
                 kept.append((number, array))
     # Else the test would prove nothing: JAX copied, or memory never came again.
     assert 150 == num_aliased

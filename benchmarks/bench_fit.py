@@ -1,16 +1,17 @@
-"""Does `fit` train as fast from files as from arrays in RAM, and what does it hold meanwhile?
+"""Does `fit` train as fast from files as from RAM, on each backend, and what does it hold?
 
-Run:    python -m benchmarks.bench_fit [--dense-rows 60000 --conv-rows 6400
+Run:    python -m benchmarks.bench_fit [--dense-rows 60000 --conv-rows 6400 --torch-rows 12800
         --memory-rows 60000 --repeats 5]
-Prints: one JSON line per model and variant: us a step over an epoch (median, min, max), growth
-        of anonymous memory (RssAnon) over an epoch in MB, versions, commit, machine; then a
-        line for each target.
+Prints: one JSON line per model, backend and variant: us a step over an epoch (median, min, max);
+        on TensorFlow growth of anonymous memory (RssAnon) over an epoch in MB; versions, commit,
+        machine; then a line for each target.
 Cache:  warm. In file order every variant gives the same losses, which is checked first. Timed
         is the second epoch of a shuffled fit of two, the first untimed; the variants take
-        turns. Memory: one process per model and variant.
+        turns, in one process per model and backend. Memory: one per model and variant.
 """
 
-import statistics
+import json
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +23,17 @@ from benchmarks import common, feeds
 BATCH_SIZE, ROW_SHAPE, NUM_CLASSES = 32, (28, 28), 10
 DENSE, CONV = "tiny dense model", "small convolutional model"
 VARIANTS = (feeds.KERAS_NPY, feeds.ARRAYS, feeds.PY_DATASET)
-MEMORY_RUNS = {f"{kind}: {name}": (kind, name) for kind in (DENSE, CONV) for name in VARIANTS}
+
+# Backend, model and the option that says how many rows; torch takes ten times as long a step.
+CASES = {
+    DENSE: ("tensorflow", DENSE, "dense_rows"),
+    CONV: ("tensorflow", CONV, "conv_rows"),
+    f"jax: {DENSE}": ("jax", DENSE, "dense_rows"),
+    f"torch: {DENSE}": ("torch", DENSE, "torch_rows"),
+}
+MEMORY_RUNS = {
+    f"memory: {kind}: {name}": (kind, name) for kind in (DENSE, CONV) for name in VARIANTS
+}
 CHECK_ROWS = 10 * BATCH_SIZE
 SAMPLE_EVERY_BATCHES = 50
 
@@ -110,6 +121,18 @@ def time_fits(kind: str, num_rows: int, repeats: int) -> dict[str, list[float]]:
     return elapsed_s
 
 
+def measure_times(title: str, num_rows: int, repeats: int) -> None:
+    """In a process of its own: time the variants of a case, a JSON line each."""
+    backend, kind, _ = CASES[title]
+    # Keras reads it when it is imported, which nothing has done yet.
+    os.environ["KERAS_BACKEND"] = backend
+    check(kind)
+    num_steps = -(-num_rows // BATCH_SIZE)
+    for name, elapsed_s in time_fits(kind, num_rows, repeats).items():
+        us = common.spread(elapsed_s, "us_per_step", 1e6 / num_steps)
+        common.print_line("fit", case=title, variant=name, **us, repeats=len(elapsed_s))
+
+
 def measure_memory(kind: str, name: str, num_rows: int) -> None:
     """In a process of its own: growth over an epoch of a model, as a JSON line."""
     import keras
@@ -127,47 +150,57 @@ def measure_memory(kind: str, name: str, num_rows: int) -> None:
     common.print_line("fit", growth_mb=growth.peak_mb)
 
 
+def measure_all_memory(arguments: Any) -> dict[tuple[str, str], dict[str, float]]:
+    """Growth and size of the file, by model and variant."""
+    files = common.make_rows(arguments.memory_rows, ROW_SHAPE, num_classes=NUM_CLASSES)
+    found = {}
+    for run, (kind, name) in MEMORY_RUNS.items():
+        if arguments.tiny and name != feeds.KERAS_NPY:
+            continue
+        (line,) = common.run_in_process(__spec__.name, one=run, memory_rows=arguments.memory_rows)
+        found[kind, name] = {"growth_mb": line["growth_mb"], "file_mb": files.x_bytes / 1e6}
+    return found
+
+
 def main() -> None:
     arguments = common.parse_arguments(
         __doc__,
         {
             "dense_rows": (60_000, 640),
             "conv_rows": (6_400, 320),
+            "torch_rows": (12_800, 320),
             "memory_rows": (60_000, 640),
             "repeats": (5, 1),
         },
-        one=MEMORY_RUNS,
+        one={**CASES, **MEMORY_RUNS},
     )
-    if arguments.one:
+    if arguments.one in MEMORY_RUNS:
         measure_memory(*MEMORY_RUNS[arguments.one], arguments.memory_rows)
         return
-    growth_mb = {}
-    for run, (kind, name) in MEMORY_RUNS.items():
-        if arguments.tiny and name != feeds.KERAS_NPY:
-            continue
-        (line,) = common.run_in_process(__spec__.name, one=run, memory_rows=arguments.memory_rows)
-        growth_mb[kind, name] = line["growth_mb"]
-    memory_files = common.make_rows(arguments.memory_rows, ROW_SHAPE, num_classes=NUM_CLASSES)
+    if arguments.one:
+        num_rows = getattr(arguments, CASES[arguments.one][2])
+        measure_times(arguments.one, num_rows, arguments.repeats)
+        return
+    memory = measure_all_memory(arguments)
     claims, table = [], []
-    for kind, num_rows in ((DENSE, arguments.dense_rows), (CONV, arguments.conv_rows)):
-        check(kind)
+    for title, (backend, kind, rows_option) in CASES.items():
+        if not common.is_installed(backend):
+            common.print_skipped("fit", title, f"{backend} is not installed")
+            continue
+        sizes = {rows_option: getattr(arguments, rows_option), "repeats": arguments.repeats}
         medians = {}
-        for name, elapsed_s in time_fits(kind, num_rows, arguments.repeats).items():
-            num_steps = -(-num_rows // BATCH_SIZE)
-            us = common.spread(elapsed_s, "us_per_step", 1e6 / num_steps)
-            memory = {}
-            if (kind, name) in growth_mb:
-                file_mb = memory_files.x_bytes / 1e6
-                memory = {"growth_mb": growth_mb[kind, name], "file_mb": file_mb}
-            common.print_line(
-                "fit", case=kind, variant=name, **us, **memory, repeats=len(elapsed_s)
-            )
-            medians[name] = statistics.median(elapsed_s)
-            held = common.number(memory["growth_mb"]) if memory else ""
-            table.append((kind, name, *map(common.number, us.values()), held))
+        for line in common.run_in_process(__spec__.name, one=title, **sizes):
+            name = line["variant"]
+            if backend == "tensorflow":
+                line.update(memory.get((kind, name), {}))
+            print(json.dumps(line), flush=True)
+            medians[name] = line["median_us_per_step"]
+            figures = [line[f"{which}_us_per_step"] for which in ("median", "min", "max")]
+            held = common.number(line["growth_mb"]) if "growth_mb" in line else ""
+            table.append((title, name, *map(common.number, figures), held))
         claims += [
             common.ratio_claim(
-                kind,
+                title,
                 f"fit({feeds.KERAS_NPY})",
                 name,
                 medians[name] / medians[feeds.KERAS_NPY],

@@ -7,8 +7,10 @@ same memory can be lent out again as soon as nothing refers to the last batch in
 """
 
 import collections
+import contextlib
 import ctypes
 import math
+import sys
 import threading
 import weakref
 from typing import Any
@@ -28,6 +30,7 @@ class BufferPool:
 
     Args:
         idle_max: Buffers of each size that are kept while nobody uses them, once one is lent.
+        idle_bytes_max: Bytes of each size that are kept likewise; one buffer at least.
 
     Example:
 
@@ -37,11 +40,12 @@ class BufferPool:
     0
     """
 
-    def __init__(self, idle_max: int = 4) -> None:
+    def __init__(self, idle_max: int = 4, idle_bytes_max: int = sys.maxsize) -> None:
         # A deque's append and pop are atomic, and take no lock: buffers come back in any thread
         # at any moment, even in one that holds a lock.
         self._idle: dict[int, collections.deque[NDArray[np.uint8]]] = {}
         self._idle_max = idle_max
+        self._idle_bytes_max = idle_bytes_max
         # Those whose end was not looked at yet are in both.
         self._loans: dict[int, _Loan] = {}
         self._ended: collections.deque[_Loan] = collections.deque()
@@ -83,14 +87,19 @@ class BufferPool:
     def _take_back(self) -> None:
         while self._ended:
             try:
-                loan = self._ended.popleft()
+                loan = self._ended[0]
             except IndexError:  # Another thread was faster.
                 return
-            del self._loans[id(loan)]
-            self._idle_of(loan.memory.nbytes).append(loan.memory)
+            # Ctrl-C may come between any two lines, of `lend` too. It may cost memory, which is
+            # lost to the pool, but neither an error later nor the count of what is lent.
+            if self._loans.pop(id(loan), None) is not None:
+                self._idle_of(loan.memory.nbytes).append(loan.memory)
+            with contextlib.suppress(ValueError):
+                self._ended.remove(loan)
 
     def _idle_of(self, nbytes: int) -> collections.deque[NDArray[np.uint8]]:
-        return self._idle.setdefault(nbytes, collections.deque(maxlen=self._idle_max))
+        num_max = min(self._idle_max, max(1, self._idle_bytes_max // max(nbytes, 1)))
+        return self._idle.setdefault(nbytes, collections.deque(maxlen=num_max))
 
 
 class _Loan(weakref.ref[Any]):

@@ -1,5 +1,6 @@
 """Batch buffers: aligned, and lent again only when nothing looks at them any more."""
 
+import gc
 import itertools
 import time
 import tracemalloc
@@ -213,3 +214,34 @@ def test_lend_from_many_threads_never_lends_twice() -> None:
 
     with ThreadPoolExecutor(8) as threads:
         assert [0] * 8 == list(threads.map(use, range(8)))
+
+
+def test_lend_interrupted_before_the_loan_is_noted_costs_no_error_later() -> None:
+    """Ctrl-C may fall between any two lines: a loan that nobody noted ends all the same."""
+
+    class Interrupted(dict):
+        def __setitem__(self, key: int, loan: object) -> None:
+            raise KeyboardInterrupt
+
+    pool = BufferPool()
+    noted = pool._loans
+    pool._loans = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        pool.lend((8,), np.dtype("uint8"))
+    pool._loans = noted
+    gc.collect()
+    batch = pool.lend((8,), np.dtype("uint8"))
+    assert 1 == pool.num_lent
+    del batch
+    pool.free_idle()
+    assert 0 == pool.num_lent
+
+
+def test_idle_bytes_are_limited_for_each_size() -> None:
+    """Of ten buffers of 100 bytes three are kept; the largest keeps one."""
+    pool = BufferPool(idle_max=20, idle_bytes_max=350)
+    for size, expected in ((100, 3), (1000, 1)):
+        lent = [pool.lend((size,), np.dtype("uint8")) for _ in range(10)]
+        lent.clear()
+        pool._take_back()
+        assert expected == len(pool._idle[size])

@@ -304,6 +304,19 @@ def test_next_caller_that_is_interrupted_ends_the_pass_at_once() -> None:
     assert ([], []) == (list(feed), read_ahead_threads())
 
 
+@pytest.mark.usefixtures("helped")
+def test_next_thread_that_dies_raises_what_it_died_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error outside of any batch, such as one of memory, leaves no caller waiting."""
+
+    def dying(self: Any, chunks: Any) -> bool:
+        raise MemoryError("planning")
+
+    monkeypatch.setattr(numpy_feed._ReadAhead, "_plan_one", dying)
+    with pytest.raises(MemoryError, match="planning"):
+        next(feed_of(lambda rows, indices: rows.take(indices)))
+    assert [] == read_ahead_threads()
+
+
 def close(feed: Any) -> None:
     feed.close()
 
@@ -502,7 +515,7 @@ def test_iterate_jax_step_that_has_not_run_yet_keeps_its_batch() -> None:
 
 @pytest.mark.usefixtures("one_by_one")
 def test_iterate_peaks_at_a_few_batches() -> None:
-    """A pass over 100 batches holds less than 6: two ahead, two that wait, one that is used."""
+    """A pass over 100 batches holds less than 6: three ahead, one that is used, one that was."""
     seq = NpySequence(np.zeros((6400, 1024), "uint8"), batch_size=64)
     adapter = NpyDataAdapter(seq)
     next(adapter.get_jax_iterator())

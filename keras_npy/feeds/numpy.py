@@ -42,7 +42,10 @@ STOP_TIMEOUT_S = 5.0
 def make_pool(batches: Batches) -> BufferPool:
     """Memory for the batches of one feed, pass after pass."""
     # One more chunk than is read ahead is in use, and backends let go of arrays late.
-    return BufferPool(idle_max=(READ_AHEAD_CHUNKS + 2) * _chunk_batches(batches))
+    num_chunks = READ_AHEAD_CHUNKS + 2
+    return BufferPool(
+        num_chunks * _chunk_batches(batches), num_chunks * max(CHUNK_BYTES, batches.batch_bytes)
+    )
 
 
 def gather_into(pool: BufferPool) -> Gather:
@@ -125,13 +128,15 @@ class _ReadAhead:
         self._batches = batches
         self._rows = batches.rows
         self._is_flat = all(isinstance(part, Rows) for part in batches.data)
-        self._chunk_batches = _chunk_batches(batches)
+        # Held back by batches: JAX has room for six.
+        self._chunk_batches = 1 if hold_back else _chunk_batches(batches)
         group_batches = max(1, GROUP_BYTES // max(batches.batch_bytes, 1))
         self._group_rows = batches.order.batch_size * group_batches
         self._is_helped = batches.batch_bytes >= HELPED_BATCH_BYTES
         self._gather = gather
         self._hold_back = hold_back
         self._is_stopped = False
+        self._failure: BaseException | None = None
         # SimpleQueue may be used by finalisers that interrupt it; its put never blocks.
         # All chunks in order, then the error that ended the planning, or None.
         self._planned: queue.SimpleQueue[_Chunk | BaseException | None] = queue.SimpleQueue()
@@ -158,7 +163,9 @@ class _ReadAhead:
         """
         planned = self._planned.get()
         if isinstance(planned, _Chunk):
-            chunk, error = planned, self._finish(planned)
+            self._finish(planned)
+            # Both here and nowhere else: a frame of the traceback that held it were a circle.
+            chunk, error, planned.error = planned, planned.error or self._failure, None
         else:
             chunk, error = None, planned
         del planned
@@ -171,14 +178,12 @@ class _ReadAhead:
         self._free_slots.put(None)
         return chunk
 
-    def _finish(self, chunk: _Chunk) -> BaseException | None:
-        """Return when a chunk is gathered, with the error that it ended in."""
+    def _finish(self, chunk: _Chunk) -> None:
+        """Return when a chunk is gathered, or its error known."""
         while not chunk.is_begun_by_caller and self._done.empty() and self._help():
             pass
         if not chunk.is_begun_by_caller:
             self._done.get()
-        error, chunk.error = chunk.error, None
-        return error
 
     def _help(self) -> bool:
         """Gather the next chunk in the caller's thread; whether there was one that may be."""
@@ -217,6 +222,15 @@ class _ReadAhead:
             self._thread.join(STOP_TIMEOUT_S)
 
     def _run(self, epoch: int) -> None:
+        try:
+            self._read(epoch)
+        except BaseException as error:
+            # Of no chunk, such as a MemoryError: whoever waits for one must not wait for ever.
+            self._failure = error
+            self._planned.put(error)
+            self._done.put(None)
+
+    def _read(self, epoch: int) -> None:
         chunks = self._plan(epoch)
         has_more = True
         while not self._is_stopped:

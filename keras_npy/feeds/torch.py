@@ -88,7 +88,9 @@ def _iterate(batches: Batches, gather: Gather) -> Iterator[Any]:
         is_bfloat16 = rows.dtype.name == "bfloat16"
         bits = np.dtype(np.int16) if is_bfloat16 else rows.dtype
         dtype = torch.from_numpy(np.empty(0, bits)).dtype
-        pinned = torch.empty((len(indices), *rows.row_shape), dtype=dtype, pin_memory=True)
+        pinned = torch.empty(
+            (len(indices), *rows.row_shape), dtype=dtype, device="cpu", pin_memory=True
+        )
         rows.take(indices, pinned.numpy().view(rows.dtype))
         return pinned.view(torch.bfloat16) if is_bfloat16 else pinned
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from keras_npy import NpyDataAdapter, NpyFileError, NpySequence
+from keras_npy.feeds import chunks
 from keras_npy.feeds import numpy as numpy_feed
 from tests.conftest import Stored, rows_of_epoch, run_script
 
@@ -24,7 +25,7 @@ def read_ahead_threads() -> list[threading.Thread]:
 @pytest.fixture
 def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hand over each batch on its own, as those above a megabyte are."""
-    monkeypatch.setattr(numpy_feed, "CHUNK_BYTES", 1)
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 1)
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_iterate_serves_the_rows_of_the_order_in_aligned_arrays(
     helped_bytes: int,
 ) -> None:
     """Every batch holds the rows of its place, from a multiple of 64 bytes, however handed over."""
-    monkeypatch.setattr(numpy_feed, "CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", chunk_bytes)
     monkeypatch.setattr(numpy_feed, "HELPED_BATCH_BYTES", helped_bytes)
     order = list(range(53))
     if shuffle:
@@ -308,7 +309,7 @@ def test_next_caller_that_is_interrupted_ends_the_pass_at_once() -> None:
 def test_next_thread_that_dies_raises_what_it_died_of(monkeypatch: pytest.MonkeyPatch) -> None:
     """An error outside of any batch, such as one of memory, leaves no caller waiting."""
 
-    def dying(self: Any, chunks: Any) -> bool:
+    def dying(self: Any, planned: Any) -> bool:
         raise MemoryError("planning")
 
     monkeypatch.setattr(numpy_feed._ReadAhead, "_plan_one", dying)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from keras_npy.batches import Batches
 from keras_npy.feeds import numpy as numpy_feed
-from keras_npy.feeds.numpy import Gather
+from keras_npy.feeds.chunks import Gather
 from keras_npy.order import Indices
 from keras_npy.rows import Array, Rows
 
@@ -59,7 +59,7 @@ def _classes() -> tuple[Any, Any]:
         def __iter__(self) -> Iterator[Any]:
             return _iterate(self._batches, self._gather)
 
-    class Loader(DataLoader):  # type: ignore[misc] # As above.
+    class Loader(DataLoader):  # type: ignore[misc] # Its types are not followed.
         """Hands over what its dataset yields, which is batches already."""
 
         # torch's own iterator marks each batch for the profiler and collates it, which makes a

@@ -1,0 +1,125 @@
+"""Which batches are handed over together, and which of them are copied together.
+
+A hand-over between threads costs as much as gathering a batch of a few kilobytes, and so does an
+array of its own. No thread is known here.
+"""
+
+import collections
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from keras_npy.batches import Batches
+from keras_npy.buffers import ALIGNMENT_BYTES
+from keras_npy.order import Indices
+from keras_npy.rows import Rows
+
+Gather: TypeAlias = Callable[[Rows, Indices], Any]
+
+# Batches are handed over together up to this size, and one by one above it.
+CHUNK_BYTES = 1 << 20
+
+# Batches are copied together up to this size, and are slices of one array then: to make an array
+# and fill it takes 10 us. Who keeps one of them keeps the memory of all.
+GROUP_BYTES = 256 << 10
+
+NO_ROWS: Indices = np.empty(0, np.int64)
+
+
+class Chunk:
+    """Batches that are handed over together: the rows of all, and later their copies.
+
+    Args:
+        rows: Of all its batches.
+        begun_epoch: The epoch of a later pass of an endless feed that begins with the chunk.
+        error: Raised in its place.
+    """
+
+    def __init__(
+        self,
+        rows: Indices = NO_ROWS,
+        begun_epoch: int | None = None,
+        error: BaseException | None = None,
+    ) -> None:
+        self.rows = rows
+        self.begun_epoch = begun_epoch
+        self.error = error
+        self.batches: collections.deque[tuple[Any, ...]] = collections.deque()
+        self.is_begun_by_caller = False
+
+
+class Chunks:
+    """The chunks of the passes of one iterator.
+
+    Args:
+        batches: What to read.
+        gather: Copies rows into memory of their own.
+        chunk_batches: Batches of a chunk.
+    """
+
+    def __init__(self, batches: Batches, gather: Gather, chunk_batches: int) -> None:
+        self._batches = batches
+        self._gather = gather
+        self._is_flat = all(isinstance(part, Rows) for part in batches.data)
+        self._batch_size = batches.order.batch_size
+        self._chunk_rows = self._batch_size * chunk_batches
+        self._group_rows = self._batch_size * max(1, GROUP_BYTES // max(batches.batch_bytes, 1))
+
+    def plan(self, epoch: int) -> Iterator[Chunk]:
+        """The chunks of a pass, or of pass after pass: rows, checked and read ahead by blocks."""
+        begun_epoch = None
+        while True:
+            for rows in _blocks(self._batches, epoch):
+                for start in range(0, len(rows), self._chunk_rows):
+                    yield Chunk(rows[start : start + self._chunk_rows], begun_epoch)
+                    begun_epoch = None
+            if not self._batches.is_endless:
+                return
+            epoch += 1
+            begun_epoch = epoch
+
+    def groups(self, chunk: Chunk) -> Iterator[Indices]:
+        """The rows of each of its groups of batches that are copied together."""
+        for first in range(0, len(chunk.rows), self._group_rows):
+            yield chunk.rows[first : first + self._group_rows]
+
+    def gather(self, indices: Indices) -> Iterable[tuple[Any, ...]]:
+        """The batches of a group, in the structure of `batches.data`."""
+        taken = [self._take(rows, indices) for rows in self._batches.rows]
+        return map(self._pack, zip(*taken, strict=True))
+
+    def _take(self, rows: Rows, indices: Indices) -> list[Any]:
+        """One array for each batch of these rows."""
+        batch_size = self._batch_size
+        if len(indices) <= batch_size:
+            return [self._gather(rows, indices)]
+        starts = range(0, len(indices), batch_size)
+        if batch_size * rows.row_bytes % ALIGNMENT_BYTES:
+            return [self._gather(rows, indices[start : start + batch_size]) for start in starts]
+        group = self._gather(rows, indices)
+        return [group[start : start + batch_size] for start in starts]
+
+    def _pack(self, leaves: tuple[Any, ...]) -> tuple[Any, ...]:
+        return leaves if self._is_flat else self._batches.pack(list(leaves))
+
+
+def chunk_batches(batches: Batches) -> int:
+    """Batches that are worth one hand-over."""
+    return max(1, min(CHUNK_BYTES // max(batches.batch_bytes, 1), batches.block_batches))
+
+
+def _blocks(batches: Batches, epoch: int) -> Iterator[Indices]:
+    """Rows of each block of a pass; those of the next one are being read ahead meanwhile."""
+    order, block_batches = batches.order, batches.block_batches
+    ready = None
+    for first in range(0, order.num_batches, block_batches):
+        rows = order.rows(epoch, first, min(first + block_batches, order.num_batches))
+        batches.advise(rows)
+        if ready is not None:
+            batches.check_unchanged(ready)
+            yield ready
+        ready = rows
+    if ready is not None:
+        batches.check_unchanged(ready)
+        yield ready

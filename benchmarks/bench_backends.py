@@ -8,7 +8,6 @@ Cache:  warm; each variant's epoch is checked to be right and run once untimed f
 """
 
 import json
-import os
 from typing import Any
 
 from benchmarks import bench_feed, common, feeds
@@ -41,8 +40,7 @@ LIMIT_TARGETS = {bench_feed.SHUFFLED_LARGE: 0.8}
 
 def measure(title: str, large_rows: int, small_rows: int, repeats: int) -> None:
     backend, shape = CASES[title]
-    # Keras reads it when it is imported, which nothing has done yet.
-    os.environ["KERAS_BACKEND"] = backend
+    common.use_backend(backend)
     case = bench_feed.CASES[shape]
     num_rows = large_rows if case.row_shape == bench_feed.LARGE else small_rows
     feeds.measure("backends", title, case, VARIANTS, num_rows, repeats)
@@ -75,10 +73,11 @@ def main() -> None:
         return
     claims = []
     for title, (backend, _) in CASES.items():
-        if not common.is_installed(backend):
-            common.print_skipped("backends", title, f"{backend} is not installed")
+        lines = common.run_on_backend(
+            __spec__.name, backend, benchmark="backends", one=title, **sizes
+        )
+        if not lines:
             continue
-        lines = common.run_in_process(__spec__.name, one=title, **sizes)
         for line in lines:
             print(json.dumps(line), flush=True)
         claims += ratios(

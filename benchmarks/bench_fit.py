@@ -11,10 +11,9 @@ Cache:  warm. In file order every variant gives the same losses, which is checke
 """
 
 import json
-import os
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,12 +23,21 @@ BATCH_SIZE, ROW_SHAPE, NUM_CLASSES = 32, (28, 28), 10
 DENSE, CONV = "tiny dense model", "small convolutional model"
 VARIANTS = (feeds.KERAS_NPY, feeds.ARRAYS, feeds.PY_DATASET)
 
-# Backend, model and the option that says how many rows; torch takes ten times as long a step.
+
+class FitCase(NamedTuple):
+    """What is trained on what, and the option that says on how many rows."""
+
+    backend: str
+    kind: str
+    rows_option: str
+
+
 CASES = {
-    DENSE: ("tensorflow", DENSE, "dense_rows"),
-    CONV: ("tensorflow", CONV, "conv_rows"),
-    f"jax: {DENSE}": ("jax", DENSE, "dense_rows"),
-    f"torch: {DENSE}": ("torch", DENSE, "torch_rows"),
+    DENSE: FitCase("tensorflow", DENSE, "dense_rows"),
+    CONV: FitCase("tensorflow", CONV, "conv_rows"),
+    f"jax: {DENSE}": FitCase("jax", DENSE, "dense_rows"),
+    # A step takes ten times as long there.
+    f"torch: {DENSE}": FitCase("torch", DENSE, "torch_rows"),
 }
 MEMORY_RUNS = {
     f"memory: {kind}: {name}": (kind, name) for kind in (DENSE, CONV) for name in VARIANTS
@@ -123,18 +131,18 @@ def time_fits(kind: str, num_rows: int, repeats: int) -> dict[str, list[float]]:
 
 def measure_times(title: str, num_rows: int, repeats: int) -> None:
     """In a process of its own: time the variants of a case, a JSON line each."""
-    backend, kind, _ = CASES[title]
-    # Keras reads it when it is imported, which nothing has done yet.
-    os.environ["KERAS_BACKEND"] = backend
-    check(kind)
+    case = CASES[title]
+    common.use_backend(case.backend)
+    check(case.kind)
     num_steps = -(-num_rows // BATCH_SIZE)
-    for name, elapsed_s in time_fits(kind, num_rows, repeats).items():
+    for name, elapsed_s in time_fits(case.kind, num_rows, repeats).items():
         us = common.spread(elapsed_s, "us_per_step", 1e6 / num_steps)
         common.print_line("fit", case=title, variant=name, **us, repeats=len(elapsed_s))
 
 
 def measure_memory(kind: str, name: str, num_rows: int) -> None:
     """In a process of its own: growth over an epoch of a model, as a JSON line."""
+    common.use_backend("tensorflow")
     import keras
 
     make_fit(name, kind, CHECK_ROWS)()
@@ -178,18 +186,18 @@ def main() -> None:
         measure_memory(*MEMORY_RUNS[arguments.one], arguments.memory_rows)
         return
     if arguments.one:
-        num_rows = getattr(arguments, CASES[arguments.one][2])
+        num_rows = getattr(arguments, CASES[arguments.one].rows_option)
         measure_times(arguments.one, num_rows, arguments.repeats)
         return
     memory = measure_all_memory(arguments)
     claims, table = [], []
     for title, (backend, kind, rows_option) in CASES.items():
-        if not common.is_installed(backend):
-            common.print_skipped("fit", title, f"{backend} is not installed")
-            continue
         sizes = {rows_option: getattr(arguments, rows_option), "repeats": arguments.repeats}
+        lines = common.run_on_backend(__spec__.name, backend, benchmark="fit", one=title, **sizes)
+        if not lines:
+            continue
         medians = {}
-        for line in common.run_in_process(__spec__.name, one=title, **sizes):
+        for line in lines:
             name = line["variant"]
             if backend == "tensorflow":
                 line.update(memory.get((kind, name), {}))

@@ -334,6 +334,21 @@ def run_in_process(module: str, **options: object) -> list[dict[str, Any]]:
     return run_command(command)
 
 
+def run_on_backend(
+    module: str, backend: str, *, benchmark: str, one: str, **options: object
+) -> list[dict[str, Any]]:
+    """The JSON lines of one case; none, which is said, if the backend is not installed."""
+    if not is_installed(backend):
+        print_skipped(benchmark, one, f"{backend} is not installed")
+        return []
+    return run_in_process(module, one=one, **options)
+
+
+def use_backend(backend: str) -> None:
+    """Run Keras on a backend, in a process that has not imported it yet."""
+    os.environ["KERAS_BACKEND"] = backend
+
+
 def run_command(command: list[str]) -> list[dict[str, Any]]:
     """The JSON lines that a command prints; what else it says goes through."""
     ended = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)

@@ -1,15 +1,15 @@
 """Train Keras models from `.npy` files: the speed of RAM, the memory of a few batches."""
 
-from keras_npy.adapter import NpyDataAdapter
-from keras_npy.input_layer import NpyInputLayer
-from keras_npy.inputs import Input
-from keras_npy.layout import NpyLayoutWarning
-from keras_npy.npy_file import NpyFileError
-from keras_npy.samples import samples
+from keras_npy.boundary.adapter import NpyDataAdapter
+from keras_npy.files.header import NpyFileError
+from keras_npy.files.layout import NpyLayoutWarning
+from keras_npy.layer.input import Input
+from keras_npy.layer.input_layer import NpyInputLayer
+from keras_npy.rows.samples import samples
+from keras_npy.rows.sources import open_rows
+from keras_npy.rows.windows import windows
 from keras_npy.sequence import NpySequence
-from keras_npy.sources import open_rows
 from keras_npy.version import __version__
-from keras_npy.windows import windows
 
 __all__ = [
     "Input",

@@ -7,8 +7,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_npy.class_folders import LABEL_MODES, LabelMode, infer_labels, list_files
-from keras_npy.samples import samples
+from keras_npy.rows.class_folders import LABEL_MODES, LabelMode, infer_labels, list_files
+from keras_npy.rows.samples import samples
 
 
 class FromDirectory:

@@ -6,10 +6,10 @@ from typing import Any, Self
 import keras
 import numpy as np
 
-from keras_npy.checks import check_integer
-from keras_npy.labels import read_classes
-from keras_npy.order import Indices, Order, to_indices, to_rows
-from keras_npy.subsets import fold_rows, split_rows
+from keras_npy.errors import check_integer
+from keras_npy.order.order import Indices, Order, to_indices, to_rows
+from keras_npy.order.parts import fold_rows, split_rows
+from keras_npy.rows.labels import read_classes
 
 
 class Parts:

@@ -8,14 +8,14 @@ from typing import Any, Literal, TypeAlias
 import keras
 import numpy as np
 
-from keras_npy.batches import Batches, Sources, common_length, open_data
-from keras_npy.checks import check_integer
-from keras_npy.class_weight import ClassWeightRows
-from keras_npy.describe import describe
 from keras_npy.directory import FromDirectory
-from keras_npy.order import Order, Shuffle, to_rows
+from keras_npy.errors import check_integer
+from keras_npy.feeds.batches import Batches, Sources, common_length, open_data
+from keras_npy.order.order import Order, Shuffle, to_rows
 from keras_npy.parts import Parts
-from keras_npy.rows import Rows
+from keras_npy.rows.base import Rows
+from keras_npy.rows.class_weight import ClassWeightRows
+from keras_npy.rows.describe import describe
 
 ShuffleArgument: TypeAlias = bool | Literal["batch"] | None
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import keras_npy
-from keras_npy import layout
+from keras_npy.files import layout
 
 
 @pytest.fixture(autouse=True)

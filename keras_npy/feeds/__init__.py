@@ -1,1 +1,1 @@
-"""How batches reach each backend. Each feed imports its backend only when it is used."""
+"""From rows to a backend: planned, gathered ahead, in memory that is used again."""

@@ -10,10 +10,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from keras_npy.batches import Batches
-from keras_npy.buffers import ALIGNMENT_BYTES
-from keras_npy.order import Indices
-from keras_npy.rows import Rows
+from keras_npy.feeds.batches import Batches
+from keras_npy.feeds.buffers import ALIGNMENT_BYTES
+from keras_npy.order.order import Indices
+from keras_npy.rows.base import Rows
 
 Gather: TypeAlias = Callable[[Rows, Indices], Any]
 

@@ -10,9 +10,9 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from keras_npy.batches import Batches
-from keras_npy.buffers import BufferPool
 from keras_npy.feeds import numpy as numpy_feed
+from keras_npy.feeds.batches import Batches
+from keras_npy.feeds.buffers import BufferPool
 
 # Three gathered ahead or being gathered, one handed over, and two steps that wait to be run.
 IN_USE_BATCHES_MAX = 6

@@ -1,0 +1,128 @@
+"""Arrays inside `.npz` archives: stored members are read in place, at their offset.
+
+`"data.npz::x"` names member `x`. The checksum of a member is not verified, as that would read
+all of it.
+"""
+
+import os
+import zipfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import BinaryIO
+
+from keras_npy.files import header as npy_file
+from keras_npy.files.foreign import cut
+from keras_npy.files.header import Extent, NpyFileError, NpyHeader
+from keras_npy.files.layout import convert_command
+
+MEMBER_MARK = "::"
+
+# Opening a file is waiting, on a network for milliseconds: more threads than cores.
+HEADER_THREADS = 16
+
+_LOCAL_HEADER_BYTES = 30
+_LOCAL_MAGIC = b"PK\3\4"
+_ENCRYPTED_FLAG = 0x1
+
+
+def read_header(
+    path: str | os.PathLike[str], *, dtype: str | None = None, may_be_empty: bool = False
+) -> NpyHeader:
+    """The header of an `.npy` file or of a stored member of an archive.
+
+    Raises:
+        NpyFileError: If the file or member cannot be streamed.
+        OSError: If the system refuses access, such as `FileNotFoundError`.
+    """
+    archive, member = split_member(path)
+    if member is None:
+        return npy_file.read_header(path, dtype=dtype, may_be_empty=may_be_empty)
+    extent = find_stored(archive, member)
+    return npy_file.read_header(archive, extent=extent, dtype=dtype, may_be_empty=may_be_empty)
+
+
+def read_headers(
+    paths: Sequence[str | os.PathLike[str]], *, dtype: str | None = None
+) -> list[NpyHeader]:
+    """The headers of many files, read side by side; files without rows are allowed."""
+
+    def read(path: str | os.PathLike[str]) -> NpyHeader:
+        return read_header(path, dtype=dtype, may_be_empty=True)
+
+    with ThreadPoolExecutor(min(HEADER_THREADS, len(paths))) as pool:
+        return list(pool.map(read, paths))
+
+
+def split_member(path: str | os.PathLike[str]) -> tuple[str, str | None]:
+    """A path, and the member of it that is named; a file of just that name has none.
+
+    Example:
+
+    >>> split_member("data.npz::x_train")
+    ('data.npz', 'x_train')
+    """
+    path = os.fsdecode(path)
+    archive, mark, member = path.partition(MEMBER_MARK)
+    if not mark or os.path.lexists(path):
+        return path, None
+    return archive, member
+
+
+def find_stored(archive: str, member: str) -> Extent:
+    """Where in the archive a member lies.
+
+    Raises:
+        NpyFileError: If there is no such member, or it is compressed or encrypted.
+    """
+    archive = npy_file.local_path(archive)
+    with npy_file.open_regular(archive) as file:
+        info = find_member(archive, file, member)
+        name = f"{archive}{MEMBER_MARK}{member}"
+        if is_encrypted(info):
+            raise NpyFileError(
+                f"{name}: a member must be readable as it is. Received: an encrypted member. "
+                f"Decrypt it: `unzip {archive} {info.filename}` asks for the password."
+            )
+        if info.compress_type != zipfile.ZIP_STORED:
+            raise NpyFileError(
+                f"{name}: a member must be stored, so that its rows can be read in place. "
+                f"Received: a compressed member. To convert it: `{convert_command(name)}`."
+            )
+        file.seek(max(0, info.header_offset))
+        local = file.read(_LOCAL_HEADER_BYTES)
+    is_there = info.header_offset >= 0 and local.startswith(_LOCAL_MAGIC)
+    if not is_there or info.compress_size != info.file_size:
+        raise NpyFileError(
+            f"{name}: a stored member must lie where the archive says, as long as it says. "
+            f"Received: a damaged archive ({info.file_size} bytes, stored in "
+            f"{info.compress_size} at byte {info.header_offset}). "
+            "Copy the archive again, or write it again with np.savez."
+        )
+    # The name and the extra field may be longer here than in the archive's directory.
+    lengths = int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:30], "little")
+    return Extent(name, info.header_offset + _LOCAL_HEADER_BYTES + lengths, info.file_size)
+
+
+def is_encrypted(info: zipfile.ZipInfo) -> bool:
+    return bool(info.flag_bits & _ENCRYPTED_FLAG)
+
+
+def find_member(archive: str, file: BinaryIO, member: str) -> zipfile.ZipInfo:
+    """The entry of `member`, which may leave out the `.npy` that `np.savez` adds."""
+    try:
+        with zipfile.ZipFile(file) as opened:
+            entries = {info.filename: info for info in opened.infolist()}
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
+        raise NpyFileError(
+            f"{archive}: a path with {MEMBER_MARK} names a member of a zip archive. "
+            f"Received: {cut(str(error))}. Write the archive again with np.savez, or leave "
+            f"{MEMBER_MARK}{member} out if it is an .npy file."
+        ) from error
+    found = entries.get(member) or entries.get(f"{member}.npy")
+    if found is None:
+        names = ", ".join(name.removesuffix(".npy") for name in entries) or "none"
+        raise NpyFileError(
+            f"{archive}: a member must be in the archive. Received: {cut(member)}. "
+            f"Its members are: {names[:1000]}."
+        )
+    return found

@@ -1,0 +1,457 @@
+"""One `.npy` file: read and validate its header, map its data read-only.
+
+Knows nothing of batches. Whatever is wrong with a file is said here, once, before the first
+batch: `NpyFileError` for its contents, the system's own `OSError` for access to it.
+
+Reference:
+    The format is described in the docstring of `numpy.lib.format`.
+"""
+
+import ast
+import math
+import os
+import re
+import stat
+import threading
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_npy.files import foreign, mapping
+from keras_npy.files.foreign import cut
+
+MAGIC = b"\x93NUMPY"
+
+# The limit that NumPy itself sets, because ast.literal_eval can crash on longer texts. NumPy
+# checks it after reading: a header declared as 1 GiB takes 2 GB of memory (NumPy 2.4).
+HEADER_BYTES_MAX = 10_000
+
+# What an array may have in every NumPy (1.26: 32, 2: 64); tensors have fewer.
+AXES_MAX = 32
+
+# What np.memmap and the three backends agree on. Longer floats have no tensor dtype.
+SUPPORTED_DTYPES = "bool, int8-64, uint8-64, float16-64, complex64-128"
+
+_LOOK_AT_BYTES = 512
+
+# Headers of many files are read in threads. Two that left `catch_warnings` in another order than
+# they entered it would leave every later warning of the process unsaid, and two that parse while
+# one collects garbage end in a SystemError (python/cpython#106905, Python 3.11).
+_ONE_LITERAL = threading.Lock()
+
+
+_FLOAT_NAMES = ("bfloat16", "float16", "float32", "float64", "complex64", "complex128")
+
+
+def is_supported(dtype: np.dtype[Any]) -> bool:
+    """Whether rows of this dtype can become a tensor."""
+    return dtype.kind in "biu" or dtype.name in _FLOAT_NAMES
+
+
+def bfloat16() -> np.dtype[Any]:
+    """The dtype that TensorFlow and JAX bring, which NumPy saves as `|V2`."""
+    import ml_dtypes
+
+    dtype: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+    return dtype
+
+
+class NpyFileError(ValueError):
+    """A file that cannot be streamed; the first line says which, why and what to do."""
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What tells that a file is the one that was opened, unchanged."""
+
+    device: int
+    inode: int
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Where in a file an `.npy` lies that is not all of it."""
+
+    name: str
+    start_bytes: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class NpyHeader:
+    """What a valid `.npy` file says of itself, and where its data lies."""
+
+    path: str
+    name: str
+    """What messages call it: the path, or the path and the member of an archive."""
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    fortran_order: bool
+    offset_bytes: int
+    stop_bytes: int
+    fingerprint: Fingerprint
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one index of axis 0."""
+        return math.prod(self.shape[1:]) * self.dtype.itemsize
+
+    @property
+    def data_bytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def trailing_bytes(self) -> int:
+        """Bytes behind the data that the header does not speak of."""
+        return self.stop_bytes - self.offset_bytes - self.data_bytes
+
+
+def read_header(
+    path: str | os.PathLike[str],
+    *,
+    extent: Extent | None = None,
+    is_sample: bool = False,
+    may_be_empty: bool = False,
+    dtype: str | None = None,
+) -> NpyHeader:
+    """Read and validate the header of one `.npy` file.
+
+    Args:
+        path: The file. Relative paths are resolved now, so that a later `os.chdir` is harmless.
+        extent: Where in the file the `.npy` lies. `None` for all of it.
+        is_sample: Whether the array is one sample, which may be 0-d, and not rows of samples.
+        may_be_empty: Whether there may be no rows at all.
+        dtype: `"bfloat16"` for a file whose header says `|V2`, as it does for dtypes that NumPy
+            does not know.
+
+    Returns:
+        The header of a file that holds at least one row, and all the bytes that it promises.
+
+    Raises:
+        NpyFileError: If the file is no `.npy`, is damaged, or holds what cannot be streamed.
+        OSError: If the system refuses access, such as `FileNotFoundError`.
+
+    Example:
+
+    >>> np.save("x.npy", np.zeros((5, 28, 28), "uint8"))
+    >>> read_header("x.npy").shape
+    (5, 28, 28)
+    """
+    path = local_path(path)
+    with open_regular(path) as file:
+        fingerprint = fingerprint_of(os.fstat(file.fileno()))
+        extent = _within(extent or Extent(path, 0, fingerprint.size_bytes), fingerprint.size_bytes)
+        text, header_bytes = _read_header_text(extent, file)
+    shape, stored, fortran_order = _parse_header(extent.name, text, dtype)
+    header = NpyHeader(
+        path=path,
+        name=extent.name,
+        shape=shape,
+        dtype=stored,
+        fortran_order=fortran_order,
+        offset_bytes=extent.start_bytes + header_bytes,
+        stop_bytes=extent.start_bytes + extent.size_bytes,
+        fingerprint=fingerprint,
+    )
+    _check_streamable(header, is_sample=is_sample, may_be_empty=may_be_empty)
+    return header
+
+
+def _within(extent: Extent, file_bytes: int) -> Extent:
+    """The part of an extent that the file holds: reading a map behind it ends the process."""
+    held_bytes = max(0, file_bytes - extent.start_bytes)
+    return replace(extent, size_bytes=min(extent.size_bytes, held_bytes))
+
+
+def map_data(header: NpyHeader) -> NDArray[Any]:
+    """Map the data of a file read-only, as an array of the shape and dtype in its header.
+
+    Raises:
+        NpyFileError: If the file is no longer the one whose header was read.
+    """
+    with open_unchanged(header) as file:
+        if header.data_bytes == 0:
+            return np.empty(header.shape, header.dtype)
+        data = mapping.map_bytes(file.fileno(), header.offset_bytes, header.data_bytes, header.name)
+    return np.ndarray(
+        header.shape, header.dtype, buffer=data, order="F" if header.fortran_order else "C"
+    )
+
+
+def open_unchanged(header: NpyHeader) -> BinaryIO:
+    """Open the file that a header was read from.
+
+    Raises:
+        NpyFileError: If it is another one now.
+    """
+    file = open_regular(header.path)
+    if fingerprint_of(os.fstat(file.fileno())) != header.fingerprint:
+        file.close()
+        raise changed(header.path)
+    return file
+
+
+def check_unchanged(header: NpyHeader) -> None:
+    """Raise if another file stands at the path now, or this one was written to.
+
+    A deleted file is no fault: its data stays whole for as long as it is mapped.
+
+    Raises:
+        NpyFileError: If inode, size or modification time differ from when it was opened.
+    """
+    try:
+        status = os.stat(header.path)
+    except FileNotFoundError:
+        return
+    if fingerprint_of(status) != header.fingerprint:
+        raise changed(header.path)
+
+
+def changed(path: str) -> NpyFileError:
+    """The error for a file that is no longer the one that was opened."""
+    return NpyFileError(
+        f"{path}: a file must not change while it is in use. "
+        "Received: another inode, size or modification time than when it was opened. "
+        "Write new data to another path, and build a new NpySequence to use it."
+    )
+
+
+def fingerprint_of(status: os.stat_result) -> Fingerprint:
+    return Fingerprint(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def local_path(path: str | os.PathLike[str]) -> str:
+    """The absolute path, unless it can be no file of this machine."""
+    path = os.fsdecode(path)
+    if not path:
+        # It would be taken for the working directory.
+        raise NpyFileError(
+            "A path must name a file. Received: an empty string. Pass the path of one .npy file."
+        )
+    # pathlib makes "gs:/bucket" of an address; a scheme has two letters or more, a drive one.
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", path):
+        raise NpyFileError(
+            f"{path}: only files of this machine can be mapped. Received: an address. "
+            "Mount the storage, or copy the file to a local disk."
+        )
+    if "\0" in path:
+        raise NpyFileError(
+            f"{cut(path)}: a path must hold no NUL. Received: {len(path)} characters with one. "
+            "Pass the path of one .npy file."
+        )
+    return os.path.abspath(path)
+
+
+def open_regular(path: str) -> BinaryIO:
+    """Open a regular file for reading; refuse a directory, a FIFO or a device."""
+    # Looked at before it is opened, since opening alone can block (FIFO) or act (device);
+    # and again after, for one that took the file's place in between.
+    _check_regular(path, os.stat(path))
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        _check_regular(path, os.fstat(descriptor))
+        return open(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _check_regular(path: str, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kinds = (name for is_kind, name in _KINDS if is_kind(status.st_mode))
+        raise NpyFileError(
+            f"{path}: only regular files can be mapped. "
+            f"Received: {next(kinds, 'no regular file')}. Pass the path of one .npy file."
+        )
+
+
+_KINDS = (
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a character device"),
+    (stat.S_ISBLK, "a block device"),
+)
+
+
+def _read_header_text(extent: Extent, file: BinaryIO) -> tuple[str, int]:
+    """The header's text, and the offset of the data behind it."""
+    path, size_bytes = extent.name, extent.size_bytes
+    file.seek(extent.start_bytes)
+    start = file.read(min(_LOOK_AT_BYTES, size_bytes))
+    if not start.startswith(MAGIC):
+        raise _not_npy(path, start)
+    prefix_bytes = 10 if start[6:7] == b"\x01" else 12
+    if len(start) < prefix_bytes:
+        raise _truncated(path, f"at least {prefix_bytes} bytes of header", len(start))
+    version = (start[6], start[7])
+    if version not in ((1, 0), (2, 0), (3, 0)):
+        raise NpyFileError(
+            f"{path}: the .npy format has versions 1.0, 2.0 and 3.0. "
+            f"Received: version {version[0]}.{version[1]}. Save the array again with np.save."
+        )
+    header_bytes = int.from_bytes(start[8:prefix_bytes], "little")
+    offset_bytes = prefix_bytes + header_bytes
+    # Both checks before a byte of it is read: the length is the file's word alone.
+    if offset_bytes > size_bytes:
+        raise _truncated(path, f"{header_bytes} bytes of header", size_bytes)
+    if header_bytes > HEADER_BYTES_MAX:
+        raise NpyFileError(
+            f"{path}: a header may take {HEADER_BYTES_MAX} bytes. "
+            f"Received: a declared length of {header_bytes} bytes. "
+            "Save the array again with np.save."
+        )
+    file.seek(extent.start_bytes + prefix_bytes)
+    raw = file.read(header_bytes)
+    if raw.endswith((b"\r", b"\r\n")):
+        raise NpyFileError(
+            f"{path}: a header must end in a line feed. Received: CR LF, the mark of a "
+            "text-mode transfer, which shifts every value behind it. "
+            "Copy the file again in binary mode."
+        )
+    try:
+        return raw.decode("utf-8" if version == (3, 0) else "latin-1"), offset_bytes
+    except UnicodeDecodeError as error:
+        raise _bad_header(path, "bytes that are no UTF-8") from error
+
+
+def _parse_header(
+    path: str, text: str, wanted: str | None
+) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
+    fields = _literal(path, text)
+    if not isinstance(fields, dict) or set(fields) != {"descr", "fortran_order", "shape"}:
+        raise _bad_header(path, f"{cut(text)}, not a dict of descr, fortran_order and shape")
+    shape, fortran_order = fields["shape"], fields["fortran_order"]
+    if not isinstance(shape, tuple) or not all(type(size) is int for size in shape):
+        raise _bad_header(path, f"shape {cut(shape)}, not a tuple of integers")
+    if any(size < 0 for size in shape):
+        raise _bad_header(path, f"shape {cut(shape)}, with a negative axis")
+    if any(size >= 1 << 63 for size in shape):
+        raise _bad_header(path, f"shape {cut(shape)}, with an axis of 2**63 or more")
+    if len(shape) > AXES_MAX:
+        raise _bad_header(path, f"shape {cut(shape)}, of {len(shape)} axes")
+    if type(fortran_order) is not bool:
+        raise _bad_header(path, f"fortran_order {cut(fortran_order)}, neither True nor False")
+    return shape, _parse_dtype(path, fields["descr"], wanted), fortran_order
+
+
+def _literal(path: str, text: str) -> object:
+    try:
+        with _ONE_LITERAL, warnings.catch_warnings():
+            # Escapes that Python does not know are warned of as if they stood in the program.
+            warnings.simplefilter("ignore")
+            return ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+        if "np.int64(" in text:
+            raise NpyFileError(
+                f"{path}: a header must hold plain integers. Received: {cut(text)}, written by "
+                "np.lib.format.open_memmap from NumPy scalars in the shape (numpy/numpy#28334). "
+                "Write the file again with a shape of Python integers."
+            ) from error
+        # Python 2 wrote long integers as 60000L.
+        without_suffix = re.sub(r"(?<=\d)L\b", "", text)
+        if without_suffix != text:
+            return _literal(path, without_suffix)
+        raise _bad_header(path, f"{cut(text)}, which is no Python literal") from error
+
+
+def _parse_dtype(path: str, descr: object, wanted: str | None) -> np.dtype[Any]:
+    try:
+        dtype: np.dtype[Any] = np.lib.format.descr_to_dtype(descr)  # type: ignore[arg-type] # NumPy's stub wants a str or list; any literal may stand in a file.
+    except Exception as error:  # NumPy's parser leaks TypeError, ValueError, KeyError and more.
+        raise _bad_header(path, f"dtype {cut(descr)}, which NumPy does not know") from error
+    is_two_bytes = dtype.kind == "V" and dtype.itemsize == 2 and dtype.fields is None
+    if is_two_bytes and wanted == "bfloat16":
+        return bfloat16()
+    if wanted is not None and wanted != dtype.name:
+        raise NpyFileError(
+            f"{path}: dtype= says what values of |V2 are, whose header does not: 'bfloat16'. "
+            f"Received: dtype={cut(wanted)} for a file of {cut(dtype)}. Leave dtype= out."
+        )
+    if is_supported(dtype):
+        return dtype
+    if is_two_bytes:
+        remedy = (
+            "If it is bfloat16, say so: open_rows(path, dtype='bfloat16'), or "
+            "samples(paths, dtype='bfloat16') where each file is one sample; keras-npy convert "
+            "takes --dtype bfloat16."
+        )
+    elif dtype.names is not None:
+        remedy = "Save each field as a file of its own."
+    elif dtype.kind == "O":
+        remedy = "Convert the objects to numbers of one shape before np.save."
+    elif dtype.kind in "SUT":
+        remedy = "Encode the strings as integers before np.save."
+    elif dtype.kind in "mM":
+        remedy = "Save it as int64 (x.view('int64'))."
+    else:
+        remedy = "Save it as float32 or float64."
+    raise NpyFileError(
+        f"{path}: a streamed dtype must be one of {SUPPORTED_DTYPES}. "
+        f"Received: {cut(dtype)}. {remedy}"
+    )
+
+
+def _check_streamable(header: NpyHeader, *, is_sample: bool, may_be_empty: bool) -> None:
+    path, shape = header.name, header.shape
+    if is_sample:
+        if 0 in shape:
+            raise NpyFileError(
+                f"{path}: a sample must hold at least one value. Received: shape {cut(shape)}. "
+                "Leave the empty file out."
+            )
+    elif not shape:
+        raise NpyFileError(
+            f"{path}: axis 0 of the array counts the samples. Received: a 0-d array. "
+            "Save it with a first axis of samples."
+        )
+    elif shape[0] == 0 and not may_be_empty:
+        raise NpyFileError(
+            f"{path}: a file must hold at least one row. Received: shape {cut(shape)}. "
+            "Leave the empty file out."
+        )
+    elif 0 in shape[1:]:
+        raise NpyFileError(
+            f"{path}: a row must hold at least one value. Received: shape {cut(shape)}. "
+            "Save rows that are not empty."
+        )
+    promised, held = header.data_bytes, header.stop_bytes - header.offset_bytes
+    if promised > held:
+        raise NpyFileError(
+            f"{path}: the header promises {promised} bytes of data for shape {cut(shape)} "
+            f"{header.dtype}, the file holds {held}. Received: a truncated file. "
+            "Copy or write it again; do not open it with mode 'r+', which pads it with zeros."
+        )
+
+
+def _not_npy(path: str, start: bytes) -> NpyFileError:
+    if not start:
+        return NpyFileError(
+            f"{path}: an .npy file begins with {MAGIC!r}. Received: an empty file. "
+            "Write it again with np.save."
+        )
+    if MAGIC.startswith(start):
+        return _truncated(path, f"{len(MAGIC)} bytes of magic", len(start))
+    looks_like, remedy = foreign.identify(start)
+    return NpyFileError(
+        f"{path}: an .npy file begins with {MAGIC!r}. Received: {looks_like}. {remedy}"
+    )
+
+
+def _truncated(path: str, promised: str, held_bytes: int) -> NpyFileError:
+    return NpyFileError(
+        f"{path}: the header promises {promised}, the file holds {held_bytes} bytes. "
+        "Received: a truncated file. Copy or write it again."
+    )
+
+
+def _bad_header(path: str, received: str) -> NpyFileError:
+    return NpyFileError(
+        f"{path}: an .npy header must be a literal dict of descr, fortran_order and shape. "
+        f"Received: {received}. Save the array again with np.save."
+    )

@@ -1,0 +1,170 @@
+"""Say once which layout of a file costs speed, and the command that fixes it."""
+
+import fnmatch
+import os
+import re
+import shlex
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
+
+from keras_npy.feeds.buffers import ALIGNMENT_BYTES
+from keras_npy.files.header import NpyHeader
+
+# A pattern, or a list of paths.
+Files: TypeAlias = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+# A longer list is joined from Python, which has it already.
+FILES_NAMED_MAX = 4
+
+_MAGIC = re.compile(r"[*?[]")
+
+_SAID: set[str] = set()
+
+
+class NpyLayoutWarning(UserWarning):
+    """A file that is read as it should be, though its layout is slow or unusual.
+
+    Example:
+
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", NpyLayoutWarning)
+    ...     # Build the sequences whose layout is as you want it.
+    """
+
+
+def warn_of_layout(
+    header: NpyHeader, files: Files | None = None, *, are_samples: bool = False
+) -> None:
+    """Warn of a file's layout, of each kind once in a process.
+
+    Args:
+        header: The file.
+        files: The pattern or list that it is one of.
+        are_samples: Whether each of them is one sample, which is read and not mapped.
+    """
+    for kind, message in _oddities(header, are_samples):
+        if kind not in _SAID:
+            _SAID.add(kind)
+            remedy = _remedy(header, files, are_samples)
+            warnings.warn(f"{header.name}: {message} {remedy}", NpyLayoutWarning, stacklevel=2)
+
+
+def _oddities(header: NpyHeader, are_samples: bool) -> Iterator[tuple[str, str]]:
+    """Each oddity of a file: its kind, and the rule and what was received."""
+    if header.trailing_bytes:
+        yield (
+            "trailing",
+            f"an .npy file ends with its data. Received: {header.trailing_bytes} bytes behind the "
+            f"{header.data_bytes} that the header promises, which are left alone.",
+        )
+    if header.fortran_order:
+        yield (
+            "fortran",
+            "training reads fastest from rows that lie together (C order). "
+            "Received: Fortran order, whose rows are gathered value by value.",
+        )
+    if not header.dtype.isnative:
+        yield (
+            "byte order",
+            "training reads fastest from this machine's byte order. "
+            f"Received: dtype {header.dtype.str}, whose bytes are swapped in every batch.",
+        )
+    if not are_samples and header.offset_bytes % ALIGNMENT_BYTES and header.data_bytes:
+        yield (
+            "alignment",
+            "batches in file order (evaluate, predict) reach TensorFlow uncopied from one file "
+            f"whose data begin at a multiple of {ALIGNMENT_BYTES} bytes. "
+            f"Received: data at byte {header.offset_bytes}.",
+        )
+
+
+def _remedy(header: NpyHeader, files: Files | None, are_samples: bool) -> str:
+    is_bfloat16 = header.dtype.name == "bfloat16"
+    option = " --dtype bfloat16" if is_bfloat16 else ""
+    if files is None:
+        return f"To convert it: `{convert_command(header.name)}{option}`"
+    if isinstance(files, str | os.PathLike) or len(files) <= FILES_NAMED_MAX:
+        return f"To convert all: `{join_command(files, are_samples=are_samples)}{option}`"
+    call = join_call(files, are_samples=are_samples, dtype="bfloat16" if is_bfloat16 else None)
+    return f"To convert all, in Python, with the list as paths: `{call}`"
+
+
+def convert_command(name: str) -> str:
+    """The command that makes a plain `.npy` of a source.
+
+    Example:
+
+    >>> convert_command("data.npz::x")
+    'keras-npy convert data.npz::x x.npy'
+    >>> convert_command("old.npy")
+    'keras-npy convert old.npy old_converted.npy'
+    """
+    path, mark, member = name.partition("::")
+    folder = os.path.dirname(path)
+    if mark:
+        new = os.path.basename(member.removesuffix(".npy")) + ".npy"
+    else:
+        new = os.path.basename(path).removesuffix(".npy") + "_converted.npy"
+    return f"keras-npy convert {shlex.quote(name)} {shlex.quote(os.path.join(folder, new))}"
+
+
+def join_command(files: Files, *, are_samples: bool = False) -> str:
+    """The command that makes one plain `.npy` of some files, where their pattern finds it not.
+
+    Example:
+
+    >>> join_command("/data/x-*.npy")
+    "keras-npy convert '/data/x-*.npy' /data/x_converted.npy"
+    >>> join_command("/data/**/*.npy", are_samples=True)
+    "keras-npy convert --samples '/data/**/*.npy' /data_converted.npy"
+    """
+    if isinstance(files, str | os.PathLike):
+        named = [os.fsdecode(files)]
+        new = _name_not_found(named[0].partition("::")[0])
+    else:
+        named = [os.fsdecode(path) for path in files]
+        new = _name_beside(named)
+    option = ["--samples"] if are_samples else []
+    quoted = [shlex.quote(name) for name in (*named, new)]
+    return " ".join(["keras-npy convert", *option, *quoted])
+
+
+def join_call(
+    files: Sequence[str | os.PathLike[str]], *, are_samples: bool = False, dtype: str | None = None
+) -> str:
+    """The Python that makes one plain `.npy` of `paths`, a list too long for a command.
+
+    Example:
+
+    >>> join_call(["/data/0.npy", "/data/1.npy"])
+    "from keras_npy.tools.convert import convert; convert(paths, '/data_converted.npy')"
+    """
+    new = _name_beside([os.fsdecode(path) for path in files])
+    option = f", dtype={dtype!r}" if dtype else ""
+    if are_samples:
+        return (
+            "from keras_npy import samples; from keras_npy.tools.convert import convert; "
+            f"convert(samples(paths{option}), {new!r})"
+        )
+    return f"from keras_npy.tools.convert import convert; convert(paths, {new!r}{option})"
+
+
+def _name_beside(names: list[str]) -> str:
+    """A path that no pattern finds that made this list: it began in their folder or below."""
+    folders = {os.path.dirname(os.path.abspath(name.partition("::")[0])) for name in names}
+    return os.path.commonpath(folders) + "_converted.npy"
+
+
+def _name_not_found(pattern: str) -> str:
+    """A path that the pattern does not match: found again, its rows would be served twice."""
+    folder = os.path.dirname(_MAGIC.split(pattern, maxsplit=1)[0])
+    rest = pattern[len(folder) :].lstrip(os.sep)
+    last = os.path.basename(rest)
+    stem = _MAGIC.split(last, maxsplit=1)[0].removesuffix(".npy").rstrip("-_. ")
+    is_looked_into = "**" in rest or os.sep not in rest
+    for parts in ((stem, "converted"), ("converted", stem)):
+        name = "_".join(part for part in parts if part) + ".npy"
+        if not (is_looked_into and fnmatch.fnmatch(name, last)):
+            return os.path.join(folder, name)
+    return os.path.abspath(folder) + "_converted.npy"

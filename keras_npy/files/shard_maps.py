@@ -1,0 +1,178 @@
+"""Many files mapped into one process: one array with gaps, or as many at a time as there may be.
+
+A file is mapped when one of its rows is first read. Files of one layout are mapped at such
+distances from each other that they are one array. Of more files than may be mapped, those that
+were read longest ago are unmapped.
+"""
+
+import math
+import mmap
+import threading
+import weakref
+from collections.abc import Sequence
+
+import numpy as np
+
+from keras_npy.files import header as npy_file
+from keras_npy.files import mapping
+from keras_npy.files.header import NpyHeader
+from keras_npy.order.order import Indices
+from keras_npy.rows.base import Array, as_bytes
+
+# Files of one source that are mapped at a time.
+MAPS_MAX = 12_288
+
+# Mappings that all shards of a process take, of the 65,530 it may have (vm.max_map_count). What
+# is left over is for libraries and threads, and for sources that come when all are taken.
+MAPPINGS_MAX = 57_344
+MAPS_MIN = 64
+
+# Addresses that one source may take for files mapped into one array, of the 2**47 there are.
+RESERVED_BYTES_MAX = 1 << 44
+
+# The mappings that are set aside for whoever lives: given back with it, from whichever thread.
+_MAPPINGS: "weakref.WeakKeyDictionary[Arena | Maps, int]" = weakref.WeakKeyDictionary()
+_COUNTING = threading.Lock()
+
+
+def _mappings_left() -> int:
+    """For whoever holds `_COUNTING`."""
+    return MAPPINGS_MAX - sum(_MAPPINGS.values())
+
+
+def make_arena(headers: Sequence[NpyHeader]) -> "Arena | None":
+    """One array of the files, or `None` where there can be none.
+
+    Args:
+        headers: The files, of one dtype and row shape, in C order, each with a row at least.
+    """
+    first = headers[0]
+    if len(headers) > MAPS_MAX or any(
+        header.offset_bytes != first.offset_bytes for header in headers
+    ):
+        return None
+    # Slots are whole pages, as mappings are, and whole rows, so that the next file's rows lie a
+    # whole number of rows on.
+    slot_bytes = math.lcm(mmap.ALLOCATIONGRANULARITY, first.row_bytes)
+    stops = [header.offset_bytes + header.data_bytes for header in headers]
+    starts = np.cumsum([0, *(-(-stop // slot_bytes) for stop in stops)], dtype=object) * slot_bytes
+    if starts[-1] > RESERVED_BYTES_MAX:
+        return None
+    # Each file is a mapping, and so is the hole behind it, if there is one.
+    holes = [-stop % slot_bytes >= mmap.ALLOCATIONGRANULARITY for stop in stops]
+    num_mappings = len(headers) + sum(holes)
+    with _COUNTING:
+        if num_mappings > _mappings_left():
+            return None
+        try:
+            arena = Arena(headers, starts.astype(np.int64))
+        except OSError:
+            # RLIMIT_AS: files are mapped one by one then.
+            return None
+        _MAPPINGS[arena] = num_mappings
+        return arena
+
+
+class Arena:
+    """Files mapped into one array with gaps. May be used from any thread.
+
+    Args:
+        headers: The files, of one dtype, row shape and data offset, in C order.
+        starts: Where each begins, in bytes, and where the last one ends.
+    """
+
+    def __init__(self, headers: Sequence[NpyHeader], starts: Indices) -> None:
+        first = headers[0]
+        self._headers = headers
+        self._starts = starts
+        self._reserved = mapping.Reservation(int(starts[-1]))
+        data = self._reserved.bytes[first.offset_bytes :]
+        shape = (len(data) // first.row_bytes, *first.shape[1:])
+        self.rows: Array = np.ndarray(shape, first.dtype, buffer=data)
+        self.address: int = self.rows.ctypes.data
+        self._first_rows = starts[:-1] // first.row_bytes
+        self._is_mapped = np.zeros(len(headers), bool)
+        self._lock = threading.Lock()
+
+    def places(self, shards: Indices, rows: Indices) -> Indices:
+        """Where in `rows` these rows of these files lie; the files are mapped from now on."""
+        is_mapped = self._is_mapped[shards]
+        if not is_mapped.all():
+            with self._lock:
+                for shard in np.unique(shards[~is_mapped]).tolist():
+                    if not self._is_mapped[shard]:
+                        self._map(shard)
+        places: Indices = self._first_rows[shards] + rows
+        return places
+
+    def _map(self, shard: int) -> None:
+        header = self._headers[shard]
+        size_bytes = header.offset_bytes + header.data_bytes
+        with npy_file.open_unchanged(header) as file:
+            start = int(self._starts[shard])
+            self._reserved.map_file(start, file.fileno(), size_bytes, header.name)
+        self._is_mapped[shard] = True
+
+
+class Maps:
+    """The files that are mapped at present. May be used from any thread.
+
+    Args:
+        headers: The files. No call may need more than `maps_max` of them.
+        as_raw: Whether their data are wanted as bytes, `(N, row_bytes)`.
+    """
+
+    def __init__(self, headers: Sequence[NpyHeader], *, as_raw: bool) -> None:
+        self._headers = headers
+        self._as_raw = as_raw
+        with _COUNTING:
+            # Half of what is left, so that the next source has some too.
+            share = max(MAPS_MIN, _mappings_left() // 2)
+            self.maps_max = min(MAPS_MAX, len(headers), share)
+            _MAPPINGS[self] = self.maps_max
+        self._lock = threading.Lock()
+        self._arrays: dict[int, Array] = {}
+        # Address of each file's first row, or 0; and when it was last borrowed, counted in calls.
+        self._addresses = np.zeros(len(headers), np.int64)
+        self._used_at = np.zeros(len(headers), np.int64)
+        self._num_calls = 0
+
+    def borrow(self, shards: Indices) -> tuple[Indices, dict[int, Array]]:
+        """Map the files of some rows.
+
+        Args:
+            shards: The file of each row.
+
+        Returns:
+            Address of each row's file, and the arrays by file. Nothing is unmapped before the
+            dict is gone.
+        """
+        with self._lock:
+            self._num_calls += 1
+            self._used_at[shards] = self._num_calls
+            missing = np.unique(shards[self._addresses[shards] == 0])
+            if len(self._arrays) + len(missing) > self.maps_max:
+                self._unmap_oldest(len(missing))
+            for shard in missing.tolist():
+                self._map(shard)
+            addresses = self._addresses[shards]
+            if self.maps_max == len(self._headers):
+                # They stay mapped for as long as these rows live.
+                return addresses, self._arrays
+            return addresses, {shard: self._arrays[shard] for shard in np.unique(shards).tolist()}
+
+    def _map(self, shard: int) -> None:
+        array = npy_file.map_data(self._headers[shard])
+        self._arrays[shard] = as_bytes(array) if self._as_raw else array
+        self._addresses[shard] = array.ctypes.data
+
+    def _unmap_oldest(self, num_missing: int) -> None:
+        """Make room, and more than that, since looking for the oldest takes time."""
+        mapped = np.fromiter(self._arrays, np.int64)
+        old = mapped[self._used_at[mapped] < self._num_calls]
+        how_many = min(len(old), len(mapped) + num_missing - self.maps_max // 4 * 3)
+        oldest = np.argpartition(self._used_at[old], how_many - 1)[:how_many]
+        for shard in old[oldest].tolist():
+            # Who reads from it now still holds the array; the last one who does unmaps it.
+            del self._arrays[shard]
+            self._addresses[shard] = 0

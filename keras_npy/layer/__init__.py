@@ -1,0 +1,1 @@
+"""Inside the graph: from stored values to what a model takes."""

@@ -1,0 +1,72 @@
+"""`Input`: the shape and dtype of a source, as a model's input."""
+
+from typing import Any
+
+import keras
+
+from keras_npy.rows.sources import open_rows
+from keras_npy.sequence import NpySequence
+
+
+def Input(source: Any, name: str | None = None) -> Any:
+    """`keras.Input` with the shape and dtype of a source.
+
+    `keras.Input` is float32 unless it is told the dtype (Keras 3.15): integer files would be
+    cast on the host, and the exported model would take float32.
+
+    Args:
+        source: An `NpySequence`, the path of an `.npy` file, an array, or a dict or tuple of
+            paths and arrays.
+        name: Name of the input; the inputs of a dict are named by its keys.
+
+    Returns:
+        A symbolic tensor of the stored dtype, `(None, *row)`; for a dict or tuple the same
+        structure of them.
+
+    Raises:
+        NpyFileError: If a file or array cannot be streamed.
+        ValueError: If a name is given for several inputs.
+        TypeError: If the source is none of these.
+        OSError: If the system refuses access to a file.
+
+    Example:
+
+    >>> np.save("x.npy", np.zeros((5, 28, 28), "uint8"))
+    >>> Input("x.npy").dtype
+    'uint8'
+    """
+    return _input_nest(input_specs(source), name)
+
+
+def input_specs(source: Any) -> Any:
+    """`keras.InputSpec` of each input of a source, in the structure of the source.
+
+    Raises:
+        ValueError: If the source cannot be streamed.
+        TypeError: If it is no source.
+    """
+    if isinstance(source, NpySequence):
+        return source.x_spec
+    if isinstance(source, dict):
+        return {key: input_specs(value) for key, value in source.items()}
+    if isinstance(source, tuple):
+        return tuple(input_specs(value) for value in source)
+    rows = open_rows(source)
+    return keras.InputSpec(dtype=rows.dtype.name, shape=(None, *rows.row_shape))
+
+
+def _input_nest(specs: Any, name: str | None) -> Any:
+    if isinstance(specs, dict | tuple):
+        if name is not None:
+            raise ValueError(
+                "A name belongs to a single input. "
+                f"Received: name={name!r} for {len(specs)} inputs. "
+                "Name them by the keys of a dict."
+            )
+        if isinstance(specs, dict):
+            return {
+                key: _input_nest(value, None if isinstance(value, dict | tuple) else key)
+                for key, value in specs.items()
+            }
+        return tuple(_input_nest(value, None) for value in specs)
+    return keras.Input(shape=specs.shape[1:], dtype=specs.dtype, name=name)

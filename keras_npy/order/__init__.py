@@ -1,0 +1,1 @@
+"""Which rows, in which batch, of which pass: integers only."""

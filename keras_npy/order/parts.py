@@ -1,0 +1,116 @@
+"""Which rows each part of a split or a fold holds: integers only, no files.
+
+Like the order of a pass, a part is a pure function of the seed and the number of rows: the
+same on every run. Parts are drawn by `order.permute`, so every part of a size is as likely as
+any other, and given in ascending order.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_npy.order.order import Indices, permute
+
+# Rows drawn at a time: the arrays in between stay in the cache and out of the peak of memory.
+DRAWN_ROWS = 1 << 16
+
+# Parts are drawn with the key of an epoch that no training reaches, another one for each number
+# of rows: with the same key, a part of a part would favour the neighbours of rows left out.
+FIRST_EPOCH_OF_PARTS = 1 << 40
+
+
+def split_rows(
+    num_rows: int, fraction: float, *, seed: int = 0, classes: Indices | None = None
+) -> tuple[Indices, Indices]:
+    """Two disjoint parts: `round((1 - fraction) * num_rows)` rows, and the others.
+
+    Args:
+        num_rows: Rows to deal out.
+        fraction: Share of the second part, in 0 < fraction < 1.
+        seed: Any integer from 0.
+        classes: int64 `(num_rows,)`, each in 0 <= class < number of classes, if every class is
+            to keep its share. Each must have two rows at least, one for each part.
+
+    Raises:
+        ValueError: If a part would be empty.
+
+    Example:
+
+    >>> [len(part) for part in split_rows(10, 0.2)]
+    [8, 2]
+    """
+    num_second = num_rows - round((1 - fraction) * num_rows)
+    if not 0 < num_second < num_rows:
+        raise ValueError(
+            "A split must leave at least one row in each part. "
+            f"Received: fraction={fraction} of {num_rows} rows, which is {num_second}. "
+            "Take a fraction nearer to 0.5, or choose the rows with subset."
+        )
+    dealt = _permutation(num_rows, seed)
+    if classes is None:
+        second = dealt[:num_second]
+    else:
+        dealt = _by_class(dealt, classes)
+        sizes = np.bincount(classes)
+        rank_in_class = np.arange(num_rows) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        second = dealt[rank_in_class < np.repeat(_shares(sizes, fraction, num_second), sizes)]
+    is_second = np.zeros(num_rows, bool)
+    is_second[second] = True
+    return np.flatnonzero(~is_second), np.flatnonzero(is_second)
+
+
+def fold_rows(
+    num_rows: int, k: int, *, seed: int = 0, classes: Indices | None = None
+) -> list[tuple[Indices, Indices]]:
+    """`k` pairs of all other rows and one of `k` disjoint parts that hold all rows together.
+
+    The sizes of the parts differ by one row at most, and so do the rows that they hold of each
+    of `classes`, if given.
+
+    Raises:
+        ValueError: If there are fewer rows than parts.
+
+    Example:
+
+    >>> [len(part) for _, part in fold_rows(10, 3)]
+    [4, 3, 3]
+    """
+    if k > num_rows:
+        raise ValueError(
+            "Folds need at least one row for each validation part. "
+            f"Received: k={k} for {num_rows} rows. Take a smaller k."
+        )
+    dealt = _permutation(num_rows, seed)
+    if classes is not None:
+        dealt = _by_class(dealt, classes)
+    # Dealt like cards, one class after the other, which evens out the parts and the classes.
+    part_of = np.empty(num_rows, np.int64)
+    part_of[dealt] = np.arange(num_rows) % k
+    return [(np.flatnonzero(part_of != part), np.flatnonzero(part_of == part)) for part in range(k)]
+
+
+def _permutation(num_rows: int, seed: int) -> Indices:
+    dealt = np.empty(num_rows, np.int64)
+    for start in range(0, num_rows, DRAWN_ROWS):
+        stop = min(start + DRAWN_ROWS, num_rows)
+        dealt[start:stop] = permute(start, stop, num_rows, seed, FIRST_EPOCH_OF_PARTS + num_rows)
+    return dealt
+
+
+def _by_class(dealt: Indices, classes: Indices) -> Indices:
+    sorted_by_class: Indices = dealt[np.argsort(classes[dealt], kind="stable")]
+    return sorted_by_class
+
+
+def _shares(sizes: Indices, fraction: float, num_rows: int) -> NDArray[np.int64]:
+    """Rows of each class in a part of `num_rows`: its share, rounded up or down.
+
+    A class keeps at least one row in the part and one outside of it, so that the sum comes
+    as near to `num_rows` as this allows.
+    """
+    shares = sizes * fraction
+    least: NDArray[np.int64] = np.maximum(np.floor(shares), 1).astype(np.int64)
+    most = np.minimum(np.ceil(shares), sizes - 1).astype(np.int64)
+    can_grow = np.flatnonzero(least < most)
+    nearest_to_next = can_grow[np.argsort(least[can_grow] - shares[can_grow], kind="stable")]
+    least[nearest_to_next[: max(0, num_rows - int(least.sum()))]] += 1
+    return least

@@ -1,0 +1,1 @@
+"""Rows by number, whatever they lie in."""

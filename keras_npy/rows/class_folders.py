@@ -1,0 +1,167 @@
+"""Folders of classes: which files they hold, their labels, and how Keras encodes those."""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_npy.files.header import NpyFileError
+from keras_npy.rows.one_hot import OneHotRows
+from keras_npy.rows.sources import Source, natural_order
+
+LabelMode: TypeAlias = Literal["int", "categorical", "binary"] | None
+LABEL_MODES = ("int", "categorical", "binary")
+
+
+@dataclass(frozen=True)
+class ClassFolders:
+    """The files of a directory in their order; without labels if none are wanted.
+
+    Args:
+        paths: One file per sample.
+        labels: int32 `(N,)`.
+        class_names: Names of the classes, in the order of their numbers.
+    """
+
+    paths: list[str]
+    labels: NDArray[np.int32] | None = None
+    class_names: list[str] | None = None
+
+    def targets(self, label_mode: LabelMode) -> Source | None:
+        """Labels as `keras.utils.image_dataset_from_directory` encodes them.
+
+        Returns:
+            `"int"`: int32 `(N,)`. `"binary"`: float32 `(N, 1)`, 0 or 1. `"categorical"`:
+            float32 `(N, num_classes)`, one-hot, which is made as it is read. `None` without
+            labels.
+
+        Raises:
+            ValueError: If the labels cannot be encoded so.
+        """
+        if self.labels is None or self.class_names is None:
+            return None
+        if label_mode == "int":
+            return self.labels
+        num_classes = len(self.class_names)
+        if label_mode == "binary" and num_classes != 2:
+            raise ValueError(
+                "label_mode='binary' needs exactly 2 classes. "
+                f"Received: {num_classes} classes, {self.class_names!r:.100}. "
+                "Use label_mode='int' or 'categorical', or choose two with class_names."
+            )
+        low, high = int(self.labels.min()), int(self.labels.max())
+        if low < 0 or high >= num_classes:
+            raise ValueError(
+                f"label_mode={label_mode!r} needs labels in 0 <= label < {num_classes}, the number "
+                f"of different labels. Received: labels from {low} to {high}. "
+                "Number the classes from 0 without gaps, or use label_mode='int'."
+            )
+        if label_mode == "binary":
+            return self.labels.astype(np.float32)[:, np.newaxis]
+        return OneHotRows(self.labels, num_classes)
+
+
+def infer_labels(
+    directory: str, class_names: Iterable[str] | None, *, follow_links: bool
+) -> ClassFolders:
+    """Number the folders of a directory, and label each file under a folder with its number."""
+    folders = sorted(entry for entry in os.listdir(directory) if _is_folder(directory, entry))
+    names = folders if class_names is None else _checked_names(class_names, folders)
+    files = [list(_npy_files(os.path.join(directory, name), follow_links)) for name in names]
+    paths = [path for of_class in files for path in of_class]
+    if not paths:
+        raise NpyFileError(
+            f"{directory}: a directory of classes must hold one folder per class, and in these at "
+            f"least one .npy file. Received: {len(names)} folders without any, {names!r:.100}. "
+            "Save one file per sample there, or pass labels=None to ignore the folders."
+        )
+    counts = [len(of_class) for of_class in files]
+    return ClassFolders(paths, np.repeat(np.arange(len(names), dtype=np.int32), counts), names)
+
+
+def list_files(directory: str, labels: object | None, *, follow_links: bool) -> ClassFolders:
+    """All files under a directory, with the labels that were given for them, if any."""
+    paths = list(_npy_files(directory, follow_links))
+    if not paths:
+        raise NpyFileError(
+            f"{directory}: a directory of samples must hold at least one .npy file. "
+            "Received: none there or in its folders. Save one file per sample there."
+        )
+    if labels is None:
+        return ClassFolders(paths)
+    given = _checked_labels(labels)
+    if len(given) != len(paths):
+        raise ValueError(
+            "labels must hold one label per .npy file of the directory. "
+            f"Received: {len(given)} labels for {len(paths)} files in {directory}. "
+            "Sort them as the files: folder by folder, x-2 before x-10."
+        )
+    return ClassFolders(paths, given, [str(label) for label in np.unique(given)])
+
+
+def _is_folder(directory: str, entry: str) -> bool:
+    return not entry.startswith(".") and os.path.isdir(os.path.join(directory, entry))
+
+
+def _checked_names(class_names: Iterable[str], folders: list[str]) -> list[str]:
+    if isinstance(class_names, str):
+        raise TypeError(
+            "class_names must be a list of folder names. "
+            f"Received: the string {class_names!r:.100}. Pass ['{class_names[:50]}']."
+        )
+    names = list(class_names)
+    missing = [name for name in names if name not in folders]
+    if missing or len(set(names)) < len(names) or not names:
+        fault = f"without a folder: {missing!r:.100}" if missing else f"{names!r:.100}"
+        raise ValueError(
+            "class_names must name folders of the directory, each once. "
+            f"Received: {fault}, where there are {folders!r:.100}. "
+            "Correct the names, or leave class_names out for all folders in sorted order."
+        )
+    return names
+
+
+def _checked_labels(labels: Any) -> NDArray[np.int32]:
+    given = np.asarray(labels) if isinstance(labels, list | tuple | np.ndarray) else None
+    if given is None or given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
+        received = type(labels).__name__
+        received += f" {labels!r:.50}" if given is None else f" of {given.dtype} {given.shape}"
+        raise TypeError(
+            "labels must be 'inferred', None, or a list of one integer per file. "
+            f"Received: {received}. Pass integers in the sorted order of the files."
+        )
+    limits = np.iinfo(np.int32)
+    if given.size and not limits.min <= int(given.min()) <= int(given.max()) <= limits.max:
+        raise ValueError(
+            "labels must fit int32. "
+            f"Received: labels from {given.min()} to {given.max()}. Number the classes from 0."
+        )
+    return given.astype(np.int32)
+
+
+def _npy_files(folder: str, follow_links: bool) -> Iterator[str]:
+    """The files of a folder in natural order, then those of each folder in it."""
+    for root, folders, files in os.walk(folder, onerror=_raise, followlinks=follow_links):
+        # os.walk goes on with what is left in the list, in its order.
+        folders[:] = [
+            name
+            for name in natural_order(folders)
+            if not name.startswith(".") and not (follow_links and _leads_back(root, name))
+        ]
+        for name in natural_order(files):
+            if not name.startswith(".") and name.lower().endswith(".npy"):
+                yield os.path.join(root, name)
+
+
+def _leads_back(root: str, name: str) -> bool:
+    # A link to a folder above would be walked again and again, until its path is too long.
+    target = os.path.realpath(os.path.join(root, name))
+    return os.path.commonpath([target, os.path.realpath(root)]) == target
+
+
+def _raise(error: OSError) -> None:
+    # os.walk would leave out the samples of a folder that it may not read, without a word.
+    raise error

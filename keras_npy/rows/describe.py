@@ -1,0 +1,32 @@
+"""What a person reads of nests of rows: names, shapes, dtypes and bytes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from keras_npy.rows.base import Rows
+
+
+def describe(data: tuple[Any, ...]) -> list[str]:
+    """One line for each leaf of `(x,)`, `(x, y)` or `(x, y, sample_weight)`."""
+    return [
+        f"{name}{key}: {rows.dtype} {rows.shape}, {_readable(rows.nbytes)}, {rows.name}"
+        for name, nest in zip(("x", "y", "sample_weight"), data, strict=False)
+        for key, rows in _named_leaves(nest)
+    ]
+
+
+def _named_leaves(nest: Any) -> Iterator[tuple[str, Rows]]:
+    if isinstance(nest, Rows):
+        yield "", nest
+        return
+    for key, child in nest.items() if isinstance(nest, dict) else enumerate(nest):
+        for path, rows in _named_leaves(child):
+            yield f"[{key!r}]{path}", rows
+
+
+def _readable(nbytes: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if nbytes < 999.5:
+            return f"{nbytes:.3g} {unit}"
+        nbytes /= 1000
+    return f"{nbytes:.3g} TB"

@@ -1,0 +1,154 @@
+"""What a user may name as data, and the rows behind it."""
+
+import glob
+import os
+import re
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from keras_npy.files import archive as npz
+from keras_npy.files import header as npy_file
+from keras_npy.files.header import NpyFileError
+from keras_npy.files.layout import Files, warn_of_layout
+from keras_npy.rows.base import Array, ArrayRows, FileRows, Rows
+from keras_npy.rows.shards import ShardRows
+
+Path: TypeAlias = str | os.PathLike[str]
+Source: TypeAlias = Path | list[Path] | Array | Rows
+
+
+def open_rows(source: Source, dtype: str | None = None) -> Rows:
+    """Open a source as rows that are read when they are asked for.
+
+    Args:
+        source: The path of one `.npy` file; `"data.npz::x"` for a stored member of an archive;
+            a pattern (`*`, `?`, `[]`, `**`) or list of paths, whose rows are joined along axis 0;
+            an array; or rows, such as `samples(...)` and `windows(...)` give.
+        dtype: `"bfloat16"` for files whose header says `|V2`, as NumPy writes it for dtypes
+            that it does not know. `None` for all others.
+
+    Returns:
+        The virtual array: `shape`, `dtype`, `len`, and NumPy indexing on axis 0.
+
+    Raises:
+        NpyFileError: If a file or array cannot be streamed.
+        ValueError: If a list is empty.
+        TypeError: If `source` is something else.
+
+    Example:
+
+    >>> np.save("x-1.npy", np.arange(6).reshape(2, 3))
+    >>> np.save("x-2.npy", np.arange(6, 12).reshape(2, 3))
+    >>> open_rows("x-1.npy")[0]
+    array([0, 1, 2])
+    >>> open_rows("x-*.npy")[1:3]
+    array([[3, 4, 5],
+           [6, 7, 8]])
+    """
+    if isinstance(source, str | os.PathLike):
+        if is_pattern(source):
+            return _join(expand(source), source, dtype)
+        header = npz.read_header(source, dtype=dtype)
+        warn_of_layout(header)
+        return FileRows(header)
+    if isinstance(source, list) and _are_paths(source):
+        if source:
+            return _join(source, source, dtype)
+        raise ValueError(
+            "A list of sources must name at least one file. "
+            "Received: an empty list. Pass the files' paths."
+        )
+    if dtype is not None:
+        raise ValueError(
+            "dtype= says what the bytes of a file are. "
+            f"Received: dtype={dtype!r:.100} for {type(source).__name__}. Leave it out."
+        )
+    if isinstance(source, Rows):
+        return source
+    if isinstance(source, np.ndarray):
+        return ArrayRows(_checked_array(source))
+    raise TypeError(
+        "A source must be the path of an .npy file, a list of paths, or a NumPy array. "
+        f"Received: {type(source).__name__}. Pass a path, or np.asarray(...) of the data."
+    )
+
+
+def is_pattern(path: Path) -> bool:
+    """Whether a path is to be matched; a file of just that name is taken as it is."""
+    # What stands in brackets in a member's name matches nothing.
+    file, _ = npz.split_member(path)
+    return glob.has_magic(file) and not os.path.lexists(file)
+
+
+def expand(pattern: Path) -> list[str]:
+    """The files that match a pattern, in natural order; with its member if it names one.
+
+    Raises:
+        NpyFileError: If there is none.
+    """
+    pattern = os.fsdecode(pattern)
+    files, mark, member = pattern.partition(npz.MEMBER_MARK)
+    # Of two `**` glob gives a file once for each way to part its folders between them.
+    paths = {f"{path}{mark}{member}" for path in glob.glob(files, recursive=True)}
+    if not paths:
+        raise NpyFileError(
+            f"{pattern}: a pattern must match at least one file. Received: no match in "
+            f"{os.getcwd()}. Look with `ls`, and write [*], [?] or [[] for "
+            "the characters themselves."
+        )
+    return natural_order(paths)
+
+
+def natural_order(paths: Iterable[str]) -> list[str]:
+    """Sort names by the numbers in them.
+
+    Example:
+
+    >>> natural_order(["x-10.npy", "x-2.npy", "x-1.npy"])
+    ['x-1.npy', 'x-2.npy', 'x-10.npy']
+    """
+    return sorted(paths, key=_natural_key)
+
+
+def _natural_key(path: str) -> tuple[list[Any], str]:
+    # Text and numbers take turns, so that like is compared with like.
+    parts = _NUMBERS.split(path)
+    return [int(part) if at % 2 else part for at, part in enumerate(parts)], path
+
+
+# Of ASCII, and short enough for int(): longer digits are compared as text.
+_NUMBERS = re.compile(r"([0-9]{1,18})")
+
+
+def _are_paths(source: list[Any]) -> bool:
+    return all(isinstance(path, str | os.PathLike) for path in source)
+
+
+def _join(paths: list[Any], files: Files, dtype: str | None) -> Rows:
+    rows = ShardRows(npz.read_headers(paths, dtype=dtype))
+    for header in rows.headers:
+        warn_of_layout(header, files)
+    return rows
+
+
+def _checked_array(array: Array) -> Array:
+    received = f"Received: an array of {array.dtype} {array.shape}."
+    if not npy_file.is_supported(array.dtype):
+        raise NpyFileError(
+            f"An array must have one of the dtypes {npy_file.SUPPORTED_DTYPES}. {received} "
+            "Convert it with astype first."
+        )
+    if isinstance(array, np.ma.MaskedArray):
+        raise NpyFileError(
+            f"An array must have no mask, which would be lost. {received} "
+            "Fill it with array.filled(value) first."
+        )
+    if array.ndim == 0 or 0 in array.shape:
+        raise NpyFileError(
+            f"An array must hold at least one row, and a row one value. {received} "
+            "Axis 0 counts the samples."
+        )
+    # A subclass would bring its own indexing with it; np.memmap would also be pickled whole.
+    return np.asarray(array)

@@ -1,0 +1,235 @@
+"""A series as overlapping windows, and what is to be predicted from each.
+
+Windows are never stored: only the rows of a batch's windows are read from the series.
+"""
+
+import mmap
+import os
+from typing import Literal, NamedTuple, TypeAlias, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_npy.files.header import NpyFileError
+from keras_npy.rows.base import Array, Rows
+from keras_npy.rows.sources import Source, open_rows
+
+# Row numbers that are made at a time: eight bytes each, where a token may have two.
+_ROWS_AT_ONCE = 1 << 18
+
+
+class WindowsAndTargets(NamedTuple):
+    """Windows of a series and their targets, for `NpySequence(...)` or `x, y = ...`."""
+
+    x: Rows
+    y: Rows
+
+
+Targets: TypeAlias = Source | Literal["next"] | None
+
+
+@overload
+def windows(
+    data: Source,
+    targets: None = None,
+    sequence_length: int | None = None,
+    sequence_stride: int = 1,
+    sampling_rate: int = 1,
+    start_index: int | None = None,
+    end_index: int | None = None,
+) -> Rows: ...
+
+
+@overload
+def windows(
+    data: Source,
+    targets: Source | Literal["next"],
+    sequence_length: int | None = None,
+    sequence_stride: int = 1,
+    sampling_rate: int = 1,
+    start_index: int | None = None,
+    end_index: int | None = None,
+) -> WindowsAndTargets: ...
+
+
+def windows(
+    data: Source,
+    targets: Targets = None,
+    sequence_length: int | None = None,
+    sequence_stride: int = 1,
+    sampling_rate: int = 1,
+    start_index: int | None = None,
+    end_index: int | None = None,
+) -> Rows | WindowsAndTargets:
+    """Serve a series as overlapping windows, without copying the file.
+
+    Arguments and results are those of `keras.utils.timeseries_dataset_from_array`. Window i
+    holds the timesteps `start_index + i * sequence_stride + j * sampling_rate` for each j in
+    `0 <= j < sequence_length`.
+
+    Args:
+        data: The series: a path, shards, a member of an archive or an array, `(T, ...)`.
+        targets: `None` for windows alone. A source: `targets[start]` is the target of the window
+            that begins at timestep `start`. `"next"`: the same window one sample later, so that
+            each position's target is the value that follows it, as language models need.
+        sequence_length: Timesteps in a window.
+        sequence_stride: Timesteps between the beginnings of two windows.
+        sampling_rate: Timesteps between two samples of a window.
+        start_index: Timesteps before it are left out.
+        end_index: Timesteps from it on are left out.
+
+    Returns:
+        Rows `(num_windows, sequence_length, ...)`; with `targets` a pair of those and of the
+        targets, which `NpySequence` takes as it is, or as `x, y = windows(...)`.
+
+    Raises:
+        ValueError: If an argument has a wrong value, or there is no window.
+        NpyFileError: If a source cannot be streamed.
+        FileNotFoundError: If a file is not there, or `targets` is a slip of `"next"`.
+
+    Example:
+
+    >>> tokens = np.arange(10)
+    >>> x, y = windows(tokens, targets="next", sequence_length=4, sequence_stride=4)
+    >>> x[:]
+    array([[0, 1, 2, 3],
+           [4, 5, 6, 7]])
+    >>> y[:]
+    array([[1, 2, 3, 4],
+           [5, 6, 7, 8]])
+    """
+    series = open_rows(data)
+    if sequence_length is None:
+        raise TypeError(
+            "windows needs sequence_length, the timesteps in a window. "
+            "Received: none. Pass sequence_length=."
+        )
+    sizes = {
+        "sequence_length": (sequence_length, None),
+        "sequence_stride": (sequence_stride, len(series)),
+        "sampling_rate": (sampling_rate, len(series)),
+    }
+    for name, (value, below) in sizes.items():
+        _check_between(name, value, 1, below)
+    start, end = _bounds(start_index, end_index, len(series))
+    predicts_next = isinstance(targets, str) and targets == "next" and not os.path.exists("next")
+    opened = None if targets is None or predicts_next else _open_targets(targets)
+    span = (sequence_length - 1 + predicts_next) * sampling_rate
+    # As Keras counts: targets end the series too, from its first timestep on.
+    num_starts = end - start - span
+    if opened is not None:
+        num_starts = min(num_starts, len(opened))
+    num_windows = -(-num_starts // sequence_stride)
+    if num_windows < 1:
+        raise ValueError(
+            f"{series.name}: a series must hold at least one window. Received: {end - start} "
+            f"timesteps, of which a window takes {span + 1}. Pass a smaller sequence_length."
+        )
+    cut = (start, sequence_stride, num_windows)
+    x = WindowRows(series, *cut, sequence_length, sampling_rate)
+    if predicts_next:
+        later = (start + sampling_rate, sequence_stride, num_windows)
+        return WindowsAndTargets(x, WindowRows(series, *later, sequence_length, sampling_rate))
+    if opened is None:
+        return x
+    if start + (num_windows - 1) * sequence_stride >= len(opened):
+        raise NpyFileError(
+            f"{opened.name}: each window must have a target, at the timestep that it begins with. "
+            f"Received: {len(opened)} targets, and a window that begins at timestep "
+            f"{start + (num_windows - 1) * sequence_stride}. Pass an earlier end_index."
+        )
+    return WindowsAndTargets(x, WindowRows(opened, *cut))
+
+
+class WindowRows(Rows):
+    """Rows of which each is a window of rows of a series.
+
+    Args:
+        series: The series.
+        start: Its row at which the first window begins.
+        stride: Rows between the beginnings of two windows.
+        num_windows: How many there are.
+        length: Rows in a window; `None` for the one that it begins with, without an axis.
+        rate: Rows between two samples of a window.
+    """
+
+    def __init__(
+        self,
+        series: Rows,
+        start: int,
+        stride: int,
+        num_windows: int,
+        length: int | None = None,
+        rate: int = 1,
+    ) -> None:
+        window = () if length is None else (length,)
+        self.name = f"windows of {series.name}"
+        self.shape = (num_windows, *window, *series.row_shape)
+        self.dtype = series.dtype
+        self._series = series
+        self._start, self._stride = start, stride
+        self._steps = np.arange(length or 1, dtype=np.int64) * rate
+
+    def take(self, indices: NDArray[np.int64], out: Array | None = None) -> Array:
+        out = self.empty(len(indices)) if out is None else out
+        flat = out.reshape(-1, *self._series.row_shape)
+        num_steps = len(self._steps)
+        step = max(1, _ROWS_AT_ONCE // num_steps)
+        for at in range(0, len(indices), step):
+            rows = self._rows(indices[at : at + step], self._steps)
+            self._series.take(rows, flat[at * num_steps : at * num_steps + len(rows)])
+        return out
+
+    def check_unchanged(self, indices: NDArray[np.int64] | None = None) -> None:
+        self._series.check_unchanged(None if indices is None else self._looks(indices))
+
+    def advise(self, indices: NDArray[np.int64]) -> None:
+        self._series.advise(self._looks(indices))
+
+    def _rows(self, indices: NDArray[np.int64], steps: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of the series at these steps of these windows."""
+        begins = self._start + indices * self._stride
+        rows: NDArray[np.int64] = (begins[:, None] + steps).reshape(-1)
+        return rows
+
+    def _looks(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Enough rows of each window to touch every page of it."""
+        rate = int(self._steps[1]) if len(self._steps) > 1 else 1
+        page_rows = max(1, mmap.PAGESIZE // (self._series.row_bytes * rate))
+        steps = np.append(self._steps[::page_rows], self._steps[-1])
+        return self._rows(indices, steps)
+
+
+def _open_targets(targets: Source) -> Rows:
+    try:
+        return open_rows(targets)
+    except FileNotFoundError as error:
+        # What looks like no file may be a slip of the other thing that a string can be.
+        if isinstance(targets, str) and "::" not in targets and not targets.endswith(".npy"):
+            raise FileNotFoundError(
+                "targets must be None, the data of the targets, or 'next'. "
+                f"Received: targets={targets!r:.100}, which is no file. "
+                "Pass 'next', or the path of an .npy file."
+            ) from error
+        raise
+
+
+def _bounds(start_index: int | None, end_index: int | None, num_rows: int) -> tuple[int, int]:
+    start = 0 if start_index is None else start_index
+    end = num_rows if end_index is None else end_index
+    _check_between("start_index", start, 0, num_rows)
+    _check_between("end_index", end, start + 1, num_rows + 1)
+    return start, end
+
+
+def _check_between(name: str, value: object, first: int, below: int | None) -> None:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool):
+        raise TypeError(
+            f"{name} must be an integer. Received: {name}={value!r:.100}. Pass a whole number."
+        )
+    if value < first or (below is not None and value >= below):
+        most = "" if below is None else f" < {below}"
+        raise ValueError(
+            f"{name} must be in {first} <= {name}{most}. Received: {name}={value}. "
+            "Pass one within the series."
+        )

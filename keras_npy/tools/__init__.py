@@ -1,0 +1,1 @@
+"""The command keras-npy, a file for each verb."""

@@ -1,0 +1,144 @@
+"""Write any source as one plain `.npy`: C order, this machine's byte order, 64-byte aligned."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from keras_npy.files import archive as npz
+from keras_npy.files import header as npy_file
+from keras_npy.rows.base import FileRows, Rows, as_bytes
+from keras_npy.rows.sources import Source, open_rows
+
+# What is read and written at a time.
+BLOCK_BYTES = 8 << 20
+
+# Said after each block: bytes written so far, and in all.
+Progress = Callable[[int, int], None]
+
+
+def convert(
+    source: Source,
+    path: str | os.PathLike[str],
+    *,
+    force: bool = False,
+    dtype: str | None = None,
+    progress: Progress | None = None,
+) -> Rows:
+    """Write a source as one plain `.npy`, in blocks.
+
+    Nothing is ever seen half-written: rows go to another name in the same folder, which becomes
+    `path` when all are on the disk.
+
+    Args:
+        source: As `open_rows` takes it; a member of an archive may be compressed.
+        path: The new file.
+        force: Whether a file at `path` may be replaced.
+        dtype: As `open_rows` takes it.
+        progress: Called with the bytes written and the bytes in all.
+
+    Returns:
+        The rows that were read, open as they were.
+
+    Raises:
+        FileExistsError: If there is a file at `path`, and not `force`.
+        FileNotFoundError: If there is no folder for it.
+        NpyFileError: If the source cannot be read.
+
+    Example:
+
+    >>> np.savez_compressed("data.npz", x=np.arange(6).reshape(2, 3))
+    >>> convert("data.npz::x", "x.npy").shape
+    (2, 3)
+    >>> np.load("x.npy").tolist()
+    [[0, 1, 2], [3, 4, 5]]
+    """
+    path = check_new(path, force)
+    folder = os.path.dirname(path)
+    with _open_any(source, dtype, folder) as rows, _new_file(path, force) as file:
+        header = {
+            "descr": np.lib.format.dtype_to_descr(rows.dtype),
+            "fortran_order": False,
+            "shape": rows.shape,
+        }
+        np.lib.format.write_array_header_1_0(file, header)
+        step = max(1, BLOCK_BYTES // rows.row_bytes)
+        for start in range(0, len(rows), step):
+            indices = np.arange(start, min(start + step, len(rows)))
+            rows.check_unchanged(indices)
+            file.write(as_bytes(rows.take(indices)).data)
+            if progress is not None:
+                progress(int(indices[-1] + 1) * rows.row_bytes, rows.nbytes)
+        return rows
+
+
+def check_new(path: str | os.PathLike[str], force: bool) -> str:
+    """The absolute path of a file that can be written.
+
+    Raises:
+        FileExistsError: If there is one, and not `force`.
+        FileNotFoundError: If there is no folder for it.
+    """
+    path = npy_file.local_path(path)
+    _check_free(path, force)
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(
+            f"{path}: a new file needs a folder that exists. Received: {folder}, which is none. "
+            "Make that folder first, or choose another path."
+        )
+    return path
+
+
+@contextlib.contextmanager
+def _open_any(source: Any, dtype: str | None, folder: str) -> Iterator[Rows]:
+    """Open a source; a compressed member is unpacked beside the new file first."""
+    archive, member = "", None
+    if isinstance(source, str | os.PathLike):
+        archive, member = npz.split_member(source)
+    if member is None:
+        yield open_rows(source, dtype)
+        return
+    archive = npy_file.local_path(archive)
+    with npy_file.open_regular(archive) as file:
+        info = npz.find_member(archive, file, member)
+        if info.compress_type == zipfile.ZIP_STORED or npz.is_encrypted(info):
+            yield open_rows(source, dtype)
+            return
+        with tempfile.NamedTemporaryFile(dir=folder, suffix=".tmp") as unpacked:
+            with zipfile.ZipFile(file) as opened, opened.open(info) as packed:
+                shutil.copyfileobj(packed, unpacked, BLOCK_BYTES)
+            unpacked.flush()
+            name = f"{archive}{npz.MEMBER_MARK}{member}"
+            extent = npy_file.Extent(name, 0, info.file_size)
+            yield FileRows(npy_file.read_header(unpacked.name, extent=extent, dtype=dtype))
+
+
+@contextlib.contextmanager
+def _new_file(path: str, force: bool) -> Iterator[BinaryIO]:
+    """A file that takes its name when it is complete, or leaves nothing behind."""
+    partial = f"{path}.{os.getpid()}.partial"
+    try:
+        with open(partial, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        _check_free(path, force)
+        os.replace(partial, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(partial)
+        raise
+
+
+def _check_free(path: str, force: bool) -> None:
+    if os.path.lexists(path) and not force:
+        raise FileExistsError(
+            f"{path}: a file is not replaced unasked. Received: the path of one that exists. "
+            "Choose another name, or pass force=True (--force)."
+        )

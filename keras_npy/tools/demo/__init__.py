@@ -1,0 +1,1 @@
+"""The verb demo: train, evaluate, save and serve a model of images."""

@@ -1,0 +1,170 @@
+"""Rows are asked for ahead of their use, and only if they are not in memory."""
+
+import itertools
+import mmap
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keras_npy import open_rows
+from keras_npy.feeds import batches
+from keras_npy.files import advice as read_ahead
+from keras_npy.rows.base import FileRows
+from tests.conftest import Stored, make_model, run_script
+
+# Slow layouts are read here on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+
+PAGE = mmap.PAGESIZE
+
+
+@settings(deadline=None, derandomize=True, database=None)
+@given(
+    rows=st.lists(st.integers(0, 300), min_size=1, max_size=50),
+    row_bytes=st.integers(1, 3 * PAGE),
+    address=st.integers(0, 5 * PAGE),
+)
+def test_page_ranges_cover_the_rows_and_nothing_else(
+    rows: list[int], row_bytes: int, address: int
+) -> None:
+    """Every page of a row is in one range, no other page is, and ranges lie apart."""
+    starts, sizes = read_ahead.page_ranges(address, row_bytes, np.array(rows))
+    wanted = {
+        page
+        for row in rows
+        for page in range(
+            (address + row * row_bytes) // PAGE, (address + (row + 1) * row_bytes - 1) // PAGE + 1
+        )
+    }
+    ranges = list(zip((starts // PAGE).tolist(), (sizes // PAGE).tolist(), strict=True))
+    covered = [page for start, size in ranges for page in range(start, start + size)]
+    assert sorted(wanted) == covered
+    for (start, size), (next_start, _) in itertools.pairwise(ranges):
+        assert start + size < next_start
+
+
+def test_advise_resident_rows_asks_for_nothing(tmp_path: Path) -> None:
+    """If all rows that are looked at are in memory the advice is left out, else all are asked."""
+    np.save(tmp_path / "x.npy", np.ones((500, PAGE), "uint8"))
+    mapped = np.memmap(tmp_path / "x.npy", mode="r")
+    address = mapped.ctypes.data
+    asked: list[list[int]] = []
+
+    def look(offsets: Any) -> bool:
+        asked.append(list(offsets))
+        return True
+
+    assert 0 == read_ahead.advise_rows(address, PAGE, np.arange(400), look)
+    assert 16 == len(asked[0])
+    assert (0, 399 * PAGE) == (asked[0][0], asked[0][-1])
+    assert 1 == read_ahead.advise_rows(address, PAGE, np.arange(400), lambda _: False)
+    assert 2 == read_ahead.advise_rows(address, PAGE, np.array([300, 5]), lambda _: False)
+
+
+def test_advise_asks_for_rows_in_a_hole_of_a_file(tmp_path: Path) -> None:
+    """They can be looked up without a read, but are in memory only when something made them."""
+    path = tmp_path / "x.npy"
+    with open(path, "wb") as file:
+        file.truncate(500 * PAGE)
+    mapped = np.memmap(path, mode="r")
+    address, rows = mapped.ctypes.data, np.array([5, 300])
+    assert 2 == read_ahead.advise_rows(address, PAGE, rows, lambda _: True)
+    assert not mapped[rows * PAGE].any()
+    assert 0 == read_ahead.advise_rows(address, PAGE, rows, lambda _: True)
+
+
+def test_are_resident_is_true_for_a_file_that_was_just_read(tmp_path: Path) -> None:
+    """Also if this user may not write it."""
+    path = tmp_path / "x.npy"
+    np.save(path, np.ones((500, PAGE), "uint8"))
+    path.chmod(0o444)
+    path.read_bytes()
+    assert read_ahead.are_resident(str(path), [0, 100 * PAGE])
+
+
+_ADVISE = """
+    import sys, time
+    import numpy as np
+    from keras_npy import open_rows
+    from keras_npy.files import advice as read_ahead
+    rows = open_rows(sys.argv[1])
+    wanted = np.array([900, 20, 400])
+    offsets = [rows.header.offset_bytes + int(row) * rows.row_bytes for row in wanted]
+    if any(read_ahead.are_resident(sys.argv[1], [offset]) for offset in offsets):
+        print("still cached")
+    else:
+        rows.advise(wanted)
+        deadline = time.monotonic() + 20
+        while not read_ahead.are_resident(sys.argv[1], offsets):
+            assert time.monotonic() < deadline, "the rows were never read"
+            time.sleep(0.01)
+        print("read ahead")
+"""
+
+
+def test_advise_brings_cold_rows_into_memory(tmp_path: Path) -> None:
+    """Rows of a file that is not cached are read, though nobody touched them."""
+    path = tmp_path / "x.npy"
+    np.save(path, np.ones((1000, 16 * PAGE), "uint8"))
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    printed = run_script(_ADVISE, path)
+    if printed == "still cached":
+        pytest.skip("this file system keeps pages that it was told to drop")
+    assert "read ahead" == printed
+
+
+def test_advise_fortran_and_arrays_in_memory_do_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no run of bytes to ask for."""
+    asked = []
+    monkeypatch.setattr(read_ahead, "advise_rows", lambda *a, **k: asked.append(a))
+    np.save(tmp_path / "f.npy", np.asfortranarray(np.ones((50, 30))))
+    open_rows(tmp_path / "f.npy").advise(np.arange(5))
+    open_rows(np.ones((5, 3))).advise(np.arange(5))
+    assert [] == asked
+    np.save(tmp_path / "c.npy", np.ones((50, 30)))
+    rows = open_rows(tmp_path / "c.npy")
+    assert isinstance(rows, FileRows)
+    rows.advise(np.arange(5))
+    assert 1 == len(asked)
+
+
+def test_fit_asks_for_the_next_block_while_it_reads_the_first(
+    stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On every backend rows are asked for before they are read, and the next ones meanwhile."""
+    monkeypatch.setattr(batches, "BLOCK_BATCHES_MAX", 2)
+    advised: list[int] = []
+    taken: list[int] = []
+    next_block_is_advised = threading.Event()
+    take = FileRows.take
+
+    def note_advised(rows: FileRows, indices: Any) -> None:
+        if rows.name.endswith("x.npy"):
+            advised.extend(indices.tolist())
+            if len(advised) > 16:
+                next_block_is_advised.set()
+
+    def note_taken(rows: FileRows, indices: Any, out: Any = None) -> Any:
+        if rows.name.endswith("x.npy"):
+            assert next_block_is_advised.wait(60)
+            assert set(indices.tolist()) <= set(advised)
+            taken.extend(indices.tolist())
+        return take(rows, indices, out)
+
+    model = make_model()
+    # A model that is not built takes a batch for that, of a pass of its own (Keras 3.15).
+    model.fit(stored.x, stored.y, verbose=0)
+    monkeypatch.setattr(FileRows, "advise", note_advised)
+    monkeypatch.setattr(FileRows, "take", note_taken)
+    model.fit(stored.sequence(), verbose=0)
+    assert list(range(53)) == sorted(advised) == sorted(taken)

@@ -1,0 +1,434 @@
+"""`subset`, `split` and `folds`: sequences over some of the rows of another."""
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keras_npy import NpySequence
+from keras_npy.rows.base import ArrayRows
+from tests.conftest import Stored, assert_same_weights, make_model
+
+
+def served(seq: NpySequence) -> list[int]:
+    """The row numbers that a sequence over np.arange serves in file order."""
+    return [int(row) for batch in seq for row in batch]
+
+
+def counting(num_samples: int, **arguments: Any) -> NpySequence:
+    """A sequence whose rows are their own numbers."""
+    return NpySequence(np.arange(num_samples), **{"batch_size": 7, **arguments})
+
+
+@st.composite
+def selections(draw: st.DrawFn, num_rows: int) -> Any:
+    """A slice, range, integers or mask that select at least one of `num_rows` rows."""
+    row = st.integers(-num_rows, num_rows - 1)
+    start = draw(st.integers(0, num_rows - 1))
+    step = draw(st.integers(1, 4))
+    mask = draw(st.lists(st.booleans(), min_size=num_rows, max_size=num_rows))
+    mask[start] = True
+    return draw(
+        st.sampled_from(
+            [
+                slice(start, None, step),
+                slice(None, None, -step),
+                range(start, num_rows, step),
+                draw(st.lists(row, min_size=1, max_size=2 * num_rows)),
+                np.array(draw(st.lists(row, min_size=1))),
+                np.array(mask),
+                mask,
+            ]
+        )
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data(), st.integers(1, 40))
+def test_subset_of_a_subset_is_indexing_twice(data: st.DataObject, num_samples: int) -> None:
+    """Every kind of selection, composed, gives the rows that NumPy gives."""
+    first = data.draw(selections(num_samples))
+    once = np.arange(num_samples)[first]
+    second = data.draw(selections(len(once)))
+    subset = counting(num_samples).subset(first)
+    assert once.tolist() == served(subset)
+    assert once[second].tolist() == served(subset.subset(second))
+
+
+def test_subset_counts_within_indices_given_to_the_constructor() -> None:
+    """Positions are those of the sequence, not of the file."""
+    seq = counting(20, indices=[9, 8, 7, 6])
+    assert [7, 9] == served(seq.subset([-2, 0]))
+    assert 4 == seq.num_samples
+
+
+def test_subset_keeps_files_arguments_and_seed_but_counts_its_own_passes(stored: Stored) -> None:
+    """Only the rows differ; neither sequence moves the other on."""
+    seq = stored.sequence(shuffle=True, drop_remainder=True)
+    seq.epoch = 5
+    part = seq.subset(range(20))
+    assert (8, 3, True, 20, 2, 0) == (
+        part.batch_size,
+        part.seed,
+        part.shuffle,
+        part.num_samples,
+        part.num_batches,
+        part.epoch,
+    )
+    assert part._data is seq._data
+    list(part)
+    assert (5, 1) == (seq.epoch, part.epoch)
+
+
+def test_subset_shuffled_is_that_of_a_sequence_built_with_the_indices(stored: Stored) -> None:
+    """`subset(rows)` and `indices=rows` are the same thing, pickled or not."""
+    rows = np.flatnonzero(stored.y != 1)
+    part = stored.sequence(shuffle=True).subset(rows)
+    for again in (stored.sequence(shuffle=True, indices=rows), pickle.loads(pickle.dumps(part))):
+        part.epoch = 0
+        for one, other in zip(part, again, strict=True):
+            np.testing.assert_array_equal(one[0], other[0])
+            np.testing.assert_array_equal(one[1], other[1])
+
+
+@pytest.mark.parametrize("shuffle", [False, "batch"])
+def test_subset_trains_as_arrays_of_its_rows(stored: Stored, shuffle: Any) -> None:
+    """The weights are bit for bit those of arrays[rows], repeated and unsorted ones too."""
+    rows = np.random.default_rng(2).integers(0, 53, 40)
+    part = stored.sequence().subset(rows)
+    model, by_indices, on_arrays = make_model(), make_model(), make_model()
+    model.fit(part, epochs=2, shuffle=shuffle, verbose=0)
+    by_indices.fit(stored.sequence(indices=rows), epochs=2, shuffle=shuffle, verbose=0)
+    assert_same_weights(by_indices, model)
+    if shuffle is False:
+        on_arrays.fit(
+            stored.x[rows], stored.y[rows], batch_size=8, epochs=2, shuffle=False, verbose=0
+        )
+        assert_same_weights(on_arrays, model)
+    np.testing.assert_allclose(
+        model.evaluate(stored.x[rows], stored.y[rows], batch_size=8, verbose=0),
+        model.evaluate(part, verbose=0),
+        rtol=1e-6,
+    )
+
+
+def test_subset_of_dicts_and_tuples_takes_the_same_rows_of_all(stored: Stored) -> None:
+    """Every input, output and weight is cut alike."""
+    seq = NpySequence(
+        {"a": stored.x_path, "b": np.arange(53)},
+        (stored.y_path, stored.weight_path),
+        stored.weight_path,
+        batch_size=8,
+    )
+    x, y, weight = seq.subset([50, 3, 3])[0]
+    np.testing.assert_array_equal(stored.x[[50, 3, 3]], x["a"])
+    np.testing.assert_array_equal([50, 3, 3], x["b"])
+    np.testing.assert_array_equal(stored.y[[50, 3, 3]], y[0])
+    np.testing.assert_array_equal(stored.weight[[50, 3, 3]], y[1])
+    np.testing.assert_array_equal(stored.weight[[50, 3, 3]], weight[1])
+
+
+@pytest.mark.parametrize(
+    ("indices", "error", "message"),
+    [
+        pytest.param([], ValueError, r"at least one row.*none of 20", id="none"),
+        pytest.param(slice(20, None), ValueError, r"at least one row", id="empty-slice"),
+        pytest.param([20], IndexError, r"index < 20.*Received: 20", id="beyond-the-subset"),
+        pytest.param([True] * 53, ValueError, r"mask of shape \(53,\) for 20", id="file-mask"),
+        pytest.param("half", TypeError, r"slice, a range, integers", id="words"),
+        pytest.param(3, ValueError, r"one axis", id="one-integer"),
+        pytest.param(
+            range(7), ValueError, r"at least one batch.*8 for 7 samples.*smaller", id="no-batch"
+        ),
+    ],
+)
+def test_subset_wrong_indices_are_refused(
+    stored: Stored, indices: Any, error: type[Exception], message: str
+) -> None:
+    """Against the rows of the sequence, not of the file."""
+    seq = stored.sequence(drop_remainder=True).subset(range(20))
+    with pytest.raises(error, match=message):
+        seq.subset(indices)
+
+
+def assert_dealt_out(parts: list[list[int]], rows: list[int]) -> None:
+    """Disjoint, complete, and each in the order of `rows`."""
+    assert sorted(rows) == sorted(row for part in parts for row in part)
+    place = {row: index for index, row in enumerate(rows)}
+    for part in parts:
+        assert part == sorted(part, key=place.__getitem__)
+
+
+fractions = st.floats(0, 1, exclude_min=True, exclude_max=True)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(2, 300), fractions, st.integers(0, 2**64))
+def test_split_is_disjoint_complete_in_order_and_repeatable(
+    num_samples: int, fraction: float, seed: int
+) -> None:
+    """The first part has round((1 - fraction) * N) rows, or the split is refused."""
+    rows = np.random.default_rng(0).permutation(num_samples)
+    seq, again = (counting(num_samples, indices=rows, seed=s) for s in (1, None))
+    num_first = round((1 - fraction) * num_samples)
+    if num_first in (0, num_samples):
+        with pytest.raises(ValueError, match=r"at least one row in each part.*nearer to 0\.5"):
+            seq.split(fraction, seed=seed)
+        return
+    parts = [served(part) for part in seq.split(fraction, seed=seed)]
+    assert num_first == len(parts[0])
+    assert_dealt_out(parts, rows.tolist())
+    assert parts == [served(part) for part in again.split(fraction, seed=seed)]
+
+
+def test_split_is_pinned() -> None:
+    """The rows held out may change only with a new major version; no seed is seed 0."""
+    held_out = [served(counting(20).split(0.25, seed=seed)[1]) for seed in (0, 1, None)]
+    assert [[7, 8, 9, 16, 18], [2, 6, 15, 17, 18], [7, 8, 9, 16, 18]] == held_out
+
+
+def test_split_holds_out_every_row_as_often() -> None:
+    """Over 2,000 seeds each of 20 rows is held out a quarter of the time, in parts of parts too."""
+    counts = np.zeros((2, 20))
+    seq = counting(20, batch_size=32)
+    for seed in range(2000):
+        train, held_out = seq.split(0.25, seed=seed)
+        counts[0][held_out[0]] += 1
+        # A third of what is left is again a quarter of all.
+        counts[1][train.split(1 / 3, seed=seed)[1][0]] += 1
+    # Six standard deviations of a binomial count: 500 +- 6 * sqrt(2000 * 1/4 * 3/4).
+    assert 116 > np.abs(counts - 500).max()
+
+
+@st.composite
+def labelled(draw: st.DrawFn, at_least: int = 2) -> np.ndarray:
+    """Shuffled labels of one to six classes with `at_least` rows each, in any form of label."""
+    sizes = draw(st.lists(st.integers(at_least, 30), min_size=1, max_size=6))
+    names = draw(st.lists(st.integers(-100, 100), min_size=6, max_size=6, unique=True))
+    codes = np.random.default_rng(draw(st.integers(0, 9))).permutation(
+        np.repeat(np.arange(len(sizes)), sizes)
+    )
+    forms = [
+        np.array(names)[codes],
+        np.array(names, "float32")[codes],
+        np.array(names, ">i2")[codes][:, None],
+        codes.astype("uint64") + np.uint64(2**63),
+    ]
+    if len(sizes) > 1:
+        forms.append(np.eye(len(sizes), dtype=draw(st.sampled_from(["uint8", "float32"])))[codes])
+    return draw(st.sampled_from(forms))
+
+
+def codes_of(labels: np.ndarray) -> np.ndarray:
+    """Class numbers from any form that `labelled` draws."""
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        return labels.argmax(axis=1)
+    return np.unique(labels.ravel(), return_inverse=True)[1]
+
+
+@settings(max_examples=150, deadline=None)
+@given(labelled(), fractions, st.integers(0, 99))
+def test_split_stratified_keeps_shares_within_one_row_per_class(
+    labels: np.ndarray, fraction: float, seed: int
+) -> None:
+    """Each class is in both parts, and the parts stay disjoint, complete and in order."""
+    num_samples = len(labels)
+    num_second = num_samples - round((1 - fraction) * num_samples)
+    if num_second in (0, num_samples):
+        return
+    seq = NpySequence(np.arange(num_samples), labels, batch_size=9)
+    parts = [
+        [int(row) for x, _ in part for row in x]
+        for part in seq.split(fraction, seed=seed, stratify=True)
+    ]
+    assert_dealt_out(parts, list(range(num_samples)))
+    codes = codes_of(labels)
+    sizes, held_out = np.bincount(codes), np.bincount(codes[parts[1]], minlength=max(codes) + 1)
+    assert (held_out >= 1).all()
+    assert (held_out < sizes).all()
+    assert (np.abs(held_out - sizes * fraction) < 1 + 1e-9).all()
+    assert len(sizes) > abs(len(parts[1]) - num_second)
+    if (sizes * min(fraction, 1 - fraction) >= 1).all():
+        assert num_second == len(parts[1])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(2, 9), st.data())
+def test_folds_are_disjoint_complete_and_even(k: int, data: st.DataObject) -> None:
+    """Sizes differ by one at most, per class too if stratified; train is all the rest."""
+    stratify = data.draw(st.booleans())
+    labels = data.draw(labelled(at_least=k))
+    seq = NpySequence(np.arange(len(labels)), labels, batch_size=9)
+    arguments = {"seed": data.draw(st.integers(0, 9)), "stratify": stratify}
+    pairs = [
+        [[int(row) for x, _ in part for row in x] for part in pair]
+        for pair in seq.folds(k, **arguments)
+    ]
+    everything = list(range(len(labels)))
+    assert k == len(pairs)
+    assert_dealt_out([held_out for _, held_out in pairs], everything)
+    for pair in pairs:
+        assert_dealt_out(pair, everything)
+    sizes = [len(held_out) for _, held_out in pairs]
+    assert 1 >= max(sizes) - min(sizes)
+    if stratify:
+        codes = codes_of(labels)
+        counts = np.array([np.bincount(codes[rows], minlength=max(codes) + 1) for _, rows in pairs])
+        assert (np.ptp(counts, axis=0) <= 1).all()
+
+
+def test_folds_differ_by_seed_and_are_the_same_on_every_run() -> None:
+    """No seed is seed 0."""
+    seq = counting(12)
+    by_seed = [[served(held_out) for _, held_out in seq.folds(3, seed=s)] for s in (0, 1, None)]
+    assert by_seed[0] == by_seed[2] == [served(part) for _, part in counting(12).folds(3)]
+    assert by_seed[0] != by_seed[1]
+
+
+class UnreadableRows(ArrayRows):
+    """Rows that may be counted but not read."""
+
+    def take(self, indices: Any, out: Any = None) -> Any:
+        raise AssertionError("x must not be read")
+
+
+def test_stratify_reads_only_the_labels_served() -> None:
+    """x is never read, nor are labels of rows that the sequence leaves out."""
+    labels = np.array([0, 1] * 10 + [9])
+    seq = NpySequence(UnreadableRows(np.zeros((21, 3))), labels, batch_size=4)
+    with pytest.raises(ValueError, match=r"at least 2 rows.*1 of class 9, of 3 classes"):
+        seq.split(0.5, stratify=True)
+    first, second = seq.subset(range(20)).split(0.5, stratify=True)
+    assert (10, 10) == (first.num_samples, second.num_samples)
+    assert 2 == len(seq.subset(range(20)).folds(2, stratify=True))
+
+
+def test_stratify_reads_labels_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large table of one-hot labels is read a few rows at a time."""
+    codes = np.random.default_rng(0).integers(0, 5, 200)
+    whole = NpySequence(np.arange(200), np.eye(5)[codes]).split(0.3, stratify=True)[1]
+    monkeypatch.setattr("keras_npy.labels.READ_BYTES", 7 * 5 * 8)
+    again = NpySequence(np.arange(200), np.eye(5)[codes]).split(0.3, stratify=True)[1]
+    for one, other in zip(whole, again, strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+
+
+def test_split_of_dicts_and_tuples_takes_the_same_rows_of_all(stored: Stored) -> None:
+    """Inputs, outputs and weights stay together; a nest of one output can be stratified."""
+    seq = NpySequence(
+        {"a": stored.x_path, "row": (np.arange(53),)},
+        {"label": stored.y_path},
+        stored.weight_path,
+        batch_size=64,
+    )
+    for part in (*seq.split(0.4, seed=5, stratify=True), *seq.folds(3, stratify=True)[1]):
+        x, y, weight = part[0]
+        rows = x["row"][0]
+        np.testing.assert_array_equal(stored.x[rows], x["a"])
+        np.testing.assert_array_equal(stored.y[rows], y["label"])
+        np.testing.assert_array_equal(stored.weight[rows], weight["label"])
+
+
+def test_split_trains_and_validates_as_arrays(stored: Stored) -> None:
+    """fit with both parts gives the history that arrays of their rows give."""
+    train, held_out = stored.sequence().split(0.3, stratify=True)
+    rows = [part._order.indices for part in (train, held_out)]
+    model, on_arrays = make_model(), make_model()
+    history = model.fit(train, validation_data=held_out, shuffle=False, epochs=2, verbose=0)
+    expected = on_arrays.fit(
+        stored.x[rows[0]],
+        stored.y[rows[0]],
+        validation_data=(stored.x[rows[1]], stored.y[rows[1]]),
+        batch_size=8,
+        shuffle=False,
+        epochs=2,
+        verbose=0,
+    )
+    assert_same_weights(on_arrays, model)
+    np.testing.assert_allclose(expected.history["val_loss"], history.history["val_loss"], 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("fraction", "error", "message"),
+    [
+        pytest.param(0, ValueError, r"0 < fraction < 1.*Received: fraction=0\.", id="0"),
+        pytest.param(1, ValueError, r"0 < fraction < 1.*fraction=1\..*subset", id="1"),
+        pytest.param(30, ValueError, r"for a number of rows", id="number-of-rows"),
+        pytest.param(-0.2, ValueError, r"fraction=-0\.2", id="negative"),
+        pytest.param(float("nan"), ValueError, r"fraction=nan", id="nan"),
+        pytest.param(True, TypeError, r"must be a number.*True of type bool", id="true"),
+        pytest.param("0.2", TypeError, r"must be a number.*'0\.2' of type str", id="str"),
+        pytest.param(0.009, ValueError, r"in each part.*0\.009 of 53 rows, which is 0", id="few"),
+        pytest.param(0.999, ValueError, r"in each part.*of 53 rows, which is 53", id="many"),
+    ],
+)
+def test_split_wrong_fraction_is_refused(
+    stored: Stored, fraction: Any, error: type[Exception], message: str
+) -> None:
+    """A fraction lies between 0 and 1, and leaves rows on both sides."""
+    with pytest.raises(error, match=message):
+        stored.sequence().split(fraction)
+
+
+@pytest.mark.parametrize(
+    ("k", "error", "message"),
+    [
+        pytest.param(1, ValueError, r"k must be at least 2\. Received: k=1", id="1"),
+        pytest.param(2.0, TypeError, r"k must be an integer.*2\.0", id="2.0"),
+        pytest.param(54, ValueError, r"at least one row for each.*k=54 for 53", id="54"),
+    ],
+)
+def test_folds_wrong_k_is_refused(
+    stored: Stored, k: Any, error: type[Exception], message: str
+) -> None:
+    """From 2 to the number of rows."""
+    with pytest.raises(error, match=message):
+        stored.sequence().folds(k)
+
+
+def test_split_and_folds_wrong_seed_or_stratify_are_refused(stored: Stored) -> None:
+    """Checked as the constructor checks them; labels are not passed as stratify=."""
+    seq = stored.sequence()
+    with pytest.raises(ValueError, match=r"seed must be at least 0.*-1"):
+        seq.split(0.5, seed=-1)
+    with pytest.raises(TypeError, match=r"seed must be an integer.*'a'"):
+        seq.folds(2, seed="a")
+    with pytest.raises(
+        TypeError, match=r"stratify must be True or False.*ndarray.*reads the classes from y"
+    ):
+        seq.split(0.5, stratify=stored.y)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        pytest.param(None, r"single output y.*Received: 0 outputs", id="no-y"),
+        pytest.param({"a": np.arange(6), "b": np.arange(6)}, r"Received: 2 outputs", id="two"),
+        pytest.param(np.linspace(0, 1, 6), r"not whole numbers.*float64 \(6,\)", id="continuous"),
+        pytest.param(np.array([0, 0, 1, 1, np.nan, 1]), r"not whole numbers", id="nan"),
+        pytest.param(np.array([0, 0, 1, 1, np.inf, np.inf]), r"not whole numbers", id="inf"),
+        pytest.param(np.zeros(6, "complex64"), r"not whole numbers", id="complex"),
+        pytest.param(np.ones((6, 2)), r"not one-hot.*\(6, 2\)", id="multi-label"),
+        pytest.param(np.eye(6) * 0.9, r"not one-hot", id="soft"),
+        pytest.param(np.zeros((6, 2, 2), int), r"more than one value per row", id="mask-images"),
+        pytest.param(np.array([4, 4, 4, 4, 4, 5]), r"2 rows of each.*1 of class 5", id="rare"),
+    ],
+)
+def test_stratify_without_one_class_per_row_is_refused(y: Any, message: str) -> None:
+    """Only labels that say one class can be stratified, and only classes of two rows."""
+    seq = NpySequence(np.arange(6), y)
+    with pytest.raises(ValueError, match=message):
+        seq.split(0.5, stratify=True)
+    with pytest.raises(ValueError, match=message):
+        seq.folds(2, stratify=True)
+
+
+def test_folds_stratified_needs_k_rows_of_each_class() -> None:
+    """So that each validation part holds every class."""
+    seq = NpySequence(np.arange(9), np.array([0] * 6 + [1] * 3))
+    with pytest.raises(ValueError, match=r"at least 4 rows of each class.*3 of class 1"):
+        seq.folds(4, stratify=True)
+    assert 3 == len(seq.folds(3, stratify=True))

@@ -1,0 +1,146 @@
+"""`class_weight` as weights of samples: those that Keras computes from arrays."""
+
+import os
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from keras_npy import NpyFileError, open_rows
+from keras_npy.rows.class_weight import ClassWeightRows
+
+FLOAT32 = np.dtype("float32")
+WEIGHTS = {0: 0.5, 1: 2.0, 3: 8.0}
+
+
+def weights(y: Any, class_weight: Any = None, dtype: np.dtype[Any] = FLOAT32) -> ClassWeightRows:
+    class_weight = WEIGHTS if class_weight is None else class_weight
+    return ClassWeightRows(open_rows(np.asarray(y)), class_weight, dtype)
+
+
+# The right-hand sides are what Keras's own class_weight_to_sample_weights gives (Keras 3.15):
+# argmax over a last axis of more than one value, else its only value; np.round; 1 if unnamed.
+@pytest.mark.parametrize(
+    ("expected", "y"),
+    [
+        pytest.param([0.5, 2, 1, 8], [0, 1, 2, 3], id="integers"),
+        pytest.param([0.5, 2, 1, 8], np.array([0, 1, 2, 3], "uint8"), id="uint8"),
+        pytest.param([0.5, 2, 1, 8], np.array([0, 1, 2, 3], ">i2"), id="big-endian"),
+        pytest.param([8, 0.5], [[3], [0]], id="column"),
+        pytest.param([2, 0.5, 2], [True, False, True], id="booleans"),
+        pytest.param([2, 0.5], [[True], [False]], id="column-of-booleans"),
+        pytest.param([8, 0.5, 1], [3.0, 0.0, 2.0], id="floats"),
+        pytest.param([2, 1, 8, 2], [0.6, 2.4, 2.6, 1.49], id="floats-rounded"),
+        pytest.param([0.5, 1, 1, 1], [0.5, 1.5, 2.5, 3.5], id="halves-rounded-to-even"),
+        pytest.param([0.5, 0.5, 1], [-0.4, -0.5, -0.6], id="negative-floats"),
+        pytest.param([2, 8, 0.5], np.eye(4, dtype=int)[[1, 3, 0]], id="one-hot"),
+        pytest.param([2, 8, 0.5], np.eye(4, dtype=bool)[[1, 3, 0]], id="one-hot-of-booleans"),
+        pytest.param([2, 8], [[0.1, 0.6, 0.3, 0.0], [0.2, 0.2, 0.2, 0.4]], id="probabilities"),
+        pytest.param([0.5, 2], [[5, 5, 5], [0, 7, 7]], id="first-of-equals"),
+        pytest.param([1, 1, 1], [-1, 4, 2**40], id="unnamed-classes"),
+    ],
+)
+def test_take_labels_of_each_kind_are_weighted_as_keras_weights_them(
+    expected: list[float], y: Any
+) -> None:
+    """Labels as integers, floats, columns or one-hot rows give the weights of their classes."""
+    rows = weights(y)
+    taken = rows[:]
+    assert ((len(expected),), FLOAT32) == (rows.shape, rows.dtype)
+    assert FLOAT32 == taken.dtype
+    assert expected == taken.tolist()
+
+
+@pytest.mark.parametrize(
+    ("expected", "class_weight"),
+    [
+        pytest.param([1, 1, 1], {}, id="none"),
+        pytest.param([1, 3, 1], {1: 3}, id="one"),
+        pytest.param([5, 3, 4], {2: 4, 0: 5, 1: 3}, id="unsorted"),
+        pytest.param([5, 1, 4], {np.int64(2): 4.0, np.uint8(0): np.float32(5)}, id="numpy"),
+        pytest.param([1, 1, 0], {2: 0}, id="zero"),
+        pytest.param([1, 1, 7], {-1: 5, 2: 7, 9: 6}, id="others-around"),
+        pytest.param([1, 1, 1], {-7: 5, 99: 6}, id="others-alone"),
+    ],
+)
+def test_take_class_weight_of_each_kind_is_looked_up(
+    expected: list[float], class_weight: Any
+) -> None:
+    """Each class has the weight that is named for it, or else 1."""
+    assert expected == weights([0, 1, 2], class_weight)[:].tolist()
+
+
+def test_take_negative_class_is_a_class() -> None:
+    """Labels of -1 and 1 are classes of their own."""
+    assert [3, 4, 3] == weights([-1, 1, -1], {-1: 3, 1: 4})[:].tolist()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_take_weights_have_the_dtype_asked_for(dtype: str) -> None:
+    """Weights come in the float type of the model, rounded once."""
+    taken = weights([1, 0], {0: 0.1, 1: 1 / 3}, np.dtype(dtype))[:]
+    np.testing.assert_array_equal(np.array([1 / 3, 0.1], dtype), taken)
+    assert np.dtype(dtype) == taken.dtype
+
+
+def test_take_indices_are_rows_of_the_labels(tmp_path: Path) -> None:
+    """Weights are read with the rows of a batch, in its order, out of a file too."""
+    labels = np.arange(100) % 4
+    np.save(tmp_path / "y.npy", labels)
+    rows = ClassWeightRows(open_rows(tmp_path / "y.npy"), WEIGHTS, FLOAT32)
+    indices = np.array([99, 0, 50, 0, 1])
+    out = np.full(5, np.nan, "float32")
+    assert rows.take(indices, out=out) is out
+    assert [8, 0.5, 1, 0.5, 2] == out.tolist()
+    assert [8, 0.5, 1, 0.5, 2] == rows.take(indices).tolist()
+    assert 100 == len(rows)
+    assert f"class_weight of {tmp_path / 'y.npy'}" == rows.name
+
+
+def test_pickle_reads_the_same_weights(tmp_path: Path) -> None:
+    """Another process computes the same weights from the same file."""
+    np.save(tmp_path / "y.npy", np.arange(10_000) % 4)
+    rows = ClassWeightRows(open_rows(tmp_path / "y.npy"), WEIGHTS, FLOAT32)
+    pickled = pickle.dumps(rows)
+    assert len(pickled) < 4096
+    np.testing.assert_array_equal(rows[:], pickle.loads(pickled)[:])
+
+
+def test_check_unchanged_of_changed_labels_is_refused(tmp_path: Path) -> None:
+    """Weights are no better than the labels that they are read from."""
+    np.save(tmp_path / "y.npy", np.arange(10))
+    rows = ClassWeightRows(open_rows(tmp_path / "y.npy"), WEIGHTS, FLOAT32)
+    rows.check_unchanged()
+    os.truncate(tmp_path / "y.npy", 200)
+    message = rf"^{re.escape(str(tmp_path / 'y.npy'))}: .*must not change"
+    with pytest.raises(NpyFileError, match=message):
+        rows.check_unchanged()
+
+
+@pytest.mark.parametrize("shape", [(3, 2, 2), (3, 1, 1), (3, 4, 4, 1)], ids=str)
+def test_class_weight_labels_of_more_axes_are_refused(shape: tuple[int, ...]) -> None:
+    """A label with a class per pixel has no one weight."""
+    message = rf"one class per sample.*Received: array .*{re.escape(str(shape))}.*sample_weight="
+    with pytest.raises(ValueError, match=message):
+        weights(np.zeros(shape))
+
+
+@pytest.mark.parametrize(
+    "class_weight",
+    [
+        pytest.param({"cat": 1.0}, id="names"),
+        pytest.param({0: 1.0, 1.0: 2.0}, id="floats"),
+        pytest.param({None: 1.0}, id="none"),
+        pytest.param({(0, 1): 1.0}, id="tuples"),
+        pytest.param(np.array([1.0, 2.0]), id="array-of-weights"),
+    ],
+)
+def test_class_weight_that_cannot_be_looked_up_is_refused(class_weight: Any) -> None:
+    """Only class numbers can be found in labels."""
+    received = re.escape(str(class_weight))
+    message = rf"dict of class number to finite weight.*Received: {received}.*integers that y holds"
+    with pytest.raises(ValueError, match=message):
+        weights([0, 1], class_weight)

@@ -1,0 +1,275 @@
+"""One file is one sample: read when it is needed, compared with the first, named if it differs."""
+
+import importlib
+import os
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from keras_npy import NpyDataAdapter, NpyFileError, NpySequence, open_rows, samples
+from tests.conftest import run_script
+from tests.rows.test_rows import DTYPES, assert_same, random_values, write_npy
+
+# Slow layouts are read here on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+
+
+def save_each(folder: Path, array: np.ndarray) -> list[Path]:
+    paths = [folder / f"s-{number}.npy" for number in range(len(array))]
+    for path, sample in zip(paths, array, strict=True):
+        np.save(path, sample)
+    return paths
+
+
+@pytest.fixture(params=["alone", "in-threads"])
+def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that are in memory, and files that are waited for."""
+    if request.param == "in-threads":
+        module = importlib.import_module("keras_npy.rows.samples")
+        monkeypatch.setattr(module, "SLOW_FILE_S", 0)
+
+
+@pytest.fixture
+def array() -> np.ndarray:
+    return np.arange(40 * 6, dtype="int16").reshape(40, 2, 3)
+
+
+@pytest.fixture
+def paths(tmp_path: Path, array: np.ndarray) -> list[Path]:
+    return save_each(tmp_path, array)
+
+
+@pytest.mark.usefixtures("threads")
+def test_samples_pattern_takes_files_in_natural_order(
+    paths: list[Path], array: np.ndarray, tmp_path: Path
+) -> None:
+    """Row i is file i, and s-2 comes before s-10."""
+    for source in (str(tmp_path / "*.npy"), str(tmp_path / "**/s-*.npy")):
+        rows = samples(source)
+        assert (array.shape, array.dtype, 40) == (rows.shape, rows.dtype, len(rows))
+        np.testing.assert_array_equal(array, rows[:])
+    assert f"{paths[0]} and 39 more samples" == rows.name
+    assert f"{paths[0]} and 1 more sample" == samples(paths[:2]).name
+    assert str(paths[0]) == samples(paths[:1]).name
+
+
+def test_samples_list_keeps_its_order(paths: list[Path], array: np.ndarray) -> None:
+    """A list is taken as it is, and its rows are open rows."""
+    rows = open_rows(samples([*reversed(paths)]))
+    np.testing.assert_array_equal(array[::-1], rows[:])
+
+
+def test_samples_of_scalars_are_labels(tmp_path: Path) -> None:
+    """A file may hold a single value: N files make (N,)."""
+    save_each(tmp_path, np.arange(12))
+    rows = samples(str(tmp_path / "*.npy"))
+    assert (12,) == rows.shape
+    assert [11, 0] == rows[[11, 0]].tolist()
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("samples")
+
+
+@given(data=st.data())
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+def test_samples_any_files_equal_stack(directory: Path, data: st.DataObject) -> None:
+    """Whatever shape, dtype and layouts, mixed in one set, rows are the arrays of the files."""
+    shape = data.draw(hnp.array_shapes(min_dims=0, max_dims=3, max_side=4), "shape")
+    dtype = np.dtype(data.draw(st.sampled_from(DTYPES), "dtype"))
+    number = data.draw(st.integers(1, 6), "files")
+    stacked = random_values((number, *shape), dtype.name)
+    for index in range(number):
+        order, memory = data.draw(st.tuples(st.sampled_from("<>"), st.sampled_from("CF")), "layout")
+        sample = np.asarray(stacked[index].astype(dtype.newbyteorder(order)), order=memory)
+        path = directory / f"s-{index}.npy"
+        path.unlink(missing_ok=True)
+        write_npy(path, sample, data.draw(st.integers(96, 224), "offset"))
+    indices = data.draw(st.lists(st.integers(-number, number - 1), min_size=1, max_size=40), "rows")
+    rows = samples([directory / f"s-{index}.npy" for index in range(number)])
+    assert_same(stacked[indices], rows[indices])
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_samples_bool_with_other_bytes_gives_booleans(tmp_path: Path, order: Any) -> None:
+    """Any byte but 0 is true, in the first file and in others, whichever order they are in."""
+    stored = np.array([[[0, 1], [2, 255]], [[7, 0], [0, 128]]], "uint8").view(bool)
+    for number, offset in enumerate([128, 128, 192]):
+        sample = np.asarray(stored[number % 2], order=order)
+        write_npy(tmp_path / f"s-{number}.npy", sample, offset)
+    rows = samples(str(tmp_path / "s-*.npy"))
+    first, second = [[0, 1], [1, 1]], [[1, 0], [0, 1]]
+    assert [first, second, first] == rows[:].view(np.uint8).tolist()
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_samples_of_bfloat16_are_read_when_said(tmp_path: Path, order: Any) -> None:
+    """Their headers say |V2; told what they are, rows are the values that were saved."""
+    import ml_dtypes
+
+    array = (np.arange(18).reshape(3, 2, 3) / 4).astype(ml_dtypes.bfloat16)
+    for number, sample in enumerate(array):
+        np.save(tmp_path / f"s-{number}.npy", np.asarray(sample, order=order))
+    # One whose header is written otherwise.
+    write_npy(tmp_path / "s-2.npy", np.asarray(array[2].view("V2"), order=order), 192)
+    for source in (str(tmp_path / "s-*.npy"), [tmp_path / f"s-{n}.npy" for n in range(3)]):
+        rows = samples(source, dtype="bfloat16")
+        assert "bfloat16" == rows.dtype.name
+        assert_same(array, rows[:])
+        assert_same(array[[2, 0]], pickle.loads(pickle.dumps(rows))[[2, 0]])
+    with pytest.raises(NpyFileError, match=r"s-0\.npy: .*V2.*samples\(paths, dtype='bfloat16'\)"):
+        samples(str(tmp_path / "s-*.npy"))
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float64"])
+def test_samples_dtype_of_files_that_say_their_own_is_refused(
+    paths: list[Path], dtype: str
+) -> None:
+    """A dtype does not convert."""
+    with pytest.raises(NpyFileError, match=rf"dtype={dtype} for a file of .*int16"):
+        samples(list(paths), dtype=dtype)
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("side", [3, 200], ids=["by-blocks", "by-batches"])
+def test_sequence_of_samples_serves_what_arrays_serve(
+    tmp_path: Path, shuffle: bool, side: int
+) -> None:
+    """Through the TensorFlow feed, in batches that threads read."""
+    array = np.arange(40 * side * side, dtype="int32").reshape(40, side, side)
+    save_each(tmp_path, array)
+    seq = NpySequence(samples(str(tmp_path / "*.npy")), np.arange(40), batch_size=24, seed=0)
+    for x, y in NpyDataAdapter(seq, shuffle).get_tf_dataset():
+        np.testing.assert_array_equal(array[y], x)
+
+
+# What is refused, and when.
+
+
+@pytest.mark.parametrize(
+    ("contents", "message"),
+    [
+        pytest.param(np.zeros((2, 4), "int16"), r"shape and dtype.*int16 \(2, 4\)", id="shape"),
+        pytest.param(np.zeros((2, 3), "int32"), r"shape and dtype.*int32 \(2, 3\)", id="dtype"),
+        pytest.param(np.zeros((6,), "int16"), r"shape and dtype.*int16 \(6,\)", id="axes"),
+        pytest.param(b"<html>", "an HTML page", id="html"),
+        pytest.param(b"", "an empty file", id="empty"),
+    ],
+)
+@pytest.mark.usefixtures("threads")
+def test_take_sample_that_differs_is_named(paths: list[Path], contents: Any, message: str) -> None:
+    """One file among many that differs is named when it is read; the others still are."""
+    if isinstance(contents, bytes):
+        paths[7].write_bytes(contents)
+    else:
+        np.save(paths[7], contents)
+    rows = samples(list(paths))
+    with pytest.raises(NpyFileError, match=rf"^{re.escape(str(paths[7]))}: .*{message}"):
+        rows[:]
+    assert [3] == [len(row) for row in rows[[6]][:, 0]]
+
+
+def test_take_truncated_sample_is_named(paths: list[Path]) -> None:
+    """A file that was cut short is no sample of zeros."""
+    os.truncate(paths[7], os.path.getsize(paths[7]) - 1)
+    with pytest.raises(NpyFileError, match=rf"^{re.escape(str(paths[7]))}: .*truncated"):
+        samples(list(paths))[7]
+
+
+def test_take_sample_that_changed_since_it_was_read_is_named(paths: list[Path]) -> None:
+    """Other rows in the next epoch are an error, not another data set."""
+    rows = samples(list(paths))
+    rows[[7, 8]]
+    os.utime(paths[7], ns=(1, 1))
+    rows[8]
+    with pytest.raises(NpyFileError, match=rf"^{re.escape(str(paths[7]))}: .*must not change"):
+        rows[7]
+
+
+def test_take_missing_sample_lets_the_systems_error_pass(paths: list[Path]) -> None:
+    """A file that went is a `FileNotFoundError` that names it."""
+    rows = samples(list(paths))
+    paths[7].unlink()
+    with pytest.raises(FileNotFoundError, match=re.escape(str(paths[7]))):
+        rows[:]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["fifo", "directory"])
+def test_take_sample_that_is_no_file_is_refused(paths: list[Path], make: Any) -> None:
+    """Neither blocks nor is read."""
+    paths[7].unlink()
+    make(paths[7])
+    with pytest.raises(NpyFileError, match=rf"^{re.escape(str(paths[7]))}: only regular files"):
+        samples(list(paths))[7]
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "message"),
+    [
+        pytest.param([], ValueError, "at least one file.*empty list", id="empty-list"),
+        pytest.param(3, TypeError, "pattern or a list.*int", id="integer"),
+        pytest.param([3], TypeError, "pattern or a list.*list", id="list-of-integers"),
+        pytest.param("no-such-*.npy", ValueError, "at least one file.*no match", id="no-match"),
+    ],
+)
+def test_samples_other_source_is_refused(source: Any, error: Any, message: str) -> None:
+    """What names no files is refused with what would."""
+    with pytest.raises(error, match=message):
+        samples(source)
+
+
+# Size.
+
+
+def test_pickle_of_samples_is_small_and_reads_the_same(
+    paths: list[Path], array: np.ndarray
+) -> None:
+    """Paths are sent, and packed."""
+    rows = samples(list(paths))
+    rows[:]
+    pickled = pickle.dumps(rows)
+    assert 4096 > len(pickled)
+    np.testing.assert_array_equal(array, pickle.loads(pickled)[:])
+
+
+def test_samples_of_100_000_files_are_not_scanned(tmp_path: Path) -> None:
+    """Only the first file is looked at: the others need not even be there."""
+    np.save(tmp_path / "s-0.npy", np.zeros(3))
+    paths = [tmp_path / f"s-{number}.npy" for number in range(100_000)]
+    rows = samples(list(paths))
+    assert (100_000, 3) == rows.shape
+    assert [[0, 0, 0]] == rows[[0]].tolist()
+    assert 1_000_000 > len(pickle.dumps(rows))
+
+
+def test_samples_leave_no_descriptor_and_no_thread(paths: list[Path]) -> None:
+    """Files are closed as they are read, and threads end with the rows."""
+    printed = run_script(
+        """
+        import gc, os, sys, threading, time
+        from keras_npy import samples
+        sys.modules["keras_npy.samples"].SLOW_FILE_S = 0
+        before = threading.active_count(), len(os.listdir("/proc/self/fd"))
+        for _ in range(3):
+            rows = samples(f"{sys.argv[1]}/*.npy")
+            rows[:]
+            assert threading.active_count() > before[0]
+            del rows
+        gc.collect()
+        deadline = time.monotonic() + 20
+        while threading.active_count() > before[0] and time.monotonic() < deadline:
+            time.sleep(0.01)
+        print(before == (threading.active_count(), len(os.listdir("/proc/self/fd"))))
+        """,
+        paths[0].parent,
+    )
+    assert "True" == printed

@@ -1,8 +1,7 @@
 """Train Keras models from `.npy` files: the speed of RAM, the memory of a few batches."""
 
 from keras_npy.boundary.adapter import NpyDataAdapter
-from keras_npy.files.header import NpyFileError
-from keras_npy.files.layout import NpyLayoutWarning
+from keras_npy.errors import NpyFileError, NpyLayoutWarning
 from keras_npy.layer.input import Input
 from keras_npy.layer.input_layer import NpyInputLayer
 from keras_npy.rows.samples import samples

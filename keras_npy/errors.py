@@ -1,8 +1,72 @@
-"""Checks of arguments that more than one file makes."""
+"""What the package raises and warns of, and the checks of arguments that several files make."""
 
+import sys
+import types
+import warnings
 from typing import Any
 
 import numpy as np
+
+# A warning is about a line of the user's, so frames of these packages are passed over.
+_PACKAGES = ("keras_npy", "keras", "tensorflow", "jax", "torch", "contextlib", "functools")
+
+SAID: set[str] = set()
+"""The kinds of warnings that this process has given once."""
+
+
+class NpyFileError(ValueError):
+    """A file that cannot be streamed; the first line says which, why and what to do."""
+
+
+class NpyLayoutWarning(UserWarning):
+    """A file that is read as it should be, though its layout is slow or unusual.
+
+    Example:
+
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", NpyLayoutWarning)
+    ...     # Build the sequences whose layout is as you want it.
+    """
+
+
+def warn_once(kind: str, message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn of the user's line, once in a process for each `kind`."""
+    if kind not in SAID:
+        SAID.add(kind)
+        warn(message, category)
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn of the line outside of this package and Keras that led here."""
+    warnings.warn(message, category, stacklevel=_user_level())
+
+
+def _user_level() -> int:
+    """The `stacklevel` with which `warn` points at the user's line.
+
+    In a thread of ours no line is the user's: then it is the outermost one.
+    """
+    level = 2
+    frame: types.FrameType | None = sys._getframe(level)
+    while frame is not None and frame.f_back is not None and _is_passed_over(frame):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+def _is_passed_over(frame: types.FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).partition(".")[0] in _PACKAGES
+
+
+def cut(value: object) -> str:
+    """A value for an error message: one printable line of at most 100 characters."""
+    if isinstance(value, str):
+        text = value.strip().encode("unicode_escape").decode()
+    else:
+        try:
+            text = repr(value)
+        except ValueError:  # Python prints no integer of more than 4,300 digits.
+            text = "a number of thousands of digits"
+    return text if len(text) <= 100 else f"{text[:97]}..."
 
 
 def check_real(name: str, dtype: Any, shape: Any) -> None:

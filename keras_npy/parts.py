@@ -7,9 +7,11 @@ import keras
 import numpy as np
 
 from keras_npy.errors import check_integer
-from keras_npy.order.order import Indices, Order, to_indices, to_rows
+from keras_npy.order.order import Order
 from keras_npy.order.parts import fold_rows, split_rows
+from keras_npy.order.selection import to_indices, to_rows
 from keras_npy.rows.labels import read_classes
+from keras_npy.types import Indices
 
 
 class Parts:

@@ -3,7 +3,7 @@
 import random
 import threading
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,13 +11,13 @@ import numpy as np
 from keras_npy.directory import FromDirectory
 from keras_npy.errors import check_integer
 from keras_npy.feeds.batches import Batches, Sources, common_length, open_data
-from keras_npy.order.order import Order, Shuffle, to_rows
+from keras_npy.order.order import Order
+from keras_npy.order.selection import to_rows
 from keras_npy.parts import Parts
 from keras_npy.rows.base import Rows
 from keras_npy.rows.class_weight import ClassWeightRows
 from keras_npy.rows.describe import describe
-
-ShuffleArgument: TypeAlias = bool | Literal["batch"] | None
+from keras_npy.types import Shuffle, ShuffleArgument
 
 
 class NpySequence(Parts, FromDirectory, keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no types.

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 import keras_npy
-from keras_npy.files import layout
+from keras_npy import errors
 
 
 @pytest.fixture(autouse=True)
 def _warn_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test sees the warnings that a process gives once."""
-    monkeypatch.setattr(layout, "_SAID", set())
+    monkeypatch.setattr(errors, "SAID", set())
 
 
 BACKEND = keras.backend.backend()

@@ -24,7 +24,8 @@ from keras_npy.feeds import numpy as numpy_feed
 from keras_npy.feeds import tensorflow as tensorflow_feed
 from keras_npy.feeds import torch as torch_feed
 from keras_npy.feeds.batches import Batches
-from keras_npy.sequence import NpySequence, ShuffleArgument
+from keras_npy.sequence import NpySequence
+from keras_npy.types import ShuffleArgument
 
 try:
     from keras.src.trainers import data_adapters

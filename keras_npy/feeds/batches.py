@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_npy.files.header import NpyFileError
+from keras_npy.errors import NpyFileError
 from keras_npy.order.order import Order
 from keras_npy.rows.base import Rows
 from keras_npy.rows.sources import Source, open_rows

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-ALIGNMENT_BYTES = 64
+from keras_npy.files.layout import ALIGNMENT_BYTES
 
 
 class BufferPool:

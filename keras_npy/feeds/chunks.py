@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from keras_npy.feeds.batches import Batches
-from keras_npy.feeds.buffers import ALIGNMENT_BYTES
-from keras_npy.order.order import Indices
+from keras_npy.files.layout import ALIGNMENT_BYTES
 from keras_npy.rows.base import Rows
+from keras_npy.types import Indices
 
 Gather: TypeAlias = Callable[[Rows, Indices], Any]
 

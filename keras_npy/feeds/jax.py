@@ -6,10 +6,10 @@ its batch until then. A feed that is faster than the model would fill memory wit
 
 import gc
 import time
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
+from keras_npy.errors import warn_once
 from keras_npy.feeds import numpy as numpy_feed
 from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.buffers import BufferPool
@@ -78,18 +78,14 @@ class _HoldBack:
                 self._patience_s *= 2
 
 
-_SAID: set[str] = set()
-
-
 def _warn_of_uint64(name: str) -> None:
     """Say once that values wrap. int64 does too, but holds labels, which everyone has."""
     import jax
 
-    if "uint64" not in _SAID and not jax.config.jax_enable_x64:
-        _SAID.add("uint64")
-        warnings.warn(
+    if not jax.config.jax_enable_x64:
+        warn_once(
+            "JAX uint64",
             "JAX holds 64-bit integers in 32 bits, as it does those of arrays: larger values "
             f"wrap. Received: {name} of dtype uint64. Call "
             'jax.config.update("jax_enable_x64", True) first, or save the array as uint32.',
-            stacklevel=4,
         )

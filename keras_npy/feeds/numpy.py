@@ -13,8 +13,8 @@ from typing import Any, Protocol
 from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.buffers import BufferPool
 from keras_npy.feeds.chunks import CHUNK_BYTES, Chunk, Chunks, Gather, chunk_batches
-from keras_npy.order.order import Indices
 from keras_npy.rows.base import Rows
+from keras_npy.types import Indices
 
 # What is gathered while the device works on what came before. With two, the thread and a caller
 # who gathers too wait for each other: 383 us a batch of 3 MB on JAX instead of 322 (two cores).

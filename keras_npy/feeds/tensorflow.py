@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 
 from keras_npy.feeds.batches import Batches
-from keras_npy.feeds.buffers import ALIGNMENT_BYTES, BufferPool, is_aligned
-from keras_npy.rows.base import Array, Rows
+from keras_npy.feeds.buffers import BufferPool, is_aligned
+from keras_npy.files.layout import ALIGNMENT_BYTES
+from keras_npy.rows.base import Rows
+from keras_npy.types import Array
 
 # Batches are read together up to this size: a call into Python takes as long as gathering 1 MB,
 # most of it spent waiting for the interpreter's lock. More would be more memory for little.

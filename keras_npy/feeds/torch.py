@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from keras_npy.feeds import numpy as numpy_feed
 from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.chunks import Gather
-from keras_npy.order.order import Indices
-from keras_npy.rows.base import Array, Rows
+from keras_npy.rows.base import Rows
+from keras_npy.types import Array, Indices
 
 # Torch stores these, but hardly computes with them. Keras takes the wider dtype too (Keras 3.15).
 _WIDER_DTYPES: dict[str, np.dtype[Any]] = {"uint16": np.dtype("int32"), "uint32": np.dtype("int64")}

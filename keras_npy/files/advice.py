@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_npy.order.order import Indices
+from keras_npy.types import Indices
 
 # Rows of a block that are looked at: if all are in memory, nothing is asked for.
 RESIDENCY_LOOKS = 16

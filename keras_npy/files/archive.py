@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO
 
+from keras_npy.errors import NpyFileError, cut
 from keras_npy.files import header as npy_file
-from keras_npy.files.foreign import cut
-from keras_npy.files.header import Extent, NpyFileError, NpyHeader
+from keras_npy.files.header import Extent, NpyHeader
 from keras_npy.files.layout import convert_command
 
 MEMBER_MARK = "::"

@@ -1,5 +1,7 @@
 """What a file that is no `.npy` looks like by its first bytes, and what to do about it."""
 
+from keras_npy.errors import cut
+
 # How files that are not .npy begin, with what to do about them.
 _FOREIGN_STARTS = (
     (b"version https://git-lfs", "a git-lfs pointer", "Fetch the file with `git lfs pull`."),
@@ -45,15 +47,3 @@ def _is_text(start: bytes) -> bool:
     decoded = start.decode("utf-8", "ignore")
     is_whole = len(decoded.encode()) > len(start) - 4
     return is_whole and all(char in "\t\n\r" or char.isprintable() for char in decoded)
-
-
-def cut(value: object) -> str:
-    """A value for an error message: one printable line of at most 100 characters."""
-    if isinstance(value, str):
-        text = value.strip().encode("unicode_escape").decode()
-    else:
-        try:
-            text = repr(value)
-        except ValueError:  # Python prints no integer of more than 4,300 digits.
-            text = "a number of thousands of digits"
-    return text if len(text) <= 100 else f"{text[:97]}..."

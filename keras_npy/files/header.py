@@ -20,8 +20,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_npy.errors import NpyFileError, cut
 from keras_npy.files import foreign, mapping
-from keras_npy.files.foreign import cut
 
 MAGIC = b"\x93NUMPY"
 
@@ -57,10 +57,6 @@ def bfloat16() -> np.dtype[Any]:
 
     dtype: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
     return dtype
-
-
-class NpyFileError(ValueError):
-    """A file that cannot be streamed; the first line says which, why and what to do."""
 
 
 @dataclass(frozen=True)

@@ -4,33 +4,24 @@ import fnmatch
 import os
 import re
 import shlex
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-from keras_npy.feeds.buffers import ALIGNMENT_BYTES
+from keras_npy.errors import NpyLayoutWarning, warn_once
 from keras_npy.files.header import NpyHeader
+from keras_npy.types import Path
+
+# TensorFlow and JAX use memory in place that starts at a multiple of this, and TensorFlow aborts
+# the process over a tensor that does not (TensorFlow 2.21).
+ALIGNMENT_BYTES = 64
 
 # A pattern, or a list of paths.
-Files: TypeAlias = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+Files: TypeAlias = Path | Sequence[Path]
 
 # A longer list is joined from Python, which has it already.
 FILES_NAMED_MAX = 4
 
 _MAGIC = re.compile(r"[*?[]")
-
-_SAID: set[str] = set()
-
-
-class NpyLayoutWarning(UserWarning):
-    """A file that is read as it should be, though its layout is slow or unusual.
-
-    Example:
-
-    >>> with warnings.catch_warnings():
-    ...     warnings.simplefilter("ignore", NpyLayoutWarning)
-    ...     # Build the sequences whose layout is as you want it.
-    """
 
 
 def warn_of_layout(
@@ -44,10 +35,8 @@ def warn_of_layout(
         are_samples: Whether each of them is one sample, which is read and not mapped.
     """
     for kind, message in _oddities(header, are_samples):
-        if kind not in _SAID:
-            _SAID.add(kind)
-            remedy = _remedy(header, files, are_samples)
-            warnings.warn(f"{header.name}: {message} {remedy}", NpyLayoutWarning, stacklevel=2)
+        remedy = _remedy(header, files, are_samples)
+        warn_once(f"layout: {kind}", f"{header.name}: {message} {remedy}", NpyLayoutWarning)
 
 
 def _oddities(header: NpyHeader, are_samples: bool) -> Iterator[tuple[str, str]]:

@@ -16,8 +16,8 @@ import numpy as np
 from keras_npy.files import header as npy_file
 from keras_npy.files import mapping
 from keras_npy.files.header import NpyHeader
-from keras_npy.order.order import Indices
-from keras_npy.rows.base import Array, as_bytes
+from keras_npy.files.values import as_bytes
+from keras_npy.types import Array, Indices
 
 # Files of one source that are mapped at a time.
 MAPS_MAX = 12_288

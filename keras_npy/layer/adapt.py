@@ -13,9 +13,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from keras_npy.errors import check_real
 from keras_npy.feeds.batches import Batches
 from keras_npy.order.order import Order
-from keras_npy.rows.base import Array, Rows
+from keras_npy.rows.base import Rows
 from keras_npy.rows.sources import open_rows
 from keras_npy.sequence import NpySequence
+from keras_npy.types import Array
 
 # Rows of a few bytes are held to 1 MiB of row numbers.
 BLOCK_BYTES_MAX = 4 << 20

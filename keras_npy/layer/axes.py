@@ -7,9 +7,10 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from keras_npy.types import Shape
+
 StoredFormat: TypeAlias = Literal["no_channels", "channels_first", "channels_last"]
 DataFormat: TypeAlias = Literal["channels_first", "channels_last"]
-Shape: TypeAlias = tuple[int | None, ...]
 
 _STORED_FORMATS = ("no_channels", "channels_first", "channels_last")
 _DATA_FORMATS = ("channels_first", "channels_last")

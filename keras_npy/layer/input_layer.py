@@ -8,12 +8,13 @@ import keras
 import numpy as np
 
 from keras_npy.errors import check_real
-from keras_npy.layer import moments as statistics
 from keras_npy.layer.adapt import iterate_blocks
-from keras_npy.layer.axes import DataFormat, Shape, StoredFormat, make_layout
+from keras_npy.layer.axes import DataFormat, StoredFormat, make_layout
 from keras_npy.layer.input import input_specs
+from keras_npy.layer.moments import stream
 from keras_npy.layer.pipelines import NUMPY_OPS, pipeline_ops
 from keras_npy.layer.scaling import Axis, Numbers, make_scaling, natural_scale
+from keras_npy.types import Shape
 
 
 @keras.saving.register_keras_serializable(package="keras_npy")
@@ -209,7 +210,7 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
         """
         self._check_axis_means_channels()
         with contextlib.closing(iterate_blocks(data)) as blocks:
-            moments = statistics.stream(
+            moments = stream(
                 (self._layout.apply(block, NUMPY_OPS) for block in blocks),
                 self._scaling.kept_axes,
             )

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_npy.layer.axes import Shape
+from keras_npy.types import Shape
 
 Axis: TypeAlias = int | Sequence[int] | None
 Numbers: TypeAlias = float | Sequence[Any] | NDArray[Any]

@@ -8,7 +8,8 @@ any other, and given in ascending order.
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_npy.order.order import Indices, permute
+from keras_npy.order.permutation import permute
+from keras_npy.types import Indices
 
 # Rows drawn at a time: the arrays in between stay in the cache and out of the peak of memory.
 DRAWN_ROWS = 1 << 16

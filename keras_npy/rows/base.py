@@ -1,22 +1,16 @@
-"""Rows addressed by index, whatever they lie in; here a mapped file or an array in memory.
+"""Rows addressed by index, whatever they lie in.
 
 Every source becomes a `Rows`: an array whose first axis is read a batch at a time. Floors
 above know rows by their shape, their dtype and `take`, and never see a file.
 """
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from keras_npy.files import advice as read_ahead
-from keras_npy.files import header as npy_file
-from keras_npy.order.order import to_indices
-
-Array: TypeAlias = NDArray[Any]
+from keras_npy.order.selection import to_indices
+from keras_npy.types import Array, Indices
 
 
 class Rows(ABC):
@@ -30,7 +24,7 @@ class Rows(ABC):
     dtype: np.dtype[Any]
 
     @abstractmethod
-    def take(self, indices: NDArray[np.int64], out: Array | None = None) -> Array:
+    def take(self, indices: Indices, out: Array | None = None) -> Array:
         """Copy rows into a new array, or into `out`.
 
         Args:
@@ -41,7 +35,7 @@ class Rows(ABC):
             `(b, *row)`, never a view of the source.
         """
 
-    def check_unchanged(self, indices: NDArray[np.int64] | None = None) -> None:
+    def check_unchanged(self, indices: Indices | None = None) -> None:
         """Raise `NpyFileError` if rows are no longer those that were opened.
 
         Args:
@@ -50,7 +44,7 @@ class Rows(ABC):
         """
         return
 
-    def advise(self, indices: NDArray[np.int64]) -> None:
+    def advise(self, indices: Indices) -> None:
         """Say which rows will be read soon, so that a cold file is read ahead."""
         return
 
@@ -92,82 +86,3 @@ class Rows(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name}, {self.dtype} {self.shape})"
-
-
-class ArrayRows(Rows):
-    """Rows of an array in memory."""
-
-    def __init__(self, array: Array, name: str = "array in memory") -> None:
-        self.name = name
-        self.shape = array.shape
-        self.dtype = array.dtype.newbyteorder("=")
-        self._array = array
-
-    def take(self, indices: NDArray[np.int64], out: Array | None = None) -> Array:
-        out = self.empty(len(indices)) if out is None else out
-        if self._array.flags.c_contiguous:
-            # As bytes, so that no alignment and no dtype costs np.take a copy of the whole array.
-            # mode="raise", the default, gathers into a buffer of its own first (NumPy 2.4).
-            np.take(as_bytes(self._array), indices, axis=0, out=as_bytes(out), mode="clip")
-            make_native(out, self._array.dtype)
-        else:
-            copy_values(self._array[indices], out)
-        return out
-
-
-def as_bytes(array: Array) -> NDArray[np.uint8]:
-    """The memory of a C-contiguous array `(n, *row)` as uint8 `(n, row_bytes)`."""
-    row_bytes = array.itemsize * math.prod(array.shape[1:])
-    return array.reshape(len(array), -1).view(np.uint8).reshape(len(array), row_bytes)
-
-
-def make_native(out: Array, stored: np.dtype[Any]) -> None:
-    """Turn bytes of dtype `stored`, which were copied into `out`, into values of its own dtype."""
-    if not stored.isnative:
-        out.byteswap(inplace=True)
-    if out.dtype.kind == "b":
-        # Any byte but 0 is true; frameworks rely on 1.
-        np.not_equal(out.view(np.uint8), 0, out=out)
-
-
-def copy_values(stored: Array, out: Array) -> None:
-    """Copy an array of any layout into `out`, of its dtype in this machine's byte order."""
-    if out.dtype.kind == "b":
-        # As in make_native; NumPy copies booleans byte by byte.
-        np.not_equal(stored.view(np.uint8), 0, out=out)
-    else:
-        out[...] = stored
-
-
-class FileRows(ArrayRows):
-    """Rows of one `.npy` file, or of one member of an archive, mapped read-only."""
-
-    def __init__(self, header: npy_file.NpyHeader) -> None:
-        self.header = header
-        super().__init__(npy_file.map_data(header), name=header.name)
-
-    @property
-    def array(self) -> Array | None:
-        array = self._array
-        # A bool file may hold bytes other than 0 and 1, which only `take` makes booleans.
-        if self.dtype.kind == "b" or not array.flags.c_contiguous or not array.dtype.isnative:
-            return None
-        return array
-
-    def advise(self, indices: NDArray[np.int64]) -> None:
-        # The rows of a Fortran-order file are strewn over all of it: there is nothing to ask for.
-        if self._array.flags.c_contiguous:
-            read_ahead.advise_rows(
-                self._array.ctypes.data, self.row_bytes, indices, self._are_resident
-            )
-
-    def _are_resident(self, offsets: Sequence[int]) -> bool:
-        first = self.header.offset_bytes
-        return read_ahead.are_resident(self.header.path, [first + offset for offset in offsets])
-
-    def check_unchanged(self, indices: NDArray[np.int64] | None = None) -> None:
-        npy_file.check_unchanged(self.header)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Pickling a mapped array would send the whole file; send the header and map again.
-        return FileRows, (self.header,)

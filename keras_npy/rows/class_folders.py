@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_npy.files.header import NpyFileError
+from keras_npy.errors import NpyFileError
 from keras_npy.rows.one_hot import OneHotRows
 from keras_npy.rows.sources import Source, natural_order
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_npy.rows.base import Array, Rows
+from keras_npy.rows.base import Rows
+from keras_npy.types import Array
 
 
 class ClassWeightRows(Rows):

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from keras_npy.order.order import Indices
-from keras_npy.rows.base import Array, Rows
+from keras_npy.rows.base import Rows
+from keras_npy.types import Array, Indices
 
 # Labels read at a time: of one-hot rows, only the class numbers are kept.
 READ_BYTES = 8 << 20

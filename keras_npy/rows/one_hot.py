@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_npy.order.order import Indices
-from keras_npy.rows.base import Array, Rows
+from keras_npy.rows.base import Rows
+from keras_npy.types import Array, Indices
 
 
 class OneHotRows(Rows):

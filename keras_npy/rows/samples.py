@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_npy.errors import NpyFileError
 from keras_npy.files import header as npy_file
-from keras_npy.files.header import NpyFileError
 from keras_npy.files.layout import Files, warn_of_layout
-from keras_npy.order.order import Indices
-from keras_npy.rows.base import Array, Rows, copy_values, make_native
-from keras_npy.rows.sources import Path, expand, is_pattern
+from keras_npy.files.values import copy_values, make_native
+from keras_npy.rows.base import Rows
+from keras_npy.rows.sources import expand, is_pattern
+from keras_npy.types import Array, Indices, Path
 
 # Files that are read side by side: reads of a disk or a network wait more than they compute.
 READ_THREADS = 8

@@ -15,12 +15,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_npy.errors import NpyFileError
 from keras_npy.files import advice as read_ahead
 from keras_npy.files import header as npy_file
-from keras_npy.files.header import NpyFileError, NpyHeader
+from keras_npy.files.header import NpyHeader
 from keras_npy.files.shard_maps import Maps, make_arena
-from keras_npy.order.order import Indices
-from keras_npy.rows.base import Array, ArrayRows, Rows, as_bytes, make_native
+from keras_npy.files.values import as_bytes, make_native
+from keras_npy.rows.base import Rows
+from keras_npy.rows.stored import ArrayRows
+from keras_npy.types import Array, Indices
 
 # A file whose rows are read in block after block is looked at again after this time. Looking at
 # 470 files takes 2 ms, as long as gathering 4 batches of 3 MB.

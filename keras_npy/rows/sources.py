@@ -8,14 +8,15 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from keras_npy.errors import NpyFileError
 from keras_npy.files import archive as npz
 from keras_npy.files import header as npy_file
-from keras_npy.files.header import NpyFileError
 from keras_npy.files.layout import Files, warn_of_layout
-from keras_npy.rows.base import Array, ArrayRows, FileRows, Rows
+from keras_npy.rows.base import Rows
 from keras_npy.rows.shards import ShardRows
+from keras_npy.rows.stored import ArrayRows, FileRows
+from keras_npy.types import Array, Path
 
-Path: TypeAlias = str | os.PathLike[str]
 Source: TypeAlias = Path | list[Path] | Array | Rows
 
 

@@ -10,9 +10,10 @@ from typing import Literal, NamedTuple, TypeAlias, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_npy.files.header import NpyFileError
-from keras_npy.rows.base import Array, Rows
+from keras_npy.errors import NpyFileError
+from keras_npy.rows.base import Rows
 from keras_npy.rows.sources import Source, open_rows
+from keras_npy.types import Array
 
 # Row numbers that are made at a time: eight bytes each, where a token may have two.
 _ROWS_AT_ONCE = 1 << 18

@@ -71,7 +71,7 @@ def _run_convert(options: argparse.Namespace) -> None:
 
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
-    from keras_npy.files.layout import NpyLayoutWarning
+    from keras_npy.errors import NpyLayoutWarning
     from keras_npy.rows.samples import samples
     from keras_npy.tools.convert import check_new, convert
 

@@ -12,8 +12,10 @@ import numpy as np
 
 from keras_npy.files import archive as npz
 from keras_npy.files import header as npy_file
-from keras_npy.rows.base import FileRows, Rows, as_bytes
+from keras_npy.files.values import as_bytes
+from keras_npy.rows.base import Rows
 from keras_npy.rows.sources import Source, open_rows
+from keras_npy.rows.stored import FileRows
 
 # What is read and written at a time.
 BLOCK_BYTES = 8 << 20

@@ -9,7 +9,7 @@ from keras.src.trainers import data_adapters
 
 from keras_npy import NpyDataAdapter, NpySequence
 from keras_npy.boundary import adapter
-from keras_npy.rows.base import ArrayRows
+from keras_npy.rows.stored import ArrayRows
 from tests.conftest import Stored, assert_same_weights, make_model, run_script
 
 

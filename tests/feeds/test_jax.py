@@ -116,7 +116,6 @@ def test_iterate_held_back_stops_when_it_is_closed() -> None:
 @pytest.fixture(autouse=True)
 def _warn_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test sees the warnings that a process gives once."""
-    monkeypatch.setattr(jax_feed, "_SAID", set())
 
 
 def edge_values(name: str) -> np.ndarray:

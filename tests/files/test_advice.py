@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from keras_npy import open_rows
 from keras_npy.feeds import batches
 from keras_npy.files import advice as read_ahead
-from keras_npy.rows.base import FileRows
+from keras_npy.rows.stored import FileRows
 from tests.conftest import Stored, make_model, run_script
 
 # Slow layouts are read here on purpose.

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from keras_npy import NpyDataAdapter, NpyFileError, NpySequence, open_rows
-from keras_npy.rows.base import FileRows
+from keras_npy.rows.stored import FileRows
 from tests.rows.test_rows import DTYPES, assert_same, random_values
 
 # Members lie at any byte.

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from keras_npy.errors import NpyFileError
 from keras_npy.files.header import (
     HEADER_BYTES_MAX,
-    NpyFileError,
     NpyHeader,
     check_unchanged,
     map_data,

@@ -18,7 +18,7 @@ import keras_npy
 from keras_npy import NpyDataAdapter, NpyFileError, NpyLayoutWarning, NpySequence, open_rows
 from keras_npy.files import layout
 from keras_npy.files.header import bfloat16 as bfloat16_dtype
-from keras_npy.rows.base import FileRows
+from keras_npy.rows.stored import FileRows
 from keras_npy.tools.cli import main
 from keras_npy.tools.convert import convert
 from tests.conftest import run_script

@@ -20,7 +20,8 @@ TOLERANCE = 2e-6
 def writer() -> ModuleType:
     """The script that wrote the files."""
     spec = importlib.util.spec_from_file_location("golden_writer", GOLDEN / "write.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

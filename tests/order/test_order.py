@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_npy.order.order import SORTED_ROWS_MAX, Order, permute, to_indices, to_rows
+from keras_npy.order.order import Order
+from keras_npy.order.permutation import SORTED_ROWS_MAX, permute
+from keras_npy.order.selection import to_indices, to_rows
 
 # Both sides of the limit between sorted keys and the Feistel network, squares and their
 # neighbours (where the network's sides change), and primes.

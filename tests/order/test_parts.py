@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_npy import NpySequence
-from keras_npy.rows.base import ArrayRows
+from keras_npy.rows.stored import ArrayRows
 from tests.conftest import Stored, assert_same_weights, make_model
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from keras_npy import NpyFileError, open_rows
-from keras_npy.rows.base import ArrayRows, FileRows
+from keras_npy.rows.stored import ArrayRows, FileRows
 
 # Slow layouts are read here on purpose.
 pytestmark = pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")

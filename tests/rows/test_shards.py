@@ -18,7 +18,7 @@ from hypothesis.extra import numpy as hnp
 from keras_npy import NpyDataAdapter, NpyFileError, NpySequence, open_rows, samples
 from keras_npy.files import header as npy_file
 from keras_npy.files import shard_maps
-from keras_npy.rows.base import shards
+from keras_npy.rows import shards
 from tests.conftest import run_script
 from tests.rows.test_rows import DTYPES, assert_same, random_values, write_npy
 
@@ -400,7 +400,7 @@ _FOUR_SOURCES = """
     import sys
     import numpy as np
     from keras_npy.files import header as npy_file
-    from keras_npy.rows.base import shards
+    from keras_npy.rows import shards
     # Ten files, each mapped 1,200 times: the system counts mappings, not files.
     headers, array = [], np.arange(30).reshape(10, 3)
     for number in range(10):

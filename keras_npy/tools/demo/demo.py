@@ -17,7 +17,7 @@ from rich.markup import escape
 
 from keras_npy.layer.input import Input
 from keras_npy.layer.input_layer import NpyInputLayer
-from keras_npy.order.order import permute
+from keras_npy.order.permutation import permute
 from keras_npy.rows.base import Rows
 from keras_npy.rows.sources import open_rows
 from keras_npy.sequence import NpySequence

@@ -1,0 +1,33 @@
+"""From the bytes of a file to values: byte order, booleans, layouts other than C order."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_npy.types import Array
+
+
+def as_bytes(array: Array) -> NDArray[np.uint8]:
+    """The memory of a C-contiguous array `(n, *row)` as uint8 `(n, row_bytes)`."""
+    row_bytes = array.itemsize * math.prod(array.shape[1:])
+    return array.reshape(len(array), -1).view(np.uint8).reshape(len(array), row_bytes)
+
+
+def make_native(out: Array, stored: np.dtype[Any]) -> None:
+    """Turn bytes of dtype `stored`, which were copied into `out`, into values of its own dtype."""
+    if not stored.isnative:
+        out.byteswap(inplace=True)
+    if out.dtype.kind == "b":
+        # Any byte but 0 is true; frameworks rely on 1.
+        np.not_equal(out.view(np.uint8), 0, out=out)
+
+
+def copy_values(stored: Array, out: Array) -> None:
+    """Copy an array of any layout into `out`, of its dtype in this machine's byte order."""
+    if out.dtype.kind == "b":
+        # As in make_native; NumPy copies booleans byte by byte.
+        np.not_equal(stored.view(np.uint8), 0, out=out)
+    else:
+        out[...] = stored

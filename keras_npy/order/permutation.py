@@ -1,0 +1,112 @@
+"""Orders drawn from a seed: permutations that need no memory, computed for any stretch alone."""
+
+import functools
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_npy.types import Indices
+
+# Up to here a pass sorts one random key per row, at most 512 KiB, which is as uniform as the keys
+# are. A Feistel network over a few hundred rows is not: its halves hold too few values. Above,
+# the network needs no memory.
+SORTED_ROWS_MAX = 1 << 16
+
+# Four rounds are the least that a pseudo-random permutation needs (Luby and Rackoff, 1988).
+# Eight leave a margin for the round function, which is a multiplicative hash and no cipher.
+FEISTEL_ROUNDS = 8
+
+
+def permute(start: int, stop: int, num_rows: int, seed: int, epoch: int) -> Indices:
+    """Stretch `start <= i < stop` of a pseudo-random permutation of `num_rows` rows.
+
+    Example:
+
+    >>> sorted(permute(0, 6, 6, seed=0, epoch=0).tolist())
+    [0, 1, 2, 3, 4, 5]
+
+    Reference:
+        Black and Rogaway, "Ciphers with Arbitrary Finite Domains", 2002: a Feistel network
+        over `a * b >= num_rows`, with cycle walking.
+    """
+    if num_rows <= SORTED_ROWS_MAX:
+        return _sorted_permutation(num_rows, seed, epoch)[start:stop]
+    return _feistel_permutation(start, stop, num_rows, seed, epoch)
+
+
+# A few sequences in use at once, such as several inputs or folds; 4 MiB at the most.
+@functools.lru_cache(maxsize=8)
+def _sorted_permutation(num_rows: int, seed: int, epoch: int) -> Indices:
+    (key,) = _keys(1, seed, epoch)
+    permutation = np.argsort(_hash(np.arange(num_rows, dtype=np.uint64) ^ key))
+    permutation.flags.writeable = False
+    return permutation
+
+
+def permute_within_batches(
+    start: int, stop: int, batch_size: int, seed: int, epoch: int
+) -> Indices:
+    """Stretch `start <= i < stop` of a pass in which each batch keeps its rows."""
+    (key,) = _keys(1, seed, epoch)
+    rows = np.arange(start, stop, dtype=np.uint64)
+    batches = rows // np.uint64(batch_size)
+    # lexsort sorts by its last key first: by batch, then by the random key within it.
+    return np.lexsort((_hash(rows ^ key), batches)) + np.int64(start)
+
+
+def _feistel_permutation(start: int, stop: int, num_rows: int, seed: int, epoch: int) -> Indices:
+    keys = _keys(FEISTEL_ROUNDS, seed, epoch)
+    high_size = math.isqrt(num_rows - 1) + 1
+    low_size = -(-num_rows // high_size)
+    values = _feistel(np.arange(start, stop, dtype=np.uint64), high_size, low_size, keys)
+    # The network permutes high_size * low_size values, at most high_size - 1 more than there
+    # are rows. A value past the end is sent through again until it falls inside, which keeps
+    # the whole a permutation of the rows: fewer than one in 250 here.
+    while (outside := np.flatnonzero(values >= num_rows)).size:
+        values[outside] = _feistel(values[outside], high_size, low_size, keys)
+    return values.astype(np.int64)
+
+
+def _feistel(
+    values: NDArray[np.uint64], high_size: int, low_size: int, keys: NDArray[np.uint64]
+) -> NDArray[np.uint64]:
+    high, low = np.divmod(values, np.uint64(low_size))
+    for round_index, key in enumerate(keys):
+        if round_index % 2:
+            _add_modulo(low, _round_function(high, key, low_size), low_size)
+        else:
+            _add_modulo(high, _round_function(low, key, high_size), high_size)
+    return high * np.uint64(low_size) + low
+
+
+def _round_function(half: NDArray[np.uint64], key: np.uint64, size: int) -> NDArray[np.uint64]:
+    """A hash of `half` in `0 <= hash < size`, which must be under 2**32."""
+    mixed = half ^ key
+    mixed *= np.uint64(0x9E3779B97F4A7C15)
+    mixed ^= mixed >> np.uint64(32)
+    mixed *= np.uint64(0xD6E8FEB86659FD93)
+    mixed >>= np.uint64(32)
+    mixed *= np.uint64(size)
+    mixed >>= np.uint64(32)
+    return mixed
+
+
+def _add_modulo(half: NDArray[np.uint64], summand: NDArray[np.uint64], size: int) -> None:
+    """`half = (half + summand) % size` in place; both must be below `size`."""
+    half += summand
+    # Half the cost of %: a value below 2 * size less size wraps to a huge one if it was below.
+    np.minimum(half, half - np.uint64(size), out=half)
+
+
+def _hash(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """SplitMix64's finaliser: a bijection, so distinct values keep distinct sort keys."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def _keys(count: int, seed: int, epoch: int) -> NDArray[np.uint64]:
+    # NumPy promises SeedSequence's output across versions; it does not promise Generator's.
+    keys = np.random.SeedSequence(seed, spawn_key=(epoch,)).generate_state(count, np.uint64)
+    return keys.astype(np.uint64)

@@ -1,0 +1,95 @@
+"""Which rows a slice, a range, integers or a mask select."""
+
+import numpy as np
+
+from keras_npy.types import Indices
+
+
+def to_indices(index: object, num_rows: int) -> Indices:
+    """`to_rows` as an array.
+
+    Example:
+
+    >>> to_indices(slice(0, None, 2), 5).tolist()
+    [0, 2, 4]
+    """
+    rows = to_rows(index, num_rows)
+    if isinstance(rows, range):
+        return np.arange(rows.start, rows.stop, rows.step, dtype=np.int64)
+    return rows
+
+
+def to_rows(index: object, num_rows: int) -> range | Indices:
+    """Row numbers that a slice, a range, integers or a boolean mask select.
+
+    Negative integers count from the end, as in NumPy. A slice or a range of numbers from 0 stays
+    a range.
+
+    Raises:
+        TypeError: If `index` is none of these.
+        ValueError: If a mask has another length than `num_rows`, if no row is selected, or if
+            the integers have more than one axis.
+        IndexError: If an integer is out of range.
+
+    Example:
+
+    >>> to_rows(slice(0, None, 2), 5)
+    range(0, 5, 2)
+    """
+    if isinstance(index, slice):
+        index = range(*index.indices(num_rows))
+    if isinstance(index, range) and index and 0 <= min(index[0], index[-1]):
+        _check_bounds(min(index[0], index[-1]), max(index[0], index[-1]), num_rows)
+        return index
+    chosen = np.asarray(index)
+    if chosen.dtype == bool:
+        if chosen.shape != (num_rows,):
+            raise ValueError(
+                "A boolean mask must have one value per row. "
+                f"Received: a mask of shape {chosen.shape} for {num_rows} rows. "
+                "Pass a mask of that length, or row numbers."
+            )
+        chosen = np.flatnonzero(chosen)
+    if chosen.size == 0:
+        raise ValueError(
+            f"Indices must select at least one row. Received: none of {num_rows}. "
+            "Pass other row numbers, or leave indices out for all rows."
+        )
+    if chosen.dtype.kind not in "iu":
+        raise TypeError(
+            "Indices must be a slice, a range, integers or a boolean mask. "
+            f"Received: {type(index).__name__} of {chosen.dtype}. Pass row numbers."
+        )
+    if chosen.ndim != 1:
+        raise ValueError(
+            f"Indices must have one axis. Received: shape {chosen.shape}. Pass them flat."
+        )
+    low, high = int(chosen.min()), int(chosen.max())
+    _check_bounds(low, high, num_rows)
+    chosen = chosen.astype(np.int64)
+    return np.where(chosen < 0, chosen + num_rows, chosen) if low < 0 else chosen
+
+
+def _check_bounds(low: int, high: int, num_rows: int) -> None:
+    if low < -num_rows or high >= num_rows:
+        raise IndexError(
+            f"Indices must lie in {-num_rows} <= index < {num_rows}, the number of rows. "
+            f"Received: {low if low < -num_rows else high}. Leave out rows that do not exist."
+        )
+
+
+def rows_at(indices: range | Indices, positions: Indices) -> Indices:
+    """`indices[positions]`."""
+    if isinstance(indices, range):
+        return indices.start + indices.step * positions
+    return indices[positions]
+
+
+def choose(indices: range | Indices, positions: range | Indices) -> range | Indices:
+    """`indices[positions]`, a range if both are."""
+    if isinstance(positions, range):
+        if isinstance(indices, range):
+            start, step = indices[positions.start], indices.step * positions.step
+            return range(start, start + step * len(positions), step)
+        positions = np.arange(positions.start, positions.stop, positions.step, dtype=np.int64)
+    return rows_at(indices, positions)

@@ -257,7 +257,7 @@ def test_samples_leave_no_descriptor_and_no_thread(paths: list[Path]) -> None:
         """
         import gc, os, sys, threading, time
         from keras_npy import samples
-        sys.modules["keras_npy.samples"].SLOW_FILE_S = 0
+        sys.modules["keras_npy.rows.samples"].SLOW_FILE_S = 0
         before = threading.active_count(), len(os.listdir("/proc/self/fd"))
         for _ in range(3):
             rows = samples(f"{sys.argv[1]}/*.npy")

@@ -280,3 +280,40 @@ def test_sequence_paths_survive_a_change_of_directory(
     seq = NpySequence("x.npy", "y.npy", batch_size=8)
     monkeypatch.chdir("/")
     np.testing.assert_array_equal(stored.x[:8], pickle.loads(pickle.dumps(seq))[0][0])
+
+
+def test_replace_keeps_the_rows_and_what_is_not_named(stored: Stored) -> None:
+    """Another batch size over the same open files; the count of passes begins at 0."""
+    seq = stored.sequence(shuffle="batch").subset(range(10, 53))
+    seq.epoch = 4
+    other = seq.replace(batch_size=20, drop_remainder=True)
+    assert (20, 2, "batch", 3, 0) == (
+        other.batch_size,
+        other.num_batches,
+        other.shuffle,
+        other.seed,
+        other.epoch,
+    )
+    rows = np.concatenate([other.replace(shuffle=False)[index][0] for index in range(2)])
+    np.testing.assert_array_equal(stored.x[10:50], rows)
+    assert (8, 4) == (seq.batch_size, seq.epoch)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"x": 1, "bs": 2}, TypeError, r"replace takes batch_size, .*Received: bs, x\."),
+        ({"batch_size": 0}, ValueError, "batch_size must be at least 1"),
+        ({"seed": -1}, ValueError, "seed must be at least 0"),
+        ({"shuffle": "rows"}, ValueError, "shuffle must be"),
+        ({"drop_remainder": 1}, TypeError, "drop_remainder must be True or False"),
+        ({"drop_remainder": True, "batch_size": 60}, ValueError, "at least one batch"),
+    ],
+    ids=str,
+)
+def test_replace_wrong_argument_is_refused(
+    stored: Stored, changes: Any, error: type[Exception], message: str
+) -> None:
+    """As the constructor refuses it."""
+    with pytest.raises(error, match=message):
+        stored.sequence().replace(**changes)

@@ -24,7 +24,8 @@ from keras_npy.feeds import numpy as numpy_feed
 from keras_npy.feeds import tensorflow as tensorflow_feed
 from keras_npy.feeds import torch as torch_feed
 from keras_npy.feeds.batches import Batches
-from keras_npy.sequence import NpySequence
+from keras_npy.order.position import PassCounter
+from keras_npy.sequence import NpySequence, batches_of, passes_of
 from keras_npy.types import ShuffleArgument
 
 try:
@@ -76,16 +77,17 @@ class NpyDataAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
         self._seq = seq
         self._shuffle = shuffle
         self._class_weight = class_weight
-        batches = seq.batches(
+        batches = batches_of(
+            seq,
             shuffle=shuffle,
             class_weight=class_weight,
             only_x=_only_x,
             is_endless=_batches_per_epoch is not None,
         )
-        self._passes = Passes(seq, batches, _batches_per_epoch)
-        self._batches: Batches = dataclasses.replace(
-            batches, start_pass=self._passes.start, note_pass=self._passes.note
-        )
+        # File order is the same in each pass, of which none is counted.
+        counter = passes_of(seq) if batches.order.shuffle else PassCounter()
+        self._passes = Passes(counter, seq.num_batches, _batches_per_epoch)
+        self._batches: Batches = dataclasses.replace(batches, position=self._passes.position)
         # Shared by all passes, so that a pass begins with the memory of the one before.
         self._pool = numpy_feed.make_pool(self._batches)
 
@@ -124,7 +126,8 @@ class NpyDataAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
 
     def on_epoch_end(self) -> None:
         # Keras's EpochIterator calls this from `reset` and at the end of an epoch alike.
-        self._passes.end_epoch(is_reset=sys._getframe(1).f_code.co_name == "reset")
+        if sys._getframe(1).f_code.co_name == "reset":
+            self._passes.reset()
 
     def used_by(self, call: "_Call", arguments: Mapping[str, Any]) -> "NpyDataAdapter":
         """This adapter as `fit`, `evaluate` or `predict` should use it, given to it by hand."""

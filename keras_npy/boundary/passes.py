@@ -1,69 +1,61 @@
-"""Which passes of a sequence have trained a model: a count from what Keras says of its epochs."""
+"""Which pass an epoch of Keras's trains: arithmetic on the epochs that Keras begins."""
 
-from keras_npy.feeds.batches import Batches
-from keras_npy.sequence import NpySequence
+from keras_npy.order.position import PassCounter, Position
 
 
 class Passes:
-    """Counts the passes of one adapter that train a model.
+    """The shuffled passes of one adapter, counted as Keras begins its epochs.
 
-    Not the one that a symbolic build begins, nor those that an endless feed has begun, but of
-    which no batch trains before Keras's epoch ends: `MirroredStrategy` takes several batches ahead
-    of their use, and Keras on JAX one for a GPU (Keras 3.15) or two (3.12).
-
-    Apart from the adapter: a method of its own in its `Batches` would be a circle, and the memory
-    of its batches would stay until the next garbage collection.
+    Only Keras knows what trains. Feeds are built for shapes alone, thrown away unused and read
+    ahead of their use: a feed asks where it begins, and asking changes nothing.
 
     Args:
-        batches_per_epoch: Batches that train in an epoch of Keras's, if the feed is endless.
+        counter: Counts the passes of the sequence.
+        num_batches: Batches of a pass.
+        batches_per_epoch: Batches that train in an epoch of Keras's, if the feed is endless. Its
+            passes follow each other, whatever Keras's epochs are.
     """
 
-    def __init__(self, seq: NpySequence, batches: Batches, batches_per_epoch: int | None) -> None:
-        self._seq = seq
-        self._start_counted_pass = batches.start_pass
-        self._note_counted_pass = batches.note_pass
+    def __init__(
+        self, counter: PassCounter, num_batches: int, batches_per_epoch: int | None = None
+    ) -> None:
+        self._counter = counter
+        self._num_batches = num_batches
         self._batches_per_epoch = batches_per_epoch
-        self._is_shuffled = bool(batches.order.shuffle)
-        # A symbolic build takes a batch before fit begins, and fit then resets (Keras 3.15): a
-        # pass started before the first reset has trained nothing.
-        self._provisional_epoch: int | None = None
-        self._was_reset = False
-        # Of an endless feed, since Keras reset: the epochs of its first pass and of its last that
-        # has begun, and how many of Keras's have. Keras begins one before it takes a batch.
-        self._first_epoch: int | None = None
-        self._last_epoch = self._num_epochs_begun = 0
+        # Of an endless feed the pass that the first of Keras's epochs began with, else that of
+        # the last one.
+        self._first: int | None = None
+        self._num_epochs = 0
+        # What was counted last, which a symbolic build takes back: the counter before and after.
+        self._counted: tuple[int, int] | None = None
 
-    def start(self) -> int:
-        """The epoch of a pass that begins now."""
-        epoch = self._start_counted_pass()
-        self._first_epoch = self._last_epoch = epoch
-        if not self._was_reset and self._is_shuffled:
-            self._provisional_epoch = epoch
-        return epoch
-
-    def note(self, epoch: int) -> None:
-        """The first batch of a later pass of an endless feed is handed over."""
-        self._last_epoch = epoch
-        self._count()
+    def position(self) -> Position:
+        """Where an iterator begins that is asked for its first batch now."""
+        if self._first is not None:
+            return Position(self._first)
+        # Not by Keras, which begins an epoch first, but for a symbolic build (Keras 3.16 on JAX):
+        # somebody iterates by hand, and gets a fresh order each time.
+        return Position(self._begin())
 
     def begin_epoch(self) -> None:
-        """Keras begins an epoch, or the symbolic build."""
-        self._num_epochs_begun += 1
-        self._count()
+        """Keras begins an epoch, or a symbolic build (up to Keras 3.15)."""
+        if self._first is None or self._batches_per_epoch is None:
+            self._first = self._begin()
+        if self._batches_per_epoch is not None:
+            self._num_epochs += 1
+            num_passes = -(-self._num_epochs * self._batches_per_epoch // self._num_batches)
+            self._counter.raise_to(self._first + num_passes)
+            self._counted = (self._first, self._counter.epoch)
 
-    def end_epoch(self, *, is_reset: bool) -> None:
-        """Keras has ended an epoch, or begins anew."""
-        if is_reset:
-            self._first_epoch, self._num_epochs_begun = None, 0
-            if self._provisional_epoch is not None:
-                self._seq.take_back_pass(self._provisional_epoch)
-        self._provisional_epoch = None
-        self._was_reset = True
+    def reset(self) -> None:
+        """Keras begins anew: what came before was a symbolic build, which trains nothing."""
+        if self._counted is not None:
+            before, after = self._counted
+            self._counter.take_back(after, before)
+        self._first = self._counted = None
+        self._num_epochs = 0
 
-    def _count(self) -> None:
-        """Count the passes of an endless feed, up to what Keras's epochs so far can train."""
-        if self._batches_per_epoch is None or self._first_epoch is None:
-            return
-        num_trained = self._num_epochs_begun * self._batches_per_epoch
-        num_passes = -(-num_trained // self._seq.num_batches)
-        self._note_counted_pass(min(self._last_epoch, self._first_epoch + num_passes - 1))
+    def _begin(self) -> int:
+        epoch = self._counter.begin()
+        self._counted = (epoch, epoch + 1)
+        return epoch

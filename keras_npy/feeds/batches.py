@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import keras
-import numpy as np
-from numpy.typing import NDArray
 
 from keras_npy.errors import NpyFileError
 from keras_npy.order.order import Order
+from keras_npy.order.position import Position
 from keras_npy.rows.base import Rows
 from keras_npy.rows.sources import Source, open_rows
 from keras_npy.rows.windows import WindowsAndTargets
+from keras_npy.types import Indices
 
 Sources: TypeAlias = Source | dict[str, Any] | tuple[Any, ...]
 
@@ -33,17 +33,15 @@ class Batches:
     Args:
         data: `(x,)`, `(x, y)` or `(x, y, sample_weight)`, each a nest of `Rows`.
         order: Which rows each batch holds.
-        start_pass: Says the epoch of a pass that begins now, and counts it.
-        note_pass: Takes the epoch of a later pass of an endless feed when its first batch is
-            handed over, and counts it.
         is_endless: Whether pass follows pass until nobody asks for more.
+        position: Says where an iterator begins. It is asked with the first batch, since Keras
+            makes iterators long before their use, and some that it never uses (Keras 3.15).
     """
 
     data: tuple[Any, ...]
     order: Order
-    start_pass: Callable[[], int]
-    note_pass: Callable[[int], None]
     is_endless: bool = False
+    position: Callable[[], Position] = Position
 
     # Cached: on torch, to flatten a pair takes 25 us (Keras 3.15).
     @functools.cached_property
@@ -68,17 +66,22 @@ class Batches:
         packed: tuple[Any, ...] = keras.tree.pack_sequence_as(self.data, leaves)
         return packed
 
-    def check_unchanged(self, indices: NDArray[np.int64] | None = None) -> None:
+    def prepare(self, indices: Indices) -> None:
+        """Say which rows will be read next.
+
+        Raises:
+            NpyFileError: If a file that holds them is no longer the one that was opened.
+        """
+        for rows in self.rows:
+            rows.check_unchanged(indices)
+            rows.advise(indices)
+
+    def check_unchanged(self, indices: Indices) -> None:
         """Raise `NpyFileError` if a file that holds these rows is no longer the one opened."""
         for rows in self.rows:
             rows.check_unchanged(indices)
 
-    def advise(self, indices: NDArray[np.int64]) -> None:
-        """Say which rows will be read soon."""
-        for rows in self.rows:
-            rows.advise(indices)
-
-    def take(self, indices: NDArray[np.int64]) -> tuple[Any, ...]:
+    def take(self, indices: Indices) -> tuple[Any, ...]:
         """The rows at `indices` as new arrays, in the structure of `data`."""
         return self.pack([rows.take(indices) for rows in self.rows])
 

@@ -1,17 +1,20 @@
 """Which batches are handed over together, and which of them are copied together.
 
 A hand-over between threads costs as much as gathering a batch of a few kilobytes, and so does an
-array of its own. No thread is known here.
+array of its own.
 """
 
 import collections
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from keras_npy.feeds.batches import Batches
+from keras_npy.feeds.plan import Plan
 from keras_npy.files.layout import ALIGNMENT_BYTES
+from keras_npy.order.position import Position
 from keras_npy.rows.base import Rows
 from keras_npy.types import Indices
 
@@ -21,32 +24,42 @@ Gather: TypeAlias = Callable[[Rows, Indices], Any]
 CHUNK_BYTES = 1 << 20
 
 # Batches are copied together up to this size, and are slices of one array then: to make an array
-# and fill it takes 10 us. Who keeps one of them keeps the memory of all.
+# and fill it takes 10 us. A user who keeps one of them keeps the memory of all.
 GROUP_BYTES = 256 << 10
 
 NO_ROWS: Indices = np.empty(0, np.int64)
 
 
 class Chunk:
-    """Batches that are handed over together: the rows of all, and later their copies.
+    """Batches that are handed over together: what they hold, and what came of gathering them.
 
     Args:
+        number: Its number among the chunks of an iterator.
         rows: Of all its batches.
-        begun_epoch: The epoch of a later pass of an endless feed that begins with the chunk.
-        error: Raised in its place.
     """
 
-    def __init__(
-        self,
-        rows: Indices = NO_ROWS,
-        begun_epoch: int | None = None,
-        error: BaseException | None = None,
-    ) -> None:
+    def __init__(self, number: int, rows: Indices = NO_ROWS) -> None:
+        self.number = number
         self.rows = rows
-        self.begun_epoch = begun_epoch
-        self.error = error
         self.batches: collections.deque[tuple[Any, ...]] = collections.deque()
-        self.is_begun_by_caller = False
+        self.error: BaseException | None = None
+        # A lock that is held until then costs less than an event, which is a lock and a list.
+        self._pending = threading.Lock()
+        self._pending.acquire()
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """Its batches are there, or an error is."""
+        self.error = error
+        self._pending.release()
+
+    @property
+    def is_finished(self) -> bool:
+        return not self._pending.locked()
+
+    def wait(self) -> None:
+        """Return when it is finished."""
+        with self._pending:
+            return
 
 
 class Chunks:
@@ -66,18 +79,13 @@ class Chunks:
         self._chunk_rows = self._batch_size * chunk_batches
         self._group_rows = self._batch_size * max(1, GROUP_BYTES // max(batches.batch_bytes, 1))
 
-    def plan(self, epoch: int) -> Iterator[Chunk]:
-        """The chunks of a pass, or of pass after pass: rows, checked and read ahead by blocks."""
-        begun_epoch = None
-        while True:
-            for rows in _blocks(self._batches, epoch):
-                for start in range(0, len(rows), self._chunk_rows):
-                    yield Chunk(rows[start : start + self._chunk_rows], begun_epoch)
-                    begun_epoch = None
-            if not self._batches.is_endless:
-                return
-            epoch += 1
-            begun_epoch = epoch
+    def plan(self, start: Position) -> Iterator[Chunk]:
+        """The chunks from a position on, of which no thread has gathered any."""
+        number = 0
+        for rows in Plan(self._batches, start).walk():
+            for first in range(0, len(rows), self._chunk_rows):
+                yield Chunk(number, rows[first : first + self._chunk_rows])
+                number += 1
 
     def groups(self, chunk: Chunk) -> Iterator[Indices]:
         """The rows of each of its groups of batches that are copied together."""
@@ -107,19 +115,3 @@ class Chunks:
 def chunk_batches(batches: Batches) -> int:
     """Batches that are worth one hand-over."""
     return max(1, min(CHUNK_BYTES // max(batches.batch_bytes, 1), batches.block_batches))
-
-
-def _blocks(batches: Batches, epoch: int) -> Iterator[Indices]:
-    """Rows of each block of a pass; those of the next one are being read ahead meanwhile."""
-    order, block_batches = batches.order, batches.block_batches
-    ready = None
-    for first in range(0, order.num_batches, block_batches):
-        rows = order.rows(epoch, first, min(first + block_batches, order.num_batches))
-        batches.advise(rows)
-        if ready is not None:
-            batches.check_unchanged(ready)
-            yield ready
-        ready = rows
-    if ready is not None:
-        batches.check_unchanged(ready)
-        yield ready

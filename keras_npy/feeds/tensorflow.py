@@ -18,9 +18,11 @@ import numpy as np
 
 from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.buffers import BufferPool, is_aligned
+from keras_npy.feeds.plan import Plan
 from keras_npy.files.layout import ALIGNMENT_BYTES
+from keras_npy.order.position import Position
 from keras_npy.rows.base import Rows
-from keras_npy.types import Array
+from keras_npy.types import Array, Indices
 
 # Batches are read together up to this size: a call into Python takes as long as gathering 1 MB,
 # most of it spent waiting for the interpreter's lock. More would be more memory for little.
@@ -60,17 +62,17 @@ class _Feed:
 
     Stages:
 
-    1. `_count_blocks`, in Python: the epoch that the iterator begins with, drawn when its first
-       batch is asked for. No function is nested in it: it would be instantiated each pass.
-       `Dataset.scan` would carry the epoch as well, but its function stays in the default graph
-       for ever (TensorFlow 2.21).
+    1. `_count_blocks`, in Python: where the iterator begins, asked when its first batch is. No
+       function is nested in it: it would be instantiated each pass. `Dataset.scan` would carry
+       the position as well, but its function stays in the default graph for ever (TensorFlow
+       2.21).
     2. `_plan_block`, in Python: which rows the block's batches hold.
     3. `rebatch`: the rows of a block become those of pieces.
     4. `_read_piece`: slice aliased rows in TensorFlow; gather the others in Python.
     5. `rebatch`: pieces become batches, which are slices of them where they start aligned. It
        runs when a batch is asked for: what is read ahead are pieces, whose hand-over from thread
        to thread costs as much as that of a batch.
-    6. `_hand_over`, of an endless feed alone: count passes, cut off padding.
+    6. `_cut_padding`, of an endless feed with a short last batch alone.
     """
 
     def __init__(self, batches: Batches) -> None:
@@ -87,7 +89,6 @@ class _Feed:
             rows for rows, alias in zip(self._rows, self._aliases, strict=True) if alias is None
         ]
         self._block_batches, self._piece_batches = self._sizes()
-        self._num_blocks = -(-self._order.num_batches // self._block_batches)
         # Lent to: the parallel calls, those that are read ahead, the one that is being sliced, the
         # model's step, and slack for TensorFlow, which lets go of an array only at its next call
         # into Python.
@@ -148,8 +149,8 @@ class _Feed:
         dataset = dataset.prefetch(PREFETCH_PIECES)
         if self._piece_batches > 1:
             dataset = dataset.rebatch(batch_size, drop_remainder=self._is_full)
-        if self._batches.is_endless:
-            dataset = dataset.map(function(self._hand_over))
+        if self._is_padded:
+            dataset = dataset.map(function(self._cut_padding))
         options = tf.data.Options()
         # Both would serialise the dataset with the aliased tensors in it: 1 GB more for a 1 GB
         # file, a segmentation fault for one of 784 GB (TensorFlow 2.21).
@@ -163,55 +164,46 @@ class _Feed:
         return dataset.with_options(options)
 
     def _count_blocks(self, anchor: Any, _: Any) -> Any:
-        """Number the blocks of an iterator, beside the epoch of its first pass."""
+        """Number the blocks of an iterator, beside the position that it begins at."""
         import tensorflow as tf
 
-        epoch = tf.numpy_function(_start_pass, [anchor], tf.int64)
-        epoch.set_shape([])
-        num_blocks = tf.int64.max if self._batches.is_endless else self._num_blocks
+        start = tf.numpy_function(_start, [anchor], tf.int64)
+        start.set_shape([3])
         return tf.data.Dataset.zip(
-            (tf.data.Dataset.from_tensors(epoch).repeat(), tf.data.Dataset.range(num_blocks))
+            (tf.data.Dataset.from_tensors(start).repeat(), tf.data.Dataset.range(start[2]))
         )
 
-    def _plan_block(self, anchor: Any, first_epoch: Any, block: Any) -> Any:
-        """The rows of a block, `(n,)` each: their numbers and, of an endless feed, their marks."""
+    def _plan_block(self, anchor: Any, start: Any, number: Any) -> Any:
+        """The rows of a block, `(n,)` each: their numbers and, if padded, which are no padding."""
         import tensorflow as tf
 
-        num_outputs = 1 + self._batches.is_endless
-        plan = tf.numpy_function(
-            _block_rows,
-            [anchor, first_epoch + block // self._num_blocks, block % self._num_blocks],
-            [tf.int64] * num_outputs,
-        )
+        dtypes = [tf.int64, tf.bool][: 1 + self._is_padded]
+        plan = tf.numpy_function(_block_rows, [anchor, start, number], dtypes)
         for numbers in plan:
             numbers.set_shape([None])
         return tuple(plan)
 
-    def start_pass(self) -> Any:
-        """In Python: the epoch of the first pass of an iterator."""
-        return np.int64(self._batches.start_pass())
+    def start(self) -> Indices:
+        """In Python: epoch and batch that an iterator begins at, and its number of blocks."""
+        start = self._batches.position()
+        num_blocks = self._plan(start).num_blocks
+        endless = np.iinfo(np.int64).max
+        return np.array([start.epoch, start.batch, num_blocks or endless], np.int64)
 
-    def block_rows(self, epoch: Any, block: Any) -> list[Any]:
-        """In Python: rows `(n,)`.
-
-        Of an endless feed also marks: 1 + epoch of the pass that begins with this row, -1 for
-        padding, else 0.
-        """
-        order, first = self._order, int(block) * self._block_batches
-        last = min(first + self._block_batches, order.num_batches)
-        rows = order.rows(int(epoch), first, last)
-        self._batches.check_unchanged(rows)
+    def block_rows(self, start: Any, number: Any) -> list[Any]:
+        """In Python: rows `(n,)`; if they are padded also which are no padding, bool `(n,)`."""
+        epoch, batch, _ = start.tolist()
         # The block before this one is being read meanwhile: `prefetch` is a block ahead.
-        self._batches.advise(rows)
-        if not self._batches.is_endless:
+        rows = self._plan(Position(epoch, batch)).rows(int(number))
+        if not self._is_padded:
             return [rows]
-        num_padding = (last - first) * order.batch_size - len(rows) if self._is_padded else 0
-        marks = np.zeros(len(rows) + num_padding, np.int64)
-        marks[len(rows) :] = -1
-        if first == 0:
-            marks[0] = 1 + epoch
+        num_rows = -(-len(rows) // self._order.batch_size) * self._order.batch_size
         # Only rows that are asked for may be touched.
-        return [np.pad(rows, (0, num_padding), "edge"), marks]
+        padded = np.pad(rows, (0, num_rows - len(rows)), "edge")
+        return [padded, np.arange(num_rows) < len(rows)]
+
+    def _plan(self, start: Position) -> Plan:
+        return Plan(self._batches, start)
 
     def take(self, indices: Any) -> list[Array]:
         """In Python: the copied rows at `indices`."""
@@ -223,7 +215,7 @@ class _Feed:
     def _read_piece(self, anchor: Any, *plan: Any) -> Any:
         import tensorflow as tf
 
-        indices, *marks = plan
+        indices, *is_row = plan
         copies = iter(())
         if self._copied:
             dtypes = [tf.as_dtype(rows.dtype) for rows in self._copied]
@@ -242,42 +234,25 @@ class _Feed:
                 leaves.append(tf.reshape(flat, [-1, *rows.row_shape]))
             leaves[-1].set_shape([num_rows, *rows.row_shape])
         batch = self._batches.pack(leaves)
-        return (*marks, batch) if self._batches.is_endless else batch
+        return (*is_row, batch) if self._is_padded else batch
 
-    def _hand_over(self, anchor: Any, marks: Any, batch: Any) -> Any:
-        """Count a pass when its first batch is used, not when it is read ahead."""
+    def _cut_padding(self, anchor: Any, is_row: Any, batch: Any) -> Any:
         import tensorflow as tf
 
-        begun = marks[0] - 1
-
-        def note() -> Any:
-            return tf.numpy_function(_note_pass, [anchor, begun], tf.int64)
-
-        with tf.control_dependencies([tf.cond(begun >= 0, note, lambda: begun)]):
-            if not self._is_padded:
-                return tf.nest.map_structure(tf.identity, batch)
-            size = tf.math.count_nonzero(marks >= 0)
-            return tf.nest.map_structure(lambda leaf: leaf[:size], batch)
-
-    def note_pass(self, epoch: Any) -> Any:
-        self._batches.note_pass(int(epoch))
-        return epoch
+        size = tf.math.count_nonzero(is_row)
+        return tf.nest.map_structure(lambda leaf: leaf[:size], batch)
 
 
-def _start_pass(anchor: Any) -> Any:
-    return _FEEDS[int(anchor[0])].start_pass()
+def _start(anchor: Any) -> Any:
+    return _FEEDS[int(anchor[0])].start()
 
 
-def _block_rows(anchor: Any, epoch: Any, block: Any) -> Any:
-    return _FEEDS[int(anchor[0])].block_rows(epoch, block)
+def _block_rows(anchor: Any, start: Any, number: Any) -> Any:
+    return _FEEDS[int(anchor[0])].block_rows(start, number)
 
 
 def _take(anchor: Any, indices: Any) -> Any:
     return _FEEDS[int(anchor[0])].take(indices)
-
-
-def _note_pass(anchor: Any, epoch: Any) -> Any:
-    return _FEEDS[int(anchor[0])].note_pass(epoch)
 
 
 def _tensor_over(array: Array, owner: Any = None) -> Any:

@@ -11,7 +11,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_npy.feeds import numpy as numpy_feed
 from keras_npy.feeds.batches import Batches
@@ -135,15 +134,15 @@ class WidenedRows(Rows):
         self.dtype = dtype
         self._rows = rows
 
-    def take(self, indices: NDArray[np.int64], out: Array | None = None) -> Array:
+    def take(self, indices: Indices, out: Array | None = None) -> Array:
         taken = self._rows.take(indices)
         if out is None:
             return taken.astype(self.dtype)
         out[...] = taken
         return out
 
-    def check_unchanged(self, indices: NDArray[np.int64] | None = None) -> None:
+    def check_unchanged(self, indices: Indices | None = None) -> None:
         self._rows.check_unchanged(indices)
 
-    def advise(self, indices: NDArray[np.int64]) -> None:
+    def advise(self, indices: Indices) -> None:
         self._rows.advise(indices)

@@ -15,7 +15,7 @@ from keras_npy.feeds.batches import Batches
 from keras_npy.order.order import Order
 from keras_npy.rows.base import Rows
 from keras_npy.rows.sources import open_rows
-from keras_npy.sequence import NpySequence
+from keras_npy.sequence import NpySequence, batches_of
 from keras_npy.types import Array
 
 # Rows of a few bytes are held to 1 MiB of row numbers.
@@ -58,7 +58,7 @@ def iterate_blocks(data: Any) -> Generator[Array, None, None]:
 
 
 def _sequence_blocks(sequence: NpySequence) -> Generator[Array, None, None]:
-    batches = sequence.batches(shuffle=False, only_x=True)
+    batches = batches_of(sequence, shuffle=False, only_x=True)
     if not isinstance(batches.data[0], Rows):
         raise TypeError(
             "adapt needs data of one input, since a layer has one. "
@@ -69,7 +69,7 @@ def _sequence_blocks(sequence: NpySequence) -> Generator[Array, None, None]:
 
 
 def _in_file_order(rows: Rows) -> Batches:
-    return Batches((rows,), Order(len(rows), batch_size=1), lambda: 0, lambda epoch: None)
+    return Batches((rows,), Order(len(rows), batch_size=1))
 
 
 def _row_blocks(batches: Batches) -> Generator[Array, None, None]:
@@ -82,9 +82,8 @@ def _row_blocks(batches: Batches) -> Generator[Array, None, None]:
 
     def blocks() -> Iterator[Array]:
         for index in range(order.num_batches):
-            batches.advise(order.rows(0, index, min(index + 2, order.num_batches)))
             indices = order.rows(0, index, index + 1)
-            batches.check_unchanged()
+            batches.prepare(order.rows(0, index, min(index + 2, order.num_batches)))
             yield rows.take(indices, out=block[: len(indices)])
 
     yield from _with_progress(blocks(), order.num_samples * rows.row_bytes)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from keras_npy.errors import NpyFileError
 from keras_npy.rows.one_hot import OneHotRows
 from keras_npy.rows.sources import Source, natural_order
+from keras_npy.types import Path
 
 LabelMode: TypeAlias = Literal["int", "categorical", "binary"] | None
 LABEL_MODES = ("int", "categorical", "binary")
@@ -62,6 +63,44 @@ class ClassFolders:
         if label_mode == "binary":
             return self.labels.astype(np.float32)[:, np.newaxis]
         return OneHotRows(self.labels, num_classes)
+
+
+def find_samples(
+    directory: Path,
+    labels: Any,
+    label_mode: LabelMode,
+    class_names: Iterable[str] | None,
+    *,
+    follow_links: bool,
+) -> tuple[ClassFolders, Source | None]:
+    """The files of a directory, and their labels as targets, if any are wanted.
+
+    Args:
+        directory: The folder that holds the folders of the classes.
+        labels: As `keras.utils.image_dataset_from_directory` takes them.
+        label_mode: How labels are encoded.
+        class_names: The folders to use, in the order of their numbers.
+        follow_links: Whether links to folders are followed inside of the classes.
+
+    Raises:
+        NpyFileError: If there are no files.
+        ValueError: If an argument has a wrong value.
+    """
+    _check_label_mode(label_mode)
+    has_labels = labels is not None and label_mode is not None
+    is_inferred = isinstance(labels, str) and labels == "inferred"
+    if class_names is not None and not (has_labels and is_inferred):
+        raise ValueError(
+            "class_names needs labels='inferred', which takes them from the folders. "
+            f"Received: class_names={class_names!r:.100} with labels of type "
+            f"{type(labels).__name__}, label_mode={label_mode!r}. Leave class_names out."
+        )
+    if has_labels and is_inferred:
+        found = infer_labels(os.fspath(directory), class_names, follow_links=follow_links)
+    else:
+        given = labels if has_labels else None
+        found = list_files(os.fspath(directory), given, follow_links=follow_links)
+    return found, found.targets(label_mode)
 
 
 def infer_labels(
@@ -165,3 +204,11 @@ def _leads_back(root: str, name: str) -> bool:
 def _raise(error: OSError) -> None:
     # os.walk would leave out the samples of a folder that it may not read, without a word.
     raise error
+
+
+def _check_label_mode(label_mode: object) -> None:
+    if label_mode is not None and label_mode not in LABEL_MODES:
+        raise ValueError(
+            "label_mode must be 'int', 'categorical', 'binary' or None. "
+            f"Received: label_mode={label_mode!r:.100}. Use 'int' for integer labels."
+        )

@@ -167,8 +167,9 @@ def test_adapter_pass_before_the_first_epoch_is_not_counted(stored: Stored) -> N
     assert 1 == seq.epoch
     reset()
     assert 0 == seq.epoch
+    one.on_epoch_begin()
     next(one.get_numpy_iterator())
-    reset()
+    one.on_epoch_end()
     assert 1 == seq.epoch
 
 

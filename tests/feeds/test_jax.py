@@ -15,6 +15,7 @@ import pytest
 from keras_npy import NpyDataAdapter, NpySequence
 from keras_npy.feeds import jax as jax_feed
 from keras_npy.feeds import numpy as numpy_feed
+from keras_npy.sequence import batches_of
 from tests.conftest import only_on
 
 jax = pytest.importorskip("jax")
@@ -34,7 +35,7 @@ def test_iterate_steps_that_wait_keep_few_batches() -> None:
         return jax.lax.fori_loop(0, 40, lambda _, s: jax.numpy.tanh(s @ square[0]), state)
 
     state = jax.numpy.zeros((128, 128))
-    batches = NpySequence(numbered(800), batch_size=8).batches(shuffle=False)
+    batches = batches_of(NpySequence(numbered(800), batch_size=8), shuffle=False)
     pool = numpy_feed.make_pool(batches)
     most = 0
     for (x,) in jax_feed.iterate(batches, pool):
@@ -57,7 +58,7 @@ def test_iterate_steps_longer_than_patience_keep_few_batches(
     # A daemon: if the feed raises, nothing ends it.
     device = threading.Thread(target=run_steps, daemon=True)
     device.start()
-    batches = NpySequence(numbered(560), batch_size=8).batches(shuffle=False)
+    batches = batches_of(NpySequence(numbered(560), batch_size=8), shuffle=False)
     pool = numpy_feed.make_pool(batches)
     lent = []
     for batch in jax_feed.iterate(batches, pool):
@@ -86,7 +87,7 @@ def test_iterate_window_of_kept_batches_is_waited_for_a_few_times(
     monkeypatch.setattr(jax_feed, "PATIENCE_S", 0.02)
     counting = types.SimpleNamespace(monotonic=time.monotonic, sleep=sleep)
     monkeypatch.setattr(jax_feed, "time", counting)
-    batches = NpySequence(numbered(2400), batch_size=8).batches(shuffle=False)
+    batches = batches_of(NpySequence(numbered(2400), batch_size=8), shuffle=False)
     pool = numpy_feed.make_pool(batches)
     kept: Any = collections.deque(maxlen=20)
     for (x,) in jax_feed.iterate(batches, pool):
@@ -111,11 +112,6 @@ def test_iterate_held_back_stops_when_it_is_closed() -> None:
     feed.close()
     assert 5 == len(kept)
     assert [] == list(feed)
-
-
-@pytest.fixture(autouse=True)
-def _warn_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test sees the warnings that a process gives once."""
 
 
 def edge_values(name: str) -> np.ndarray:

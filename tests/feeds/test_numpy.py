@@ -1,7 +1,7 @@
 """The NumPy feed: the rows of the order, gathered ahead, in memory that is never overwritten."""
 
+import dataclasses
 import gc
-import itertools
 import threading
 import time
 import tracemalloc
@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 from keras_npy import NpyDataAdapter, NpyFileError, NpySequence
-from keras_npy.feeds import chunks
+from keras_npy.feeds import chunks, read_ahead
 from keras_npy.feeds import numpy as numpy_feed
+from keras_npy.order.position import Position
+from keras_npy.sequence import batches_of
 from tests.conftest import Stored, rows_of_epoch, run_script
 
 
@@ -31,7 +33,7 @@ def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def helped(monkeypatch: pytest.MonkeyPatch, one_by_one: None) -> None:
     """Who asks gathers too, as with large batches."""
-    monkeypatch.setattr(numpy_feed, "HELPED_BATCH_BYTES", 0)
+    monkeypatch.setattr(read_ahead, "HELPED_BATCH_BYTES", 0)
 
 
 def numbered(num_rows: int, row_shape: tuple[int, ...] = (48, 8), dtype: str = "int64") -> Any:
@@ -55,7 +57,7 @@ def test_iterate_serves_the_rows_of_the_order_in_aligned_arrays(
 ) -> None:
     """Every batch holds the rows of its place, from a multiple of 64 bytes, however handed over."""
     monkeypatch.setattr(chunks, "CHUNK_BYTES", chunk_bytes)
-    monkeypatch.setattr(numpy_feed, "HELPED_BATCH_BYTES", helped_bytes)
+    monkeypatch.setattr(read_ahead, "HELPED_BATCH_BYTES", helped_bytes)
     order = list(range(53))
     if shuffle:
         order = rows_of_epoch(53, 0, batch_size=8, seed=3, shuffle=shuffle)
@@ -99,7 +101,7 @@ def test_iterate_small_batches_are_copied_together(
         numbered(53, row_shape, dtype),
         rows_of_epoch(53, 0, batch_size=batch_size, seed=3),
     )
-    batches = NpySequence(source, batch_size=batch_size, seed=3).batches(shuffle=True)
+    batches = batches_of(NpySequence(source, batch_size=batch_size, seed=3), shuffle=True)
     gather = numpy_feed.gather_into(numpy_feed.make_pool(batches))
     copied = []
 
@@ -118,44 +120,22 @@ def test_iterate_small_batches_are_copied_together(
 # Passes.
 
 
-def test_iterate_endless_counts_a_pass_with_its_first_batch(stored: Stored) -> None:
-    """Read ahead or not: 7 batches are pass 0, and the eighth, when it is asked for, begins 1."""
-    seq = stored.sequence()
-    adapter = NpyDataAdapter(seq, shuffle=True, _batches_per_epoch=16)
-    adapter.on_epoch_end()
-    adapter.on_epoch_begin()
-    feed = adapter.get_jax_iterator()
-    counted, served = [], []
-    for x, _ in itertools.islice(feed, 16):
-        counted.append(seq.epoch)
-        served.append(x)
-    assert [1] * 7 + [2] * 7 + [3] * 2 == counted
-    for epoch in (0, 1):
-        order = rows_of_epoch(53, epoch, batch_size=8, seed=3)
-        pass_rows = np.concatenate(served[7 * epoch : 7 * epoch + 7])
-        np.testing.assert_array_equal(stored.x[order], pass_rows)
-    feed.close()
-
-
-@pytest.mark.parametrize("steps", [1, 7, 10])
-@pytest.mark.parametrize("ahead", [0, 1, 2, 8, 20])
-def test_iterate_batches_taken_ahead_of_their_use_count_no_pass(
-    stored: Stored, ahead: int, steps: int
+@pytest.mark.parametrize("start", [Position(0, 0), Position(2, 0), Position(1, 6)], ids=repr)
+def test_iterate_endless_goes_on_from_its_position_through_pass_after_pass(
+    stored: Stored, start: Position
 ) -> None:
-    """Only passes of 7 batches count of which one trains in an epoch of Keras's that has begun."""
-    seq = stored.sequence()
-    adapter = NpyDataAdapter(seq, shuffle=True, _batches_per_epoch=steps)
-    feed = adapter.get_numpy_iterator()
-    adapter.on_epoch_end()
-    for num_epochs in range(1, 9):
-        adapter.on_epoch_begin()
-        begun = 1 + (max(0, (num_epochs - 1) * steps + ahead - 1)) // 7 if num_epochs > 1 else 0
-        trainable = -(-num_epochs * steps // 7)
-        # Those that were taken ahead count now: if this epoch is stopped early, they have trained.
-        assert min(begun, trainable) == seq.epoch
-        exhaust(itertools.islice(feed, steps + (ahead if num_epochs == 1 else 0)))
-        adapter.on_epoch_end()
-        assert trainable == seq.epoch
+    """Each pass in its own order, with its short last batch."""
+    batches = batches_of(stored.sequence(), shuffle=True, is_endless=True)
+    feed = numpy_feed.iterate(
+        dataclasses.replace(batches, position=lambda: start),
+        numpy_feed.gather_into(numpy_feed.make_pool(batches)),
+    )
+    for at in range(start.batch, start.batch + 16):
+        epoch, batch = start.epoch + at // 7, at % 7
+        rows = rows_of_epoch(53, epoch, batch_size=8, seed=3)[8 * batch : 8 * batch + 8]
+        x, y = next(feed)
+        np.testing.assert_array_equal(stored.x[rows], x)
+        np.testing.assert_array_equal(stored.y[rows], y)
     feed.close()
 
 
@@ -174,7 +154,7 @@ def test_iterate_never_asked_starts_nothing(stored: Stored) -> None:
 def test_iterate_gathers_three_batches_while_one_is_used() -> None:
     """Without being asked: three more than were handed over, and no fourth."""
     gathered = []
-    batches = NpySequence(numbered(60), batch_size=4).batches(shuffle=False)
+    batches = batches_of(NpySequence(numbered(60), batch_size=4), shuffle=False)
     gather = numpy_feed.gather_into(numpy_feed.make_pool(batches))
 
     def watched(rows: Any, indices: Any) -> Any:
@@ -226,7 +206,7 @@ class SlowThread:
 
 
 def feed_of(gather: Any, hold_back: Any = None) -> Iterator[Any]:
-    batches = NpySequence(numbered(400), batch_size=4).batches(shuffle=False)
+    batches = batches_of(NpySequence(numbered(400), batch_size=4), shuffle=False)
     return numpy_feed.iterate(batches, gather, hold_back)
 
 
@@ -312,7 +292,7 @@ def test_next_thread_that_dies_raises_what_it_died_of(monkeypatch: pytest.Monkey
     def dying(self: Any, planned: Any) -> bool:
         raise MemoryError("planning")
 
-    monkeypatch.setattr(numpy_feed._ReadAhead, "_plan_one", dying)
+    monkeypatch.setattr(read_ahead.ReadAhead, "_plan_one", dying)
     with pytest.raises(MemoryError, match="planning"):
         next(feed_of(lambda rows, indices: rows.take(indices)))
     assert [] == read_ahead_threads()
@@ -353,9 +333,7 @@ def test_thread_ends_with_the_pass(end: Callable[[Any], None]) -> None:
 @pytest.mark.usefixtures("one_by_one")
 def test_thread_ends_with_an_abandoned_iterator(in_circle: bool) -> None:
     """What nobody holds any more is collected, the thread holds nothing of it."""
-    feed = NpyDataAdapter(
-        NpySequence(numbered(60), batch_size=4), _batches_per_epoch=1
-    ).get_jax_iterator()
+    feed = NpyDataAdapter(NpySequence(numbered(60), batch_size=4)).get_jax_iterator()
     next(feed)
     if in_circle:
         circle: list[Any] = [feed]
@@ -384,7 +362,7 @@ def test_thread_does_not_keep_the_process() -> None:
 @pytest.mark.usefixtures("one_by_one")
 def test_next_raises_what_stopped_the_thread(error: BaseException) -> None:
     """The original exception comes in place of the batch that failed, after all before it."""
-    batches = NpySequence(numbered(60), batch_size=4).batches(shuffle=False)
+    batches = batches_of(NpySequence(numbered(60), batch_size=4), shuffle=False)
 
     def failing(rows: Any, indices: Any) -> Any:
         if indices[0] == 12:

@@ -70,7 +70,7 @@ def test_convert_any_source_is_a_plain_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Any, block_bytes: int
 ) -> None:
     """The same values, in the layout that is read in place; nothing else is left behind."""
-    monkeypatch.setattr("keras_npy.convert.BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr("keras_npy.tools.convert.BLOCK_BYTES", block_bytes)
     (tmp_path / "out").mkdir()
     told: list[tuple[int, int]] = []
     convert(make(tmp_path), tmp_path / "out" / "x.npy", progress=lambda *a: told.append(a))

@@ -252,7 +252,7 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
 
     def load_own_variables(self, store: Any) -> None:
         """Take the statistics of a checkpoint; keep those of the config if it has none."""
-        if "mean" in store.keys():  # An H5Entry of Keras 3.15 has no `in`.
+        if "mean" in store:
             config = self._scaling.get_config()
             numbers = {name: np.asarray(store[name]) for name in ("mean", "variance")}
             self._scaling = make_scaling(**{**config, **numbers})

@@ -1,14 +1,17 @@
 """What the package raises and warns of, and the checks of arguments that several files make."""
 
-import sys
-import types
 import warnings
 from typing import Any
 
 import numpy as np
 
+from keras_npy.frames import first_frame, package_of
+
 # A warning is about a line of the user's, so frames of these packages are passed over.
-_PACKAGES = ("keras_npy", "keras", "tensorflow", "jax", "torch", "contextlib", "functools")
+_PACKAGES = (
+    *("keras_npy", "keras", "tensorflow", "jax", "torch"),
+    *("contextlib", "functools", "importlib", "wrapt"),
+)
 
 SAID: set[str] = set()
 """The kinds of warnings that this process has given once."""
@@ -38,23 +41,16 @@ def warn_once(kind: str, message: str, category: type[Warning] = UserWarning) ->
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
     """Warn of the line outside of this package and Keras that led here."""
-    warnings.warn(message, category, stacklevel=_user_level())
-
-
-def _user_level() -> int:
-    """The `stacklevel` with which `warn` points at the user's line.
-
-    In a thread of ours no line is the user's: then it is the outermost one.
-    """
-    level = 2
-    frame: types.FrameType | None = sys._getframe(level)
-    while frame is not None and frame.f_back is not None and _is_passed_over(frame):
-        frame, level = frame.f_back, level + 1
-    return level
-
-
-def _is_passed_over(frame: types.FrameType) -> bool:
-    return str(frame.f_globals.get("__name__")).partition(".")[0] in _PACKAGES
+    frame = first_frame(lambda frame: package_of(frame) not in _PACKAGES)
+    # Not by a stacklevel, which passes over the frames of an import without counting them.
+    warnings.warn_explicit(
+        message,
+        category,
+        frame.f_code.co_filename,
+        frame.f_lineno,
+        module=str(frame.f_globals.get("__name__")),
+        registry=frame.f_globals.setdefault("__warningregistry__", {}),
+    )
 
 
 def cut(value: object) -> str:

@@ -13,6 +13,8 @@ import keras
 import ml_dtypes  # Keras depends on it.
 import numpy as np
 
+from keras_npy.frames import callers
+
 _GRAIN_FOLDERS = tuple(
     os.path.join("grain", "_src", "python", name) for name in ("dataset", "data_loader")
 )
@@ -58,11 +60,6 @@ def _is_foreign_symbol(inputs: Any) -> bool:
 def _is_called_by_grain() -> bool:
     # Grain does not say so itself; Keras's preprocessing layers look for the same folders
     # (Keras 3.15, Grain 0.2). Where they are not found, Keras computes, with the same values.
-    if "grain" not in sys.modules:
-        return False
-    frame: types.FrameType | None = sys._getframe(1)
-    while frame is not None:
-        if any(folder in frame.f_code.co_filename for folder in _GRAIN_FOLDERS):
-            return True
-        frame = frame.f_back
-    return False
+    return "grain" in sys.modules and any(
+        folder in frame.f_code.co_filename for frame in callers() for folder in _GRAIN_FOLDERS
+    )

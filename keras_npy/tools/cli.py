@@ -41,7 +41,7 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
         if (options.x is None) != (options.y is None):
             parser.error("--x and --y go together: the images and their class numbers")
         # Imported here: Keras and its backend take seconds, which --help should not.
-        from keras_npy.tools.demo.demo import run_demo
+        from keras_npy.tools.demo.run import run_demo
 
         run_demo(options.x, options.y, out=options.out, epochs=options.epochs)
 

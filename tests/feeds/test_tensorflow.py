@@ -216,7 +216,7 @@ def test_dataset_of_784_gb_starts_at_once(tmp_path: Path) -> None:
         import sys
         import numpy as np, tensorflow as tf
         from keras_npy import NpyDataAdapter, NpySequence
-        from keras_npy.tools.demo.demo import anonymous_bytes
+        from keras_npy.tools.demo.run import anonymous_bytes
         tf.zeros(1)
         before = anonymous_bytes()
         seq = NpySequence(sys.argv[1], batch_size=32, seed=0)
@@ -237,7 +237,7 @@ def test_dataset_under_mirrored_strategy_holds_no_copy(tmp_path: Path, shuffle: 
     script = """
         import sys
         import numpy as np, tensorflow as tf, keras, keras_npy
-        from keras_npy.tools.demo.demo import anonymous_bytes
+        from keras_npy.tools.demo.run import anonymous_bytes
         cpu = tf.config.list_physical_devices("CPU")[0]
         two_devices = [tf.config.LogicalDeviceConfiguration()] * 2
         tf.config.set_logical_device_configuration(cpu, two_devices)

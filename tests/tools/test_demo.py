@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keras_npy.tools import cli
-from keras_npy.tools.demo.demo import run_demo
+from keras_npy.tools.demo.run import run_demo
 from tests.conftest import only_on
 
 SAVED_MODEL = only_on("tensorflow", "jax", reason="Keras exports no SavedModel")

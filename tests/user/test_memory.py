@@ -13,7 +13,7 @@ from tests.conftest import Stored, make_model, run_script
 _GROWTH = """
     import sys
     import numpy as np, keras, keras_npy
-    from keras_npy.tools.demo.demo import anonymous_bytes
+    from keras_npy.tools.demo.run import anonymous_bytes
 
     path, y_path, batch_size = sys.argv[1], sys.argv[2], int(sys.argv[3])
     model = keras.Sequential([
@@ -93,7 +93,7 @@ def test_fit_many_times_leaves_no_descriptor_and_no_thread(stored: Stored) -> No
 _FIT_MANY_TIMES = """
     import sys, warnings
     import keras, keras_npy
-    from keras_npy.tools.demo.demo import anonymous_bytes
+    from keras_npy.tools.demo.run import anonymous_bytes
 
     # It says what is tested: that rows in Fortran order are copied.
     warnings.simplefilter("ignore", keras_npy.NpyLayoutWarning)

@@ -39,7 +39,7 @@ def test_command_demo_takes_the_users_files(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", x)
     np.save(tmp_path / "y.npy", y)
     paths = [str(tmp_path / name) for name in ("x.npy", "y.npy", "out 1")]
-    command = [sys.executable, "-m", "keras_npy.tools.cli", "demo", "--epochs", "2"]
+    command = [sys.executable, "-m", "keras_npy", "demo", "--epochs", "2"]
     finished = subprocess.run(
         [*command, "--x", paths[0], "--y", paths[1], "--out", paths[2]],
         capture_output=True,
@@ -109,3 +109,13 @@ def test_command_wrong_use_exits_with_2(arguments: list[str]) -> None:
     """argparse says how to use it."""
     with pytest.raises(SystemExit, match="2"):
         cli.main(arguments)
+
+
+@pytest.mark.parametrize("command", [["--help"], ["convert", "--help"], ["demo", "--help"]])
+def test_command_help_names_the_command(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The name that it is installed under, also where Python runs the package."""
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(command)
+    assert capsys.readouterr().out.startswith("usage: keras-npy ")

@@ -1,0 +1,61 @@
+"""The verb `convert`: its arguments, its bar of progress, and what it prints."""
+
+import argparse
+import warnings
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from keras_npy.rows.base import Rows
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what `keras-npy convert` takes, and what runs it."""
+    parser.description = (
+        "Write a source as one .npy that is read fastest: C order, this machine's byte order, "
+        "64-byte aligned. A source is a file, a member of an archive (data.npz::x), or several "
+        "files or a quoted pattern ('x-*.npy'), which are joined along axis 0."
+    )
+    parser.add_argument("sources", metavar="SOURCE", nargs="+", help="what to read")
+    parser.add_argument("out", metavar="OUT.npy", help="the new file")
+    parser.add_argument("--force", action="store_true", help="replace OUT.npy if it exists")
+    parser.add_argument(
+        "--samples", action="store_true", help="each file is one sample, not rows of samples"
+    )
+    parser.add_argument(
+        "--dtype", choices=["bfloat16"], help="what values of a file that says |V2 are"
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    # Imported here: NumPy takes longer than --help should.
+    from keras_npy.errors import NpyLayoutWarning
+    from keras_npy.tools.convert import check_new
+
+    # Before the first sample is opened.
+    check_new(options.out, options.force)
+    with warnings.catch_warnings():
+        # Their remedy is to run this command.
+        warnings.simplefilter("ignore", NpyLayoutWarning)
+        rows = _convert(options)
+    print(f"{options.out}: {rows.dtype} {rows.shape}, {rows.nbytes} bytes from {rows.name}")
+
+
+def _convert(options: argparse.Namespace) -> "Rows":
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+    from keras_npy.rows.samples import samples
+    from keras_npy.tools.convert import convert
+
+    source = options.sources[0] if len(options.sources) == 1 else options.sources
+    dtype = options.dtype
+    if options.samples:
+        source, dtype = samples(source, dtype=dtype), None
+    columns = (BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, transient=True) as bar:
+        task = bar.add_task("convert", total=None)
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        return convert(source, options.out, force=options.force, dtype=dtype, progress=show)

@@ -1,0 +1,33 @@
+"""The verb `demo`: its arguments."""
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what `keras-npy demo` takes, and what runs it."""
+    parser.description = (
+        "Train a small convolutional network on images from .npy files, evaluate it, save it, "
+        "and predict with the SavedModel in a process that has TensorFlow alone."
+    )
+    parser.add_argument("--x", metavar="X.npy", help="images (N, H, W) or (N, H, W, C)")
+    parser.add_argument("--y", metavar="Y.npy", help="class numbers (N,), from 0")
+    parser.add_argument("--out", metavar="DIR", help="where to write; default: a new folder")
+    parser.add_argument(
+        "--epochs", type=_positive, default=8, metavar="N", help="default: %(default)s"
+    )
+
+    def run(options: argparse.Namespace) -> None:
+        if (options.x is None) != (options.y is None):
+            parser.error("--x and --y go together: the images and their class numbers")
+        # Imported here: Keras and its backend take seconds, which --help should not.
+        from keras_npy.tools.demo.run import run_demo
+
+        run_demo(options.x, options.y, out=options.out, epochs=options.epochs)
+
+    parser.set_defaults(run=run)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {text!r}")
+    return int(text)

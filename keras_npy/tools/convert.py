@@ -1,6 +1,7 @@
 """Write any source as one plain `.npy`: C order, this machine's byte order, 64-byte aligned."""
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -35,7 +36,8 @@ def convert(
     """Write a source as one plain `.npy`, in blocks.
 
     Nothing is ever seen half-written: rows go to another name in the same folder, which becomes
-    `path` when all are on the disk.
+    `path` when all are on the disk. The folder is synced too, so that neither is lost in a power
+    cut after `convert` has returned.
 
     Args:
         source: As `open_rows` takes it; a member of an archive may be compressed.
@@ -132,10 +134,28 @@ def _new_file(path: str, force: bool) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         _check_free(path, force)
         os.replace(partial, path)
+        _sync_folder(os.path.dirname(path))
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(partial)
         raise
+
+
+def _sync_folder(folder: str) -> None:
+    """Make the new name of a file outlast a power cut, as its bytes do."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except PermissionError:
+        # One may write to this folder without reading it: its name cannot be synced, but is there.
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems sync files alone.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def _check_free(path: str, force: bool) -> None:

@@ -1,7 +1,10 @@
 """`keras-npy convert`: any source as one plain file, complete or not there at all."""
 
+import errno
 import os
 import re
+import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +137,55 @@ def test_convert_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
         convert(source, tmp_path / "new.npy")
     assert before == sorted(os.listdir(tmp_path))
     assert [0, 1, 2] == np.load(tmp_path / "out.npy").tolist()
+
+
+def refuse_to_sync_folders(error: OSError) -> Callable[[int], None]:
+    """What `os.fsync` is where a file system syncs files alone."""
+
+    def sync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise error
+
+    return sync
+
+
+def test_convert_syncs_the_file_before_it_is_renamed_and_the_folder_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a power cut leaves the whole file under its name, or none."""
+    new, done = tmp_path / "new.npy", []
+
+    def sync(descriptor: int) -> None:
+        kind = "folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"
+        assert os.path.samestat(
+            os.fstat(descriptor), os.stat(tmp_path if kind == "folder" else partial())
+        )
+        done.append((kind, new.exists()))
+
+    def partial() -> Path:
+        return next(tmp_path.glob("new.npy.*.partial"))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    convert(X, new)
+    assert [("file", False), ("folder", True)] == done
+    assert_same(X, np.load(new))
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
+def test_convert_where_folders_cannot_be_synced_converts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Some network file systems sync files alone."""
+    monkeypatch.setattr(os, "fsync", refuse_to_sync_folders(OSError(number, "not here")))
+    convert(X, tmp_path / "new.npy")
+    assert_same(X, np.load(tmp_path / "new.npy"))
+
+
+def test_convert_failing_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that could not be written is an error, not a file that may be lost."""
+    monkeypatch.setattr(os, "fsync", refuse_to_sync_folders(OSError(errno.EIO, "failing")))
+    with pytest.raises(OSError, match="failing"):
+        convert(X, tmp_path / "new.npy")
 
 
 # The command.

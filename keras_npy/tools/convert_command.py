@@ -42,6 +42,7 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _convert(options: argparse.Namespace) -> "Rows":
+    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
     from keras_npy.rows.samples import samples
@@ -52,7 +53,10 @@ def _convert(options: argparse.Namespace) -> "Rows":
     if options.samples:
         source, dtype = samples(source, dtype=dtype), None
     columns = (BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, transient=True) as bar:
+    console = Console(stderr=True)
+    # In a log it would be an empty line (rich 15).
+    is_hidden = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=is_hidden) as bar:
         task = bar.add_task("convert", total=None)
 
         def show(done: int, total: int) -> None:

@@ -1,14 +1,19 @@
 """Train Keras models from `.npy` files: the speed of RAM, the memory of a few batches."""
 
-from keras_npy.boundary.adapter import NpyDataAdapter
-from keras_npy.errors import NpyFileError, NpyLayoutWarning
-from keras_npy.layer.input import Input
-from keras_npy.layer.input_layer import NpyInputLayer
-from keras_npy.rows.samples import samples
-from keras_npy.rows.sources import open_rows
-from keras_npy.rows.windows import windows
-from keras_npy.sequence import NpySequence
+from typing import TYPE_CHECKING
+
+from keras_npy.on_demand import import_with_keras, make_getattr
 from keras_npy.version import __version__
+
+if TYPE_CHECKING:
+    from keras_npy.boundary.adapter import NpyDataAdapter
+    from keras_npy.errors import NpyFileError, NpyLayoutWarning
+    from keras_npy.layer.input import Input
+    from keras_npy.layer.input_layer import NpyInputLayer
+    from keras_npy.rows.samples import samples
+    from keras_npy.rows.sources import open_rows
+    from keras_npy.rows.windows import windows
+    from keras_npy.sequence import NpySequence
 
 __all__ = [
     "Input",
@@ -22,3 +27,28 @@ __all__ = [
     "samples",
     "windows",
 ]
+
+_HOMES = {
+    "NpyFileError": "keras_npy.errors",
+    "NpyLayoutWarning": "keras_npy.errors",
+    "open_rows": "keras_npy.rows.sources",
+    "samples": "keras_npy.rows.samples",
+    "windows": "keras_npy.rows.windows",
+}
+_KERAS_HOMES = {
+    "Input": "keras_npy.layer.input",
+    "NpyDataAdapter": "keras_npy.boundary.adapter",
+    "NpyInputLayer": "keras_npy.layer.input_layer",
+    "NpySequence": "keras_npy.sequence",
+}
+
+# Hidden from type checkers, to which it would say that there is any name.
+if not TYPE_CHECKING:
+    __getattr__ = make_getattr(__name__, _HOMES, _KERAS_HOMES)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+import_with_keras(_KERAS_HOMES.values())

@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from keras_npy.errors import NpyFileError, NpyLayoutWarning
     from keras_npy.layer.input import Input
     from keras_npy.layer.input_layer import NpyInputLayer
+    from keras_npy.rows.base import Rows
     from keras_npy.rows.samples import samples
     from keras_npy.rows.sources import open_rows
     from keras_npy.rows.windows import windows
     from keras_npy.sequence import NpySequence
+    from keras_npy.tools.convert import convert
 
 __all__ = [
     "Input",
@@ -22,7 +24,9 @@ __all__ = [
     "NpyInputLayer",
     "NpyLayoutWarning",
     "NpySequence",
+    "Rows",
     "__version__",
+    "convert",
     "open_rows",
     "samples",
     "windows",
@@ -31,6 +35,8 @@ __all__ = [
 _HOMES = {
     "NpyFileError": "keras_npy.errors",
     "NpyLayoutWarning": "keras_npy.errors",
+    "Rows": "keras_npy.rows.base",
+    "convert": "keras_npy.tools.convert",
     "open_rows": "keras_npy.rows.sources",
     "samples": "keras_npy.rows.samples",
     "windows": "keras_npy.rows.windows",

@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 
 import keras_npy
-from tests.conftest import Stored, only_on, run_script
+from tests.conftest import Stored, make_model, only_on, run_script
 
 PACKAGE = Path(keras_npy.__file__).parent
 ROOT = PACKAGE.parent
-GOLDEN = Path(__file__).parent / "layer" / "golden" / "model.keras"
 
 
 def test_dir_shows_the_public_names_alone() -> None:
@@ -38,11 +37,13 @@ def test_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_functions_are_not_replaced_by_their_modules() -> None:
-    """`samples` and `windows` stay functions when a module of that name is imported."""
+    """`samples`, `windows` and `convert` stay so when modules of these names are imported."""
     import keras_npy.rows.samples
     import keras_npy.rows.windows
+    import keras_npy.tools.convert
 
-    assert [True, True] == [callable(keras_npy.samples), callable(keras_npy.windows)]
+    functions = [keras_npy.samples, keras_npy.windows, keras_npy.convert]
+    assert [True] * 3 == [callable(function) for function in functions]
 
 
 # Keras, and when it is imported.
@@ -118,6 +119,13 @@ print(main(["convert", sys.argv[1], sys.argv[2]]), backends())
     assert ["0 []"] == printed[5:]
 
 
+@pytest.fixture
+def saved_path(tmp_path: Path) -> Path:
+    """A model that holds our layer."""
+    make_model().save(tmp_path / "model.keras")
+    return tmp_path / "model.keras"
+
+
 USE = """
 import numpy as np
 
@@ -144,14 +152,16 @@ def use(load_model, path):
         ),
     ],
 )
-def test_keras_imported_after_keras_npy_knows_the_layer_and_the_feed(imports: str) -> None:
+def test_keras_imported_after_keras_npy_knows_the_layer_and_the_feed(
+    saved_path: Path, imports: str
+) -> None:
     """As one imported before it does, which the rest of the suite shows."""
     script = f"import keras_npy\n{imports}\n{USE}\nuse(load_model, __import__('sys').argv[1])"
-    assert ["keras_npy", "NpyDataAdapter"] == run_script(script, GOLDEN).splitlines()
+    assert ["keras_npy", "NpyDataAdapter"] == run_script(script, saved_path).splitlines()
 
 
 def test_sequence_unpickled_first_of_all_brings_the_layer_and_the_feed(
-    stored: Stored, tmp_path: Path
+    saved_path: Path, stored: Stored, tmp_path: Path
 ) -> None:
     """A worker that was spawned imports `keras_npy.sequence` before Keras, and then may train."""
     import pickle
@@ -165,7 +175,9 @@ with open(sys.argv[2], "rb") as file:
 print(seq[0][1].tolist())
 from keras.saving import load_model
 """
-    printed = run_script(f"{script}{USE}\nuse(load_model, sys.argv[1])", GOLDEN, tmp_path / "seq")
+    printed = run_script(
+        f"{script}{USE}\nuse(load_model, sys.argv[1])", saved_path, tmp_path / "seq"
+    )
     assert [str(seq[0][1].tolist()), "keras_npy", "NpyDataAdapter"] == printed.splitlines()
 
 

@@ -127,16 +127,13 @@ def join_call(
     Example:
 
     >>> join_call(["/data/0.npy", "/data/1.npy"])
-    "from keras_npy.tools.convert import convert; convert(paths, '/data_converted.npy')"
+    "from keras_npy import convert; convert(paths, '/data_converted.npy')"
     """
     new = _name_beside([os.fsdecode(path) for path in files])
     option = f", dtype={dtype!r}" if dtype else ""
     if are_samples:
-        return (
-            "from keras_npy import samples; from keras_npy.tools.convert import convert; "
-            f"convert(samples(paths{option}), {new!r})"
-        )
-    return f"from keras_npy.tools.convert import convert; convert(paths, {new!r}{option})"
+        return f"from keras_npy import convert, samples; convert(samples(paths{option}), {new!r})"
+    return f"from keras_npy import convert; convert(paths, {new!r}{option})"
 
 
 def _name_beside(names: list[str]) -> str:

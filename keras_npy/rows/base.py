@@ -16,7 +16,19 @@ from keras_npy.types import Array, Indices
 class Rows(ABC):
     """A virtual array that is read by rows: `shape`, `dtype`, `len` and slicing.
 
-    `dtype` is what `take` gives, always in this machine's byte order.
+    `open_rows`, `samples` and `windows` make them. `dtype` is what `take` gives, always in this
+    machine's byte order.
+
+    Example:
+
+    >>> from keras_npy import Rows, open_rows
+    >>> np.save("x.npy", np.arange(6).reshape(3, 2))
+    >>> rows = open_rows("x.npy")
+    >>> isinstance(rows, Rows), len(rows), rows.shape
+    (True, 3, (3, 2))
+    >>> rows[1:]
+    array([[2, 3],
+           [4, 5]])
     """
 
     name: str

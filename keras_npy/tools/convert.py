@@ -33,7 +33,7 @@ def convert(
     dtype: str | None = None,
     progress: Progress | None = None,
 ) -> Rows:
-    """Write a source as one plain `.npy`, in blocks.
+    """Write a source as one plain `.npy`, in blocks, as `keras-npy convert` does.
 
     Nothing is ever seen half-written: rows go to another name in the same folder, which becomes
     `path` when all are on the disk. The folder is synced too, so that neither is lost in a power
@@ -56,6 +56,7 @@ def convert(
 
     Example:
 
+    >>> from keras_npy import convert
     >>> np.savez_compressed("data.npz", x=np.arange(6).reshape(2, 3))
     >>> convert("data.npz::x", "x.npy").shape
     (2, 3)

@@ -15,12 +15,18 @@ import numpy as np
 import pytest
 
 import keras_npy
-from keras_npy import NpyDataAdapter, NpyFileError, NpyLayoutWarning, NpySequence, open_rows
+from keras_npy import (
+    NpyDataAdapter,
+    NpyFileError,
+    NpyLayoutWarning,
+    NpySequence,
+    convert,
+    open_rows,
+)
 from keras_npy.files import layout
 from keras_npy.files.header import bfloat16 as bfloat16_dtype
 from keras_npy.rows.stored import FileRows
 from keras_npy.tools.cli import main
-from keras_npy.tools.convert import convert
 from tests.conftest import run_script
 from tests.rows.test_rows import assert_same, write_npy
 

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keras_npy import NpyFileError, open_rows, samples
+from keras_npy import NpyFileError, convert, open_rows, samples
 from keras_npy.tools.cli import main
-from keras_npy.tools.convert import convert
 from tests.rows.test_rows import assert_same, write_npy
 
 # Slow layouts are read here on purpose.

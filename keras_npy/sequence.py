@@ -412,7 +412,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
 
         Example:
 
-        >>> from keras_npy import NpySequence
+        >>> import os
         >>> for name in ("cat/1", "cat/2", "dog/1"):
         ...     os.makedirs(f"pets/{name[:3]}", exist_ok=True)
         ...     np.save(f"pets/{name}.npy", np.full(2, int(name[-1])))

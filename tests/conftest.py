@@ -23,6 +23,22 @@ def _warn_again(monkeypatch: pytest.MonkeyPatch) -> None:
 
 BACKEND = keras.backend.backend()
 
+TESTS = Path(__file__).parent
+
+# Of these no test knows which backend Keras runs on; the benchmarks start each backend themselves.
+WITHOUT_A_BACKEND = (
+    *("files", "order", "rows", "tools/test_convert.py"),
+    *("layer/test_moments.py", "test_benchmarks.py"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what should run on each backend: `pytest -m backend`."""
+    without = [TESTS / name for name in WITHOUT_A_BACKEND]
+    for item in items:
+        if not any(item.path.is_relative_to(path) for path in without):
+            item.add_marker(pytest.mark.backend)
+
 
 def only_on(*backends: str, reason: str) -> pytest.MarkDecorator:
     """Skip on every other backend, and say why by name."""
@@ -109,7 +125,7 @@ def run_script(script: str, *arguments: object, timeout_s: int = 300) -> str:
         text=True,
         timeout=timeout_s,
         check=False,
-        cwd=Path(__file__).parent.parent,
+        cwd=TESTS.parent,
     )
     assert 0 == finished.returncode, finished.stderr[-3000:]
     return finished.stdout.strip()

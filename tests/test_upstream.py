@@ -91,7 +91,6 @@ def test_mmap_keeps_a_descriptor(tmp_path: Path) -> None:
 # Keras.
 
 
-@pytest.mark.backend
 def test_keras_hands_a_data_adapter_back_and_drops_the_other_arguments() -> None:
     """boundary/wrap.py: a sequence is no adapter, since shuffle and class_weight would be lost."""
     from keras.src.trainers.data_adapters import get_data_adapter
@@ -102,7 +101,6 @@ def test_keras_hands_a_data_adapter_back_and_drops_the_other_arguments() -> None
     assert adapter is original(adapter, shuffle=True, class_weight={0: 1.0})
 
 
-@pytest.mark.backend
 @only_on("tensorflow", "jax", reason="Keras 3.15 takes no steps_per_execution on torch")
 def test_keras_last_execution_of_an_epoch_is_a_whole_one() -> None:
     """boundary/adapter.py: an endless feed must have batches for all of it."""
@@ -112,7 +110,6 @@ def test_keras_last_execution_of_an_epoch_is_a_whole_one() -> None:
     assert [(0, 1), (2, 3)] == [(first, last) for first, last, _ in steps]
 
 
-@pytest.mark.backend
 def test_keras_makes_an_iterator_at_the_end_of_a_pass_and_throws_it_away() -> None:
     """feeds/: nothing is read or started before the first batch is asked for."""
     from keras.src.trainers.epoch_iterator import EpochIterator
@@ -131,13 +128,11 @@ def test_keras_makes_an_iterator_at_the_end_of_a_pass_and_throws_it_away() -> No
     assert 6 == len(made)
 
 
-@pytest.mark.backend
 def test_keras_input_is_float32_unless_it_is_told() -> None:
     """layer/input.py: `Input` reads the dtype from the source."""
     assert "float32" == keras.Input((2,)).dtype
 
 
-@pytest.mark.backend
 def test_keras_autocasts_float_inputs_before_call_sees_them() -> None:
     """layer/input_layer.py: the layer turns it off."""
     seen = []
@@ -151,7 +146,6 @@ def test_keras_autocasts_float_inputs_before_call_sees_them() -> None:
     assert ["float16"] == seen
 
 
-@pytest.mark.backend
 def test_keras_time_distributed_calls_call() -> None:
     """layer/input_layer.py: inputs are checked there too."""
     called = []

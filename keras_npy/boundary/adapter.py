@@ -12,13 +12,13 @@ import functools
 import inspect
 import sys
 import types
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
 
 from keras_npy.boundary.passes import Passes
+from keras_npy.errors import warn, warn_once
 from keras_npy.feeds import jax as jax_feed
 from keras_npy.feeds import numpy as numpy_feed
 from keras_npy.feeds import tensorflow as tensorflow_feed
@@ -46,8 +46,91 @@ _KNOWN_PARAMETERS = (
 )
 
 
-class NpyDataAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
-    """Feed a sequence to Keras. `fit`, `evaluate` and `predict` make one by themselves.
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What one adapter serves.
+
+    Args:
+        seq: The sequence.
+        shuffle: As `fit` takes it: `True`, `False` or `"batch"`.
+        class_weight: Weight of each class number, as `fit` takes it.
+        batches_per_epoch: Batches of an epoch that goes on where the last one stopped, pass after
+            pass; `None` for an epoch that is one pass.
+        only_x: Whether targets and weights are left out, as `predict` needs none.
+    """
+
+    seq: NpySequence
+    shuffle: ShuffleArgument = False
+    class_weight: Mapping[int, float] | None = None
+    batches_per_epoch: int | None = None
+    only_x: bool = False
+
+
+class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
+    """Feed Keras as planned. The wrap of `get_data_adapter` makes one for each call."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        batches = batches_of(
+            plan.seq,
+            shuffle=plan.shuffle,
+            class_weight=plan.class_weight,
+            only_x=plan.only_x,
+            is_endless=plan.batches_per_epoch is not None,
+        )
+        # File order is the same in each pass, of which none is counted.
+        counter = passes_of(plan.seq) if batches.order.shuffle else PassCounter()
+        self._passes = Passes(counter, plan.seq.num_batches, plan.batches_per_epoch)
+        self._batches: Batches = dataclasses.replace(batches, position=self._passes.position)
+        # Shared by all passes, so that a pass begins with the memory of the one before.
+        self._pool = numpy_feed.make_pool(self._batches)
+
+    def get_tf_dataset(self) -> Any:
+        return tensorflow_feed.make_dataset(self._batches)
+
+    def get_numpy_iterator(self) -> Iterator[Any]:
+        return numpy_feed.iterate(self._batches, numpy_feed.gather_into(self._pool))
+
+    def get_jax_iterator(self) -> Iterator[Any]:
+        return jax_feed.iterate(self._batches, self._pool)
+
+    def get_torch_dataloader(self) -> Any:
+        return torch_feed.make_loader(self._batches, numpy_feed.gather_into(self._pool))
+
+    @property
+    def is_shuffled(self) -> bool:
+        """Whether rows come in another order than the file's."""
+        return self._batches.order.shuffle is not None
+
+    @property
+    def num_batches(self) -> int | None:
+        return None if self._batches.is_endless else self.plan.seq.num_batches
+
+    @property
+    def batch_size(self) -> int:
+        return self.plan.seq.batch_size
+
+    @property
+    def has_partial_batch(self) -> bool:
+        return not self._batches.order.has_static_batches
+
+    @property
+    def partial_batch_size(self) -> int | None:
+        if not self.has_partial_batch:
+            return None
+        return self.plan.seq.num_samples % self.plan.seq.batch_size
+
+    def on_epoch_begin(self) -> None:
+        self._passes.begin_epoch()
+
+    def on_epoch_end(self) -> None:
+        # Keras's EpochIterator calls this from `reset` and at the end of an epoch alike.
+        if sys._getframe(1).f_code.co_name == "reset":
+            self._passes.reset()
+
+
+class NpyDataAdapter(PlannedAdapter):
+    """Feed a sequence to Keras, as `fit`, `evaluate` and `predict` do by themselves.
 
     Args:
         seq: The sequence.
@@ -70,80 +153,8 @@ class NpyDataAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
         seq: NpySequence,
         shuffle: ShuffleArgument = False,
         class_weight: Mapping[int, float] | None = None,
-        *,
-        _batches_per_epoch: int | None = None,
-        _only_x: bool = False,
     ) -> None:
-        self._seq = seq
-        self._shuffle = shuffle
-        self._class_weight = class_weight
-        batches = batches_of(
-            seq,
-            shuffle=shuffle,
-            class_weight=class_weight,
-            only_x=_only_x,
-            is_endless=_batches_per_epoch is not None,
-        )
-        # File order is the same in each pass, of which none is counted.
-        counter = passes_of(seq) if batches.order.shuffle else PassCounter()
-        self._passes = Passes(counter, seq.num_batches, _batches_per_epoch)
-        self._batches: Batches = dataclasses.replace(batches, position=self._passes.position)
-        # Shared by all passes, so that a pass begins with the memory of the one before.
-        self._pool = numpy_feed.make_pool(self._batches)
-
-    def get_tf_dataset(self) -> Any:
-        return tensorflow_feed.make_dataset(self._batches)
-
-    def get_numpy_iterator(self) -> Iterator[Any]:
-        return numpy_feed.iterate(self._batches, numpy_feed.gather_into(self._pool))
-
-    def get_jax_iterator(self) -> Iterator[Any]:
-        return jax_feed.iterate(self._batches, self._pool)
-
-    def get_torch_dataloader(self) -> Any:
-        return torch_feed.make_loader(self._batches, numpy_feed.gather_into(self._pool))
-
-    @property
-    def num_batches(self) -> int | None:
-        return None if self._batches.is_endless else self._seq.num_batches
-
-    @property
-    def batch_size(self) -> int:
-        return self._seq.batch_size
-
-    @property
-    def has_partial_batch(self) -> bool:
-        return not self._batches.order.has_static_batches
-
-    @property
-    def partial_batch_size(self) -> int | None:
-        if not self.has_partial_batch:
-            return None
-        return self._seq.num_samples % self._seq.batch_size
-
-    def on_epoch_begin(self) -> None:
-        self._passes.begin_epoch()
-
-    def on_epoch_end(self) -> None:
-        # Keras's EpochIterator calls this from `reset` and at the end of an epoch alike.
-        if sys._getframe(1).f_code.co_name == "reset":
-            self._passes.reset()
-
-    def used_by(self, call: "_Call", arguments: Mapping[str, Any]) -> "NpyDataAdapter":
-        """This adapter as `fit`, `evaluate` or `predict` should use it, given to it by hand."""
-        if arguments["class_weight"] is not None:
-            raise ValueError(
-                "class_weight belongs to the adapter that it is given to. "
-                "Received: class_weight= in fit beside an NpyDataAdapter. "
-                "Pass class_weight= to NpyDataAdapter, or give fit the sequence itself."
-            )
-        if call.method in ("evaluate", "predict") and self._batches.order.shuffle:
-            raise ValueError(
-                "evaluate and predict serve rows in file order. "
-                f"Received: an NpyDataAdapter with shuffle={self._shuffle!r}. "
-                f"Give {call.method} the sequence itself, or an adapter with shuffle=False."
-            )
-        return _make_adapter(self._seq, self._shuffle, self._class_weight, call, arguments)
+        super().__init__(Plan(seq, shuffle, class_weight))
 
 
 def wrap_get_data_adapter() -> None:
@@ -152,11 +163,12 @@ def wrap_get_data_adapter() -> None:
     if getattr(original, "wrapped_by_keras_npy", False):
         return
     if original is None or tuple(inspect.signature(original).parameters) != _KNOWN_PARAMETERS:
-        _warn_once(
+        warn_once(
+            "get_data_adapter",
             f"keras_npy does not know how Keras {keras.__version__} chooses a data adapter. "
             "Every NpySequence is fed as an ordinary PyDataset: the same rows, but slower; fit "
             "shuffles whole batches, unless the sequence has shuffle=True, which then reorders "
-            "evaluate and predict too. Update keras_npy, or install an older Keras."
+            "evaluate and predict too. Update keras_npy, or install an older Keras.",
         )
         return
     signature = inspect.signature(original)
@@ -167,32 +179,25 @@ def wrap_get_data_adapter() -> None:
         bound.apply_defaults()
         arguments = bound.arguments
         x = arguments["x"]
-        if not isinstance(x, NpySequence | NpyDataAdapter):
+        if not isinstance(x, NpySequence | PlannedAdapter):
             return original(*args, **kwargs)
         call = _calling_method()
-        if isinstance(x, NpyDataAdapter):
-            return x.used_by(call, arguments)
+        if isinstance(x, PlannedAdapter):
+            _refuse_adapter(x, call, arguments)
+            return PlannedAdapter(_planned(x.plan, call, arguments))
         _refuse_overridden(x)
         # For its checks alone, such as that of a distribution over several processes.
         original(x)
-        return _make_adapter(x, arguments["shuffle"], arguments["class_weight"], call, arguments)
+        plan = Plan(x, arguments["shuffle"], arguments["class_weight"])
+        return PlannedAdapter(_planned(plan, call, arguments))
 
     get_data_adapter.wrapped_by_keras_npy = True  # type: ignore[attr-defined] # The mark of the wrap.
     data_adapters.get_data_adapter = get_data_adapter
 
 
-@functools.cache
-def _warn_once(message: str) -> None:
-    warnings.warn(message, stacklevel=3)
-
-
-def _make_adapter(
-    seq: NpySequence,
-    shuffle: ShuffleArgument,
-    class_weight: Mapping[int, float] | None,
-    call: "_Call",
-    arguments: Mapping[str, Any],
-) -> NpyDataAdapter:
+def _planned(plan: Plan, call: "_Call", arguments: Mapping[str, Any]) -> Plan:
+    """A plan as `fit`, `evaluate` or `predict` carries it out."""
+    seq = plan.seq
     _refuse_arguments(seq, arguments)
     # Only fit goes on with the next pass; evaluate and predict end, as they do with arrays.
     # 0 means all batches to Keras (3.15), and an endless feed would then never end its epoch.
@@ -203,18 +208,32 @@ def _make_adapter(
             f"Received: {steps} for steps_per_epoch or validation_steps. "
             "Leave it out for all batches."
         )
-    if steps is not None and steps > seq.num_batches and not shuffle:
-        warnings.warn(
+    if steps is not None and steps > seq.num_batches and not plan.shuffle:
+        warn(
             f"steps of {steps} are more than the {seq.num_batches} batches of the sequence: "
-            "it starts again at its first row.",
-            # This function, the wrap, two constructors of Keras's, fit, and its error handler.
-            stacklevel=7,
+            "it starts again at its first row."
         )
     if steps is not None:
         # The last execution of an epoch is a whole one, whatever is left for it (Keras 3.15).
         steps += -steps % call.steps_per_execution
     only_x = call.method == "predict"
-    return NpyDataAdapter(seq, shuffle, class_weight, _batches_per_epoch=steps, _only_x=only_x)
+    return dataclasses.replace(plan, batches_per_epoch=steps, only_x=only_x)
+
+
+def _refuse_adapter(adapter: PlannedAdapter, call: "_Call", arguments: Mapping[str, Any]) -> None:
+    """Raise for what an adapter that the user made would not do."""
+    if arguments["class_weight"] is not None:
+        raise ValueError(
+            "class_weight belongs to the adapter that it is given to. "
+            "Received: class_weight= in fit beside an NpyDataAdapter. "
+            "Pass class_weight= to NpyDataAdapter, or give fit the sequence itself."
+        )
+    if call.method in ("evaluate", "predict") and adapter.is_shuffled:
+        raise ValueError(
+            "evaluate and predict serve rows in file order. "
+            f"Received: an NpyDataAdapter with shuffle={adapter.plan.shuffle!r}. "
+            f"Give {call.method} the sequence itself, or an adapter with shuffle=False."
+        )
 
 
 def _refuse_overridden(seq: NpySequence) -> None:

@@ -53,7 +53,7 @@ def test_wrap_keras_looks_different_warns_once_and_still_trains() -> None:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             import keras_npy
-            keras_npy.adapter.wrap_get_data_adapter()
+            keras_npy.boundary.adapter.wrap_get_data_adapter()
         ours = [str(w.message) for w in caught if "keras_npy does not know" in str(w.message)]
         assert len(ours) == 1, ours
         assert data_adapters.get_data_adapter is other

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from keras_npy import NpyDataAdapter, NpySequence
+from keras_npy.boundary.adapter import Plan, PlannedAdapter
 from keras_npy.feeds import batches as plans
 from keras_npy.feeds import tensorflow as feed
 from tests.conftest import run_script
@@ -20,8 +21,8 @@ DTYPES = ["bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64
 DTYPES += ["float16", "float32", "float64", "complex64", "complex128"]
 
 
-def served(seq: NpySequence, shuffle: Any = False, **arguments: Any) -> list[Any]:
-    dataset = NpyDataAdapter(seq, shuffle, **arguments).get_tf_dataset()
+def served(seq: NpySequence, shuffle: Any = False) -> list[Any]:
+    dataset = NpyDataAdapter(seq, shuffle).get_tf_dataset()
     return [[leaf.numpy() for leaf in tf.nest.flatten(batch)] for batch in dataset]
 
 
@@ -70,7 +71,7 @@ def test_dataset_in_file_order_slices_and_copies_rows_side_by_side(
         return block_rows(*arguments)
 
     monkeypatch.setattr(feed._Feed, "block_rows", noted)
-    adapter = NpyDataAdapter(seq, _batches_per_epoch=batches_per_epoch)
+    adapter = PlannedAdapter(Plan(seq, batches_per_epoch=batches_per_epoch))
     adapter.on_epoch_begin()
     batches = list(adapter.get_tf_dataset().take(75))
     assert (50 if batches_per_epoch is None else 75) == len(batches)
@@ -138,7 +139,7 @@ def test_dataset_full_batches_have_a_static_shape(tmp_path: Path) -> None:
 def test_dataset_endless_passes_keep_their_short_batch(tmp_path: Path) -> None:
     """Pass follows pass; the short last batch of one is not filled up from the next."""
     seq = NpySequence(np.arange(10), batch_size=4, shuffle=True, seed=0)
-    adapter = NpyDataAdapter(seq, shuffle=True, _batches_per_epoch=100)
+    adapter = PlannedAdapter(Plan(seq, shuffle=True, batches_per_epoch=100))
     adapter.on_epoch_begin()
     dataset = adapter.get_tf_dataset()
     batches = [batch.numpy() for (batch,) in dataset.take(6)]

@@ -57,4 +57,4 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-import_with_keras(_KERAS_HOMES.values())
+import_with_keras([*_KERAS_HOMES.values(), "keras_npy.boundary.wrap"])

@@ -17,6 +17,7 @@ import keras
 
 from keras_npy.boundary.adapter import Plan, PlannedAdapter
 from keras_npy.boundary.frames import Call, calling_method
+from keras_npy.boundary.processes import refuse_several_processes
 from keras_npy.errors import warn, warn_once
 from keras_npy.sequence import NpySequence
 
@@ -62,13 +63,12 @@ def wrap_get_data_adapter() -> None:
         x = arguments["x"]
         if not isinstance(x, NpySequence | PlannedAdapter):
             return original(*args, **kwargs)
+        refuse_several_processes()
         call = calling_method()
         if isinstance(x, PlannedAdapter):
             _refuse_adapter(x, call, arguments)
             return PlannedAdapter(_planned(x.plan, call, arguments))
         _refuse_overridden(x)
-        # For its checks alone, such as that of a distribution over several processes.
-        original(x)
         plan = Plan(x, arguments["shuffle"], arguments["class_weight"])
         return PlannedAdapter(_planned(plan, call, arguments))
 

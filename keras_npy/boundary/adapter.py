@@ -11,6 +11,7 @@ from keras_npy.feeds import numpy as numpy_feed
 from keras_npy.feeds import tensorflow as tensorflow_feed
 from keras_npy.feeds import torch as torch_feed
 from keras_npy.feeds.batches import Batches
+from keras_npy.feeds.super_batches import SuperBatches
 from keras_npy.order.position import PassCounter
 from keras_npy.sequence import NpySequence, batches_of, passes_of
 from keras_npy.types import ShuffleArgument
@@ -20,6 +21,12 @@ try:
 except ImportError:
     # A Keras that moved its private modules: `wrap_get_data_adapter` says what follows.
     DataAdapter = object
+
+try:
+    # What Keras takes batches out of one by one. Only Keras 3.16 asks for super-batches.
+    from keras.src.trainers.data_adapters.data_adapter_utils import PartialBatchList
+except ImportError:
+    PartialBatchList = list
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +67,7 @@ class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
         self._batches: Batches = dataclasses.replace(batches, position=self._passes.position)
         # Shared by all passes, so that a pass begins with the memory of the one before.
         self._pool = numpy_feed.make_pool(self._batches)
+        self._super_batches: dict[int, SuperBatches] = {}
 
     def get_tf_dataset(self) -> Any:
         return tensorflow_feed.make_dataset(self._batches)
@@ -67,8 +75,14 @@ class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
     def get_numpy_iterator(self) -> Iterator[Any]:
         return numpy_feed.iterate(self._batches, numpy_feed.gather_into(self._pool))
 
-    def get_jax_iterator(self) -> Iterator[Any]:
-        return jax_feed.iterate(self._batches, self._pool)
+    def get_jax_iterator(self, super_batch: int | None = None) -> Iterator[Any]:
+        """Batches, or `super_batch` of them at a time on one more axis 0, as Keras 3.16 asks."""
+        if not super_batch:
+            return jax_feed.iterate(self._batches, self._pool)
+        if super_batch not in self._super_batches:
+            made = SuperBatches(self._batches, super_batch, PartialBatchList)
+            self._super_batches[super_batch] = made
+        return self._super_batches[super_batch].iterate()
 
     def get_torch_dataloader(self) -> Any:
         return torch_feed.make_loader(self._batches, numpy_feed.gather_into(self._pool))

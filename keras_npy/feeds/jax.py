@@ -25,8 +25,10 @@ PATIENCE_STEPS = 4
 POLL_S = 0.0005
 
 
-def iterate(batches: Batches, pool: BufferPool) -> Iterator[tuple[Any, ...]]:
-    """As `numpy_feed.iterate`, with memory of `pool`.
+def iterate(
+    batches: Batches, pool: BufferPool, in_use_max: int = IN_USE_BATCHES_MAX
+) -> Iterator[tuple[Any, ...]]:
+    """As `numpy_feed.iterate`, with memory of `pool`, of `in_use_max` batches at once.
 
     Dtypes are left as they are stored: JAX itself makes of them what it makes of Keras's arrays
     (Keras 3.15), which without jax_enable_x64 is 32 bits of every 64.
@@ -37,21 +39,22 @@ def iterate(batches: Batches, pool: BufferPool) -> Iterator[tuple[Any, ...]]:
     gather = numpy_feed.gather_into(pool)
     if batches.batch_bytes < HELD_BACK_BATCH_BYTES:
         return numpy_feed.iterate(batches, gather)
-    return numpy_feed.iterate(batches, gather, _HoldBack(pool, len(batches.rows)))
+    return numpy_feed.iterate(batches, gather, _HoldBack(pool, len(batches.rows), in_use_max))
 
 
 class _HoldBack:
-    """As many arrays in use as `IN_USE_BATCHES_MAX` batches have, unless more are kept.
+    """As many arrays in use as `in_use_max` batches have, unless more are kept.
 
     Args:
         pool: Lends the memory.
         batch_arrays: Arrays of a batch.
+        in_use_max: Batches in use at once.
     """
 
-    def __init__(self, pool: BufferPool, batch_arrays: int) -> None:
+    def __init__(self, pool: BufferPool, batch_arrays: int, in_use_max: int) -> None:
         self._pool = pool
         self._batch_arrays = batch_arrays
-        self._in_use_least = self._in_use_max = IN_USE_BATCHES_MAX * batch_arrays
+        self._in_use_least = self._in_use_max = in_use_max * batch_arrays
         self._patience_s = PATIENCE_S
 
     def has_room(self, num_batches: int) -> bool:
@@ -73,7 +76,7 @@ class _HoldBack:
                 self._in_use_max = max(self._in_use_least, num_lent)
             elif waited_s >= self._patience_s:
                 # They are kept. All waits together are as many times PATIENCE_S as there are times
-                # IN_USE_BATCHES_MAX batches kept.
+                # the most batches at once kept.
                 self._in_use_max *= 2
                 self._patience_s *= 2
 

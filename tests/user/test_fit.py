@@ -15,6 +15,7 @@ import pytest
 import keras_npy
 from keras_npy import NpySequence
 from tests.conftest import (
+    BACKEND,
     Stored,
     assert_same_weights,
     make_model,
@@ -24,6 +25,11 @@ from tests.conftest import (
 )
 
 N = 53
+
+several_steps = pytest.mark.skipif(
+    BACKEND == "torch" and keras.__version__ < "3.16",
+    reason="Keras refuses steps_per_execution above 1 on torch before 3.16",
+)
 
 
 def fit_arrays(stored: Stored, row_lists: list[list[int]], **arguments: Any) -> keras.Model:
@@ -264,16 +270,59 @@ def test_fit_steps_of_zero_are_all_batches_and_negative_ones_refused(
         make_model().fit(seq, validation_data=seq, verbose=0, **{name: -1})
 
 
-@only_on("tensorflow", "jax", reason="Keras refuses steps_per_execution above 1")
-def test_fit_steps_per_execution_trains_as_arrays(stored: Stored) -> None:
-    """Three steps a call, the last call short: the same weights."""
-    from_arrays, from_files = make_model(steps_per_execution=3), make_model(steps_per_execution=3)
-    from_arrays.fit(stored.x, stored.y, batch_size=8, shuffle=False, epochs=2, verbose=0)
-    from_files.fit(stored.sequence(), shuffle=False, epochs=2, verbose=0)
-    assert_same_weights(from_arrays, from_files)
+@several_steps
+@pytest.mark.parametrize("steps_per_execution", [2, 3, 32])
+@pytest.mark.parametrize("weights", [None, "class_weight", "sample_weight"])
+def test_fit_steps_per_execution_trains_as_arrays(
+    stored: Stored, steps_per_execution: int, weights: str | None
+) -> None:
+    """Several steps a call, the last call of seven batches short: the same weights and figures."""
+    models = []
+    for data in ("arrays", "files"):
+        model = make_model(steps_per_execution=steps_per_execution, metrics=["accuracy"])
+        by_class = {"class_weight": {0: 3.0, 2: 0.25}} if weights == "class_weight" else {}
+        by_row = weights == "sample_weight"
+        if data == "arrays":
+            arrays = {"y": stored.y, "batch_size": 8}
+            arrays |= {"sample_weight": stored.weight} if by_row else {}
+            history = model.fit(stored.x, **arrays, shuffle=False, epochs=2, verbose=0, **by_class)
+            result = model.evaluate(stored.x, stored.y, batch_size=8, verbose=0)
+            predicted = model.predict(stored.x, batch_size=8, verbose=0)
+        else:
+            weight_path = stored.weight_path if by_row else None
+            seq = NpySequence(stored.x_path, stored.y_path, weight_path, batch_size=8)
+            history = model.fit(seq, shuffle=False, epochs=2, verbose=0, **by_class)
+            result = model.evaluate(stored.sequence(), verbose=0)
+            predicted = model.predict(stored.sequence(), verbose=0)
+        models.append((model, history.history, result, predicted))
+    (arrays_model, *figures), (files_model, *got) = models
+    assert_same_weights(arrays_model, files_model)
+    assert figures[:2] == got[:2]
+    np.testing.assert_array_equal(figures[2], got[2])
 
 
-@only_on("tensorflow", "jax", reason="Keras refuses steps_per_execution above 1")
+@several_steps
+@pytest.mark.parametrize("steps_per_execution", [2, 3, 32])
+def test_fit_steps_per_execution_and_per_epoch_train_on_one_stream_of_passes(
+    stored: Stored, steps_per_execution: int
+) -> None:
+    """Calls go on across the short last batches of passes, each of a new order."""
+    steps, seq = 2 * steps_per_execution, stored.sequence()
+    model = make_model(steps_per_execution=steps_per_execution)
+    model.fit(seq, epochs=2, steps_per_epoch=steps, verbose=0)
+    num_passes = -(-2 * steps // 7)
+    assert num_passes == seq.epoch
+    rows = [rows_of_epoch(N, epoch, batch_size=8, seed=3) for epoch in range(num_passes)]
+    batches = [order[start : start + 8] for order in rows for start in range(0, N, 8)]
+    expected = make_model()
+    for batch in batches[: 2 * steps]:
+        expected.train_on_batch(stored.x[batch], stored.y[batch])
+    # A loop of steps within one program rounds as it likes: to float32's precision, not bit by bit.
+    for one, other in zip(expected.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+
+
+@several_steps
 @pytest.mark.parametrize(("steps", "epochs"), [(7, 1), (7, 2), (2, 3), (9, 2)])
 def test_fit_steps_per_execution_counts_every_pass_that_trained(
     stored: Stored, steps: int, epochs: int

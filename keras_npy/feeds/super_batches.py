@@ -1,0 +1,90 @@
+"""Batches for `steps_per_execution` on JAX: several on one more axis, gathered as one.
+
+Keras 3.16 runs the steps of one execution as a `lax.scan` over that axis. Its own adapters stack
+copies of batches; here the rows of all are gathered into one array, which is reshaped.
+"""
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+
+from keras_npy.feeds import jax as jax_feed
+from keras_npy.feeds import numpy as numpy_feed
+from keras_npy.feeds.batches import Batches
+from keras_npy.feeds.buffers import BufferPool
+from keras_npy.order.position import Position
+from keras_npy.order.super_batches import SuperBatchOrder, super_batches
+from keras_npy.types import Array
+
+MakeList = Callable[[list[Any]], Any]
+
+# One is used, one is ready and one is being gathered: each has the size of several batches.
+IN_USE_SUPER_BATCHES_MAX = 3
+
+
+class SuperBatches:
+    """The super-batches of one adapter.
+
+    Args:
+        batches: What to read.
+        num_parts: Batches in a super-batch, n.
+        make_list: Makes what Keras knows as batches that are not stacked.
+    """
+
+    def __init__(self, batches: Batches, num_parts: int, make_list: MakeList) -> None:
+        self._batches = batches
+        self._num_parts = num_parts
+        self._make_list = make_list
+        # Shared by all passes, so that a pass begins with the memory of the one before.
+        self._pool: BufferPool = numpy_feed.make_pool(self._from(Position())[1])
+
+    def iterate(self) -> Iterator[Any]:
+        """Yield super-batches in the structure of `batches.data`, `(n, B, ...)` each leaf.
+
+        Fewer than n batches, or a short one among them, come as a list of batches. Nothing is
+        read or started before the first of them is asked for.
+        """
+        order, batches = self._from(self._batches.position())
+        gathered = jax_feed.iterate(batches, self._pool, IN_USE_SUPER_BATCHES_MAX)
+        stack = functools.partial(_stack, order, self._make_list)
+        # `map` keeps no batch that it has handed over: its memory would be in use for longer.
+        yield from map(stack, itertools.count(), gathered)
+
+    def _from(self, start: Position) -> tuple[SuperBatchOrder, Batches]:
+        """What is read from a position on, all passes of it as one pass of super-batches."""
+        order = super_batches(
+            self._batches.order,
+            self._num_parts,
+            first_part=start.batch,
+            is_endless=self._batches.is_endless,
+        )
+        return order, dataclasses.replace(
+            self._batches, order=order, is_endless=False, position=lambda: Position(start.epoch)
+        )
+
+
+def _stack(order: SuperBatchOrder, make_list: MakeList, number: int, gathered: Any) -> Any:
+    """One super-batch of what was gathered for it."""
+    sizes = order.part_sizes(number)
+    if len(sizes) == order.num_parts and len(set(sizes)) == 1:
+        return keras.tree.map_structure(functools.partial(_reshape, order.num_parts), gathered)
+    part_size = order.batch_size // order.num_parts
+    starts = range(0, len(sizes) * part_size, part_size)
+    return make_list(
+        [
+            keras.tree.map_structure(functools.partial(_slice, start, size), gathered)
+            for start, size in zip(starts, sizes, strict=True)
+        ]
+    )
+
+
+def _reshape(num_parts: int, leaf: Array) -> Array:
+    return leaf.reshape(num_parts, len(leaf) // num_parts, *leaf.shape[1:])
+
+
+def _slice(start: int, size: int, leaf: Array) -> Array:
+    return leaf[start : start + size]

@@ -1,0 +1,89 @@
+"""Several batches of an order after each other, as one: integers only."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_npy.order.order import Order
+from keras_npy.types import Indices
+
+# Batches of a stream without an end.
+_ENDLESS_BATCHES = 1 << 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuperBatchOrder(Order):
+    """The rows of several batches as one batch, across the ends of passes if these do not end.
+
+    A super-batch may hold the short last batch of a pass, with batches of the next pass behind
+    it. That batch is then filled up with its last row, so that every batch but one at the very end
+    starts at a multiple of the batch size.
+
+    Args:
+        parts: Which rows each of the batches holds.
+        num_parts: Batches in a super-batch.
+        first_part: The batch of its pass that the first super-batch begins with.
+        is_endless: Whether the next pass begins where one ends.
+
+    Example:
+
+    >>> order = super_batches(Order(5, batch_size=2), 2, is_endless=True)
+    >>> order.rows(0, 0, 2)
+    array([0, 1, 2, 3, 4, 4, 0, 1])
+    >>> order.part_sizes(0), order.part_sizes(1)
+    ([2, 2], [1, 2])
+    """
+
+    parts: Order
+    num_parts: int
+    first_part: int
+    is_endless: bool
+
+    def rows(self, epoch: int, first_batch: int, last_batch: int) -> Indices:
+        """As `Order.rows`; `epoch` is that of the first pass."""
+        first, last = self._parts(first_batch, last_batch)
+        runs = []
+        while first < last:
+            num_passes, part = divmod(first, self.parts.num_batches)
+            stop = min(part + last - first, self.parts.num_batches)
+            runs.append(self._filled(self.parts.rows(epoch + num_passes, part, stop), stop - part))
+            first += stop - part
+        return runs[0] if len(runs) == 1 else np.concatenate(runs)
+
+    def part_sizes(self, batch: int) -> list[int]:
+        """Rows in each batch of a super-batch, without those that fill it up."""
+        positions = (
+            part % self.parts.num_batches for part in range(*self._parts(batch, batch + 1))
+        )
+        bounds = (self.parts.bounds(position, position + 1) for position in positions)
+        return [stop - start for start, stop in bounds]
+
+    def _parts(self, first_batch: int, last_batch: int) -> tuple[int, int]:
+        first = self.first_part + first_batch * self.num_parts
+        last = self.first_part + last_batch * self.num_parts
+        return first, last if self.is_endless else min(last, self.parts.num_batches)
+
+    def _filled(self, rows: Indices, num_parts: int) -> Indices:
+        num_missing = num_parts * (self.batch_size // self.num_parts) - len(rows)
+        if not self.is_endless or num_missing == 0:
+            return rows
+        return np.concatenate([rows, np.full(num_missing, rows[-1])])
+
+
+def super_batches(
+    parts: Order, num_parts: int, *, first_part: int = 0, is_endless: bool
+) -> SuperBatchOrder:
+    """An order whose every batch is `num_parts` batches of another."""
+    # A pass may be one short batch.
+    batch_size = num_parts * min(parts.batch_size, parts.num_samples)
+    start, stop = parts.bounds(first_part, parts.num_batches)
+    return SuperBatchOrder(
+        num_samples=_ENDLESS_BATCHES * batch_size if is_endless else stop - start,
+        batch_size=batch_size,
+        shuffle=parts.shuffle,
+        seed=parts.seed,
+        parts=parts,
+        num_parts=num_parts,
+        first_part=first_part,
+        is_endless=is_endless,
+    )

@@ -22,8 +22,9 @@ from keras_npy.errors import warn, warn_once
 from keras_npy.sequence import NpySequence
 
 try:
-    from keras.src.trainers import data_adapters
-    from keras.src.trainers.data_adapters.data_adapter import DataAdapter  # noqa: F401 # Is it there?
+    from keras.src.trainers import data_adapters, epoch_iterator
+    from keras.src.trainers.data_adapters.data_adapter import DataAdapter
+    from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 except ImportError:
     # A Keras that moved its private modules: `wrap_get_data_adapter` says what follows.
     data_adapters = None
@@ -38,16 +39,20 @@ _KNOWN_PARAMETERS = (
     "class_weight",
 )
 
+# What DataAdapter does by itself: up to Keras 3.12, and from 3.16 on.
+_KNOWN_INHERITED = {"builtin_prefetch", "get_native_iterator"}
+
 
 def wrap_get_data_adapter() -> None:
     """Make Keras feed an `NpySequence` through `NpyDataAdapter`. Again is no harm."""
-    original = getattr(data_adapters, "get_data_adapter", None)
+    original: Any = getattr(data_adapters, "get_data_adapter", None)
     if getattr(original, "wrapped_by_keras_npy", False):
         return
-    if original is None or tuple(inspect.signature(original).parameters) != _KNOWN_PARAMETERS:
+    unknown = _unknown_of_keras(original)
+    if unknown is not None:
         warn_once(
             "get_data_adapter",
-            f"keras_npy does not know how Keras {keras.__version__} chooses a data adapter. "
+            f"keras_npy does not know how Keras {keras.__version__} reads data: {unknown}. "
             "Every NpySequence is fed as an ordinary PyDataset: the same rows, but slower; fit "
             "shuffles whole batches, unless the sequence has shuffle=True, which then reorders "
             "evaluate and predict too. Update keras_npy, or install an older Keras.",
@@ -74,6 +79,39 @@ def wrap_get_data_adapter() -> None:
 
     get_data_adapter.wrapped_by_keras_npy = True  # type: ignore[attr-defined] # The mark of the wrap.
     data_adapters.get_data_adapter = get_data_adapter
+
+
+def _unknown_of_keras(get_data_adapter: Any) -> str | None:
+    """What a sequence or its adapter would be asked in a way that they do not know, if anything.
+
+    Whatever Keras calls an adapter with, its own adapter of a `PyDataset` accepts too, so that the
+    signatures of its methods say what may come.
+    """
+    if get_data_adapter is None:
+        return "get_data_adapter is not where it was"
+    if epoch_iterator.data_adapters is not data_adapters:
+        return "get_data_adapter is called from elsewhere"
+    if tuple(inspect.signature(get_data_adapter).parameters) != _KNOWN_PARAMETERS:
+        return "get_data_adapter takes other arguments"
+    for name in _public_names(DataAdapter) - _KNOWN_INHERITED:
+        if name not in _public_names(PlannedAdapter):
+            return f"DataAdapter has {name}"
+    for name in sorted(_public_names(PlannedAdapter)):
+        known = _parameters(PlannedAdapter, name)
+        for base in (DataAdapter, PyDatasetAdapter):
+            if unknown := _parameters(base, name) - known:
+                return f"{name} takes {', '.join(sorted(unknown))}"
+    return None
+
+
+def _public_names(kind: type) -> set[str]:
+    return {name for name in vars(kind) if not name.startswith("_")}
+
+
+def _parameters(kind: type, name: str) -> set[str]:
+    """Of a method; none if it is a property, or there is none."""
+    method = getattr(kind, name, None)
+    return set(inspect.signature(method).parameters) if callable(method) else set()
 
 
 def _planned(plan: Plan, call: Call, arguments: Mapping[str, Any]) -> Plan:

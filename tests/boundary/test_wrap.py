@@ -1,5 +1,6 @@
 """Keras's choice of an adapter: what is wrapped, what is not, and what is refused."""
 
+import textwrap
 from typing import Any
 
 import keras
@@ -77,6 +78,96 @@ def test_wrap_keras_looks_different_warns_once_and_still_trains() -> None:
         print("trained")
     """
     assert "trained" == run_script(script)
+
+
+# What a Keras of the future might do, in the place of what it does.
+FUTURES = {
+    "argument": """
+        from keras.src.trainers.data_adapters import data_adapter, py_dataset_adapter
+        names = ["get_jax_iterator", "get_tf_dataset", "get_torch_dataloader"]
+        for kind in (data_adapter.DataAdapter, py_dataset_adapter.PyDatasetAdapter):
+            for name in names:
+                def method(self, *args, new_thing=None, _original=getattr(kind, name), **kwargs):
+                    return _original(self, *args, **kwargs)
+                method.__signature__ = inspect.Signature(
+                    [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+                     for name in ("self", "new_thing")])
+                setattr(kind, name, method)
+        called = []
+        class Calling:
+            "Calls the methods of an adapter as that trainer would."
+            def __init__(self, adapter): self.adapter = adapter
+            def __getattr__(self, name):
+                found = getattr(self.adapter, name)
+                if name not in names: return found
+                called.append(name)
+                return lambda *args, **kwargs: found(*args, new_thing=1, **kwargs)
+        make = epoch_iterator.EpochIterator.__init__
+        def calling(self, *args, **kwargs):
+            make(self, *args, **kwargs)
+            self.data_adapter = Calling(self.data_adapter)
+        # The trainer of TensorFlow asks for its dataset when it makes the iterator.
+        if keras.backend.backend() != "tensorflow":
+            epoch_iterator.EpochIterator.__init__ = calling
+        said = "get_jax_iterator takes new_thing"
+        """,
+    "argument-of-the-hook": """
+        from keras.src.trainers.data_adapters import data_adapter
+        def on_epoch_begin(self, epoch=None): pass
+        data_adapter.DataAdapter.on_epoch_begin = on_epoch_begin
+        said = "on_epoch_begin takes epoch"
+        """,
+    "method": """
+        from keras.src.trainers.data_adapters import data_adapter
+        def get_new_iterator(self): raise NotImplementedError
+        data_adapter.DataAdapter.get_new_iterator = get_new_iterator
+        said = "DataAdapter has get_new_iterator"
+        """,
+    "caller": """
+        import types
+        elsewhere = types.SimpleNamespace(get_data_adapter=data_adapters.get_data_adapter)
+        epoch_iterator.data_adapters = elsewhere
+        said = "get_data_adapter is called from elsewhere"
+        """,
+}
+
+
+@pytest.mark.parametrize("future", FUTURES)
+def test_wrap_keras_calls_adapters_differently_warns_once_and_still_trains(future: str) -> None:
+    """No TypeError in fit: a sequence is an ordinary PyDataset, with the same rows."""
+    script = """
+        import inspect, warnings
+        import numpy as np, keras
+        from keras.src.trainers import data_adapters, epoch_iterator
+        {future}
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            import keras_npy
+            keras_npy.boundary.wrap.wrap_get_data_adapter()
+        ours = [str(w.message) for w in caught if "keras_npy does not know" in str(w.message)]
+        assert len(ours) == 1, ours
+        assert said in ours[0], ours
+        x, y = np.arange(20, dtype="float32").reshape(10, 2), np.arange(10, dtype="float32")
+        def model():
+            keras.utils.set_random_seed(0)
+            model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+            model.compile("sgd", "mse")
+            return model
+        class Rows(keras.utils.PyDataset):
+            def __len__(self): return 3
+            def __getitem__(self, index):
+                return x[4 * index : 4 * index + 4], y[4 * index : 4 * index + 4]
+        one, two = model(), model()
+        seq = keras_npy.NpySequence(x, y, batch_size=4)
+        one.fit(Rows(), shuffle=False, verbose=0)
+        two.fit(seq, shuffle=False, verbose=0)
+        for a, b in zip(one.get_weights(), two.get_weights()):
+            np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(one.predict(Rows(), verbose=0), two.predict(seq, verbose=0))
+        print("trained")
+    """
+    future_lines = textwrap.indent(textwrap.dedent(FUTURES[future]), " " * 8).lstrip()
+    assert "trained" == run_script(script.replace("{future}", future_lines))
 
 
 def test_wrap_keras_without_the_base_class_still_imports() -> None:

@@ -30,7 +30,7 @@ except ImportError:
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class AdapterPlan:
     """What one adapter serves.
 
     Args:
@@ -52,7 +52,7 @@ class Plan:
 class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
     """Feed Keras as planned. The wrap of `get_data_adapter` makes one for each call."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: AdapterPlan) -> None:
         self.plan = plan
         batches = batches_of(
             plan.seq,
@@ -143,4 +143,4 @@ class NpyDataAdapter(PlannedAdapter):
         shuffle: ShuffleArgument = False,
         class_weight: Mapping[int, float] | None = None,
     ) -> None:
-        super().__init__(Plan(seq, shuffle, class_weight))
+        super().__init__(AdapterPlan(seq, shuffle, class_weight))

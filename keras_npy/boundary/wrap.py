@@ -15,7 +15,7 @@ from typing import Any
 
 import keras
 
-from keras_npy.boundary.adapter import Plan, PlannedAdapter
+from keras_npy.boundary.adapter import AdapterPlan, PlannedAdapter
 from keras_npy.boundary.frames import Call, calling_method
 from keras_npy.boundary.processes import refuse_several_processes
 from keras_npy.errors import warn, warn_once
@@ -74,7 +74,7 @@ def wrap_get_data_adapter() -> None:
             _refuse_adapter(x, call, arguments)
             return PlannedAdapter(_planned(x.plan, call, arguments))
         _refuse_overridden(x)
-        plan = Plan(x, arguments["shuffle"], arguments["class_weight"])
+        plan = AdapterPlan(x, arguments["shuffle"], arguments["class_weight"])
         return PlannedAdapter(_planned(plan, call, arguments))
 
     get_data_adapter.wrapped_by_keras_npy = True  # type: ignore[attr-defined] # The mark of the wrap.
@@ -89,7 +89,7 @@ def _unknown_of_keras(get_data_adapter: Any) -> str | None:
     """
     if get_data_adapter is None:
         return "get_data_adapter is not where it was"
-    if epoch_iterator.data_adapters is not data_adapters:
+    if getattr(epoch_iterator, "data_adapters", None) is not data_adapters:
         return "get_data_adapter is called from elsewhere"
     if tuple(inspect.signature(get_data_adapter).parameters) != _KNOWN_PARAMETERS:
         return "get_data_adapter takes other arguments"
@@ -114,7 +114,7 @@ def _parameters(kind: type, name: str) -> set[str]:
     return set(inspect.signature(method).parameters) if callable(method) else set()
 
 
-def _planned(plan: Plan, call: Call, arguments: Mapping[str, Any]) -> Plan:
+def _planned(plan: AdapterPlan, call: Call, arguments: Mapping[str, Any]) -> AdapterPlan:
     """A plan as `fit`, `evaluate` or `predict` carries it out."""
     seq = plan.seq
     _refuse_arguments(seq, arguments)

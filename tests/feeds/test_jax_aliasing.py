@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from keras_npy import NpySequence
-from keras_npy.boundary.adapter import Plan, PlannedAdapter
+from keras_npy.boundary.adapter import AdapterPlan, PlannedAdapter
 
 jax = pytest.importorskip("jax")
 
@@ -42,7 +42,7 @@ def test_get_jax_iterator_arrays_put_on_the_device_never_change(
 ) -> None:
     """All arrays of three passes are kept, while others come and go."""
     seq = NpySequence(numbered(22, row_values), np.arange(22), batch_size=batch_size, seed=1)
-    adapter = PlannedAdapter(Plan(seq, shuffle=True, batches_per_epoch=steps))
+    adapter = PlannedAdapter(AdapterPlan(seq, shuffle=True, batches_per_epoch=steps))
     arguments = {} if super_batch is None else {"super_batch": super_batch}
     kept, seen = [], []
     for _ in range(3):

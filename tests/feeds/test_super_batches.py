@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_npy import NpySequence
-from keras_npy.boundary.adapter import Plan, PlannedAdapter
+from keras_npy.boundary.adapter import AdapterPlan, PlannedAdapter
 
 ROWS = np.arange(53 * 3, dtype="float32").reshape(53, 3)
 NUMBERS = np.arange(53)
@@ -44,8 +44,8 @@ def test_get_jax_iterator_super_batches_hold_the_batches(
 ) -> None:
     """Equal batches on an axis of their own, in one piece of memory; others in a list."""
     plan = {"shuffle": shuffle, "batches_per_epoch": steps}
-    single = PlannedAdapter(Plan(sequence(**arguments), **plan)).get_jax_iterator()
-    supers = PlannedAdapter(Plan(sequence(**arguments), **plan)).get_jax_iterator(num_parts)
+    single = PlannedAdapter(AdapterPlan(sequence(**arguments), **plan)).get_jax_iterator()
+    supers = PlannedAdapter(AdapterPlan(sequence(**arguments), **plan)).get_jax_iterator(num_parts)
     for _ in range(6):
         group = list(itertools.islice(single, num_parts))
         got = next(supers, None)
@@ -77,7 +77,7 @@ def test_get_jax_iterator_super_batch_is_gathered_once(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(ArrayRows, "take", watched)
     rows = np.broadcast_to(np.arange(64, dtype="float32")[:, None], (64, 32768))
-    adapter = PlannedAdapter(Plan(NpySequence(rows, batch_size=4)))
+    adapter = PlannedAdapter(AdapterPlan(NpySequence(rows, batch_size=4)))
     shapes = [x.shape for (x,) in adapter.get_jax_iterator(super_batch=4)]
     assert [(4, 4, 32768)] * 4 == shapes
     assert [16] * 4 == taken
@@ -86,5 +86,5 @@ def test_get_jax_iterator_super_batch_is_gathered_once(monkeypatch: pytest.Monke
 def test_get_jax_iterator_super_batches_start_nothing_before_they_are_used() -> None:
     """Keras makes an iterator at the end of a pass and throws it away."""
     seq = sequence(53)
-    iter(PlannedAdapter(Plan(seq, shuffle=True)).get_jax_iterator(super_batch=2))
+    iter(PlannedAdapter(AdapterPlan(seq, shuffle=True)).get_jax_iterator(super_batch=2))
     assert 0 == seq.epoch

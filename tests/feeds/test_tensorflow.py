@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_npy import NpyDataAdapter, NpySequence
-from keras_npy.boundary.adapter import Plan, PlannedAdapter
+from keras_npy.boundary.adapter import AdapterPlan, PlannedAdapter
 from keras_npy.feeds import batches as plans
 from keras_npy.feeds import tensorflow as feed
 from tests.conftest import run_script
@@ -71,7 +71,7 @@ def test_dataset_in_file_order_slices_and_copies_rows_side_by_side(
         return block_rows(*arguments)
 
     monkeypatch.setattr(feed._Feed, "block_rows", noted)
-    adapter = PlannedAdapter(Plan(seq, batches_per_epoch=batches_per_epoch))
+    adapter = PlannedAdapter(AdapterPlan(seq, batches_per_epoch=batches_per_epoch))
     adapter.on_epoch_begin()
     batches = list(adapter.get_tf_dataset().take(75))
     assert (50 if batches_per_epoch is None else 75) == len(batches)
@@ -139,7 +139,7 @@ def test_dataset_full_batches_have_a_static_shape(tmp_path: Path) -> None:
 def test_dataset_endless_passes_keep_their_short_batch(tmp_path: Path) -> None:
     """Pass follows pass; the short last batch of one is not filled up from the next."""
     seq = NpySequence(np.arange(10), batch_size=4, shuffle=True, seed=0)
-    adapter = PlannedAdapter(Plan(seq, shuffle=True, batches_per_epoch=100))
+    adapter = PlannedAdapter(AdapterPlan(seq, shuffle=True, batches_per_epoch=100))
     adapter.on_epoch_begin()
     dataset = adapter.get_tf_dataset()
     batches = [batch.numpy() for (batch,) in dataset.take(6)]

@@ -1,8 +1,12 @@
-"""Each look at the call stack: what Keras does not say, but its frames show."""
+"""What Keras does not say, but its frames show."""
 
-import sys
-import types
+import itertools
 from dataclasses import dataclass
+
+from keras_npy.frames import callers
+
+# Constructors and an error handler of Keras's lie between its method and the wrap (Keras 3.15).
+CALLERS_LOOKED_AT = 8
 
 
 @dataclass(frozen=True)
@@ -14,20 +18,16 @@ class Call:
 
 
 def calling_method() -> Call:
-    """Who asks for an adapter.
+    """Which method asks for an adapter.
 
     Keras asks for the same in `evaluate`, in `predict`, which needs no targets, and in `fit`,
     which goes on with the next pass where the others end (Keras 3.15).
     """
-    frame: types.FrameType | None = sys._getframe(1)
-    for _ in range(8):
-        if frame is None:
-            break
+    for frame in itertools.islice(callers(), CALLERS_LOOKED_AT):
         name, module = frame.f_code.co_name, str(frame.f_globals.get("__name__"))
         if name in ("fit", "evaluate", "predict") and module.startswith("keras.src."):
             model = frame.f_locals.get("self")
             return Call(name, getattr(model, "steps_per_execution", None) or 1)
-        frame = frame.f_back
     return Call()
 
 
@@ -36,4 +36,5 @@ def is_called_from_reset() -> bool:
 
     Keras's EpochIterator calls `on_epoch_end` from there and at the end of an epoch alike.
     """
-    return sys._getframe(2).f_code.co_name == "reset"
+    _, frame = itertools.islice(callers(), 2)
+    return frame.f_code.co_name == "reset"

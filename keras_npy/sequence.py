@@ -17,9 +17,8 @@ from keras_npy.order.position import PassCounter
 from keras_npy.order.selection import to_indices, to_rows
 from keras_npy.rows.base import Rows
 from keras_npy.rows.class_folders import LabelMode, find_samples
-from keras_npy.rows.class_weight import ClassWeightRows
 from keras_npy.rows.describe import describe
-from keras_npy.rows.labels import read_classes
+from keras_npy.rows.labels import ClassWeightRows, read_classes
 from keras_npy.rows.samples import samples
 from keras_npy.types import Indices, Path, Shuffle, ShuffleArgument
 

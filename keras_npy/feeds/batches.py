@@ -73,8 +73,7 @@ class Batches:
             NpyFileError: If a file that holds them is no longer the one that was opened.
         """
         for rows in self.rows:
-            rows.check_unchanged(indices)
-            rows.advise(indices)
+            rows.prepare(indices)
 
     def check_unchanged(self, indices: Indices) -> None:
         """Raise `NpyFileError` if a file that holds these rows is no longer the one opened."""

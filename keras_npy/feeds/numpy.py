@@ -28,7 +28,9 @@ def gather_into(pool: BufferPool) -> Gather:
     """
 
     def gather(rows: Rows, indices: Indices) -> Any:
-        return rows.take(indices, pool.lend((len(indices), *rows.row_shape), rows.dtype))
+        array = pool.lend((len(indices), *rows.row_shape), rows.dtype)
+        rows.read_into(indices, array)
+        return array
 
     return gather
 

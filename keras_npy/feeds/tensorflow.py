@@ -98,7 +98,7 @@ class _Feed:
 
     def _alias(self, rows: Rows) -> Any:
         """A tensor over all rows, if batches are to be slices of it; or else `None`."""
-        array = rows.array if self._is_sliced else None
+        array = rows.alias() if self._is_sliced else None
         if array is None or not is_aligned(array) or not self._slices_well(rows):
             return None
         return _tensor_over(array)
@@ -207,10 +207,11 @@ class _Feed:
 
     def take(self, indices: Any) -> list[Array]:
         """In Python: the copied rows at `indices`."""
-        return [
-            rows.take(indices, self._pool.lend((len(indices), *rows.row_shape), rows.dtype))
-            for rows in self._copied
-        ]
+        arrays = []
+        for rows in self._copied:
+            arrays.append(self._pool.lend((len(indices), *rows.row_shape), rows.dtype))
+            rows.read_into(indices, arrays[-1])
+        return arrays
 
     def _read_piece(self, anchor: Any, *plan: Any) -> Any:
         import tensorflow as tf

@@ -16,7 +16,8 @@ from keras_npy.feeds import numpy as numpy_feed
 from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.chunks import Gather
 from keras_npy.rows.base import Rows
-from keras_npy.types import Array, Indices
+from keras_npy.rows.widened import WidenedRows
+from keras_npy.types import Indices
 
 # Torch stores these, but hardly computes with them. Keras takes the wider dtype too (Keras 3.15).
 _WIDER_DTYPES: dict[str, np.dtype[Any]] = {"uint16": np.dtype("int32"), "uint32": np.dtype("int64")}
@@ -90,7 +91,7 @@ def _iterate(batches: Batches, gather: Gather) -> Iterator[Any]:
         pinned = torch.empty(
             (len(indices), *rows.row_shape), dtype=dtype, device="cpu", pin_memory=True
         )
-        rows.take(indices, pinned.numpy().view(rows.dtype))
+        rows.read_into(indices, pinned.numpy().view(rows.dtype))
         return pinned.view(torch.bfloat16) if is_bfloat16 else pinned
 
     def move(batch: Any) -> Any:
@@ -123,26 +124,3 @@ def _readable(rows: Rows) -> Rows:
         )
     wider = _WIDER_DTYPES.get(rows.dtype.name)
     return rows if wider is None else WidenedRows(rows, wider)
-
-
-class WidenedRows(Rows):
-    """Rows of a wider dtype, which holds every value of theirs."""
-
-    def __init__(self, rows: Rows, dtype: np.dtype[Any]) -> None:
-        self.name = rows.name
-        self.shape = rows.shape
-        self.dtype = dtype
-        self._rows = rows
-
-    def take(self, indices: Indices, out: Array | None = None) -> Array:
-        taken = self._rows.take(indices)
-        if out is None:
-            return taken.astype(self.dtype)
-        out[...] = taken
-        return out
-
-    def check_unchanged(self, indices: Indices | None = None) -> None:
-        self._rows.check_unchanged(indices)
-
-    def advise(self, indices: Indices) -> None:
-        self._rows.advise(indices)

@@ -11,9 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO
 
 from keras_npy.errors import NpyFileError, cut
-from keras_npy.files import header as npy_file
-from keras_npy.files.header import Extent, NpyHeader
+from keras_npy.files import header
+from keras_npy.files.header import NpyHeader
 from keras_npy.files.layout import convert_command
+from keras_npy.files.place import Extent, local_path, open_regular
+from keras_npy.types import Path
 
 MEMBER_MARK = "::"
 
@@ -26,7 +28,7 @@ _ENCRYPTED_FLAG = 0x1
 
 
 def read_header(
-    path: str | os.PathLike[str], *, dtype: str | None = None, may_be_empty: bool = False
+    path: Path, *, stored_dtype: str | None = None, may_be_empty: bool = False
 ) -> NpyHeader:
     """The header of an `.npy` file or of a stored member of an archive.
 
@@ -36,24 +38,24 @@ def read_header(
     """
     archive, member = split_member(path)
     if member is None:
-        return npy_file.read_header(path, dtype=dtype, may_be_empty=may_be_empty)
+        return header.read_header(path, stored_dtype=stored_dtype, may_be_empty=may_be_empty)
     extent = find_stored(archive, member)
-    return npy_file.read_header(archive, extent=extent, dtype=dtype, may_be_empty=may_be_empty)
+    return header.read_header(
+        archive, extent=extent, stored_dtype=stored_dtype, may_be_empty=may_be_empty
+    )
 
 
-def read_headers(
-    paths: Sequence[str | os.PathLike[str]], *, dtype: str | None = None
-) -> list[NpyHeader]:
+def read_headers(paths: Sequence[Path], *, stored_dtype: str | None = None) -> list[NpyHeader]:
     """The headers of many files, read side by side; files without rows are allowed."""
 
-    def read(path: str | os.PathLike[str]) -> NpyHeader:
-        return read_header(path, dtype=dtype, may_be_empty=True)
+    def read(path: Path) -> NpyHeader:
+        return read_header(path, stored_dtype=stored_dtype, may_be_empty=True)
 
     with ThreadPoolExecutor(min(HEADER_THREADS, len(paths))) as pool:
         return list(pool.map(read, paths))
 
 
-def split_member(path: str | os.PathLike[str]) -> tuple[str, str | None]:
+def split_member(path: Path) -> tuple[str, str | None]:
     """A path, and the member of it that is named; a file of just that name has none.
 
     Example:
@@ -74,8 +76,8 @@ def find_stored(archive: str, member: str) -> Extent:
     Raises:
         NpyFileError: If there is no such member, or it is compressed or encrypted.
     """
-    archive = npy_file.local_path(archive)
-    with npy_file.open_regular(archive) as file:
+    archive = local_path(archive)
+    with open_regular(archive) as file:
         info = find_member(archive, file, member)
         name = f"{archive}{MEMBER_MARK}{member}"
         if is_encrypted(info):

@@ -1,7 +1,7 @@
-"""One `.npy` file: read and validate its header, map its data read-only.
+"""What a valid `.npy` file says of itself: bytes in, `NpyHeader` out.
 
-Knows nothing of batches. Whatever is wrong with a file is said here, once, before the first
-batch: `NpyFileError` for its contents, the system's own `OSError` for access to it.
+Whatever is wrong with a file is said here, once, before the first batch: `NpyFileError` for its
+contents. These bytes are the file's word alone: nothing is read or allocated on it unchecked.
 
 Reference:
     The format is described in the docstring of `numpy.lib.format`.
@@ -9,19 +9,18 @@ Reference:
 
 import ast
 import math
-import os
 import re
-import stat
 import threading
 import warnings
-from dataclasses import dataclass, replace
-from typing import Any, BinaryIO
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_npy.errors import NpyFileError, cut
-from keras_npy.files import foreign, mapping
+from keras_npy.files import foreign
+from keras_npy.files.place import Extent, Place, local_path, open_regular, place_of
+from keras_npy.types import Path
 
 MAGIC = b"\x93NUMPY"
 
@@ -35,13 +34,16 @@ AXES_MAX = 32
 # What np.memmap and the three backends agree on. Longer floats have no tensor dtype.
 SUPPORTED_DTYPES = "bool, int8-64, uint8-64, float16-64, complex64-128"
 
+# Magic, version and the header's own length, of any version of the format.
+PREFIX_BYTES_MAX = 12
+
+# What is looked at of a file that is no .npy.
 _LOOK_AT_BYTES = 512
 
 # Headers of many files are read in threads. Two that left `catch_warnings` in another order than
 # they entered it would leave every later warning of the process unsaid, and two that parse while
 # one collects garbage end in a SystemError (python/cpython#106905, Python 3.11).
 _ONE_LITERAL = threading.Lock()
-
 
 _FLOAT_NAMES = ("bfloat16", "float16", "float32", "float64", "complex64", "complex128")
 
@@ -60,37 +62,26 @@ def bfloat16() -> np.dtype[Any]:
 
 
 @dataclass(frozen=True)
-class Fingerprint:
-    """What tells that a file is the one that was opened, unchanged."""
-
-    device: int
-    inode: int
-    size_bytes: int
-    mtime_ns: int
-
-
-@dataclass(frozen=True)
-class Extent:
-    """Where in a file an `.npy` lies that is not all of it."""
-
-    name: str
-    start_bytes: int
-    size_bytes: int
-
-
-@dataclass(frozen=True)
 class NpyHeader:
     """What a valid `.npy` file says of itself, and where its data lies."""
 
-    path: str
-    name: str
-    """What messages call it: the path, or the path and the member of an archive."""
+    place: Place
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    """As the values are stored, in their byte order."""
     fortran_order: bool
     offset_bytes: int
-    stop_bytes: int
-    fingerprint: Fingerprint
+    """Where the data begins, counted from the beginning of the file."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return self.place.name
+
+    @property
+    def stored_shape(self) -> tuple[int, ...]:
+        """The shape of the array that lies in the file in C order: of Fortran order reversed."""
+        return self.shape[::-1] if self.fortran_order else self.shape
 
     @property
     def row_bytes(self) -> int:
@@ -104,16 +95,16 @@ class NpyHeader:
     @property
     def trailing_bytes(self) -> int:
         """Bytes behind the data that the header does not speak of."""
-        return self.stop_bytes - self.offset_bytes - self.data_bytes
+        return self.place.stop_bytes - self.offset_bytes - self.data_bytes
 
 
 def read_header(
-    path: str | os.PathLike[str],
+    path: Path,
     *,
     extent: Extent | None = None,
     is_sample: bool = False,
     may_be_empty: bool = False,
-    dtype: str | None = None,
+    stored_dtype: str | None = None,
 ) -> NpyHeader:
     """Read and validate the header of one `.npy` file.
 
@@ -122,8 +113,8 @@ def read_header(
         extent: Where in the file the `.npy` lies. `None` for all of it.
         is_sample: Whether the array is one sample, which may be 0-d, and not rows of samples.
         may_be_empty: Whether there may be no rows at all.
-        dtype: `"bfloat16"` for a file whose header says `|V2`, as it does for dtypes that NumPy
-            does not know.
+        stored_dtype: `"bfloat16"` for a file whose header says `|V2`, as it does for dtypes
+            that NumPy does not know.
 
     Returns:
         The header of a file that holds at least one row, and all the bytes that it promises.
@@ -140,148 +131,35 @@ def read_header(
     """
     path = local_path(path)
     with open_regular(path) as file:
-        fingerprint = fingerprint_of(os.fstat(file.fileno()))
-        extent = _within(extent or Extent(path, 0, fingerprint.size_bytes), fingerprint.size_bytes)
-        text, header_bytes = _read_header_text(extent, file)
-    shape, stored, fortran_order = _parse_header(extent.name, text, dtype)
-    header = NpyHeader(
-        path=path,
-        name=extent.name,
-        shape=shape,
-        dtype=stored,
-        fortran_order=fortran_order,
-        offset_bytes=extent.start_bytes + header_bytes,
-        stop_bytes=extent.start_bytes + extent.size_bytes,
-        fingerprint=fingerprint,
-    )
+        place = place_of(file, path, extent)
+        file.seek(place.start_bytes)
+        start = file.read(min(PREFIX_BYTES_MAX + HEADER_BYTES_MAX, place.size_bytes))
+    header = parse_header(start, place, stored_dtype)
     _check_streamable(header, is_sample=is_sample, may_be_empty=may_be_empty)
     return header
 
 
-def _within(extent: Extent, file_bytes: int) -> Extent:
-    """The part of an extent that the file holds: reading a map behind it ends the process."""
-    held_bytes = max(0, file_bytes - extent.start_bytes)
-    return replace(extent, size_bytes=min(extent.size_bytes, held_bytes))
+def parse_header(start: bytes, place: Place, stored_dtype: str | None = None) -> NpyHeader:
+    """The header in the first bytes of an `.npy`.
 
-
-def map_data(header: NpyHeader) -> NDArray[Any]:
-    """Map the data of a file read-only, as an array of the shape and dtype in its header.
-
-    Raises:
-        NpyFileError: If the file is no longer the one whose header was read.
-    """
-    with open_unchanged(header) as file:
-        if header.data_bytes == 0:
-            return np.empty(header.shape, header.dtype)
-        data = mapping.map_bytes(file.fileno(), header.offset_bytes, header.data_bytes, header.name)
-    return np.ndarray(
-        header.shape, header.dtype, buffer=data, order="F" if header.fortran_order else "C"
-    )
-
-
-def open_unchanged(header: NpyHeader) -> BinaryIO:
-    """Open the file that a header was read from.
+    Args:
+        start: The bytes that a header may take, or all that there are.
+        place: Where they lie.
+        stored_dtype: As `read_header` takes it.
 
     Raises:
-        NpyFileError: If it is another one now.
+        NpyFileError: If they are no header. Its promises are not yet compared with the place.
     """
-    file = open_regular(header.path)
-    if fingerprint_of(os.fstat(file.fileno())) != header.fingerprint:
-        file.close()
-        raise changed(header.path)
-    return file
+    text, header_bytes = _header_text(start, place)
+    shape, dtype, fortran_order = _parse_text(place.name, text, stored_dtype)
+    return NpyHeader(place, shape, dtype, fortran_order, place.start_bytes + header_bytes)
 
 
-def check_unchanged(header: NpyHeader) -> None:
-    """Raise if another file stands at the path now, or this one was written to.
-
-    A deleted file is no fault: its data stays whole for as long as it is mapped.
-
-    Raises:
-        NpyFileError: If inode, size or modification time differ from when it was opened.
-    """
-    try:
-        status = os.stat(header.path)
-    except FileNotFoundError:
-        return
-    if fingerprint_of(status) != header.fingerprint:
-        raise changed(header.path)
-
-
-def changed(path: str) -> NpyFileError:
-    """The error for a file that is no longer the one that was opened."""
-    return NpyFileError(
-        f"{path}: a file must not change while it is in use. "
-        "Received: another inode, size or modification time than when it was opened. "
-        "Write new data to another path, and build a new NpySequence to use it."
-    )
-
-
-def fingerprint_of(status: os.stat_result) -> Fingerprint:
-    return Fingerprint(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-
-
-def local_path(path: str | os.PathLike[str]) -> str:
-    """The absolute path, unless it can be no file of this machine."""
-    path = os.fsdecode(path)
-    if not path:
-        # It would be taken for the working directory.
-        raise NpyFileError(
-            "A path must name a file. Received: an empty string. Pass the path of one .npy file."
-        )
-    # pathlib makes "gs:/bucket" of an address; a scheme has two letters or more, a drive one.
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", path):
-        raise NpyFileError(
-            f"{path}: only files of this machine can be mapped. Received: an address. "
-            "Mount the storage, or copy the file to a local disk."
-        )
-    if "\0" in path:
-        raise NpyFileError(
-            f"{cut(path)}: a path must hold no NUL. Received: {len(path)} characters with one. "
-            "Pass the path of one .npy file."
-        )
-    return os.path.abspath(path)
-
-
-def open_regular(path: str) -> BinaryIO:
-    """Open a regular file for reading; refuse a directory, a FIFO or a device."""
-    # Looked at before it is opened, since opening alone can block (FIFO) or act (device);
-    # and again after, for one that took the file's place in between.
-    _check_regular(path, os.stat(path))
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        _check_regular(path, os.fstat(descriptor))
-        return open(descriptor, "rb")
-    except BaseException:
-        os.close(descriptor)
-        raise
-
-
-def _check_regular(path: str, status: os.stat_result) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        kinds = (name for is_kind, name in _KINDS if is_kind(status.st_mode))
-        raise NpyFileError(
-            f"{path}: only regular files can be mapped. "
-            f"Received: {next(kinds, 'no regular file')}. Pass the path of one .npy file."
-        )
-
-
-_KINDS = (
-    (stat.S_ISDIR, "a directory"),
-    (stat.S_ISFIFO, "a FIFO"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a character device"),
-    (stat.S_ISBLK, "a block device"),
-)
-
-
-def _read_header_text(extent: Extent, file: BinaryIO) -> tuple[str, int]:
+def _header_text(start: bytes, place: Place) -> tuple[str, int]:
     """The header's text, and the offset of the data behind it."""
-    path, size_bytes = extent.name, extent.size_bytes
-    file.seek(extent.start_bytes)
-    start = file.read(min(_LOOK_AT_BYTES, size_bytes))
+    path, size_bytes = place.name, place.size_bytes
     if not start.startswith(MAGIC):
-        raise _not_npy(path, start)
+        raise _not_npy(path, start[:_LOOK_AT_BYTES])
     prefix_bytes = 10 if start[6:7] == b"\x01" else 12
     if len(start) < prefix_bytes:
         raise _truncated(path, f"at least {prefix_bytes} bytes of header", len(start))
@@ -293,7 +171,6 @@ def _read_header_text(extent: Extent, file: BinaryIO) -> tuple[str, int]:
         )
     header_bytes = int.from_bytes(start[8:prefix_bytes], "little")
     offset_bytes = prefix_bytes + header_bytes
-    # Both checks before a byte of it is read: the length is the file's word alone.
     if offset_bytes > size_bytes:
         raise _truncated(path, f"{header_bytes} bytes of header", size_bytes)
     if header_bytes > HEADER_BYTES_MAX:
@@ -302,8 +179,7 @@ def _read_header_text(extent: Extent, file: BinaryIO) -> tuple[str, int]:
             f"Received: a declared length of {header_bytes} bytes. "
             "Save the array again with np.save."
         )
-    file.seek(extent.start_bytes + prefix_bytes)
-    raw = file.read(header_bytes)
+    raw = start[prefix_bytes:offset_bytes]
     if raw.endswith((b"\r", b"\r\n")):
         raise NpyFileError(
             f"{path}: a header must end in a line feed. Received: CR LF, the mark of a "
@@ -316,7 +192,7 @@ def _read_header_text(extent: Extent, file: BinaryIO) -> tuple[str, int]:
         raise _bad_header(path, "bytes that are no UTF-8") from error
 
 
-def _parse_header(
+def _parse_text(
     path: str, text: str, wanted: str | None
 ) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
     fields = _literal(path, text)
@@ -366,16 +242,17 @@ def _parse_dtype(path: str, descr: object, wanted: str | None) -> np.dtype[Any]:
         return bfloat16()
     if wanted is not None and wanted != dtype.name:
         raise NpyFileError(
-            f"{path}: dtype= says what values of |V2 are, whose header does not: 'bfloat16'. "
-            f"Received: dtype={cut(wanted)} for a file of {cut(dtype)}. Leave dtype= out."
+            f"{path}: stored_dtype= says what values of |V2 are, whose header does not: "
+            f"'bfloat16'. Received: stored_dtype={cut(wanted)} for a file of {cut(dtype)}. "
+            "Leave stored_dtype= out."
         )
     if is_supported(dtype):
         return dtype
     if is_two_bytes:
         remedy = (
-            "If it is bfloat16, say so: open_rows(path, dtype='bfloat16'), or "
-            "samples(paths, dtype='bfloat16') where each file is one sample; keras-npy convert "
-            "takes --dtype bfloat16."
+            "If it is bfloat16, say so: open_rows(path, stored_dtype='bfloat16'), or "
+            "samples(paths, stored_dtype='bfloat16') where each file is one sample; keras-npy "
+            "convert takes --stored-dtype bfloat16."
         )
     elif dtype.names is not None:
         remedy = "Save each field as a file of its own."
@@ -416,7 +293,7 @@ def _check_streamable(header: NpyHeader, *, is_sample: bool, may_be_empty: bool)
             f"{path}: a row must hold at least one value. Received: shape {cut(shape)}. "
             "Save rows that are not empty."
         )
-    promised, held = header.data_bytes, header.stop_bytes - header.offset_bytes
+    promised, held = header.data_bytes, header.place.stop_bytes - header.offset_bytes
     if promised > held:
         raise NpyFileError(
             f"{path}: the header promises {promised} bytes of data for shape {cut(shape)} "

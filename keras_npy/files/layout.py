@@ -70,12 +70,13 @@ def _oddities(header: NpyHeader, are_samples: bool) -> Iterator[tuple[str, str]]
 
 def _remedy(header: NpyHeader, files: Files | None, are_samples: bool) -> str:
     is_bfloat16 = header.dtype.name == "bfloat16"
-    option = " --dtype bfloat16" if is_bfloat16 else ""
+    option = " --stored-dtype bfloat16" if is_bfloat16 else ""
     if files is None:
         return f"To convert it: `{convert_command(header.name)}{option}`"
     if isinstance(files, str | os.PathLike) or len(files) <= FILES_NAMED_MAX:
         return f"To convert all: `{join_command(files, are_samples=are_samples)}{option}`"
-    call = join_call(files, are_samples=are_samples, dtype="bfloat16" if is_bfloat16 else None)
+    stored_dtype = "bfloat16" if is_bfloat16 else None
+    call = join_call(files, are_samples=are_samples, stored_dtype=stored_dtype)
     return f"To convert all, in Python, with the list as paths: `{call}`"
 
 
@@ -120,7 +121,7 @@ def join_command(files: Files, *, are_samples: bool = False) -> str:
 
 
 def join_call(
-    files: Sequence[str | os.PathLike[str]], *, are_samples: bool = False, dtype: str | None = None
+    files: Sequence[Path], *, are_samples: bool = False, stored_dtype: str | None = None
 ) -> str:
     """The Python that makes one plain `.npy` of `paths`, a list too long for a command.
 
@@ -130,7 +131,7 @@ def join_call(
     "from keras_npy import convert; convert(paths, '/data_converted.npy')"
     """
     new = _name_beside([os.fsdecode(path) for path in files])
-    option = f", dtype={dtype!r}" if dtype else ""
+    option = f", stored_dtype={stored_dtype!r}" if stored_dtype else ""
     if are_samples:
         return f"from keras_npy import convert, samples; convert(samples(paths{option}), {new!r})"
     return f"from keras_npy import convert; convert(paths, {new!r}{option})"

@@ -12,12 +12,12 @@ import weakref
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from keras_npy.files import header as npy_file
 from keras_npy.files import mapping
 from keras_npy.files.header import NpyHeader
-from keras_npy.files.values import as_bytes
-from keras_npy.types import Array, Indices
+from keras_npy.files.store import map_rows
+from keras_npy.types import Indices
 
 # Files of one source that are mapped at a time.
 MAPS_MAX = 12_288
@@ -33,6 +33,12 @@ RESERVED_BYTES_MAX = 1 << 44
 # The mappings that are set aside for whoever lives: given back with it, from whichever thread.
 _MAPPINGS: "weakref.WeakKeyDictionary[Arena | Maps, int]" = weakref.WeakKeyDictionary()
 _COUNTING = threading.Lock()
+
+
+def num_mappings() -> int:
+    """Mappings that are set aside for the shards of this process."""
+    with _COUNTING:
+        return sum(_MAPPINGS.values())
 
 
 def _mappings_left() -> int:
@@ -76,6 +82,8 @@ def make_arena(headers: Sequence[NpyHeader]) -> "Arena | None":
 class Arena:
     """Files mapped into one array with gaps. May be used from any thread.
 
+    `rows` is that array, uint8 `(places, row_bytes)`, at `address`.
+
     Args:
         headers: The files, of one dtype, row shape and data offset, in C order.
         starts: Where each begins, in bytes, and where the last one ends.
@@ -87,8 +95,8 @@ class Arena:
         self._starts = starts
         self._reserved = mapping.Reservation(int(starts[-1]))
         data = self._reserved.bytes[first.offset_bytes :]
-        shape = (len(data) // first.row_bytes, *first.shape[1:])
-        self.rows: Array = np.ndarray(shape, first.dtype, buffer=data)
+        num_places = len(data) // first.row_bytes
+        self.rows = data[: num_places * first.row_bytes].reshape(num_places, first.row_bytes)
         self.address: int = self.rows.ctypes.data
         self._first_rows = starts[:-1] // first.row_bytes
         self._is_mapped = np.zeros(len(headers), bool)
@@ -108,7 +116,7 @@ class Arena:
     def _map(self, shard: int) -> None:
         header = self._headers[shard]
         size_bytes = header.offset_bytes + header.data_bytes
-        with npy_file.open_unchanged(header) as file:
+        with header.place.open_unchanged() as file:
             start = int(self._starts[shard])
             self._reserved.map_file(start, file.fileno(), size_bytes, header.name)
         self._is_mapped[shard] = True
@@ -119,60 +127,57 @@ class Maps:
 
     Args:
         headers: The files. No call may need more than `maps_max` of them.
-        as_raw: Whether their data are wanted as bytes, `(N, row_bytes)`.
     """
 
-    def __init__(self, headers: Sequence[NpyHeader], *, as_raw: bool) -> None:
+    def __init__(self, headers: Sequence[NpyHeader]) -> None:
         self._headers = headers
-        self._as_raw = as_raw
         with _COUNTING:
             # Half of what is left, so that the next source has some too.
             share = max(MAPS_MIN, _mappings_left() // 2)
             self.maps_max = min(MAPS_MAX, len(headers), share)
             _MAPPINGS[self] = self.maps_max
         self._lock = threading.Lock()
-        self._arrays: dict[int, Array] = {}
+        self._maps: dict[int, NDArray[np.uint8]] = {}
         # Address of each file's first row, or 0; and when it was last borrowed, counted in calls.
         self._addresses = np.zeros(len(headers), np.int64)
         self._used_at = np.zeros(len(headers), np.int64)
         self._num_calls = 0
 
-    def borrow(self, shards: Indices) -> tuple[Indices, dict[int, Array]]:
+    def borrow(self, shards: Indices) -> tuple[Indices, dict[int, NDArray[np.uint8]]]:
         """Map the files of some rows.
 
         Args:
             shards: The file of each row.
 
         Returns:
-            Address of each row's file, and the arrays by file. Nothing is unmapped before the
-            dict is gone.
+            Address of each row's file, and the files as `map_rows` gives them. Nothing is
+            unmapped before the dict is gone.
         """
         with self._lock:
             self._num_calls += 1
             self._used_at[shards] = self._num_calls
             missing = np.unique(shards[self._addresses[shards] == 0])
-            if len(self._arrays) + len(missing) > self.maps_max:
+            if len(self._maps) + len(missing) > self.maps_max:
                 self._unmap_oldest(len(missing))
             for shard in missing.tolist():
                 self._map(shard)
             addresses = self._addresses[shards]
             if self.maps_max == len(self._headers):
                 # They stay mapped for as long as these rows live.
-                return addresses, self._arrays
-            return addresses, {shard: self._arrays[shard] for shard in np.unique(shards).tolist()}
+                return addresses, self._maps
+            return addresses, {shard: self._maps[shard] for shard in np.unique(shards).tolist()}
 
     def _map(self, shard: int) -> None:
-        array = npy_file.map_data(self._headers[shard])
-        self._arrays[shard] = as_bytes(array) if self._as_raw else array
-        self._addresses[shard] = array.ctypes.data
+        self._maps[shard] = map_rows(self._headers[shard])
+        self._addresses[shard] = self._maps[shard].ctypes.data
 
     def _unmap_oldest(self, num_missing: int) -> None:
         """Make room, and more than that, since looking for the oldest takes time."""
-        mapped = np.fromiter(self._arrays, np.int64)
+        mapped = np.fromiter(self._maps, np.int64)
         old = mapped[self._used_at[mapped] < self._num_calls]
         how_many = min(len(old), len(mapped) + num_missing - self.maps_max // 4 * 3)
         oldest = np.argpartition(self._used_at[old], how_many - 1)[:how_many]
         for shard in old[oldest].tolist():
             # Who reads from it now still holds the array; the last one who does unmaps it.
-            del self._arrays[shard]
+            del self._maps[shard]
             self._addresses[shard] = 0

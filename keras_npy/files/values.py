@@ -1,11 +1,12 @@
 """From the bytes of a file to values: byte order, booleans, layouts other than C order."""
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_npy.files.header import NpyHeader
 from keras_npy.types import Array
 
 
@@ -31,3 +32,9 @@ def copy_values(stored: Array, out: Array) -> None:
         np.not_equal(stored.view(np.uint8), 0, out=out)
     else:
         out[...] = stored
+
+
+def as_stored(data: NDArray[np.uint8], header: NpyHeader) -> Array:
+    """Bytes as the array whose header says what they are; nothing is copied."""
+    order: Literal["C", "F"] = "F" if header.fortran_order else "C"
+    return np.ndarray(header.shape, header.dtype, data, order=order)

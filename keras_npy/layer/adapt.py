@@ -82,9 +82,11 @@ def _row_blocks(batches: Batches) -> Generator[Array, None, None]:
 
     def blocks() -> Iterator[Array]:
         for index in range(order.num_batches):
-            indices = order.rows(0, index, index + 1)
+            # This block and the next, which is read from a cold disk meanwhile.
             batches.prepare(order.rows(0, index, min(index + 2, order.num_batches)))
-            yield rows.take(indices, out=block[: len(indices)])
+            indices = order.rows(0, index, index + 1)
+            rows.read_into(indices, block[: len(indices)])
+            yield block[: len(indices)]
 
     yield from _with_progress(blocks(), order.num_samples * rows.row_bytes)
 

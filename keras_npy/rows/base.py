@@ -1,7 +1,7 @@
 """Rows addressed by index, whatever they lie in.
 
 Every source becomes a `Rows`: an array whose first axis is read a batch at a time. Floors
-above know rows by their shape, their dtype and `take`, and never see a file.
+above know rows by their shape, their dtype and `read_into`, and never see a file.
 """
 
 from abc import ABC, abstractmethod
@@ -14,38 +14,58 @@ from keras_npy.types import Array, Indices
 
 
 class Rows(ABC):
-    """A virtual array that is read by rows: `shape`, `dtype`, `len` and slicing.
+    """A virtual array that is read by rows: what `open_rows` gives.
 
-    `open_rows`, `samples` and `windows` make them. `dtype` is what `take` gives, always in this
-    machine's byte order.
+    It has the `shape`, `dtype`, `ndim`, `size`, `nbytes` and `len` of the array that it stands
+    for. Indexing on axis 0 reads the rows asked for, and `np.asarray` all of them, as new arrays
+    in this machine's byte order.
+
+    A source of its own writes `read_into`; one that lies in files `prepare` and `check_unchanged`
+    too. All else is made of these.
 
     Example:
 
-    >>> from keras_npy import Rows, open_rows
+    >>> from keras_npy import open_rows
     >>> np.save("x.npy", np.arange(6).reshape(3, 2))
     >>> rows = open_rows("x.npy")
-    >>> isinstance(rows, Rows), len(rows), rows.shape
-    (True, 3, (3, 2))
-    >>> rows[1:]
-    array([[2, 3],
-           [4, 5]])
+    >>> rows.shape, rows.ndim, rows.size
+    ((3, 2), 2, 6)
+    >>> rows[[2, 0]]
+    array([[4, 5],
+           [0, 1]])
+    >>> np.asarray(rows).sum()
+    np.int64(15)
     """
 
     name: str
+    """What messages call the rows: a path, mostly."""
     shape: tuple[int, ...]
+    """`(N, ...)`, as of the array."""
     dtype: np.dtype[Any]
+    """Of the rows as they are read: always in this machine's byte order."""
 
     @abstractmethod
-    def take(self, indices: Indices, out: Array | None = None) -> Array:
-        """Copy rows into a new array, or into `out`.
+    def read_into(self, indices: Indices, out: Array) -> None:
+        """Copy rows into memory of the caller's, from any thread.
 
         Args:
             indices: int64 `(b,)`; each in `0 <= index < N`, which the caller has ensured.
             out: C-contiguous `(b, *row)` of this dtype.
-
-        Returns:
-            `(b, *row)`, never a view of the source.
         """
+
+    def take(self, indices: Indices) -> Array:
+        """Rows as a new array `(b, *row)`; of `indices` the caller has ensured the range."""
+        out = np.empty((len(indices), *self.row_shape), self.dtype)
+        self.read_into(indices, out)
+        return out
+
+    def prepare(self, indices: Indices) -> None:
+        """Say which rows will be read soon: their files are checked, and read ahead if cold.
+
+        Raises:
+            NpyFileError: If a file that holds one of them is no longer the one opened.
+        """
+        self.check_unchanged(indices)
 
     def check_unchanged(self, indices: Indices | None = None) -> None:
         """Raise `NpyFileError` if rows are no longer those that were opened.
@@ -56,30 +76,34 @@ class Rows(ABC):
         """
         return
 
-    def advise(self, indices: Indices) -> None:
-        """Say which rows will be read soon, so that a cold file is read ahead."""
-        return
-
-    @property
-    def array(self) -> Array | None:
+    def alias(self) -> Array | None:
         """All rows as one read-only C-contiguous array of `dtype`, if they lie so in memory."""
         return None
 
-    def empty(self, num_rows: int) -> Array:
-        """An uninitialised array of that many rows."""
-        return np.empty((num_rows, *self.row_shape), self.dtype)
-
     @property
     def row_shape(self) -> tuple[int, ...]:
+        """The shape of one row."""
         return self.shape[1:]
 
     @property
     def row_bytes(self) -> int:
+        """Bytes of one row."""
         return int(np.prod(self.row_shape, dtype=np.int64)) * self.dtype.itemsize
 
     @property
     def nbytes(self) -> int:
+        """Bytes of all rows, if they were read."""
         return len(self) * self.row_bytes
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return int(np.prod(self.shape, dtype=np.int64))
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -96,5 +120,19 @@ class Rows(ABC):
             return row
         return self.take(to_indices(index, len(self)))
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        """All rows in memory, as `np.asarray(rows)` asks for them.
+
+        Raises:
+            ValueError: With `copy=False`: rows are always read into a new array.
+        """
+        if copy is False:
+            raise ValueError(
+                "Rows are read into a new array, which copy=False forbids. "
+                f"Received: copy=False for {self.name}. Use np.asarray(rows)."
+            )
+        array = self.take(np.arange(len(self)))
+        return array if dtype is None else array.astype(dtype, copy=False)
+
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.name}, {self.dtype} {self.shape})"
+        return f"Rows({self.name}, {self.dtype} {self.shape})"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_npy.errors import NpyFileError
-from keras_npy.rows.one_hot import OneHotRows
+from keras_npy.rows.labels import OneHotRows
 from keras_npy.rows.sources import Source, natural_order
 from keras_npy.types import Path
 

@@ -1,10 +1,15 @@
-"""Labels read as classes, to stratify by."""
+"""Whatever reads a class from labels `y`, or makes labels of classes."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_npy.rows.base import Rows
+from keras_npy.rows.forwarding import ForwardingRows
+from keras_npy.rows.scratch import Scratch
 from keras_npy.types import Array, Indices
 
 # Labels read at a time: of one-hot rows, only the class numbers are kept.
@@ -33,7 +38,7 @@ def read_classes(y: Rows, indices: Indices | None, *, at_least: int) -> Indices:
     [1, 0, 0, 1]
     """
     y.check_unchanged()
-    labels = np.concatenate(list(_blocks(y, indices)))
+    labels = np.concatenate(list(_classes_by_blocks(y, indices)))
     names, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     rarest = int(np.argmin(counts))
     if counts[rarest] < at_least:
@@ -45,18 +50,87 @@ def read_classes(y: Rows, indices: Indices | None, *, at_least: int) -> Indices:
     return classes.astype(np.int64, copy=False)
 
 
-def _blocks(y: Rows, indices: Indices | None) -> Iterator[Array]:
+class ClassWeightRows(ForwardingRows):
+    """One weight per sample: that of its class, 1 for a class that is not named.
+
+    Classes are read from `y` as Keras reads them from arrays: integers `(N,)` or `(N, 1)`,
+    floats rounded, and rows of more than one value by their largest (one-hot).
+
+    Args:
+        y: Labels, `(N,)`, `(N, 1)` or `(N, num_classes)`.
+        class_weight: Weight of each class number.
+        dtype: dtype of the weights.
+
+    Raises:
+        ValueError: If a label has more than one axis, or a class is no integer.
+    """
+
+    def __init__(self, y: Rows, class_weight: Mapping[int, float], dtype: np.dtype[Any]) -> None:
+        if len(y.row_shape) > 1:
+            raise ValueError(
+                "class_weight needs one class per sample: y of shape (N,), (N, 1) or "
+                f"(N, num_classes). Received: {y.name} of shape {y.shape}. "
+                "Pass sample_weight= to NpySequence instead."
+            )
+        _check_class_weight(class_weight)
+        super().__init__(y, name=f"class_weight of {y.name}", shape=(len(y),), dtype=dtype)
+        classes = sorted(class_weight)
+        self._classes = np.array(classes, np.int64)
+        self._weights = np.array([class_weight[key] for key in classes], dtype)
+        self._scratch = Scratch()
+
+    def read_into(self, indices: Indices, out: Array) -> None:
+        shape = (len(indices), *self.source.row_shape)
+        with self._scratch.lend(shape, self.source.dtype) as labels:
+            self.source.read_into(indices, labels)
+            classes = _classes_as_keras(labels)
+        out[...] = 1
+        if self._classes.size:
+            nearest = np.searchsorted(self._classes, classes).clip(max=self._classes.size - 1)
+            named = self._classes[nearest] == classes
+            out[named] = self._weights[nearest[named]]
+
+
+class OneHotRows(Rows):
+    """Class numbers in memory, served as float32 rows of one 1 among 0.
+
+    Args:
+        classes: `(N,)` integers in 0 <= class < num_classes, which the caller has ensured.
+        num_classes: Length of a row.
+    """
+
+    def __init__(self, classes: NDArray[np.int32], num_classes: int) -> None:
+        self.name = "one-hot labels"
+        self.shape = (len(classes), num_classes)
+        self.dtype = np.dtype(np.float32)
+        self._classes = classes
+
+    def read_into(self, indices: Indices, out: Array) -> None:
+        out[...] = 0
+        out[np.arange(len(indices)), self._classes[indices]] = 1
+
+
+def _classes_by_blocks(y: Rows, indices: Indices | None) -> Iterator[Array]:
     num_rows = len(y) if indices is None else len(indices)
     block_rows = max(1, READ_BYTES // max(1, y.row_bytes))
     for start in range(0, num_rows, block_rows):
         stop = min(start + block_rows, num_rows)
         rows = np.arange(start, stop) if indices is None else indices[start:stop]
-        yield _one_class_per_row(y.take(rows), y)
+        yield _one_class_per_row(_without_column(y.take(rows)), y)
+
+
+def _classes_as_keras(labels: Array) -> Indices:
+    """The class of each label, as Keras's `class_weight` reads it: from anything."""
+    labels = _without_column(labels)
+    if labels.ndim == 2:
+        labels = np.argmax(labels, axis=1)
+    if labels.dtype.kind != "b":
+        labels = np.round(labels)
+    return labels.astype(np.int64)
 
 
 def _one_class_per_row(labels: Array, y: Rows) -> Array:
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
+    """The class of each label, which must be one beyond doubt: rows are dealt out by it."""
     if labels.ndim == 2:
         is_one_hot = np.count_nonzero(labels, axis=1) == 1
         if np.all(is_one_hot) and np.all(labels.max(axis=1) == 1):
@@ -71,9 +145,27 @@ def _one_class_per_row(labels: Array, y: Rows) -> Array:
     return labels
 
 
+def _without_column(labels: Array) -> Array:
+    return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+
+
 def _no_classes(y: Rows, fault: str) -> ValueError:
     return ValueError(
         "stratify=True needs one class per row: whole numbers (N,) or (N, 1), or one-hot rows. "
         f"Received: {fault} in {y.name}, {y.dtype} {y.shape}. "
         "Use stratify=False, or choose the rows with subset."
     )
+
+
+def _check_class_weight(class_weight: object) -> None:
+    if not isinstance(class_weight, Mapping) or not all(
+        isinstance(key, int | np.integer)
+        and -(2**63) <= key < 2**63
+        and isinstance(weight, int | float | np.integer | np.floating)
+        and math.isfinite(weight)
+        for key, weight in class_weight.items()
+    ):
+        raise ValueError(
+            "class_weight must be a dict of class number to finite weight. "
+            f"Received: {str(class_weight)[:100]}. Use the integers that y holds as keys."
+        )

@@ -9,34 +9,34 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from keras_npy.errors import NpyFileError
-from keras_npy.files import archive as npz
-from keras_npy.files import header as npy_file
+from keras_npy.files import archive
+from keras_npy.files.header import SUPPORTED_DTYPES, is_supported
 from keras_npy.files.layout import Files, warn_of_layout
 from keras_npy.rows.base import Rows
-from keras_npy.rows.shards import ShardRows
-from keras_npy.rows.stored import ArrayRows, FileRows
+from keras_npy.rows.shards import join_files
+from keras_npy.rows.stored import open_array, open_file
 from keras_npy.types import Array, Path
 
 Source: TypeAlias = Path | list[Path] | Array | Rows
 
 
-def open_rows(source: Source, dtype: str | None = None) -> Rows:
+def open_rows(source: Source, *, stored_dtype: str | None = None) -> Rows:
     """Open a source as rows that are read when they are asked for.
 
     Args:
         source: The path of one `.npy` file; `"data.npz::x"` for a stored member of an archive;
             a pattern (`*`, `?`, `[]`, `**`) or list of paths, whose rows are joined along axis 0;
             an array; or rows, such as `samples(...)` and `windows(...)` give.
-        dtype: `"bfloat16"` for files whose header says `|V2`, as NumPy writes it for dtypes
+        stored_dtype: `"bfloat16"` for files whose header says `|V2`, as NumPy writes it for dtypes
             that it does not know. `None` for all others.
 
     Returns:
         The virtual array: `shape`, `dtype`, `len`, and NumPy indexing on axis 0.
 
     Raises:
-        NpyFileError: If a file or array cannot be streamed.
-        ValueError: If a list is empty.
-        TypeError: If `source` is something else.
+        NpyFileError: If a file cannot be streamed. It is a `ValueError`.
+        ValueError: If a list is empty, or an array has no rows.
+        TypeError: If `source` is something else, or an array has a dtype that no tensor has.
 
     Example:
 
@@ -50,26 +50,27 @@ def open_rows(source: Source, dtype: str | None = None) -> Rows:
     """
     if isinstance(source, str | os.PathLike):
         if is_pattern(source):
-            return _join(expand(source), source, dtype)
-        header = npz.read_header(source, dtype=dtype)
+            return _join(expand(source), source, stored_dtype)
+        header = archive.read_header(source, stored_dtype=stored_dtype)
         warn_of_layout(header)
-        return FileRows(header)
+        return open_file(header)
     if isinstance(source, list) and _are_paths(source):
         if source:
-            return _join(source, source, dtype)
+            return _join(source, source, stored_dtype)
         raise ValueError(
             "A list of sources must name at least one file. "
             "Received: an empty list. Pass the files' paths."
         )
-    if dtype is not None:
+    if stored_dtype is not None:
         raise ValueError(
-            "dtype= says what the bytes of a file are. "
-            f"Received: dtype={dtype!r:.100} for {type(source).__name__}. Leave it out."
+            "stored_dtype= says what the bytes of a file are. "
+            f"Received: stored_dtype={stored_dtype!r:.100} for {type(source).__name__}. "
+            "Leave it out."
         )
     if isinstance(source, Rows):
         return source
     if isinstance(source, np.ndarray):
-        return ArrayRows(_checked_array(source))
+        return open_array(_checked_array(source))
     raise TypeError(
         "A source must be the path of an .npy file, a list of paths, or a NumPy array. "
         f"Received: {type(source).__name__}. Pass a path, or np.asarray(...) of the data."
@@ -79,7 +80,7 @@ def open_rows(source: Source, dtype: str | None = None) -> Rows:
 def is_pattern(path: Path) -> bool:
     """Whether a path is to be matched; a file of just that name is taken as it is."""
     # What stands in brackets in a member's name matches nothing.
-    file, _ = npz.split_member(path)
+    file, _ = archive.split_member(path)
     return glob.has_magic(file) and not os.path.lexists(file)
 
 
@@ -90,7 +91,7 @@ def expand(pattern: Path) -> list[str]:
         NpyFileError: If there is none.
     """
     pattern = os.fsdecode(pattern)
-    files, mark, member = pattern.partition(npz.MEMBER_MARK)
+    files, mark, member = pattern.partition(archive.MEMBER_MARK)
     # Of two `**` glob gives a file once for each way to part its folders between them.
     paths = {f"{path}{mark}{member}" for path in glob.glob(files, recursive=True)}
     if not paths:
@@ -127,27 +128,29 @@ def _are_paths(source: list[Any]) -> bool:
     return all(isinstance(path, str | os.PathLike) for path in source)
 
 
-def _join(paths: list[Any], files: Files, dtype: str | None) -> Rows:
-    rows = ShardRows(npz.read_headers(paths, dtype=dtype))
-    for header in rows.headers:
-        warn_of_layout(header, files)
+def _join(paths: list[Any], files: Files, stored_dtype: str | None) -> Rows:
+    headers = archive.read_headers(paths, stored_dtype=stored_dtype)
+    rows = join_files(headers)
+    for header in headers:
+        if header.shape[0]:
+            warn_of_layout(header, files)
     return rows
 
 
 def _checked_array(array: Array) -> Array:
     received = f"Received: an array of {array.dtype} {array.shape}."
-    if not npy_file.is_supported(array.dtype):
-        raise NpyFileError(
-            f"An array must have one of the dtypes {npy_file.SUPPORTED_DTYPES}. {received} "
+    if not is_supported(array.dtype):
+        raise TypeError(
+            f"An array must have one of the dtypes {SUPPORTED_DTYPES}. {received} "
             "Convert it with astype first."
         )
     if isinstance(array, np.ma.MaskedArray):
-        raise NpyFileError(
+        raise TypeError(
             f"An array must have no mask, which would be lost. {received} "
             "Fill it with array.filled(value) first."
         )
     if array.ndim == 0 or 0 in array.shape:
-        raise NpyFileError(
+        raise ValueError(
             f"An array must hold at least one row, and a row one value. {received} "
             "Axis 0 counts the samples."
         )

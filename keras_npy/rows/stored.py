@@ -1,65 +1,95 @@
-"""Rows of an array in memory, and of one mapped file."""
+"""From bytes to values, once: byte order, booleans and orders of axes other than C."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from keras_npy.files import advice
-from keras_npy.files import header as npy_file
-from keras_npy.files.values import as_bytes, copy_values, make_native
+from keras_npy.files.header import NpyHeader
+from keras_npy.files.store import MappedStore, MemoryStore, Store
+from keras_npy.files.values import as_bytes, as_stored, copy_values, make_native
 from keras_npy.rows.base import Rows
 from keras_npy.types import Array, Indices
 
 
-class ArrayRows(Rows):
-    """Rows of an array in memory."""
+def open_file(header: NpyHeader) -> Rows:
+    """Rows of one `.npy` file, or of one member of an archive, mapped read-only."""
+    store = MappedStore(header)
+    if header.fortran_order:
+        return FortranRows(store, header)
+    return StoredRows(store, name=header.name, shape=header.shape, stored_dtype=header.dtype)
 
-    def __init__(self, array: Array, name: str = "array in memory") -> None:
+
+def open_array(array: Array) -> Rows:
+    """Rows of an array in memory."""
+    name = "array in memory"
+    if not array.flags.c_contiguous:
+        return StridedRows(array, name)
+    store = MemoryStore(as_bytes(array))
+    return StoredRows(store, name=name, shape=array.shape, stored_dtype=array.dtype)
+
+
+class StoredRows(Rows):
+    """Rows whose bytes a store has, value by value in C order.
+
+    Args:
+        store: The bytes.
+        name: What messages call them.
+        shape: `(N, ...)`.
+        stored_dtype: The dtype of the values as they are stored, in their byte order.
+    """
+
+    def __init__(
+        self, store: Store, *, name: str, shape: tuple[int, ...], stored_dtype: np.dtype[Any]
+    ) -> None:
+        self.name = name
+        self.shape = shape
+        self.dtype = stored_dtype.newbyteorder("=")
+        self._store = store
+        self._stored_dtype = stored_dtype
+
+    def read_into(self, indices: Indices, out: Array) -> None:
+        self._store.fetch(indices, as_bytes(out))
+        make_native(out, self._stored_dtype)
+
+    def prepare(self, indices: Indices) -> None:
+        self._store.prepare(indices)
+
+    def check_unchanged(self, indices: Indices | None = None) -> None:
+        self._store.check_unchanged(indices)
+
+    def alias(self) -> Array | None:
+        data = self._store.alias()
+        # A bool file may hold bytes other than 0 and 1, which only reading makes booleans.
+        if data is None or self.dtype.kind == "b" or not self._stored_dtype.isnative:
+            return None
+        return np.ndarray(self.shape, self.dtype, data)
+
+
+class StridedRows(Rows):
+    """Rows of an array in memory whose values do not lie one behind the other."""
+
+    def __init__(self, array: Array, name: str) -> None:
         self.name = name
         self.shape = array.shape
         self.dtype = array.dtype.newbyteorder("=")
         self._array = array
 
-    def take(self, indices: Indices, out: Array | None = None) -> Array:
-        out = self.empty(len(indices)) if out is None else out
-        if self._array.flags.c_contiguous:
-            # As bytes, so that no alignment and no dtype costs np.take a copy of the whole array.
-            # mode="raise", the default, gathers into a buffer of its own first (NumPy 2.4).
-            np.take(as_bytes(self._array), indices, axis=0, out=as_bytes(out), mode="clip")
-            make_native(out, self._array.dtype)
-        else:
-            copy_values(self._array[indices], out)
-        return out
+    def read_into(self, indices: Indices, out: Array) -> None:
+        copy_values(self._array[indices], out)
 
 
-class FileRows(ArrayRows):
-    """Rows of one `.npy` file, or of one member of an archive, mapped read-only."""
+class FortranRows(StridedRows):
+    """Rows of a mapped file in Fortran order.
 
-    def __init__(self, header: npy_file.NpyHeader) -> None:
-        self.header = header
-        super().__init__(npy_file.map_data(header), name=header.name)
+    A row is strewn over all of the file: there is nothing to be read ahead.
+    """
 
-    @property
-    def array(self) -> Array | None:
-        array = self._array
-        # A bool file may hold bytes other than 0 and 1, which only `take` makes booleans.
-        if self.dtype.kind == "b" or not array.flags.c_contiguous or not array.dtype.isnative:
-            return None
-        return array
-
-    def advise(self, indices: Indices) -> None:
-        # The rows of a Fortran-order file are strewn over all of it: there is nothing to ask for.
-        if self._array.flags.c_contiguous:
-            advice.advise_rows(self._array.ctypes.data, self.row_bytes, indices, self._are_resident)
-
-    def _are_resident(self, offsets: Sequence[int]) -> bool:
-        first = self.header.offset_bytes
-        return advice.are_resident(self.header.path, [first + offset for offset in offsets])
+    def __init__(self, store: MappedStore, header: NpyHeader) -> None:
+        super().__init__(as_stored(store.alias(), header), header.name)
+        self._store, self._header = store, header
 
     def check_unchanged(self, indices: Indices | None = None) -> None:
-        npy_file.check_unchanged(self.header)
+        self._store.check_unchanged()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Pickling a mapped array would send the whole file; send the header and map again.
-        return FileRows, (self.header,)
+        return FortranRows, (self._store, self._header)

@@ -8,12 +8,12 @@ import os
 from typing import Literal, NamedTuple, TypeAlias, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_npy.errors import NpyFileError
 from keras_npy.rows.base import Rows
+from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.sources import Source, open_rows
-from keras_npy.types import Array
+from keras_npy.types import Array, Indices
 
 # Row numbers that are made at a time: eight bytes each, where a token may have two.
 _ROWS_AT_ONCE = 1 << 18
@@ -142,7 +142,7 @@ def windows(
     return WindowsAndTargets(x, WindowRows(opened, *cut))
 
 
-class WindowRows(Rows):
+class WindowRows(ForwardingRows):
     """Rows of which each is a window of rows of a series.
 
     Args:
@@ -164,39 +164,29 @@ class WindowRows(Rows):
         rate: int = 1,
     ) -> None:
         window = () if length is None else (length,)
-        self.name = f"windows of {series.name}"
-        self.shape = (num_windows, *window, *series.row_shape)
-        self.dtype = series.dtype
-        self._series = series
+        shape = (num_windows, *window, *series.row_shape)
+        super().__init__(series, name=f"windows of {series.name}", shape=shape, dtype=series.dtype)
         self._start, self._stride = start, stride
         self._steps = np.arange(length or 1, dtype=np.int64) * rate
 
-    def take(self, indices: NDArray[np.int64], out: Array | None = None) -> Array:
-        out = self.empty(len(indices)) if out is None else out
-        flat = out.reshape(-1, *self._series.row_shape)
+    def read_into(self, indices: Indices, out: Array) -> None:
+        flat = out.reshape(-1, *self.source.row_shape)
         num_steps = len(self._steps)
         step = max(1, _ROWS_AT_ONCE // num_steps)
         for at in range(0, len(indices), step):
             rows = self._rows(indices[at : at + step], self._steps)
-            self._series.take(rows, flat[at * num_steps : at * num_steps + len(rows)])
-        return out
+            self.source.read_into(rows, flat[at * num_steps : at * num_steps + len(rows)])
 
-    def check_unchanged(self, indices: NDArray[np.int64] | None = None) -> None:
-        self._series.check_unchanged(None if indices is None else self._looks(indices))
-
-    def advise(self, indices: NDArray[np.int64]) -> None:
-        self._series.advise(self._looks(indices))
-
-    def _rows(self, indices: NDArray[np.int64], steps: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _rows(self, indices: Indices, steps: Indices) -> Indices:
         """Rows of the series at these steps of these windows."""
         begins = self._start + indices * self._stride
-        rows: NDArray[np.int64] = (begins[:, None] + steps).reshape(-1)
+        rows: Indices = (begins[:, None] + steps).reshape(-1)
         return rows
 
-    def _looks(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+    def source_indices(self, indices: Indices) -> Indices:
         """Enough rows of each window to touch every page of it."""
         rate = int(self._steps[1]) if len(self._steps) > 1 else 1
-        page_rows = max(1, mmap.PAGESIZE // (self._series.row_bytes * rate))
+        page_rows = max(1, mmap.PAGESIZE // (self.source.row_bytes * rate))
         steps = np.append(self._steps[::page_rows], self._steps[-1])
         return self._rows(indices, steps)
 

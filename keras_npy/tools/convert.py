@@ -11,12 +11,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from keras_npy.files import archive as npz
-from keras_npy.files import header as npy_file
+from keras_npy.files.archive import MEMBER_MARK, find_member, is_encrypted, split_member
+from keras_npy.files.header import read_header
+from keras_npy.files.place import Extent, local_path, open_regular
 from keras_npy.files.values import as_bytes
 from keras_npy.rows.base import Rows
 from keras_npy.rows.sources import Source, open_rows
-from keras_npy.rows.stored import FileRows
+from keras_npy.rows.stored import open_file
 
 # What is read and written at a time.
 BLOCK_BYTES = 8 << 20
@@ -30,7 +31,7 @@ def convert(
     path: str | os.PathLike[str],
     *,
     force: bool = False,
-    dtype: str | None = None,
+    stored_dtype: str | None = None,
     progress: Progress | None = None,
 ) -> Rows:
     """Write a source as one plain `.npy`, in blocks, as `keras-npy convert` does.
@@ -43,7 +44,7 @@ def convert(
         source: As `open_rows` takes it; a member of an archive may be compressed.
         path: The new file.
         force: Whether a file at `path` may be replaced.
-        dtype: As `open_rows` takes it.
+        stored_dtype: As `open_rows` takes it.
         progress: Called with the bytes written and the bytes in all.
 
     Returns:
@@ -65,7 +66,7 @@ def convert(
     """
     path = check_new(path, force)
     folder = os.path.dirname(path)
-    with _open_any(source, dtype, folder) as rows, _new_file(path, force) as file:
+    with _open_any(source, stored_dtype, folder) as rows, _new_file(path, force) as file:
         header = {
             "descr": np.lib.format.dtype_to_descr(rows.dtype),
             "fortran_order": False,
@@ -89,7 +90,7 @@ def check_new(path: str | os.PathLike[str], force: bool) -> str:
         FileExistsError: If there is one, and not `force`.
         FileNotFoundError: If there is no folder for it.
     """
-    path = npy_file.local_path(path)
+    path = local_path(path)
     _check_free(path, force)
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
@@ -101,27 +102,27 @@ def check_new(path: str | os.PathLike[str], force: bool) -> str:
 
 
 @contextlib.contextmanager
-def _open_any(source: Any, dtype: str | None, folder: str) -> Iterator[Rows]:
+def _open_any(source: Any, stored_dtype: str | None, folder: str) -> Iterator[Rows]:
     """Open a source; a compressed member is unpacked beside the new file first."""
     archive, member = "", None
     if isinstance(source, str | os.PathLike):
-        archive, member = npz.split_member(source)
+        archive, member = split_member(source)
     if member is None:
-        yield open_rows(source, dtype)
+        yield open_rows(source, stored_dtype=stored_dtype)
         return
-    archive = npy_file.local_path(archive)
-    with npy_file.open_regular(archive) as file:
-        info = npz.find_member(archive, file, member)
-        if info.compress_type == zipfile.ZIP_STORED or npz.is_encrypted(info):
-            yield open_rows(source, dtype)
+    archive = local_path(archive)
+    with open_regular(archive) as file:
+        info = find_member(archive, file, member)
+        if info.compress_type == zipfile.ZIP_STORED or is_encrypted(info):
+            yield open_rows(source, stored_dtype=stored_dtype)
             return
         with tempfile.NamedTemporaryFile(dir=folder, suffix=".tmp") as unpacked:
             with zipfile.ZipFile(file) as opened, opened.open(info) as packed:
                 shutil.copyfileobj(packed, unpacked, BLOCK_BYTES)
             unpacked.flush()
-            name = f"{archive}{npz.MEMBER_MARK}{member}"
-            extent = npy_file.Extent(name, 0, info.file_size)
-            yield FileRows(npy_file.read_header(unpacked.name, extent=extent, dtype=dtype))
+            name = f"{archive}{MEMBER_MARK}{member}"
+            extent = Extent(name, 0, info.file_size)
+            yield open_file(read_header(unpacked.name, extent=extent, stored_dtype=stored_dtype))
 
 
 @contextlib.contextmanager

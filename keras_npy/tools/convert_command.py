@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--samples", action="store_true", help="each file is one sample, not rows of samples"
     )
     parser.add_argument(
-        "--dtype", choices=["bfloat16"], help="what values of a file that says |V2 are"
+        "--stored-dtype", choices=["bfloat16"], help="what values of a file that says |V2 are"
     )
     parser.set_defaults(run=_run)
 
@@ -49,9 +49,9 @@ def _convert(options: argparse.Namespace) -> "Rows":
     from keras_npy.tools.convert import convert
 
     source = options.sources[0] if len(options.sources) == 1 else options.sources
-    dtype = options.dtype
+    stored_dtype = options.stored_dtype
     if options.samples:
-        source, dtype = samples(source, dtype=dtype), None
+        source, stored_dtype = samples(source, stored_dtype=stored_dtype), None
     columns = (BarColumn(), DownloadColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     # In a log it would be an empty line (rich 15).
@@ -62,4 +62,6 @@ def _convert(options: argparse.Namespace) -> "Rows":
         def show(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
 
-        return convert(source, options.out, force=options.force, dtype=dtype, progress=show)
+        return convert(
+            source, options.out, force=options.force, stored_dtype=stored_dtype, progress=show
+        )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_npy import NpyDataAdapter, NpySequence
-from keras_npy.rows.stored import ArrayRows
+from keras_npy.rows.stored import StoredRows
 from tests.conftest import Stored, assert_same_weights, make_model
 
 
@@ -97,13 +97,13 @@ def test_predict_reads_no_targets(stored: Stored, monkeypatch: pytest.MonkeyPatc
     """`predict` touches x alone; `evaluate` needs y."""
     seq = NpySequence(stored.x_path, stored.y, batch_size=8)
     taken: list[str] = []
-    take = ArrayRows.take
+    read_into = StoredRows.read_into
 
-    def watched(self: ArrayRows, indices: Any, out: Any = None) -> Any:
+    def watched(self: StoredRows, indices: Any, out: Any) -> None:
         taken.append(self.name)
-        return take(self, indices, out)
+        read_into(self, indices, out)
 
-    monkeypatch.setattr(ArrayRows, "take", watched)
+    monkeypatch.setattr(StoredRows, "read_into", watched)
     model = make_model()
     model.predict(seq, verbose=0)
     assert "array in memory" not in taken

@@ -159,7 +159,7 @@ def test_dataset_in_file_order_is_the_mapping_itself(tmp_path: Path, row_shape: 
     array = np.random.default_rng(0).integers(0, 256, (1000, *row_shape)).astype("uint8")
     np.save(tmp_path / "x.npy", array)
     adapter = NpyDataAdapter(NpySequence(tmp_path / "x.npy", batch_size=32))
-    (mapped,) = (rows.array for rows in adapter._batches.rows)
+    (mapped,) = (rows.alias() for rows in adapter._batches.rows)
     assert mapped is not None
     batches = [x for (x,) in adapter.get_tf_dataset()]
     np.testing.assert_array_equal(array, np.concatenate(batches))

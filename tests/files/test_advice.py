@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from keras_npy import open_rows
 from keras_npy.feeds import batches
-from keras_npy.files import advice as read_ahead
-from keras_npy.rows.stored import FileRows
+from keras_npy.files import advice
+from keras_npy.rows.stored import StoredRows
 from tests.conftest import Stored, make_model, run_script
 
 # Slow layouts are read here on purpose.
@@ -34,7 +34,7 @@ def test_page_ranges_cover_the_rows_and_nothing_else(
     rows: list[int], row_bytes: int, address: int
 ) -> None:
     """Every page of a row is in one range, no other page is, and ranges lie apart."""
-    starts, sizes = read_ahead.page_ranges(address, row_bytes, np.array(rows))
+    starts, sizes = advice.page_ranges(address, row_bytes, np.array(rows))
     wanted = {
         page
         for row in rows
@@ -60,11 +60,11 @@ def test_advise_resident_rows_asks_for_nothing(tmp_path: Path) -> None:
         asked.append(list(offsets))
         return True
 
-    assert 0 == read_ahead.advise_rows(address, PAGE, np.arange(400), look)
+    assert 0 == advice.advise_rows(address, PAGE, np.arange(400), look)
     assert 16 == len(asked[0])
     assert (0, 399 * PAGE) == (asked[0][0], asked[0][-1])
-    assert 1 == read_ahead.advise_rows(address, PAGE, np.arange(400), lambda _: False)
-    assert 2 == read_ahead.advise_rows(address, PAGE, np.array([300, 5]), lambda _: False)
+    assert 1 == advice.advise_rows(address, PAGE, np.arange(400), lambda _: False)
+    assert 2 == advice.advise_rows(address, PAGE, np.array([300, 5]), lambda _: False)
 
 
 def test_advise_asks_for_rows_in_a_hole_of_a_file(tmp_path: Path) -> None:
@@ -74,9 +74,9 @@ def test_advise_asks_for_rows_in_a_hole_of_a_file(tmp_path: Path) -> None:
         file.truncate(500 * PAGE)
     mapped = np.memmap(path, mode="r")
     address, rows = mapped.ctypes.data, np.array([5, 300])
-    assert 2 == read_ahead.advise_rows(address, PAGE, rows, lambda _: True)
+    assert 2 == advice.advise_rows(address, PAGE, rows, lambda _: True)
     assert not mapped[rows * PAGE].any()
-    assert 0 == read_ahead.advise_rows(address, PAGE, rows, lambda _: True)
+    assert 0 == advice.advise_rows(address, PAGE, rows, lambda _: True)
 
 
 def test_are_resident_is_true_for_a_file_that_was_just_read(tmp_path: Path) -> None:
@@ -85,23 +85,24 @@ def test_are_resident_is_true_for_a_file_that_was_just_read(tmp_path: Path) -> N
     np.save(path, np.ones((500, PAGE), "uint8"))
     path.chmod(0o444)
     path.read_bytes()
-    assert read_ahead.are_resident(str(path), [0, 100 * PAGE])
+    assert advice.are_resident(str(path), [0, 100 * PAGE])
 
 
 _ADVISE = """
     import sys, time
     import numpy as np
     from keras_npy import open_rows
-    from keras_npy.files import advice as read_ahead
+    from keras_npy.files import advice
+    from keras_npy.files.header import read_header
     rows = open_rows(sys.argv[1])
     wanted = np.array([900, 20, 400])
-    offsets = [rows.header.offset_bytes + int(row) * rows.row_bytes for row in wanted]
-    if any(read_ahead.are_resident(sys.argv[1], [offset]) for offset in offsets):
+    offsets = [read_header(sys.argv[1]).offset_bytes + int(row) * rows.row_bytes for row in wanted]
+    if any(advice.are_resident(sys.argv[1], [offset]) for offset in offsets):
         print("still cached")
     else:
-        rows.advise(wanted)
+        rows.prepare(wanted)
         deadline = time.monotonic() + 20
-        while not read_ahead.are_resident(sys.argv[1], offsets):
+        while not advice.are_resident(sys.argv[1], offsets):
             assert time.monotonic() < deadline, "the rows were never read"
             time.sleep(0.01)
         print("read ahead")
@@ -126,15 +127,14 @@ def test_advise_fortran_and_arrays_in_memory_do_nothing(
 ) -> None:
     """There is no run of bytes to ask for."""
     asked = []
-    monkeypatch.setattr(read_ahead, "advise_rows", lambda *a, **k: asked.append(a))
+    monkeypatch.setattr(advice, "advise_rows", lambda *a, **k: asked.append(a))
     np.save(tmp_path / "f.npy", np.asfortranarray(np.ones((50, 30))))
-    open_rows(tmp_path / "f.npy").advise(np.arange(5))
-    open_rows(np.ones((5, 3))).advise(np.arange(5))
+    open_rows(tmp_path / "f.npy").prepare(np.arange(5))
+    open_rows(np.ones((5, 3))).prepare(np.arange(5))
     assert [] == asked
     np.save(tmp_path / "c.npy", np.ones((50, 30)))
     rows = open_rows(tmp_path / "c.npy")
-    assert isinstance(rows, FileRows)
-    rows.advise(np.arange(5))
+    rows.prepare(np.arange(5))
     assert 1 == len(asked)
 
 
@@ -146,25 +146,25 @@ def test_fit_asks_for_the_next_block_while_it_reads_the_first(
     advised: list[int] = []
     taken: list[int] = []
     next_block_is_advised = threading.Event()
-    take = FileRows.take
+    read_into = StoredRows.read_into
 
-    def note_advised(rows: FileRows, indices: Any) -> None:
+    def note_advised(rows: StoredRows, indices: Any) -> None:
         if rows.name.endswith("x.npy"):
             advised.extend(indices.tolist())
             if len(advised) > 16:
                 next_block_is_advised.set()
 
-    def note_taken(rows: FileRows, indices: Any, out: Any = None) -> Any:
+    def note_taken(rows: StoredRows, indices: Any, out: Any) -> None:
         if rows.name.endswith("x.npy"):
             assert next_block_is_advised.wait(60)
             assert set(indices.tolist()) <= set(advised)
             taken.extend(indices.tolist())
-        return take(rows, indices, out)
+        read_into(rows, indices, out)
 
     model = make_model()
     # A model that is not built takes a batch for that, of a pass of its own (Keras 3.15).
     model.fit(stored.x, stored.y, verbose=0)
-    monkeypatch.setattr(FileRows, "advise", note_advised)
-    monkeypatch.setattr(FileRows, "take", note_taken)
+    monkeypatch.setattr(StoredRows, "prepare", note_advised)
+    monkeypatch.setattr(StoredRows, "read_into", note_taken)
     model.fit(stored.sequence(), verbose=0)
     assert list(range(53)) == sorted(advised) == sorted(taken)

@@ -20,13 +20,9 @@ import numpy as np
 import pytest
 
 from keras_npy.errors import NpyFileError
-from keras_npy.files.header import (
-    HEADER_BYTES_MAX,
-    NpyHeader,
-    check_unchanged,
-    map_data,
-    read_header,
-)
+from keras_npy.files.header import HEADER_BYTES_MAX, NpyHeader, read_header
+from keras_npy.files.store import map_rows
+from keras_npy.files.values import as_stored
 from tests.conftest import run_script
 
 MAGIC = b"\x93NUMPY"
@@ -34,6 +30,11 @@ NO_NPY = "an .npy file begins with"
 NO_HEADER = "an .npy header must be a literal dict of descr, fortran_order and shape"
 NO_DTYPE = "a streamed dtype must be one of"
 SAVE_AGAIN = "Save the array again with np.save"
+
+
+def map_data(header: NpyHeader) -> np.ndarray:
+    """The mapped data of a file, as the array that its header promises."""
+    return as_stored(map_rows(header), header)
 
 
 def saved(array: Any, version: tuple[int, int] | None = None) -> bytes:
@@ -100,7 +101,7 @@ def test_read_header_each_version_reads_what_numpy_wrote(
     path.write_bytes(saved(array, version))
     read = read_header(path)
     assert (str(path), (4, 3, 2), np.dtype(">i2"), order == "F") == (
-        read.path,
+        read.place.path,
         read.shape,
         read.dtype,
         read.fortran_order,
@@ -544,12 +545,13 @@ def test_map_data_mapped_file_holds_no_descriptor() -> None:
     printed = run_script("""
         import os, tempfile
         import numpy as np
-        from keras_npy.files.header import map_data, read_header
+        from keras_npy.files.header import read_header
+        from keras_npy.files.store import map_rows
         with tempfile.TemporaryDirectory() as folder:
             np.save(f"{folder}/x.npy", np.arange(6))
             header = read_header(f"{folder}/x.npy")
             before = len(os.listdir("/proc/self/fd"))
-            arrays = [map_data(header) for _ in range(50)]
+            arrays = [map_rows(header).view(np.int64)[:, 0] for _ in range(50)]
             maps = open("/proc/self/maps").read().count(f"{folder}/x.npy")
             assert all(array.tolist() == [0, 1, 2, 3, 4, 5] for array in arrays)
             print(len(os.listdir("/proc/self/fd")) - before, maps)
@@ -606,10 +608,10 @@ def test_check_unchanged_changed_file_is_named(
     opened: NpyHeader, change: Callable[[str], None]
 ) -> None:
     """A file that was changed or replaced is named, whichever way it happened."""
-    check_unchanged(opened)
-    change(opened.path)
-    with pytest.raises(NpyFileError, match=sentences(opened.path, *CHANGED)):
-        check_unchanged(opened)
+    opened.place.check_unchanged()
+    change(opened.place.path)
+    with pytest.raises(NpyFileError, match=sentences(opened.place.path, *CHANGED)):
+        opened.place.check_unchanged()
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -617,9 +619,9 @@ def test_map_data_changed_file_is_not_mapped(
     opened: NpyHeader, change: Callable[[str], None]
 ) -> None:
     """A header is good for the file that it was read from, and for no other."""
-    change(opened.path)
+    change(opened.place.path)
     num_open = num_open_files()
-    with pytest.raises(NpyFileError, match=sentences(opened.path, *CHANGED)):
+    with pytest.raises(NpyFileError, match=sentences(opened.place.path, *CHANGED)):
         map_data(opened)
     assert num_open >= num_open_files()
 
@@ -627,15 +629,15 @@ def test_map_data_changed_file_is_not_mapped(
 def test_check_unchanged_deleted_file_is_no_fault(opened: NpyHeader) -> None:
     """A deleted file keeps its data for as long as it is mapped."""
     array = map_data(opened)
-    os.unlink(opened.path)
-    check_unchanged(opened)
+    os.unlink(opened.place.path)
+    opened.place.check_unchanged()
     assert [[0, 1, 2], [3, 4, 5]] == array.tolist()
 
 
 def test_map_data_deleted_file_lets_the_systems_error_pass(opened: NpyHeader) -> None:
     """A file that went before it was mapped is a `FileNotFoundError`."""
-    os.unlink(opened.path)
-    with pytest.raises(FileNotFoundError, match=re.escape(opened.path)):
+    os.unlink(opened.place.path)
+    with pytest.raises(FileNotFoundError, match=re.escape(opened.place.path)):
         map_data(opened)
 
 

@@ -25,7 +25,7 @@ from keras_npy import (
 )
 from keras_npy.files import layout
 from keras_npy.files.header import bfloat16 as bfloat16_dtype
-from keras_npy.rows.stored import FileRows
+from keras_npy.files.header import read_header
 from keras_npy.tools.cli import main
 from tests.conftest import run_script
 from tests.rows.test_rows import assert_same, write_npy
@@ -122,13 +122,13 @@ def test_list_of_odd_layout_warns_with_what_joins_all_outside_their_folder(
         np.save(path, np.asfortranarray(X.astype(bfloat16_dtype() if is_bfloat16 else "float32")))
     read: Any = open_rows if kind == "shards" else keras_npy.samples
     with pytest.warns(NpyLayoutWarning, match="Received: Fortran order.*To convert all") as used:
-        rows = read(paths, dtype=dtype)
+        rows = read(paths, stored_dtype=dtype)
     printed = str(used[0].message).split("`")[1]
     if num_files > layout.FILES_NAMED_MAX:
         exec(printed, {"paths": paths})
     else:
         assert 0 == main(shlex.split(printed)[1:])
-    assert_same(rows[:], open_rows(tmp_path / "it's x_converted.npy", dtype=dtype)[:])
+    assert_same(rows[:], open_rows(tmp_path / "it's x_converted.npy", stored_dtype=dtype)[:])
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_open_rows_plain_file_does_not_warn(tmp_path: Path) -> None:
     write_npy(tmp_path / "spare.npy", X, 512)
     for name in ("x.npy", "spare.npy"):
         assert_same(X, open_rows(tmp_path / name)[:])
-        assert open_rows(tmp_path / name).array is not None
+        assert open_rows(tmp_path / name).alias() is not None
 
 
 def test_open_rows_file_that_grows_is_read_as_its_header_says(tmp_path: Path) -> None:
@@ -183,11 +183,11 @@ def bfloat16(tmp_path: Path) -> np.ndarray:
 def test_open_rows_bfloat16_is_read_when_said(tmp_path: Path, bfloat16: np.ndarray) -> None:
     """NumPy calls it |V2; told what it is, the values are those that were saved."""
     assert "V2" in np.load(tmp_path / "x.npy").dtype.str
-    rows = open_rows(tmp_path / "x.npy", dtype="bfloat16")
+    rows = open_rows(tmp_path / "x.npy", stored_dtype="bfloat16")
     assert "bfloat16" == rows.dtype.name
     assert_same(bfloat16, rows[:])
     for source in ([tmp_path / "x.npy"] * 2, str(tmp_path / "*.npy")):
-        assert_same(bfloat16, open_rows(source, dtype="bfloat16")[:20])
+        assert_same(bfloat16, open_rows(source, stored_dtype="bfloat16")[:20])
     assert_same(bfloat16, open_rows(bfloat16)[:])
 
 
@@ -196,8 +196,8 @@ def test_sequence_of_bfloat16_rows_reaches_tensorflow(
     tmp_path: Path, bfloat16: np.ndarray, shuffle: bool
 ) -> None:
     """Rows that were opened as bfloat16 are a source, aliased and joined."""
-    one = open_rows(tmp_path / "x.npy", dtype="bfloat16")
-    shards = open_rows([tmp_path / "x.npy"], dtype="bfloat16")
+    one = open_rows(tmp_path / "x.npy", stored_dtype="bfloat16")
+    shards = open_rows([tmp_path / "x.npy"], stored_dtype="bfloat16")
     seq = NpySequence({"a": one, "b": shards}, np.arange(20), batch_size=8, seed=0)
     assert "bfloat16" == seq.x_spec["a"].dtype
     for x, y in NpyDataAdapter(seq, shuffle).get_tf_dataset():
@@ -210,7 +210,7 @@ def test_open_rows_two_raw_bytes_are_refused_with_the_remedy(
     tmp_path: Path, bfloat16: np.ndarray
 ) -> None:
     """It might be anything: the user says what."""
-    with pytest.raises(NpyFileError, match=r"V2.*open_rows\(path, dtype='bfloat16'\)"):
+    with pytest.raises(NpyFileError, match=r"V2.*open_rows\(path, stored_dtype='bfloat16'\)"):
         open_rows(tmp_path / "x.npy")
 
 
@@ -219,11 +219,11 @@ def test_open_rows_dtype_of_a_file_that_says_its_own_is_refused(tmp_path: Path, 
     """A dtype does not convert."""
     np.save(tmp_path / "x.npy", X)
     with pytest.raises(
-        NpyFileError, match=rf"dtype= says what.*dtype={dtype} for a file of .*float32"
+        NpyFileError, match=rf"stored_dtype= says what.*dtype={dtype} for a file of .*float32"
     ):
-        open_rows(tmp_path / "x.npy", dtype=dtype)
-    with pytest.raises(ValueError, match=r"Received: dtype='.*' for ndarray\. Leave it out"):
-        open_rows(X, dtype=dtype)
+        open_rows(tmp_path / "x.npy", stored_dtype=dtype)
+    with pytest.raises(ValueError, match=r"Received: stored_dtype='.*' for ndarray\. Leave it out"):
+        open_rows(X, stored_dtype=dtype)
 
 
 # Files that other people made.
@@ -281,8 +281,7 @@ def test_sequence_of_slices_and_gradients_of_dipy() -> None:
     for path in dipy_files(".npy"):
         loaded = np.load(path)
         rows = open_rows(path)
-        assert isinstance(rows, FileRows)
-        offsets.add(rows.header.offset_bytes)
+        offsets.add(read_header(path).offset_bytes)
         assert_same(loaded, rows[:])
         seq = NpySequence(path, np.arange(len(loaded)), batch_size=32, seed=0)
         for x, y in NpyDataAdapter(seq, shuffle=True).get_tf_dataset():

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_npy import NpySequence
-from keras_npy.rows.stored import ArrayRows
+from keras_npy.rows.stored import StridedRows
 from tests.conftest import Stored, assert_same_weights, make_model
 
 
@@ -288,17 +288,17 @@ def test_folds_differ_by_seed_and_are_the_same_on_every_run() -> None:
     assert by_seed[0] != by_seed[1]
 
 
-class UnreadableRows(ArrayRows):
+class UnreadableRows(StridedRows):
     """Rows that may be counted but not read."""
 
-    def take(self, indices: Any, out: Any = None) -> Any:
+    def read_into(self, indices: Any, out: Any) -> None:
         raise AssertionError("x must not be read")
 
 
 def test_stratify_reads_only_the_labels_served() -> None:
     """x is never read, nor are labels of rows that the sequence leaves out."""
     labels = np.array([0, 1] * 10 + [9])
-    seq = NpySequence(UnreadableRows(np.zeros((21, 3))), labels, batch_size=4)
+    seq = NpySequence(UnreadableRows(np.zeros((21, 3)), "x"), labels, batch_size=4)
     with pytest.raises(ValueError, match=r"at least 2 rows.*1 of class 9, of 3 classes"):
         seq.split(0.5, stratify=True)
     first, second = seq.subset(range(20)).split(0.5, stratify=True)

@@ -32,7 +32,7 @@ def save_each(folder: Path, array: np.ndarray) -> list[Path]:
 def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files that are in memory, and files that are waited for."""
     if request.param == "in-threads":
-        module = importlib.import_module("keras_npy.rows.samples")
+        module = importlib.import_module("keras_npy.files.samples")
         monkeypatch.setattr(module, "SLOW_FILE_S", 0)
 
 
@@ -121,11 +121,13 @@ def test_samples_of_bfloat16_are_read_when_said(tmp_path: Path, order: Any) -> N
     # One whose header is written otherwise.
     write_npy(tmp_path / "s-2.npy", np.asarray(array[2].view("V2"), order=order), 192)
     for source in (str(tmp_path / "s-*.npy"), [tmp_path / f"s-{n}.npy" for n in range(3)]):
-        rows = samples(source, dtype="bfloat16")
+        rows = samples(source, stored_dtype="bfloat16")
         assert "bfloat16" == rows.dtype.name
         assert_same(array, rows[:])
         assert_same(array[[2, 0]], pickle.loads(pickle.dumps(rows))[[2, 0]])
-    with pytest.raises(NpyFileError, match=r"s-0\.npy: .*V2.*samples\(paths, dtype='bfloat16'\)"):
+    with pytest.raises(
+        NpyFileError, match=r"s-0\.npy: .*V2.*samples\(paths, stored_dtype='bfloat16'\)"
+    ):
         samples(str(tmp_path / "s-*.npy"))
 
 
@@ -134,8 +136,8 @@ def test_samples_dtype_of_files_that_say_their_own_is_refused(
     paths: list[Path], dtype: str
 ) -> None:
     """A dtype does not convert."""
-    with pytest.raises(NpyFileError, match=rf"dtype={dtype} for a file of .*int16"):
-        samples(list(paths), dtype=dtype)
+    with pytest.raises(NpyFileError, match=rf"stored_dtype={dtype} for a file of .*int16"):
+        samples(list(paths), stored_dtype=dtype)
 
 
 @pytest.mark.usefixtures("threads")
@@ -257,7 +259,7 @@ def test_samples_leave_no_descriptor_and_no_thread(paths: list[Path]) -> None:
         """
         import gc, os, sys, threading, time
         from keras_npy import samples
-        sys.modules["keras_npy.rows.samples"].SLOW_FILE_S = 0
+        sys.modules["keras_npy.files.samples"].SLOW_FILE_S = 0
         before = threading.active_count(), len(os.listdir("/proc/self/fd"))
         for _ in range(3):
             rows = samples(f"{sys.argv[1]}/*.npy")

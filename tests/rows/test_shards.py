@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from keras_npy import NpyDataAdapter, NpyFileError, NpySequence, open_rows, samples
-from keras_npy.files import header as npy_file
 from keras_npy.files import shard_maps
-from keras_npy.rows import shards
+from keras_npy.files.header import NpyHeader
 from tests.conftest import run_script
 from tests.rows.test_rows import DTYPES, assert_same, random_values, write_npy
 
@@ -206,7 +205,7 @@ def test_take_maps_the_files_of_its_rows_alone(paths: list[Path], array: np.ndar
     """Files are mapped as their rows are asked for, and unmapped with the last of them."""
     rows = open_rows(paths)
     mapped = count_mapped(paths)
-    assert (0, None) == (mapped, rows.array)
+    assert (0, None) == (mapped, rows.alias())
     np.testing.assert_array_equal(array[[29, 3, 4]], rows.take(np.array([29, 3, 4])))
     assert 2 == count_mapped(paths)
     del rows
@@ -219,6 +218,12 @@ def count_mapped(paths: list[Path]) -> int:
     return sum(str(path) in maps for path in paths)
 
 
+def count_mappings(paths: list[Path]) -> int:
+    """As `count_mapped`, of files that several sources map."""
+    maps = Path("/proc/self/maps").read_text()
+    return sum(maps.count(f"{path}\n") for path in paths)
+
+
 @pytest.mark.parametrize("row_values", [1, 7, 5_000], ids=["4-bytes", "28-bytes", "20-kB"])
 def test_take_rows_of_any_size_equal_concatenate(
     tmp_path: Path, placed: str, row_values: int
@@ -228,7 +233,7 @@ def test_take_rows_of_any_size_equal_concatenate(
     rows = open_rows(cut_up(tmp_path, array, [1, 2, 20, 33]))
     indices = np.random.default_rng(0).integers(0, 50, 300)
     out = np.empty((300, row_values), "float32")
-    assert rows.take(indices, out) is out
+    rows.read_into(indices, out)
     np.testing.assert_array_equal(array[indices], out)
 
 
@@ -241,8 +246,7 @@ def test_take_pieces_larger_than_the_map_limit(
     indices = np.random.default_rng(0).integers(0, 30, 500)
     for _ in range(3):
         np.testing.assert_array_equal(array[indices], rows.take(indices))
-    assert isinstance(rows, shards.ShardRows)
-    assert 3 >= len(rows._maps._arrays)
+        assert 3 >= count_mapped(paths)
 
 
 def test_open_rows_when_all_mappings_are_taken_maps_few_files_at_a_time(
@@ -252,24 +256,26 @@ def test_open_rows_when_all_mappings_are_taken_maps_few_files_at_a_time(
     array = np.arange(90).reshape(30, 3)
     paths = cut_up(tmp_path, array, [*range(3, 30, 3)])
     gc.collect()
-    monkeypatch.setattr(shard_maps, "MAPPINGS_MAX", 30 + sum(shard_maps._MAPPINGS.values()))
+    monkeypatch.setattr(shard_maps, "MAPPINGS_MAX", 30 + shard_maps.num_mappings())
     monkeypatch.setattr(shard_maps, "MAPS_MIN", 2)
     sources = [open_rows(paths) for _ in range(4)]
     # Each of ten files takes a mapping, and one for the hole up to a multiple of 24 bytes; then
     # half of what is left.
-    kinds = [getattr(rows, "_arena", None) is not None for rows in sources]
-    assert [True, False, False, False] == kinds
-    assert [5, 2, 2] == [rows._maps.maps_max for rows in sources[1:]]
     indices = np.random.default_rng(0).integers(0, 30, 500)
+    mapped = []
     for rows in sources:
+        before = count_mappings(paths)
         for piece in (indices[:1], indices[1:7], indices):
             np.testing.assert_array_equal(array[piece], rows.take(piece))
-            rows.advise(piece)
+            rows.prepare(piece)
+        mapped.append(count_mappings(paths) - before)
+    assert 10 == mapped[0]
+    assert all(0 < num <= most for num, most in zip(mapped[1:], [5, 2, 2], strict=True))
     del rows, sources
     gc.collect()
     again = open_rows(paths)
-    assert isinstance(again, shards.ShardRows)
-    assert again._arena is not None
+    again.take(indices)
+    assert 10 == count_mappings(paths)
 
 
 def test_take_of_bounded_shards_maps_no_more_than_that_at_any_time(
@@ -278,14 +284,13 @@ def test_take_of_bounded_shards_maps_no_more_than_that_at_any_time(
     """Room is made before files are mapped, not after."""
     monkeypatch.setattr(shard_maps, "MAPS_MAX", 5)
     rows = open_rows(paths)
-    assert isinstance(rows, shards.ShardRows)
-    map_data, most = npy_file.map_data, [0]
+    map_rows, most = shard_maps.map_rows, [0]
 
-    def counted(header: npy_file.NpyHeader) -> np.ndarray:
+    def counted(header: NpyHeader) -> np.ndarray:
         most.append(count_mapped(paths) + 1)
-        return map_data(header)
+        return map_rows(header)
 
-    monkeypatch.setattr(npy_file, "map_data", counted)
+    monkeypatch.setattr(shard_maps, "map_rows", counted)
     rng = np.random.default_rng(0)
     for _ in range(60):
         indices = rng.integers(0, 30, 12)
@@ -399,16 +404,16 @@ def test_ten_thousand_shards_train_with_1024_descriptors(tmp_path: Path, maps_ma
 _FOUR_SOURCES = """
     import sys
     import numpy as np
-    from keras_npy.files import header as npy_file
-    from keras_npy.rows import shards
+    from keras_npy.files.header import read_header
+    from keras_npy.rows.shards import join_files
     # Ten files, each mapped 1,200 times: the system counts mappings, not files.
     headers, array = [], np.arange(30).reshape(10, 3)
     for number in range(10):
         path = f"{sys.argv[1]}/{number}.npy"
         np.save(path, array[number : number + 1])
-        headers.append(npy_file.read_header(path))
+        headers.append(read_header(path))
     order = np.random.default_rng(0).permutation(12_000)
-    sources = [shards.ShardRows(headers * 1_200) for _ in range(4)]
+    sources = [join_files(headers * 1_200) for _ in range(4)]
     for rows in sources:
         for indices in np.array_split(order, 20):
             np.testing.assert_array_equal(array[indices % 10], rows.take(indices))

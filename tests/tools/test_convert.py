@@ -79,8 +79,9 @@ def test_convert_any_source_is_a_plain_file(
     assert ["x.npy"] == os.listdir(tmp_path / "out")
     assert_same(X, np.load(tmp_path / "out" / "x.npy"))
     rows = open_rows(tmp_path / "out" / "x.npy")
-    assert rows.array is not None
-    assert 0 == rows.array.ctypes.data % 64
+    alias = rows.alias()
+    assert alias is not None
+    assert 0 == alias.ctypes.data % 64
     assert (X.nbytes, X.nbytes) == told[-1]
 
 
@@ -90,9 +91,9 @@ def test_convert_bfloat16_keeps_its_bits(tmp_path: Path) -> None:
 
     array = np.arange(12).astype(ml_dtypes.bfloat16).reshape(6, 2)
     np.save(tmp_path / "x.npy", array)
-    convert([tmp_path / "x.npy"] * 2, tmp_path / "out.npy", dtype="bfloat16")
+    convert([tmp_path / "x.npy"] * 2, tmp_path / "out.npy", stored_dtype="bfloat16")
     expected = np.concatenate([array, array])
-    assert_same(expected, open_rows(tmp_path / "out.npy", dtype="bfloat16")[:])
+    assert_same(expected, open_rows(tmp_path / "out.npy", stored_dtype="bfloat16")[:])
 
 
 def test_convert_existing_file_is_kept_unless_forced(tmp_path: Path) -> None:
@@ -215,15 +216,15 @@ def test_command_several_files_and_samples(tmp_path: Path) -> None:
 
 
 def test_command_samples_of_bfloat16_keep_their_bits(tmp_path: Path) -> None:
-    """--samples and --dtype go together."""
+    """--samples and --stored-dtype go together."""
     import ml_dtypes
 
     array = np.arange(12).astype(ml_dtypes.bfloat16).reshape(3, 4)
     for number, sample in enumerate(array):
         np.save(tmp_path / f"s-{number}.npy", sample)
     pattern, new = str(tmp_path / "s-*.npy"), str(tmp_path / "stacked.npy")
-    assert 0 == main(["convert", "--samples", "--dtype", "bfloat16", pattern, new])
-    assert_same(array, open_rows(new, dtype="bfloat16")[:])
+    assert 0 == main(["convert", "--samples", "--stored-dtype", "bfloat16", pattern, new])
+    assert_same(array, open_rows(new, stored_dtype="bfloat16")[:])
 
 
 def test_command_raw_bytes_name_the_option(
@@ -235,7 +236,7 @@ def test_command_raw_bytes_name_the_option(
     np.save(tmp_path / "x.npy", np.arange(12).astype(ml_dtypes.bfloat16))
     command = ["convert", str(tmp_path / "x.npy"), str(tmp_path / "new.npy")]
     assert 1 == main(command)
-    remedy = "keras-npy convert takes --dtype bfloat16."
+    remedy = "keras-npy convert takes --stored-dtype bfloat16."
     assert capsys.readouterr().err.endswith(f"{remedy}\n")
     assert 0 == main(command + remedy.rstrip(".").split()[-2:])
 

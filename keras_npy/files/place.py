@@ -1,0 +1,152 @@
+"""Where bytes lie on this machine, and whether they are still the ones that were found there.
+
+Knows nothing of what the bytes mean. Access that the system refuses is its own `OSError`.
+"""
+
+import os
+import re
+import stat
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from keras_npy.errors import NpyFileError, cut
+from keras_npy.types import Path
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What tells that a file is the one that was opened, unchanged."""
+
+    device: int
+    inode: int
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Extent:
+    """The part of a file that is asked for, and what messages call it."""
+
+    name: str
+    start_bytes: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """A file or a part of one, as it was when it was opened."""
+
+    path: str
+    name: str
+    """What messages call it: the path, or the path and the member of an archive."""
+    start_bytes: int
+    size_bytes: int
+    fingerprint: Fingerprint
+
+    @property
+    def stop_bytes(self) -> int:
+        return self.start_bytes + self.size_bytes
+
+    def open_unchanged(self) -> BinaryIO:
+        """Open the file again.
+
+        Raises:
+            NpyFileError: If it is another one now.
+        """
+        file = open_regular(self.path)
+        if fingerprint_of(os.fstat(file.fileno())) != self.fingerprint:
+            file.close()
+            raise changed(self.path)
+        return file
+
+    def check_unchanged(self) -> None:
+        """Raise if another file stands at the path now, or this one was written to.
+
+        A deleted file is no fault: its data stays whole for as long as it is mapped.
+
+        Raises:
+            NpyFileError: If inode, size or modification time differ from when it was opened.
+        """
+        try:
+            status = os.stat(self.path)
+        except FileNotFoundError:
+            return
+        if fingerprint_of(status) != self.fingerprint:
+            raise changed(self.path)
+
+
+def place_of(file: BinaryIO, path: str, extent: Extent | None = None) -> Place:
+    """The place of an open file, or of the part of an extent that the file holds."""
+    fingerprint = fingerprint_of(os.fstat(file.fileno()))
+    extent = extent or Extent(path, 0, fingerprint.size_bytes)
+    # Reading a map of bytes that the file does not hold ends the process.
+    held_bytes = max(0, fingerprint.size_bytes - extent.start_bytes)
+    size_bytes = min(extent.size_bytes, held_bytes)
+    return Place(path, extent.name, extent.start_bytes, size_bytes, fingerprint)
+
+
+def changed(path: str) -> NpyFileError:
+    """The error for a file that is no longer the one that was opened."""
+    return NpyFileError(
+        f"{path}: a file must not change while it is in use. "
+        "Received: another inode, size or modification time than when it was opened. "
+        "Write new data to another path, and build a new NpySequence to use it."
+    )
+
+
+def fingerprint_of(status: os.stat_result) -> Fingerprint:
+    return Fingerprint(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def local_path(path: Path) -> str:
+    """The absolute path, unless it can be no file of this machine."""
+    path = os.fsdecode(path)
+    if not path:
+        # It would be taken for the working directory.
+        raise NpyFileError(
+            "A path must name a file. Received: an empty string. Pass the path of one .npy file."
+        )
+    # pathlib makes "gs:/bucket" of an address; a scheme has two letters or more, a drive one.
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", path):
+        raise NpyFileError(
+            f"{path}: only files of this machine can be mapped. Received: an address. "
+            "Mount the storage, or copy the file to a local disk."
+        )
+    if "\0" in path:
+        raise NpyFileError(
+            f"{cut(path)}: a path must hold no NUL. Received: {len(path)} characters with one. "
+            "Pass the path of one .npy file."
+        )
+    return os.path.abspath(path)
+
+
+def open_regular(path: str) -> BinaryIO:
+    """Open a regular file for reading; refuse a directory, a FIFO or a device."""
+    # Looked at before it is opened, since opening alone can block (FIFO) or act (device);
+    # and again after, for one that took the file's place in between.
+    _check_regular(path, os.stat(path))
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        _check_regular(path, os.fstat(descriptor))
+        return open(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _check_regular(path: str, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kinds = (name for is_kind, name in _KINDS if is_kind(status.st_mode))
+        raise NpyFileError(
+            f"{path}: only regular files can be mapped. "
+            f"Received: {next(kinds, 'no regular file')}. Pass the path of one .npy file."
+        )
+
+
+_KINDS = (
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a character device"),
+    (stat.S_ISBLK, "a block device"),
+)

@@ -1,0 +1,111 @@
+"""Rows as bytes, wherever they lie: what they mean is said above, in `rows/`."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_npy.files import advice, mapping
+from keras_npy.files.header import NpyHeader
+from keras_npy.types import Indices
+
+
+class Store(ABC):
+    """Rows of `row_bytes` bytes each, which are fetched by their numbers."""
+
+    num_rows: int
+    row_bytes: int
+
+    @abstractmethod
+    def fetch(self, indices: Indices, out: NDArray[np.uint8]) -> None:
+        """Copy rows into `out`, from any thread.
+
+        Args:
+            indices: int64 `(b,)`; each in `0 <= index < num_rows`, which the caller has ensured.
+            out: C-contiguous `(b, row_bytes)`.
+        """
+
+    def prepare(self, indices: Indices) -> None:
+        """Say which rows will be fetched soon: they are checked, and may be read ahead.
+
+        Raises:
+            NpyFileError: If a file that holds one of them is no longer the one opened.
+        """
+        self.check_unchanged(indices)
+
+    def check_unchanged(self, indices: Indices | None = None) -> None:
+        """Raise `NpyFileError` if the files of these rows, or of all, are others by now."""
+        return
+
+    def alias(self) -> NDArray[np.uint8] | None:
+        """All rows as read-only `(num_rows, row_bytes)`, if they lie so in mapped memory."""
+        return None
+
+
+class MemoryStore(Store):
+    """Rows that lie one behind the other in memory.
+
+    Args:
+        data: C-contiguous `(N, row_bytes)`.
+    """
+
+    def __init__(self, data: NDArray[np.uint8]) -> None:
+        self.num_rows, self.row_bytes = data.shape
+        self._data = data
+
+    def fetch(self, indices: Indices, out: NDArray[np.uint8]) -> None:
+        # As bytes, so that no alignment and no dtype costs np.take a copy of the whole array.
+        # mode="raise", the default, gathers into a buffer of its own first (NumPy 2.4).
+        np.take(self._data, indices, axis=0, out=out, mode="clip")
+
+
+class MappedStore(MemoryStore):
+    """One file, or one member of an archive, mapped read-only.
+
+    Its rows are those of the array as it lies in the file: of one in Fortran order, of its
+    transpose.
+
+    Raises:
+        NpyFileError: If the file is no longer the one whose header was read.
+    """
+
+    def __init__(self, header: NpyHeader) -> None:
+        super().__init__(map_rows(header))
+        self._header = header
+
+    def prepare(self, indices: Indices) -> None:
+        self.check_unchanged()
+        advice.advise_rows(self._data.ctypes.data, self.row_bytes, indices, self._are_resident)
+
+    def check_unchanged(self, indices: Indices | None = None) -> None:
+        self._header.place.check_unchanged()
+
+    def alias(self) -> NDArray[np.uint8]:
+        return self._data
+
+    def _are_resident(self, offsets: Sequence[int]) -> bool:
+        first = self._header.offset_bytes
+        return advice.are_resident(self._header.place.path, [first + offset for offset in offsets])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Pickling a mapped array would send the whole file; send the header and map again.
+        return MappedStore, (self._header,)
+
+
+def map_rows(header: NpyHeader) -> NDArray[np.uint8]:
+    """Map the data of a file read-only, as it lies there: the bytes of `header.stored_shape`.
+
+    Returns:
+        `(N, row_bytes)`; of a single value `(1, row_bytes)`.
+
+    Raises:
+        NpyFileError: If the file is no longer the one whose header was read.
+    """
+    num_rows = header.stored_shape[0] if header.shape else 1
+    with header.place.open_unchanged() as file:
+        if header.data_bytes == 0:
+            return np.empty((num_rows, header.row_bytes), np.uint8)
+        data = mapping.map_bytes(file.fileno(), header.offset_bytes, header.data_bytes, header.name)
+    return data.reshape(num_rows, -1)

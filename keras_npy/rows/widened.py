@@ -1,0 +1,42 @@
+"""Rows of a wider dtype, for a backend that has not that of the file."""
+
+from typing import Any
+
+import numpy as np
+
+from keras_npy.rows.base import Rows
+from keras_npy.rows.forwarding import ForwardingRows
+from keras_npy.types import Array, Indices
+
+# What is widened at once at the end, where both arrays overlap: NumPy copies so much first.
+_OVERLAP_VALUES = 4096
+
+
+class WidenedRows(ForwardingRows):
+    """Rows of a wider dtype, which holds every value of theirs."""
+
+    def __init__(self, source: Rows, dtype: np.dtype[Any]) -> None:
+        super().__init__(source, name=source.name, shape=source.shape, dtype=dtype)
+
+    def read_into(self, indices: Indices, out: Array) -> None:
+        # Into the end of the memory that they will fill, so that no batch takes memory of its
+        # own: the first touch of new memory costs more than the rows do.
+        narrow_bytes = len(indices) * self.source.row_bytes
+        end = out.reshape(-1).view(np.uint8)[out.nbytes - narrow_bytes :]
+        narrow = end.view(self.source.dtype)
+        self.source.read_into(indices, narrow.reshape(len(indices), *self.row_shape))
+        _widen_in_place(narrow, out.reshape(-1))
+
+
+def _widen_in_place(narrow: Array, wide: Array) -> None:
+    """Copy values to the front of memory at whose end they lie.
+
+    As many at a time as reach up to the first that is still to be read: half of what is left.
+    """
+    at = 0
+    while (num_left := len(wide) - at) > _OVERLAP_VALUES:
+        free_bytes = num_left * (wide.itemsize - narrow.itemsize)
+        num_free = free_bytes // wide.itemsize
+        wide[at : at + num_free] = narrow[at : at + num_free]
+        at += num_free
+    wide[at:] = narrow[at:]

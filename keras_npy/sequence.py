@@ -46,8 +46,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             mask. `None` for all. Integers and masks take 8 bytes a row, and are pickled.
 
     Raises:
-        NpyFileError: If a file cannot be streamed, or files differ in length.
-        ValueError: If an argument has a wrong value. `NpyFileError` is one.
+        NpyFileError: If a file cannot be streamed. It is a `ValueError`.
+        ValueError: If an argument has a wrong value, or sources differ in length.
         TypeError: If an argument has a wrong type.
         OSError: If the system refuses access to a file, such as `FileNotFoundError`.
 

@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 
 import keras
 
-from keras_npy.errors import NpyFileError
 from keras_npy.order.order import Order
 from keras_npy.order.position import Position
 from keras_npy.rows.base import Rows
@@ -95,8 +94,8 @@ def open_data(x: Sources, y: Sources | None, sample_weight: Sources | None) -> t
     if isinstance(x, WindowsAndTargets):
         if y is not None:
             raise ValueError(
-                "windows(..., targets=...) brings its own y. Received: y= as well. "
-                "Leave y= or targets= out."
+                "windows(...) with targets brings its own y. Received: y= as well. "
+                "Leave y= out, or the targets= or predict_next= of windows."
             )
         x, y = x
     if y is None:
@@ -137,11 +136,11 @@ def _open_nest(sources: Sources) -> Any:
 
 
 def common_length(data: tuple[Any, ...]) -> int:
-    """The number of rows of every leaf of `data`; raise `NpyFileError` if they differ."""
+    """The number of rows of every leaf of `data`; raise `ValueError` if they differ."""
     first, *others = keras.tree.flatten(data)
     for other in others:
         if len(other) != len(first):
-            raise NpyFileError(
+            raise ValueError(
                 f"{other.name}: x, y and sample_weight must have the same number of samples on "
                 f"axis 0. Received: {first.name} has N={len(first)}, {other.name} has "
                 f"N={len(other)}. Save matching files, or trim the longer one before np.save."

@@ -5,11 +5,10 @@ Windows are never stored: only the rows of a batch's windows are read from the s
 
 import mmap
 import os
-from typing import Literal, NamedTuple, TypeAlias, overload
+from typing import Literal, NamedTuple, overload
 
 import numpy as np
 
-from keras_npy.errors import NpyFileError
 from keras_npy.rows.base import Rows
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.sources import Source, open_rows
@@ -26,14 +25,13 @@ class WindowsAndTargets(NamedTuple):
     y: Rows
 
 
-Targets: TypeAlias = Source | Literal["next"] | None
-
-
 @overload
 def windows(
     data: Source,
+    *,
+    sequence_length: int,
     targets: None = None,
-    sequence_length: int | None = None,
+    predict_next: Literal[False] = False,
     sequence_stride: int = 1,
     sampling_rate: int = 1,
     start_index: int | None = None,
@@ -44,8 +42,24 @@ def windows(
 @overload
 def windows(
     data: Source,
-    targets: Source | Literal["next"],
-    sequence_length: int | None = None,
+    *,
+    sequence_length: int,
+    targets: Source,
+    predict_next: Literal[False] = False,
+    sequence_stride: int = 1,
+    sampling_rate: int = 1,
+    start_index: int | None = None,
+    end_index: int | None = None,
+) -> WindowsAndTargets: ...
+
+
+@overload
+def windows(
+    data: Source,
+    *,
+    sequence_length: int,
+    targets: None = None,
+    predict_next: Literal[True],
     sequence_stride: int = 1,
     sampling_rate: int = 1,
     start_index: int | None = None,
@@ -55,8 +69,10 @@ def windows(
 
 def windows(
     data: Source,
-    targets: Targets = None,
-    sequence_length: int | None = None,
+    *,
+    sequence_length: int,
+    targets: Source | None = None,
+    predict_next: bool = False,
     sequence_stride: int = 1,
     sampling_rate: int = 1,
     start_index: int | None = None,
@@ -64,34 +80,36 @@ def windows(
 ) -> Rows | WindowsAndTargets:
     """Serve a series as overlapping windows, without copying the file.
 
-    Arguments and results are those of `keras.utils.timeseries_dataset_from_array`. Window i
-    holds the timesteps `start_index + i * sequence_stride + j * sampling_rate` for each j in
+    Arguments and results are those of `keras.utils.timeseries_dataset_from_array`, and
+    `predict_next`. Window i holds the timesteps
+    `start_index + i * sequence_stride + j * sampling_rate` for each j in
     `0 <= j < sequence_length`.
 
     Args:
         data: The series: a path, shards, a member of an archive or an array, `(T, ...)`.
-        targets: `None` for windows alone. A source: `targets[start]` is the target of the window
-            that begins at timestep `start`. `"next"`: the same window one sample later, so that
-            each position's target is the value that follows it, as language models need.
         sequence_length: Timesteps in a window.
+        targets: A source: `targets[start]` is the target of the window that begins at timestep
+            `start`. `None` for windows alone.
+        predict_next: Whether the target of a window is the same window one sample later, so that
+            each position's target is the value that follows it, as language models need.
         sequence_stride: Timesteps between the beginnings of two windows.
         sampling_rate: Timesteps between two samples of a window.
         start_index: Timesteps before it are left out.
         end_index: Timesteps from it on are left out.
 
     Returns:
-        Rows `(num_windows, sequence_length, ...)`; with `targets` a pair of those and of the
+        Rows `(num_windows, sequence_length, ...)`; with targets a pair of those and of the
         targets, which `NpySequence` takes as it is, or as `x, y = windows(...)`.
 
     Raises:
         ValueError: If an argument has a wrong value, or there is no window.
         NpyFileError: If a source cannot be streamed.
-        FileNotFoundError: If a file is not there, or `targets` is a slip of `"next"`.
+        FileNotFoundError: If a file is not there.
 
     Example:
 
     >>> tokens = np.arange(10)
-    >>> x, y = windows(tokens, targets="next", sequence_length=4, sequence_stride=4)
+    >>> x, y = windows(tokens, sequence_length=4, sequence_stride=4, predict_next=True)
     >>> x[:]
     array([[0, 1, 2, 3],
            [4, 5, 6, 7]])
@@ -100,22 +118,13 @@ def windows(
            [5, 6, 7, 8]])
     """
     series = open_rows(data)
-    if sequence_length is None:
-        raise TypeError(
-            "windows needs sequence_length, the timesteps in a window. "
-            "Received: none. Pass sequence_length=."
-        )
-    sizes = {
-        "sequence_length": (sequence_length, None),
-        "sequence_stride": (sequence_stride, len(series)),
-        "sampling_rate": (sampling_rate, len(series)),
-    }
-    for name, (value, below) in sizes.items():
-        _check_between(name, value, 1, below)
+    _check_between("sequence_length", sequence_length, 1, None)
+    _check_between("sequence_stride", sequence_stride, 1, len(series))
+    _check_between("sampling_rate", sampling_rate, 1, len(series))
     start, end = _bounds(start_index, end_index, len(series))
-    predicts_next = isinstance(targets, str) and targets == "next" and not os.path.exists("next")
-    opened = None if targets is None or predicts_next else _open_targets(targets)
-    span = (sequence_length - 1 + predicts_next) * sampling_rate
+    _check_targets(targets, predict_next)
+    opened = None if targets is None else open_rows(targets)
+    span = (sequence_length - 1 + bool(predict_next)) * sampling_rate
     # As Keras counts: targets end the series too, from its first timestep on.
     num_starts = end - start - span
     if opened is not None:
@@ -126,20 +135,44 @@ def windows(
             f"{series.name}: a series must hold at least one window. Received: {end - start} "
             f"timesteps, of which a window takes {span + 1}. Pass a smaller sequence_length."
         )
-    cut = (start, sequence_stride, num_windows)
-    x = WindowRows(series, *cut, sequence_length, sampling_rate)
-    if predicts_next:
-        later = (start + sampling_rate, sequence_stride, num_windows)
-        return WindowsAndTargets(x, WindowRows(series, *later, sequence_length, sampling_rate))
+    cut = (sequence_stride, num_windows)
+    x = WindowRows(series, start, *cut, sequence_length, sampling_rate)
+    if predict_next:
+        later = start + sampling_rate
+        return WindowsAndTargets(x, WindowRows(series, later, *cut, sequence_length, sampling_rate))
     if opened is None:
         return x
-    if start + (num_windows - 1) * sequence_stride >= len(opened):
-        raise NpyFileError(
-            f"{opened.name}: each window must have a target, at the timestep that it begins with. "
-            f"Received: {len(opened)} targets, and a window that begins at timestep "
-            f"{start + (num_windows - 1) * sequence_stride}. Pass an earlier end_index."
+    _check_last_target(opened, start + (num_windows - 1) * sequence_stride)
+    return WindowsAndTargets(x, WindowRows(opened, start, *cut))
+
+
+def _check_targets(targets: object, predict_next: object) -> None:
+    if not isinstance(predict_next, bool | np.bool_):
+        raise TypeError(
+            "predict_next must be True or False. "
+            f"Received: {predict_next!r:.100}. Pass a bool; the data of targets is targets=."
         )
-    return WindowsAndTargets(x, WindowRows(opened, *cut))
+    # It was the way to say predict_next=True once.
+    if isinstance(targets, str) and targets == "next" and not os.path.exists(targets):
+        raise ValueError(
+            "targets must be the data of the targets. "
+            "Received: targets='next', which is no file. "
+            "Pass predict_next=True for targets that are the next values of the series."
+        )
+    if predict_next and targets is not None:
+        raise ValueError(
+            "A window has one target: the next values of the series, or those of targets. "
+            "Received: predict_next=True, and targets= as well. Leave one of them out."
+        )
+
+
+def _check_last_target(targets: Rows, begin: int) -> None:
+    if begin >= len(targets):
+        raise ValueError(
+            f"{targets.name}: each window must have a target, at the timestep that it begins "
+            f"with. Received: {len(targets)} targets, and a window that begins at timestep "
+            f"{begin}. Pass an earlier end_index."
+        )
 
 
 class WindowRows(ForwardingRows):
@@ -189,20 +222,6 @@ class WindowRows(ForwardingRows):
         page_rows = max(1, mmap.PAGESIZE // (self.source.row_bytes * rate))
         steps = np.append(self._steps[::page_rows], self._steps[-1])
         return self._rows(indices, steps)
-
-
-def _open_targets(targets: Source) -> Rows:
-    try:
-        return open_rows(targets)
-    except FileNotFoundError as error:
-        # What looks like no file may be a slip of the other thing that a string can be.
-        if isinstance(targets, str) and "::" not in targets and not targets.endswith(".npy"):
-            raise FileNotFoundError(
-                "targets must be None, the data of the targets, or 'next'. "
-                f"Received: targets={targets!r:.100}, which is no file. "
-                "Pass 'next', or the path of an .npy file."
-            ) from error
-        raise
 
 
 def _bounds(start_index: int | None, end_index: int | None, num_rows: int) -> tuple[int, int]:

@@ -1,5 +1,7 @@
 """Windows of a series: those of Keras, read from the file when they are needed."""
 
+import os
+import re
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -56,7 +58,7 @@ def test_windows_with_targets_equal_those_of_keras(
     """Targets belong to the timestep that a window begins with, and end the series."""
     np.save(tmp_path / "s.npy", SERIES)
     np.save(tmp_path / "y.npy", np.arange(num_targets) * 7)
-    x, y = windows(tmp_path / "s.npy", tmp_path / "y.npy", **arguments)
+    x, y = windows(tmp_path / "s.npy", targets=tmp_path / "y.npy", **arguments)
     expected_x, expected_y = of_keras(SERIES, np.arange(num_targets) * 7, **arguments)
     np.testing.assert_array_equal(expected_x, x[:])
     np.testing.assert_array_equal(expected_y, y[:])
@@ -68,7 +70,7 @@ def test_windows_of_bool_with_other_bytes_give_booleans(tmp_path: Path, order: A
     """Any byte but 0 is true."""
     series = np.array([[0, 1], [2, 255], [128, 0]], "uint8").view(bool)
     np.save(tmp_path / "s.npy", np.asarray(series, order=order))
-    x, y = windows(tmp_path / "s.npy", "next", sequence_length=2)
+    x, y = windows(tmp_path / "s.npy", predict_next=True, sequence_length=2)
     assert [[[0, 1], [1, 1]]] == x[:].view(np.uint8).tolist()
     assert [[[1, 1], [1, 0]]] == y[:].view(np.uint8).tolist()
 
@@ -76,12 +78,13 @@ def test_windows_of_bool_with_other_bytes_give_booleans(tmp_path: Path, order: A
 @given(data=st.data())
 @settings(max_examples=150, deadline=None, derandomize=True, database=None)
 def test_windows_any_cut_is_the_slice_of_the_series(data: st.DataObject) -> None:
-    """Each window is `series[begin : begin + length * rate : rate]`, and "next" is one later."""
+    """Each window is `series[begin : begin + length * rate : rate]`, and the next is one later."""
     series = np.arange(data.draw(st.integers(20, 60), "timesteps"))
     length = data.draw(st.integers(1, 5), "length")
     stride = data.draw(st.integers(1, 9), "stride")
     rate = data.draw(st.integers(1, 3), "rate")
-    x, y = windows(series, "next", length, stride, rate)
+    sizes = {"sequence_length": length, "sequence_stride": stride, "sampling_rate": rate}
+    x, y = windows(series, predict_next=True, **sizes)
     span = length * rate
     begins = range(0, len(series) - span, stride)
     assert len(begins) == len(x) == len(y)
@@ -95,7 +98,7 @@ def test_windows_next_serves_every_token_but_the_first_as_target(tmp_path: Path)
     """Windows side by side: each target is the token behind its input, none is lost."""
     tokens = np.arange(1001, dtype="uint16")
     np.save(tmp_path / "tokens.npy", tokens)
-    pair = windows(tmp_path / "tokens.npy", targets="next", sequence_length=8, sequence_stride=8)
+    pair = windows(tmp_path / "tokens.npy", predict_next=True, sequence_length=8, sequence_stride=8)
     assert ((125, 8), "uint16") == (pair.x.shape, pair.x.dtype.name)
     np.testing.assert_array_equal(tokens[:-1], pair.x[:].reshape(-1))
     np.testing.assert_array_equal(tokens[1:], pair.y[:].reshape(-1))
@@ -106,7 +109,7 @@ def test_sequence_takes_windows_with_their_targets(tmp_path: Path, shuffle: bool
     """As one argument, or as x and y: the same batches through the TensorFlow feed."""
     for number, part in enumerate(np.split(np.arange(300, dtype="int32"), [100, 101])):
         np.save(tmp_path / f"t-{number}.npy", part)
-    pair = windows(str(tmp_path / "t-*.npy"), targets="next", sequence_length=16)
+    pair = windows(str(tmp_path / "t-*.npy"), predict_next=True, sequence_length=16)
     for seq in (
         NpySequence(pair, batch_size=32, seed=0),
         NpySequence(pair.x, pair.y, batch_size=32, seed=0),
@@ -123,7 +126,7 @@ def test_sequence_takes_windows_with_their_targets(tmp_path: Path, shuffle: bool
 def test_fit_learns_from_windows_of_a_file(tmp_path: Path) -> None:
     """Keras trains on them as they are."""
     np.save(tmp_path / "tokens.npy", np.arange(500) % 5)
-    pair = windows(tmp_path / "tokens.npy", targets="next", sequence_length=4)
+    pair = windows(tmp_path / "tokens.npy", predict_next=True, sequence_length=4)
     model = keras.Sequential([keras.layers.Embedding(5, 8), keras.layers.Dense(5)])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(0.1), loss, metrics=["accuracy"])
@@ -147,7 +150,7 @@ def test_take_of_long_windows_takes_the_memory_of_a_batch(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        pytest.param({}, TypeError, r"needs sequence_length", id="no-length"),
+        pytest.param({}, TypeError, r"missing.*'sequence_length'", id="no-length"),
         pytest.param({"sequence_length": 0}, ValueError, "length=0", id="no-timesteps"),
         pytest.param({"sequence_length": 1.5}, TypeError, "length=1.5", id="float"),
         pytest.param({"sequence_length": 101}, ValueError, "100 timesteps.*101", id="too-long"),
@@ -156,7 +159,16 @@ def test_take_of_long_windows_takes_the_memory_of_a_batch(tmp_path: Path) -> Non
         pytest.param({"sequence_length": 2, "start_index": -1}, ValueError, "-1", id="start"),
         pytest.param({"sequence_length": 2, "end_index": 101}, ValueError, "=101", id="end"),
         pytest.param(
-            {"sequence_length": 100, "targets": "next"}, ValueError, "takes 101", id="next"
+            {"sequence_length": 100, "predict_next": True}, ValueError, "takes 101", id="next"
+        ),
+        pytest.param(
+            {"sequence_length": 2, "predict_next": SERIES}, TypeError, "True or False", id="no-bool"
+        ),
+        pytest.param(
+            {"sequence_length": 2, "predict_next": True, "targets": SERIES},
+            ValueError,
+            "one target.*targets= as well",
+            id="two-targets",
         ),
     ],
 )
@@ -166,30 +178,35 @@ def test_windows_wrong_argument_is_refused(arguments: Any, error: Any, message: 
         windows(SERIES, **arguments)
 
 
-@pytest.mark.parametrize("targets", ["nxt", "Next"])
-def test_windows_slip_of_next_is_told_of_next(targets: str) -> None:
-    """A word that is no file may have been meant."""
-    rule = rf"or 'next'\. Received: targets='{targets}', which is no file\. Pass 'next', or the"
-    with pytest.raises(FileNotFoundError, match=rule):
-        windows(SERIES, targets, 4)
+def test_windows_targets_next_is_told_of_predict_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The former way to say it; a file of that name is a file."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"targets='next', which is no file\. Pass predict_next="):
+        windows(SERIES, targets="next", sequence_length=4)
+    np.save(tmp_path / "next.npy", np.arange(100))
+    os.rename(tmp_path / "next.npy", tmp_path / "next")
+    assert [0, 1] == windows(SERIES, targets="next", sequence_length=4).y[:2].tolist()
 
 
 @pytest.mark.parametrize(
-    "targets", ["y.npy", "y-*", "d.npz::y", "s3://y"], ids=["npy", "pattern", "member", "address"]
+    "targets",
+    ["y", "y.npy", "y-*", "d.npz::y", "s3://y"],
 )
 def test_windows_missing_targets_are_missing_files(targets: str) -> None:
-    """What looks like a file is told of as one."""
-    with pytest.raises((FileNotFoundError, NpyFileError), match=r"^(?!.*'next')"):
-        windows(SERIES, targets, 4)
+    """What cannot be opened is told of as a file."""
+    with pytest.raises((FileNotFoundError, NpyFileError), match=re.escape(targets[:2])):
+        windows(SERIES, targets=targets, sequence_length=4)
 
 
 def test_windows_without_a_target_for_each_are_refused() -> None:
     """Keras would read past the end of the targets here."""
-    with pytest.raises(NpyFileError, match=r"must have a target.*50 targets.*timestep 69"):
-        windows(SERIES, np.arange(50), 4, start_index=20)
+    with pytest.raises(ValueError, match=r"must have a target.*50 targets.*timestep 69"):
+        windows(SERIES, targets=np.arange(50), sequence_length=4, start_index=20)
 
 
 def test_sequence_windows_with_targets_and_y_are_refused() -> None:
     """Two targets for one input are a mistake."""
     with pytest.raises(ValueError, match=r"brings its own y.*y= as well"):
-        NpySequence(windows(SERIES, "next", 4), np.arange(96))
+        NpySequence(windows(SERIES, predict_next=True, sequence_length=4), np.arange(96))

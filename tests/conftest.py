@@ -3,6 +3,8 @@
 import subprocess
 import sys
 import textwrap
+import tracemalloc
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,6 +117,16 @@ def rows_of_epoch(num_samples: int, epoch: int, **arguments: Any) -> list[int]:
     rows = keras_npy.NpySequence(np.arange(num_samples), **{"shuffle": True, **arguments})
     rows.epoch = epoch
     return [int(row) for batch in rows for row in batch]
+
+
+def peak_bytes_of(call: Callable[[], object]) -> int:
+    """Memory that a call takes at its peak, of Python and NumPy."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def run_script(script: str, *arguments: object, timeout_s: int = 300) -> str:

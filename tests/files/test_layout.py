@@ -28,7 +28,7 @@ from keras_npy.files.header import bfloat16 as bfloat16_dtype
 from keras_npy.files.header import read_header
 from keras_npy.tools.cli import main
 from tests.conftest import run_script
-from tests.rows.test_rows import assert_same, write_npy
+from tests.rows.contract import assert_same, write_npy
 
 X = np.arange(60, dtype="float32").reshape(20, 3)
 

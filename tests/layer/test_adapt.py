@@ -1,5 +1,7 @@
 """`adapt` takes the statistics of any data."""
 
+import collections
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_npy import NpyInputLayer, NpySequence
+from keras_npy import NpyInputLayer, NpySequence, open_rows
+from keras_npy.files import shards
 from keras_npy.layer import adapt as blocks
 
 VALUES = np.random.default_rng(3).integers(0, 200, (37, 4, 3)).astype("uint8")
@@ -184,6 +187,29 @@ def test_adapt_holds_a_few_blocks_of_a_long_file(tmp_path: Path) -> None:
         tracemalloc.stop()
     assert peak_bytes < 20 << 20
     assert (0, 0) == (layer.mean, layer.variance)
+
+
+def test_adapt_looks_at_the_shards_of_its_blocks_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """200 shards in 20 blocks are looked at once for each block that they are prepared for."""
+    for number in range(200):
+        np.save(tmp_path / f"x-{number}.npy", np.full((4, 2), number, "float32"))
+    monkeypatch.setattr(blocks, "BLOCK_ROWS_MAX", 40)
+    # Each look counts, of those that come within a second too.
+    monkeypatch.setattr(shards, "CHECK_AGAIN_S", -1)
+    rows, stat = open_rows(tmp_path / "x-*.npy"), os.stat
+    looked: collections.Counter[str] = collections.Counter()
+
+    def counting_stat(path: Any, *arguments: Any, **options: Any) -> os.stat_result:
+        looked[os.fspath(path)] += str(path).startswith(str(tmp_path))
+        return stat(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", counting_stat)
+    layer = NpyInputLayer(scale=1, axis=-1)
+    layer.adapt(rows)
+    # Its block, the one before, and where it is mapped.
+    assert 200 * 2 <= looked.total() <= 200 * 3
 
 
 @pytest.mark.parametrize(

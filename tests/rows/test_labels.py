@@ -1,7 +1,5 @@
 """`class_weight` as weights of samples: those that Keras computes from arrays."""
 
-import os
-import pickle
 import re
 from pathlib import Path
 from typing import Any
@@ -9,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keras_npy import NpyFileError, open_rows
+from keras_npy import open_rows
 from keras_npy.rows.labels import ClassWeightRows
+from tests.conftest import peak_bytes_of
 
 FLOAT32 = np.dtype("float32")
 WEIGHTS = {0: 0.5, 1: 2.0, 3: 8.0}
@@ -100,26 +99,6 @@ def test_take_indices_are_rows_of_the_labels(tmp_path: Path) -> None:
     assert f"class_weight of {tmp_path / 'y.npy'}" == rows.name
 
 
-def test_pickle_reads_the_same_weights(tmp_path: Path) -> None:
-    """Another process computes the same weights from the same file."""
-    np.save(tmp_path / "y.npy", np.arange(10_000) % 4)
-    rows = ClassWeightRows(open_rows(tmp_path / "y.npy"), WEIGHTS, FLOAT32)
-    pickled = pickle.dumps(rows)
-    assert len(pickled) < 4096
-    np.testing.assert_array_equal(rows[:], pickle.loads(pickled)[:])
-
-
-def test_check_unchanged_of_changed_labels_is_refused(tmp_path: Path) -> None:
-    """Weights are no better than the labels that they are read from."""
-    np.save(tmp_path / "y.npy", np.arange(10))
-    rows = ClassWeightRows(open_rows(tmp_path / "y.npy"), WEIGHTS, FLOAT32)
-    rows.check_unchanged()
-    os.truncate(tmp_path / "y.npy", 200)
-    message = rf"^{re.escape(str(tmp_path / 'y.npy'))}: .*must not change"
-    with pytest.raises(NpyFileError, match=message):
-        rows.check_unchanged()
-
-
 @pytest.mark.parametrize("shape", [(3, 2, 2), (3, 1, 1), (3, 4, 4, 1)], ids=str)
 def test_class_weight_labels_of_more_axes_are_refused(shape: tuple[int, ...]) -> None:
     """A label with a class per pixel has no one weight."""
@@ -144,3 +123,11 @@ def test_class_weight_that_cannot_be_looked_up_is_refused(class_weight: Any) -> 
     message = rf"dict of class number to finite weight.*Received: {received}.*integers that y holds"
     with pytest.raises(ValueError, match=message):
         weights([0, 1], class_weight)
+
+
+def test_weights_of_one_hot_labels_are_read_into_memory_used_again() -> None:
+    """A batch of labels is many times larger than its weights, and takes no memory of its own."""
+    rows = weights(np.eye(1000, dtype="float32")[np.arange(2000) % 4], WEIGHTS)
+    indices, out = np.arange(300), np.empty(300, "float32")
+    rows.read_into(indices, out)
+    assert 300 * 1000 > peak_bytes_of(lambda: rows.read_into(indices, out))

@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 
 from keras_npy import NpyDataAdapter, NpyFileError, NpySequence, open_rows, samples
 from tests.conftest import run_script
-from tests.rows.test_rows import DTYPES, assert_same, random_values, write_npy
+from tests.rows.contract import DTYPES, assert_same, random_values, write_npy
 
 # Slow layouts are read here on purpose.
 pytestmark = pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
@@ -99,18 +99,6 @@ def test_samples_any_files_equal_stack(directory: Path, data: st.DataObject) -> 
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_samples_bool_with_other_bytes_gives_booleans(tmp_path: Path, order: Any) -> None:
-    """Any byte but 0 is true, in the first file and in others, whichever order they are in."""
-    stored = np.array([[[0, 1], [2, 255]], [[7, 0], [0, 128]]], "uint8").view(bool)
-    for number, offset in enumerate([128, 128, 192]):
-        sample = np.asarray(stored[number % 2], order=order)
-        write_npy(tmp_path / f"s-{number}.npy", sample, offset)
-    rows = samples(str(tmp_path / "s-*.npy"))
-    first, second = [[0, 1], [1, 1]], [[1, 0], [0, 1]]
-    assert [first, second, first] == rows[:].view(np.uint8).tolist()
-
-
-@pytest.mark.parametrize("order", ["C", "F"])
 def test_samples_of_bfloat16_are_read_when_said(tmp_path: Path, order: Any) -> None:
     """Their headers say |V2; told what they are, rows are the values that were saved."""
     import ml_dtypes
@@ -187,16 +175,6 @@ def test_take_truncated_sample_is_named(paths: list[Path]) -> None:
         samples(list(paths))[7]
 
 
-def test_take_sample_that_changed_since_it_was_read_is_named(paths: list[Path]) -> None:
-    """Other rows in the next epoch are an error, not another data set."""
-    rows = samples(list(paths))
-    rows[[7, 8]]
-    os.utime(paths[7], ns=(1, 1))
-    rows[8]
-    with pytest.raises(NpyFileError, match=rf"^{re.escape(str(paths[7]))}: .*must not change"):
-        rows[7]
-
-
 def test_take_missing_sample_lets_the_systems_error_pass(paths: list[Path]) -> None:
     """A file that went is a `FileNotFoundError` that names it."""
     rows = samples(list(paths))
@@ -230,17 +208,6 @@ def test_samples_other_source_is_refused(source: Any, error: Any, message: str) 
 
 
 # Size.
-
-
-def test_pickle_of_samples_is_small_and_reads_the_same(
-    paths: list[Path], array: np.ndarray
-) -> None:
-    """Paths are sent, and packed."""
-    rows = samples(list(paths))
-    rows[:]
-    pickled = pickle.dumps(rows)
-    assert 4096 > len(pickled)
-    np.testing.assert_array_equal(array, pickle.loads(pickled)[:])
 
 
 def test_samples_of_100_000_files_are_not_scanned(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import gc
 import glob
 import os
-import pickle
 import re
 import threading
 from pathlib import Path
@@ -19,7 +18,7 @@ from keras_npy import NpyDataAdapter, NpyFileError, NpySequence, open_rows, samp
 from keras_npy.files import shard_maps
 from keras_npy.files.header import NpyHeader
 from tests.conftest import run_script
-from tests.rows.test_rows import DTYPES, assert_same, random_values, write_npy
+from tests.rows.contract import DTYPES, assert_same, random_values, write_npy
 
 # Slow layouts are read here on purpose.
 pytestmark = pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
@@ -174,19 +173,6 @@ def test_shards_any_cut_equals_concatenate(directory: Path, data: st.DataObject)
     assert_same(joined, rows[:])
 
 
-@pytest.mark.parametrize("orders", ["CC", "FF", "CF"])
-def test_shards_of_bool_with_other_bytes_give_booleans(tmp_path: Path, orders: str) -> None:
-    """Any byte but 0 is true, in files of one order and of several."""
-    stored = np.array([[0, 1], [2, 255], [128, 0], [0, 7]], "uint8").view(bool)
-    for number, order in enumerate(orders):
-        part = np.asarray(stored[2 * number : 2 * number + 2], order=order)
-        write_npy(tmp_path / f"x-{number}.npy", part, 128)
-    rows = open_rows(tmp_path / "x-*.npy")
-    expected = [[0, 1], [1, 1], [1, 0], [0, 1]]
-    assert expected == rows[:].view(np.uint8).tolist()
-    assert expected[::-1] == rows[[3, 2, 1, 0]].view(np.uint8).tolist()
-
-
 @pytest.fixture(params=["one-array", "mapped-each", "no-addresses"])
 def placed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Shards mapped into one array; each by itself; and where the system has no addresses left."""
@@ -222,31 +208,6 @@ def count_mappings(paths: list[Path]) -> int:
     """As `count_mapped`, of files that several sources map."""
     maps = Path("/proc/self/maps").read_text()
     return sum(maps.count(f"{path}\n") for path in paths)
-
-
-@pytest.mark.parametrize("row_values", [1, 7, 5_000], ids=["4-bytes", "28-bytes", "20-kB"])
-def test_take_rows_of_any_size_equal_concatenate(
-    tmp_path: Path, placed: str, row_values: int
-) -> None:
-    """Small rows are gathered at once, large ones by a loop: to the same batch."""
-    array = np.arange(50 * row_values, dtype="float32").reshape(50, row_values)
-    rows = open_rows(cut_up(tmp_path, array, [1, 2, 20, 33]))
-    indices = np.random.default_rng(0).integers(0, 50, 300)
-    out = np.empty((300, row_values), "float32")
-    rows.read_into(indices, out)
-    np.testing.assert_array_equal(array[indices], out)
-
-
-def test_take_pieces_larger_than_the_map_limit(
-    paths: list[Path], array: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With room for three maps, twelve files are read all the same."""
-    monkeypatch.setattr(shard_maps, "MAPS_MAX", 3)
-    rows = open_rows(paths)
-    indices = np.random.default_rng(0).integers(0, 30, 500)
-    for _ in range(3):
-        np.testing.assert_array_equal(array[indices], rows.take(indices))
-        assert 3 >= count_mapped(paths)
 
 
 def test_open_rows_when_all_mappings_are_taken_maps_few_files_at_a_time(
@@ -360,17 +321,6 @@ def test_take_of_a_file_replaced_before_it_was_mapped_is_refused(paths: list[Pat
     os.replace(paths[0].with_name("new.npy"), paths[0])
     with pytest.raises(NpyFileError, match=rf"^{re.escape(str(paths[0]))}: .*not change"):
         rows[0]
-
-
-def test_pickle_of_shards_is_small_and_reads_the_same(
-    paths: list[Path], array: np.ndarray, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What is sent are the headers, and the other directory does not matter."""
-    monkeypatch.chdir(paths[0].parent)
-    pickled = pickle.dumps(open_rows("x-*.npy"))
-    assert 4096 > len(pickled)
-    monkeypatch.chdir("/")
-    np.testing.assert_array_equal(array, pickle.loads(pickled)[:])
 
 
 _TEN_THOUSAND = """

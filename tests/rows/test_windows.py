@@ -64,17 +64,6 @@ def test_windows_with_targets_equal_those_of_keras(
     np.testing.assert_array_equal(expected_y, y[:])
 
 
-@pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_windows_of_bool_with_other_bytes_give_booleans(tmp_path: Path, order: Any) -> None:
-    """Any byte but 0 is true."""
-    series = np.array([[0, 1], [2, 255], [128, 0]], "uint8").view(bool)
-    np.save(tmp_path / "s.npy", np.asarray(series, order=order))
-    x, y = windows(tmp_path / "s.npy", predict_next=True, sequence_length=2)
-    assert [[[0, 1], [1, 1]]] == x[:].view(np.uint8).tolist()
-    assert [[[1, 1], [1, 0]]] == y[:].view(np.uint8).tolist()
-
-
 @given(data=st.data())
 @settings(max_examples=150, deadline=None, derandomize=True, database=None)
 def test_windows_any_cut_is_the_slice_of_the_series(data: st.DataObject) -> None:

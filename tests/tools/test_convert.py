@@ -13,7 +13,7 @@ import pytest
 
 from keras_npy import NpyFileError, convert, open_rows, samples
 from keras_npy.tools.cli import main
-from tests.rows.test_rows import assert_same, write_npy
+from tests.rows.contract import assert_same, write_npy
 
 # Slow layouts are read here on purpose.
 pytestmark = pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")

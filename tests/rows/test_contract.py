@@ -1,0 +1,273 @@
+"""Each source of rows keeps the contract of `RowsContract`, and says here how it is made."""
+
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import pytest
+
+from keras_npy import open_rows, samples, windows
+from keras_npy.files import samples as sample_files
+from keras_npy.files import shard_maps, shards
+from keras_npy.rows.base import Rows
+from keras_npy.rows.forwarding import ForwardingRows
+from keras_npy.rows.labels import ClassWeightRows, OneHotRows
+from keras_npy.rows.widened import WidenedRows
+from tests.rows.contract import DTYPES, NUM_ROWS, RowsContract, write_npy
+
+# Slow layouts are read here on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+
+
+class TestOneFile(RowsContract):
+    order: ClassVar[Literal["C", "F"]] = "C"
+    byte_order = "<"
+    offset_bytes = 128
+    has_alias = True
+
+    def make(self, folder: Path, array: np.ndarray) -> Rows:
+        stored = array.astype(array.dtype.newbyteorder(self.byte_order))
+        write_npy(folder / "x.npy", np.asarray(stored, order=self.order), self.offset_bytes)
+        return open_rows(folder / "x.npy")
+
+    def files(self, folder: Path) -> dict[Path, int]:
+        return {folder / "x.npy": 3}
+
+
+class TestMisalignedFile(TestOneFile):
+    offset_bytes = 83
+
+
+class TestFortranFile(TestOneFile):
+    order = "F"
+    has_alias = False
+
+
+class TestMisalignedFortranFile(TestFortranFile):
+    offset_bytes = 82
+
+
+class TestBigEndianFile(TestOneFile):
+    byte_order = ">"
+    has_alias = False
+
+
+class TestBigEndianFortranFile(TestFortranFile):
+    byte_order = ">"
+
+
+class TestFlatFile(TestOneFile):
+    """Rows of one value each."""
+
+    row_shape = ()
+
+
+class TestArchiveMember(RowsContract):
+    has_alias = True
+
+    def make(self, folder: Path, array: np.ndarray) -> Rows:
+        np.savez(folder / "d.npz", other=np.arange(5), x=array)
+        return open_rows(f"{folder}/d.npz::x")
+
+    def files(self, folder: Path) -> dict[Path, int]:
+        return {folder / "d.npz": 3}
+
+
+class TestArray(RowsContract):
+    def make(self, folder: Path, array: np.ndarray) -> Rows:
+        return open_rows(array.copy())
+
+
+class TestFortranArray(RowsContract):
+    def make(self, folder: Path, array: np.ndarray) -> Rows:
+        return open_rows(np.asfortranarray(array))
+
+
+class TestBigEndianArray(RowsContract):
+    def make(self, folder: Path, array: np.ndarray) -> Rows:
+        return open_rows(array.astype(array.dtype.newbyteorder(">")))
+
+
+class TestStridedArray(RowsContract):
+    def make(self, folder: Path, array: np.ndarray) -> Rows:
+        doubled = np.zeros((2 * len(array), *array.shape[1:]), array.dtype)
+        doubled[::-2] = array
+        return open_rows(doubled[::-2])
+
+
+def save_shards(folder: Path, array: np.ndarray) -> dict[Path, int]:
+    """Three files of uneven lengths, each with a row that lies in it."""
+    at = len(array) * 2 // NUM_ROWS
+    for number, part in enumerate(np.split(array, [at, 4 * at])):
+        np.save(folder / f"x-{number}.npy", part)
+    return {folder / "x-0.npy": 0, folder / "x-1.npy": 3, folder / "x-2.npy": 9}
+
+
+class TestShardsInAnArena(RowsContract):
+    def limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        # Each look counts.
+        monkeypatch.setattr(shards, "CHECK_AGAIN_S", -1)
+
+    def make(self, folder: Path, array: np.ndarray) -> Rows:
+        save_shards(folder, array)
+        return open_rows(folder / "x-*.npy")
+
+    def files(self, folder: Path) -> dict[Path, int]:
+        return {folder / "x-0.npy": 0, folder / "x-1.npy": 3, folder / "x-2.npy": 9}
+
+
+class TestShardsMappedEach(TestShardsInAnArena):
+    """Where one process may not have that many addresses."""
+
+    def limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().limit(monkeypatch)
+        monkeypatch.setattr(shard_maps, "RESERVED_BYTES_MAX", 0)
+
+
+class TestShardsOfLargeRowsMappedEach(TestShardsMappedEach):
+    def limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().limit(monkeypatch)
+        monkeypatch.setattr(shards, "GATHER_ROW_BYTES_MAX", 0)
+
+
+class TestShardsMappedTwoAtATime(TestShardsMappedEach):
+    def limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().limit(monkeypatch)
+        monkeypatch.setattr(shard_maps, "MAPS_MAX", 2)
+
+
+class TestBigEndianShards(TestShardsInAnArena):
+    def make(self, folder: Path, array: np.ndarray) -> Rows:
+        return super().make(folder, array.astype(array.dtype.newbyteorder(">")))
+
+
+class TestUnlikeShards(TestShardsInAnArena):
+    """One in Fortran order, one of another byte order."""
+
+    def make(self, folder: Path, array: np.ndarray) -> Rows:
+        first, second, _ = save_shards(folder, array)
+        np.save(first, np.asfortranarray(np.load(first)))
+        swapped = np.load(second)
+        np.save(second, swapped.astype(swapped.dtype.newbyteorder(">")))
+        return open_rows(folder / "x-*.npy")
+
+
+class TestUnlikeShardsMappedTwoAtATime(TestUnlikeShards):
+    def limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().limit(monkeypatch)
+        monkeypatch.setattr(shard_maps, "MAPS_MAX", 2)
+
+
+class TestSamples(RowsContract):
+    order: ClassVar[Literal["C", "F"]] = "C"
+
+    def make(self, folder: Path, array: np.ndarray) -> Rows:
+        for number, sample in enumerate(array):
+            np.save(folder / f"s-{number}.npy", np.asarray(sample, order=self.order))
+        return samples(folder / "s-*.npy")
+
+    def files(self, folder: Path) -> dict[Path, int]:
+        return {folder / f"s-{number}.npy": number for number in (0, 7)}
+
+    def look(self, rows: Rows, indices: np.ndarray) -> None:
+        # Files are opened when they are read: that is when they are looked at.
+        rows.take(indices)
+
+
+class TestFortranSamples(TestSamples):
+    order = "F"
+
+
+class TestSamplesReadInThreads(TestSamples):
+    def limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sample_files, "SLOW_FILE_S", 0)
+
+
+class TestUnlikeSamples(TestSamples):
+    """Headers, byte orders and orders of axes vary."""
+
+    def make(self, folder: Path, array: np.ndarray) -> Rows:
+        for number, sample in enumerate(array):
+            swapped = sample.astype(sample.dtype.newbyteorder("<>"[number % 2]))
+            order: Any = "CCF"[number % 3]
+            path = folder / f"s-{number}.npy"
+            write_npy(path, np.asarray(swapped, order=order), 128 + number)
+        return samples(folder / "s-*.npy")
+
+
+class TestWindows(RowsContract):
+    def make(self, folder: Path, array: np.ndarray) -> Rows:
+        np.save(folder / "x.npy", array)
+        return windows(folder / "x.npy", sequence_length=3, sampling_rate=2)
+
+    def expected(self, array: np.ndarray) -> np.ndarray:
+        return np.stack([array[at : at + 5 : 2] for at in range(len(array) - 4)])
+
+    def files(self, folder: Path) -> dict[Path, int]:
+        return {folder / "x.npy": 3}
+
+
+class TestWindowsOfShards(TestWindows):
+    def limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(shards, "CHECK_AGAIN_S", -1)
+
+    def make(self, folder: Path, array: np.ndarray) -> Rows:
+        save_shards(folder, array)
+        return windows(folder / "x-*.npy", sequence_length=3, sampling_rate=2)
+
+    def files(self, folder: Path) -> dict[Path, int]:
+        # Window 6 begins in the second file and ends in the third.
+        return {folder / "x-0.npy": 0}
+
+
+class TestWidened(RowsContract):
+    dtypes: ClassVar[list[str]] = ["uint16", "uint32"]
+    keeps_booleans = False
+
+    def make(self, folder: Path, array: np.ndarray) -> Rows:
+        np.save(folder / "x.npy", array)
+        return WidenedRows(open_rows(folder / "x.npy"), self.expected(array).dtype)
+
+    def expected(self, array: np.ndarray) -> np.ndarray:
+        return array.astype({"uint16": "int32", "uint32": "int64"}[array.dtype.name])
+
+    def files(self, folder: Path) -> dict[Path, int]:
+        return {folder / "x.npy": 3}
+
+
+class TestOneHot(RowsContract):
+    dtypes: ClassVar[list[str]] = ["int32"]
+    row_shape = ()
+    large_row_shape = ()
+    keeps_booleans = False
+
+    def make(self, folder: Path, array: np.ndarray) -> Rows:
+        return OneHotRows(array % 40, 40)
+
+    def expected(self, array: np.ndarray) -> np.ndarray:
+        return np.eye(40, dtype="float32")[array % 40]
+
+
+class TestClassWeights(RowsContract):
+    dtypes: ClassVar[list[str]] = [name for name in DTYPES if "int" in name]
+    row_shape = ()
+    large_row_shape = ()
+    keeps_booleans = False
+
+    def make(self, folder: Path, array: np.ndarray) -> Rows:
+        np.save(folder / "y.npy", array % 5)
+        weights = {0: 0.5, 1: 2, 3: 7}
+        return ClassWeightRows(open_rows(folder / "y.npy"), weights, np.dtype("float32"))
+
+    def expected(self, array: np.ndarray) -> np.ndarray:
+        return np.array([0.5, 2, 1, 7, 1], "float32")[array % 5]
+
+    def files(self, folder: Path) -> dict[Path, int]:
+        return {folder / "y.npy": 3}
+
+
+def test_what_wraps_rows_forwards_all_that_does_nothing_by_default() -> None:
+    """A method that is added to `Rows` must not become a silent no-op in a wrapper."""
+    made_of_others = {"take", "read_into", "row_shape", "row_bytes", "nbytes", "ndim", "size"}
+    public = {name for name in vars(Rows) if not name.startswith("_")}
+    assert public - made_of_others <= set(vars(ForwardingRows))

@@ -36,14 +36,8 @@ _COUNTING = threading.Lock()
 
 
 def num_mappings() -> int:
-    """Mappings that are set aside for the shards of this process."""
-    with _COUNTING:
-        return sum(_MAPPINGS.values())
-
-
-def _mappings_left() -> int:
-    """For whoever holds `_COUNTING`."""
-    return MAPPINGS_MAX - sum(_MAPPINGS.values())
+    """Mappings that are set aside for the shards of this process. Hold `_COUNTING` meanwhile."""
+    return sum(_MAPPINGS.values())
 
 
 def make_arena(headers: Sequence[NpyHeader]) -> "Arena | None":
@@ -66,16 +60,16 @@ def make_arena(headers: Sequence[NpyHeader]) -> "Arena | None":
         return None
     # Each file is a mapping, and so is the hole behind it, if there is one.
     holes = [-stop % slot_bytes >= mmap.ALLOCATIONGRANULARITY for stop in stops]
-    num_mappings = len(headers) + sum(holes)
+    num_needed = len(headers) + sum(holes)
     with _COUNTING:
-        if num_mappings > _mappings_left():
+        if num_needed > MAPPINGS_MAX - num_mappings():
             return None
         try:
             arena = Arena(headers, starts.astype(np.int64))
         except OSError:
             # RLIMIT_AS: files are mapped one by one then.
             return None
-        _MAPPINGS[arena] = num_mappings
+        _MAPPINGS[arena] = num_needed
         return arena
 
 
@@ -133,7 +127,7 @@ class Maps:
         self._headers = headers
         with _COUNTING:
             # Half of what is left, so that the next source has some too.
-            share = max(MAPS_MIN, _mappings_left() // 2)
+            share = max(MAPS_MIN, (MAPPINGS_MAX - num_mappings()) // 2)
             self.maps_max = min(MAPS_MAX, len(headers), share)
             _MAPPINGS[self] = self.maps_max
         self._lock = threading.Lock()

@@ -1,0 +1,96 @@
+"""Where bytes lie: paths that are no files, and files that are no longer what they were."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from keras_npy.errors import NpyFileError
+from keras_npy.files.place import Extent, Place, open_regular, place_of
+from tests.files.test_header import sentences
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Place:
+    """The place of a file of some bytes, whatever they mean."""
+    path = str(tmp_path / "x.bin")
+    Path(path).write_bytes(b"anything")
+    with open_regular(path) as file:
+        return place_of(file, path)
+
+
+@pytest.mark.parametrize(
+    ("start_bytes", "size_bytes", "held_bytes"),
+    [(0, 8, 8), (2, 3, 3), (2, 99, 6), (8, 1, 0), (99, 1, 0)],
+)
+def test_place_of_an_extent_is_what_the_file_holds_of_it(
+    opened: Place, start_bytes: int, size_bytes: int, held_bytes: int
+) -> None:
+    """An archive may promise more than there is, and reading a map behind it ends the process."""
+    with open_regular(opened.path) as file:
+        place = place_of(file, opened.path, Extent("member", start_bytes, size_bytes))
+    assert ("member", start_bytes, held_bytes) == (place.name, place.start_bytes, place.size_bytes)
+    assert opened.fingerprint == place.fingerprint
+
+
+def truncate(path: str) -> None:
+    os.truncate(path, os.path.getsize(path) - 1)
+
+
+def append(path: str) -> None:
+    with open(path, "ab") as file:
+        file.write(b"\0")
+
+
+def overwrite(path: str) -> None:
+    status = os.stat(path)
+    with open(path, "r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"\7")
+    # As the clock of the file system does, which may be coarse.
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+
+
+def replace(path: str) -> None:
+    status = os.stat(path)
+    copy = f"{path}.new"
+    Path(copy).write_bytes(Path(path).read_bytes())
+    os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns))
+    os.replace(copy, path)
+
+
+CHANGES = [
+    pytest.param(truncate, id="truncated"),
+    pytest.param(append, id="appended"),
+    pytest.param(overwrite, id="overwritten"),
+    pytest.param(replace, id="replaced"),
+]
+CHANGED = ("must not change while it is in use", "another inode, size or mod", "to another path")
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_check_unchanged_changed_file_is_named(
+    opened: Place, change: Callable[[str], None]
+) -> None:
+    """A file that was changed or replaced is named, whichever way it happened."""
+    opened.check_unchanged()
+    change(opened.path)
+    with pytest.raises(NpyFileError, match=sentences(opened.path, *CHANGED)):
+        opened.check_unchanged()
+
+
+def test_check_unchanged_deleted_file_is_no_fault(opened: Place) -> None:
+    """What is mapped of it is as good as before."""
+    os.unlink(opened.path)
+    opened.check_unchanged()
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_open_unchanged_changed_file_is_named(opened: Place, change: Callable[[str], None]) -> None:
+    """It is not opened for what it was."""
+    with opened.open_unchanged() as file:
+        assert b"anything" == file.read()
+    change(opened.path)
+    with pytest.raises(NpyFileError, match=sentences(opened.path, *CHANGED)):
+        opened.open_unchanged()

@@ -130,7 +130,7 @@ def test_constructor_wrong_argument_is_refused(
 def test_constructor_files_of_different_length_are_refused(stored: Stored, tmp_path: Path) -> None:
     """Both files and both lengths are named."""
     np.save(tmp_path / "short.npy", stored.y[:-1])
-    with pytest.raises(NpyFileError, match=r"short\.npy: .*x\.npy has N=53, .*short\.npy has N=52"):
+    with pytest.raises(ValueError, match=r"short\.npy: .*x\.npy has N=53, .*short\.npy has N=52"):
         NpySequence(stored.x_path, tmp_path / "short.npy")
     with pytest.raises(ValueError, match=r"same number of samples.*N=53.*N=52"):
         NpySequence(stored.x_path, stored.y_path, tmp_path / "short.npy")

@@ -157,7 +157,7 @@ def test_keras_imported_after_keras_npy_knows_the_layer_and_the_feed(
 ) -> None:
     """As one imported before it does, which the rest of the suite shows."""
     script = f"import keras_npy\n{imports}\n{USE}\nuse(load_model, __import__('sys').argv[1])"
-    assert ["keras_npy", "NpyDataAdapter"] == run_script(script, saved_path).splitlines()
+    assert ["keras_npy", "PlannedAdapter"] == run_script(script, saved_path).splitlines()
 
 
 def test_sequence_unpickled_first_of_all_brings_the_layer_and_the_feed(
@@ -178,7 +178,7 @@ from keras.saving import load_model
     printed = run_script(
         f"{script}{USE}\nuse(load_model, sys.argv[1])", saved_path, tmp_path / "seq"
     )
-    assert [str(seq[0][1].tolist()), "keras_npy", "NpyDataAdapter"] == printed.splitlines()
+    assert [str(seq[0][1].tolist()), "keras_npy", "PlannedAdapter"] == printed.splitlines()
 
 
 def test_threads_that_import_at_once_all_find_what_they_ask_for() -> None:

@@ -1,6 +1,7 @@
 """What Keras reads a sequence through, on every backend."""
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,7 +12,9 @@ from keras_npy.feeds import numpy as numpy_feed
 from keras_npy.feeds import tensorflow as tensorflow_feed
 from keras_npy.feeds import torch as torch_feed
 from keras_npy.feeds.batches import Batches
+from keras_npy.feeds.buffers import BufferPool
 from keras_npy.feeds.super_batches import SuperBatches
+from keras_npy.feeds.tensorflow_calls import Failures
 from keras_npy.order.position import PassCounter
 from keras_npy.sequence import NpySequence, batches_of, passes_of
 from keras_npy.types import ShuffleArgument
@@ -65,12 +68,11 @@ class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
         counter = passes_of(plan.seq) if batches.order.shuffle else PassCounter()
         self._passes = Passes(counter, plan.seq.num_batches, plan.batches_per_epoch)
         self._batches: Batches = dataclasses.replace(batches, position=self._passes.position)
-        # Shared by all passes, so that a pass begins with the memory of the one before.
-        self._pool = numpy_feed.make_pool(self._batches)
+        self._failures = Failures()
         self._super_batches: dict[int, SuperBatches] = {}
 
     def get_tf_dataset(self) -> Any:
-        return tensorflow_feed.make_dataset(self._batches)
+        return tensorflow_feed.make_dataset(self._batches, self._failures)
 
     def get_numpy_iterator(self) -> Iterator[Any]:
         return numpy_feed.iterate(self._batches, numpy_feed.gather_into(self._pool))
@@ -86,6 +88,16 @@ class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
 
     def get_torch_dataloader(self) -> Any:
         return torch_feed.make_loader(self._batches, numpy_feed.gather_into(self._pool))
+
+    # Not made for TensorFlow, which has a pool of its own. Shared by all passes, so that a pass
+    # begins with the memory of the one before.
+    @functools.cached_property
+    def _pool(self) -> BufferPool:
+        return numpy_feed.make_pool(self._batches, self)
+
+    def take_error(self, raised: BaseException) -> BaseException | None:
+        """What the feed raised, if `raised` is how TensorFlow reports it; at most once."""
+        return self._failures.take(raised)
 
     @property
     def is_shuffled(self) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 import keras
 
 from keras_npy.boundary.adapter import AdapterPlan, PlannedAdapter
+from keras_npy.boundary.failures import wrap_catch_stop_iteration
 from keras_npy.boundary.frames import Call, calling_method
 from keras_npy.boundary.processes import refuse_several_processes
 from keras_npy.errors import warn, warn_once
@@ -185,3 +186,4 @@ def _refuse_arguments(seq: NpySequence, arguments: Mapping[str, Any]) -> None:
 
 
 wrap_get_data_adapter()
+wrap_catch_stop_iteration()

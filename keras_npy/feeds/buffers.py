@@ -26,11 +26,13 @@ class BufferPool:
 
     Memory is lent again only after the last array over it, views and tensors included, is
     gone. Arrays of one pool should be of few sizes: memory is reused for exactly its size. A new
-    pool frees what others have idle.
+    pool frees what others have idle whose users are gone.
 
     Args:
         idle_max: Buffers of each size that are kept while nobody uses them, once one is lent.
         idle_bytes_max: Bytes of each size that are kept likewise; one buffer at least.
+        user: While it lives, idle memory is kept for it. `None` for nobody: the pool keeps its
+            idle memory until another one is made.
 
     Example:
 
@@ -40,12 +42,15 @@ class BufferPool:
     0
     """
 
-    def __init__(self, idle_max: int = 4, idle_bytes_max: int = sys.maxsize) -> None:
+    def __init__(
+        self, idle_max: int = 4, idle_bytes_max: int = sys.maxsize, user: object = None
+    ) -> None:
         # A deque's append and pop are atomic, and take no lock: buffers come back in any thread
         # at any moment, even in one that holds a lock.
         self._idle: dict[int, collections.deque[NDArray[np.uint8]]] = {}
         self._idle_max = idle_max
         self._idle_bytes_max = idle_bytes_max
+        self._user = None if user is None else weakref.ref(user)
         # Those whose end was not looked at yet are in both.
         self._loans: dict[int, _Loan] = {}
         self._ended: collections.deque[_Loan] = collections.deque()
@@ -53,12 +58,17 @@ class BufferPool:
             others = tuple(_POOLS)
             _POOLS.add(self)
         for pool in others:
-            pool.free_idle()
+            if not pool.is_in_use():
+                pool.free_idle()
 
     @property
     def num_lent(self) -> int:
         """Arrays whose memory is in use."""
         return len(self._loans) - len(self._ended)
+
+    def is_in_use(self) -> bool:
+        """Whether the user that it was made for lives."""
+        return self._user is not None and self._user() is not None
 
     def lend(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         """An uninitialised C-contiguous array that starts at a multiple of 64 bytes."""
@@ -67,7 +77,7 @@ class BufferPool:
         try:
             memory = self._idle_of(nbytes).pop()
         except IndexError:
-            memory = _aligned_memory(nbytes)
+            memory = aligned_memory(nbytes)
         # NumPy collapses chains of views to the array that owns the memory, but not past an
         # object of another type: every view of the lent array keeps this ctypes object, and
         # with its end the memory is free (NumPy 2.4).
@@ -118,13 +128,14 @@ def is_aligned(array: NDArray[Any]) -> bool:
     return array.flags.c_contiguous and array.ctypes.data % ALIGNMENT_BYTES == 0
 
 
-def _aligned_memory(nbytes: int) -> NDArray[np.uint8]:
+def aligned_memory(nbytes: int) -> NDArray[np.uint8]:
+    """Uninitialised memory that starts at a multiple of 64 bytes."""
     memory = np.empty(nbytes + ALIGNMENT_BYTES, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT_BYTES
     return memory[start : start + nbytes]
 
 
-# Those whose feed has ended stay until a garbage collection, in circles that TensorFlow makes: 40
-# `fit` of a Fortran file of 9 MB left 160 MiB in them (TensorFlow 2.21).
+# Pools whose user is gone stay until a garbage collection, in reference cycles that TensorFlow
+# makes: 40 `fit` of a Fortran file of 9 MB left 160 MiB in them (TensorFlow 2.21).
 _POOLS: "weakref.WeakSet[BufferPool]" = weakref.WeakSet()
 _POOLS_LOCK = threading.Lock()

@@ -11,12 +11,14 @@ from keras_npy.rows.base import Rows
 from keras_npy.types import Indices
 
 
-def make_pool(batches: Batches) -> BufferPool:
-    """Memory for the batches of one feed, pass after pass."""
+def make_pool(batches: Batches, user: object = None) -> BufferPool:
+    """Memory for the batches of one feed, pass after pass, while `user` lives."""
     # One more chunk than is read ahead is in use, and backends let go of arrays late.
     num_chunks = READ_AHEAD_CHUNKS + 2
     return BufferPool(
-        num_chunks * chunk_batches(batches), num_chunks * max(CHUNK_BYTES, batches.batch_bytes)
+        num_chunks * chunk_batches(batches),
+        num_chunks * max(CHUNK_BYTES, batches.batch_bytes),
+        user=user,
     )
 
 

@@ -7,11 +7,8 @@ own gather would put each batch into memory that is new, and its first touch cos
 rows: see `buffers.py`.
 """
 
-import ctypes
 import functools
-import itertools
 import math
-import weakref
 from typing import Any
 
 import numpy as np
@@ -19,6 +16,8 @@ import numpy as np
 from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.buffers import BufferPool, is_aligned
 from keras_npy.feeds.plan import Plan
+from keras_npy.feeds.tensorflow_calls import Caller, Failures
+from keras_npy.feeds.tensorflow_memory import tensor_over
 from keras_npy.files.layout import ALIGNMENT_BYTES
 from keras_npy.order.position import Position
 from keras_npy.rows.base import Rows
@@ -37,24 +36,18 @@ PARALLEL_CALLS = 2
 PREFETCH_PIECES = 1
 
 
-# tf.numpy_function holds every function that it is given in a list of the default graph, for
-# ever (TensorFlow 2.21): a method would keep its feed, the sequence and the open files. It is
-# given the module's functions below instead, which find the feed by its number.
-_FEEDS: "weakref.WeakValueDictionary[int, _Feed]" = weakref.WeakValueDictionary()
-_NUMBERS = itertools.count()
-
-# FuncGraph copies integer tensors up to this size into the graph as constants, which would keep
-# nothing alive (TensorFlow 2.21, _EAGER_CONST_THRESHOLD).
-_CONSTANT_VALUES_MAX = 128
-
-
-def make_dataset(batches: Batches) -> Any:
+def make_dataset(batches: Batches, failures: Failures) -> Any:
     """A `tf.data.Dataset` of batches, in the structure of `batches.data`.
 
     Nothing is read or counted before the first batch is asked for. Each iterator is a pass of
     its own, or many passes if `batches.is_endless`.
+
+    Args:
+        batches: What to read.
+        failures: Keeps what reading raises and TensorFlow reports. While it lives, memory that
+            is idle is kept for the next pass.
     """
-    return _Feed(batches).dataset()
+    return _Feed(batches, failures).dataset(failures)
 
 
 class _Feed:
@@ -75,7 +68,7 @@ class _Feed:
     6. `_cut_padding`, of an endless feed with a short last batch alone.
     """
 
-    def __init__(self, batches: Batches) -> None:
+    def __init__(self, batches: Batches, user: object) -> None:
         self._batches = batches
         self._order = batches.order
         self._rows = batches.rows
@@ -92,16 +85,14 @@ class _Feed:
         # Lent to: the parallel calls, those that are read ahead, the one that is being sliced, the
         # model's step, and slack for TensorFlow, which lets go of an array only at its next call
         # into Python.
-        self._pool = BufferPool(idle_max=2 * PARALLEL_CALLS + PREFETCH_PIECES + 2)
-        self._number = next(_NUMBERS)
-        _FEEDS[self._number] = self
+        self._pool = BufferPool(idle_max=2 * PARALLEL_CALLS + PREFETCH_PIECES + 2, user=user)
 
     def _alias(self, rows: Rows) -> Any:
         """A tensor over all rows, if batches are to be slices of it; or else `None`."""
         array = rows.alias() if self._is_sliced else None
         if array is None or not is_aligned(array) or not self._slices_well(rows):
             return None
-        return _tensor_over(array)
+        return tensor_over(array)
 
     def _slices_well(self, rows: Rows) -> bool:
         """Whether batches cost nothing, or little, as slices of a tensor that starts aligned."""
@@ -121,20 +112,16 @@ class _Feed:
         is_bound_to_pass = self._batches.is_endless and len(self._copied) < len(self._rows)
         return (piece if is_bound_to_pass else block), piece
 
-    def dataset(self) -> Any:
+    def dataset(self, failures: Failures) -> Any:
         import tensorflow as tf
 
-        # Captured by the functions of each stage: TensorFlow lets go of it with the last dataset
-        # or iterator that uses them, and until then its memory owns this feed. Not an attribute,
-        # which would be a circle through TensorFlow that is never collected.
-        number = self._pool.lend((_CONSTANT_VALUES_MAX + 1,), np.dtype(np.int64))
-        number[...] = self._number
-        anchor = _tensor_over(number, owner=self)
+        # Not an attribute: a reference cycle through TensorFlow is never collected.
+        caller = Caller(self, failures)
 
         def function(method: Any) -> Any:
             # Autograph would make the first dataset of a process take 190 ms instead of 40, and
             # write a temporary file for each function, which a killed process leaves there.
-            return tf.autograph.experimental.do_not_convert(functools.partial(method, anchor))
+            return tf.autograph.experimental.do_not_convert(functools.partial(method, caller))
 
         batch_size = self._order.batch_size
         dataset = tf.data.Dataset.range(1).flat_map(function(self._count_blocks))
@@ -163,32 +150,32 @@ class _Feed:
         options.experimental_external_state_policy = tf.data.experimental.ExternalStatePolicy.IGNORE
         return dataset.with_options(options)
 
-    def _count_blocks(self, anchor: Any, _: Any) -> Any:
+    def _count_blocks(self, call: Caller, _: Any) -> Any:
         """Number the blocks of an iterator, beside the position that it begins at."""
         import tensorflow as tf
 
-        start = tf.numpy_function(_start, [anchor], tf.int64)
+        (start,) = call("start", [], [tf.int64])
         start.set_shape([3])
         return tf.data.Dataset.zip(
             (tf.data.Dataset.from_tensors(start).repeat(), tf.data.Dataset.range(start[2]))
         )
 
-    def _plan_block(self, anchor: Any, start: Any, number: Any) -> Any:
+    def _plan_block(self, call: Caller, start: Any, number: Any) -> Any:
         """The rows of a block, `(n,)` each: their numbers and, if padded, which are no padding."""
         import tensorflow as tf
 
         dtypes = [tf.int64, tf.bool][: 1 + self._is_padded]
-        plan = tf.numpy_function(_block_rows, [anchor, start, number], dtypes)
+        plan = call("block_rows", [start, number], dtypes)
         for numbers in plan:
             numbers.set_shape([None])
         return tuple(plan)
 
-    def start(self) -> Indices:
+    def start(self) -> list[Indices]:
         """In Python: epoch and batch that an iterator begins at, and its number of blocks."""
         start = self._batches.position()
         num_blocks = self._plan(start).num_blocks
         endless = np.iinfo(np.int64).max
-        return np.array([start.epoch, start.batch, num_blocks or endless], np.int64)
+        return [np.array([start.epoch, start.batch, num_blocks or endless], np.int64)]
 
     def block_rows(self, start: Any, number: Any) -> list[Any]:
         """In Python: rows `(n,)`; if they are padded also which are no padding, bool `(n,)`."""
@@ -213,14 +200,14 @@ class _Feed:
             rows.read_into(indices, arrays[-1])
         return arrays
 
-    def _read_piece(self, anchor: Any, *plan: Any) -> Any:
+    def _read_piece(self, call: Caller, *plan: Any) -> Any:
         import tensorflow as tf
 
         indices, *is_row = plan
         copies = iter(())
         if self._copied:
             dtypes = [tf.as_dtype(rows.dtype) for rows in self._copied]
-            copies = iter(tf.numpy_function(_take, [anchor, indices], dtypes))
+            copies = iter(call("take", [indices], dtypes))
         num_rows = self._order.batch_size if self._is_full and self._piece_batches == 1 else None
         leaves: list[Any] = []
         for rows, alias in zip(self._rows, self._aliases, strict=True):
@@ -237,38 +224,8 @@ class _Feed:
         batch = self._batches.pack(leaves)
         return (*is_row, batch) if self._is_padded else batch
 
-    def _cut_padding(self, anchor: Any, is_row: Any, batch: Any) -> Any:
+    def _cut_padding(self, call: Caller, is_row: Any, batch: Any) -> Any:
         import tensorflow as tf
 
         size = tf.math.count_nonzero(is_row)
         return tf.nest.map_structure(lambda leaf: leaf[:size], batch)
-
-
-def _start(anchor: Any) -> Any:
-    return _FEEDS[int(anchor[0])].start()
-
-
-def _block_rows(anchor: Any, start: Any, number: Any) -> Any:
-    return _FEEDS[int(anchor[0])].block_rows(start, number)
-
-
-def _take(anchor: Any, indices: Any) -> Any:
-    return _FEEDS[int(anchor[0])].take(indices)
-
-
-def _tensor_over(array: Array, owner: Any = None) -> Any:
-    """A tensor over the memory of an aligned array; it keeps the array alive, and `owner`."""
-    import tensorflow as tf
-
-    # NumPy exports no read-only array by DLPack, and a writable private mapping of a file
-    # larger than RAM fails with ENOMEM; so the address of the read-only one is wrapped. Nothing
-    # writes to it: TensorFlow forwards no buffer that a dataset captures (NumPy 2.4, TF 2.21).
-    is_bfloat16 = array.dtype.name == "bfloat16"  # Which NumPy does not export.
-    stored = np.dtype(np.uint16) if is_bfloat16 else array.dtype
-    memory = (ctypes.c_char * array.nbytes).from_address(array.ctypes.data)
-    memory.owners = (array, owner)  # type: ignore[attr-defined] # A ctypes array takes any attribute.
-    exported: Array = np.ndarray(array.shape, stored, buffer=memoryview(memory))
-    with tf.device("CPU:0"):
-        tensor = tf.experimental.dlpack.from_dlpack(exported.__dlpack__())
-        # A bitcast shares the memory.
-        return tf.bitcast(tensor, tf.bfloat16) if is_bfloat16 else tensor

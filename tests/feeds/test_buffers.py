@@ -162,6 +162,28 @@ def test_pool_idle_memory_is_limited(idle_max: int) -> None:
     assert left_bytes < 1 << 16
 
 
+class User:
+    """Whoever a pool is made for."""
+
+
+def test_pool_new_one_leaves_idle_memory_to_a_user_that_lives() -> None:
+    """A feed between two passes keeps its memory; one that is gone does not."""
+    nbytes = 1 << 19
+    tracemalloc.start()
+    try:
+        user = User()
+        pool = BufferPool(idle_max=4, user=user)
+        lent = [pool.lend((nbytes,), UINT8) for _ in range(4)]
+        del lent
+        BufferPool(user=user)
+        assert 4 == tracemalloc.get_traced_memory()[0] // nbytes
+        del user
+        BufferPool()
+        assert 0 == tracemalloc.get_traced_memory()[0] // nbytes
+    finally:
+        tracemalloc.stop()
+
+
 def test_pool_new_one_frees_what_others_have_idle() -> None:
     """Memory in use stays as it is, and comes back to its own pool."""
     nbytes = 1 << 19

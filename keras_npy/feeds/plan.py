@@ -55,6 +55,8 @@ class Plan:
                 yield ready
             ready = upcoming
         if ready is not None:
+            # Those before it were, with the block behind them.
+            self._batches.check_unchanged(ready)
             yield ready
 
     @property

@@ -66,16 +66,16 @@ def test_get_jax_iterator_super_batches_hold_the_batches(
 
 def test_get_jax_iterator_super_batch_is_gathered_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A whole one takes one call for all its rows, however large its batches are."""
-    from keras_npy.rows.stored import ArrayRows
+    from keras_npy.rows.stored import StoredRows
 
     taken = []
-    take = ArrayRows.take
+    read_into = StoredRows.read_into
 
-    def watched(self: ArrayRows, indices: Any, out: Any = None) -> Any:
+    def watched(self: StoredRows, indices: Any, out: Any) -> None:
         taken.append(len(indices))
-        return take(self, indices, out)
+        read_into(self, indices, out)
 
-    monkeypatch.setattr(ArrayRows, "take", watched)
+    monkeypatch.setattr(StoredRows, "read_into", watched)
     rows = np.broadcast_to(np.arange(64, dtype="float32")[:, None], (64, 32768))
     adapter = PlannedAdapter(AdapterPlan(NpySequence(rows, batch_size=4)))
     shapes = [x.shape for (x,) in adapter.get_jax_iterator(super_batch=4)]

@@ -16,6 +16,7 @@ from keras_npy.order.parts import fold_rows, split_rows
 from keras_npy.order.position import PassCounter
 from keras_npy.order.selection import to_indices, to_rows
 from keras_npy.rows.base import Rows
+from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.class_folders import LabelMode, find_samples
 from keras_npy.rows.describe import describe
 from keras_npy.rows.labels import ClassWeightRows, read_classes
@@ -132,6 +133,36 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
     def epoch(self, epoch: int) -> None:
         check_integer("epoch", epoch, at_least=0)
         self._passes.epoch = int(epoch)
+
+    @property
+    def x(self) -> Any:
+        """The rows of the inputs that the sequence serves, in file order, to look at.
+
+        `Rows`, or a dict or tuple of them as they were given: `seq.x[:5]` reads five.
+        """
+        return self._served(0)
+
+    @property
+    def y(self) -> Any:
+        """The rows of the targets, likewise, or `None` if there are none."""
+        return self._served(1)
+
+    @property
+    def sample_weight(self) -> Any:
+        """The rows of the sample weights, likewise, or `None` if there are none."""
+        return self._served(2)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all rows that a pass serves, before `drop_remainder`."""
+        row_bytes: int = sum(rows.row_bytes for rows in keras.tree.flatten(self._data))
+        return self.num_samples * row_bytes
+
+    @property
+    def indices(self) -> range | Indices:
+        """The rows of the files that the sequence serves, in its file order; not to be written."""
+        chosen = self._order.indices
+        return range(self.num_samples) if chosen is None else chosen
 
     @property
     def x_spec(self) -> Any:
@@ -488,6 +519,14 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         chosen = self._order.indices
         rows = None if chosen is None else to_indices(chosen, len(outputs[0]))
         return read_classes(outputs[0], rows, at_least=at_least)
+
+    def _served(self, position: int) -> Any:
+        if position >= len(self._data):
+            return None
+        chosen = self._order.indices
+        if chosen is None:
+            return self._data[position]
+        return keras.tree.map_structure(lambda rows: ChosenRows(rows, chosen), self._data[position])
 
     def _spec(self, position: int) -> Any:
         if position >= len(self._data):

@@ -317,3 +317,25 @@ def test_replace_wrong_argument_is_refused(
     """As the constructor refuses it."""
     with pytest.raises(error, match=message):
         stored.sequence().replace(**changes)
+
+
+def test_x_y_and_weights_are_the_served_rows_in_file_order(stored: Stored) -> None:
+    """Of a subset too, in its own order, whatever the order of training."""
+    seq = NpySequence(
+        {"a": stored.x_path, "b": (stored.y_path, stored.x)},
+        stored.y_path,
+        stored.weight_path,
+        shuffle=True,
+    )
+    np.testing.assert_array_equal(stored.x[3:9], seq.x["a"][3:9])
+    chosen = [50, 3, 3, 7]
+    part = seq.subset(chosen)
+    np.testing.assert_array_equal(stored.x[chosen], part.x["a"])
+    np.testing.assert_array_equal(stored.y[chosen], part.x["b"][0][:])
+    np.testing.assert_array_equal(stored.y[[7, 50]], part.y[[3, 0]])
+    np.testing.assert_array_equal(stored.weight[chosen], part.sample_weight)
+    assert (chosen, range(53)) == (part.indices.tolist(), seq.indices)
+    assert 4 * (2 * 30 + 2 * 8 + 4) == part.nbytes
+    without = NpySequence(stored.x_path)
+    assert (None, None) == (without.y, without.sample_weight)
+    assert range(1, 53, 2) == without.subset(slice(1, None, 2)).indices

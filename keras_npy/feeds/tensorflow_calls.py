@@ -102,19 +102,12 @@ class Caller:
         # Fails where the limit is reached.
         begun = tf.raw_ops.ResourceCountUpTo(resource=handle, limit=_CLOSED, T=tf.int64)
         with tf.control_dependencies([begun]):
-            failure, *outputs = tf.numpy_function(
-                _function(method, tuple(dtypes)),
-                [self._anchor, *inputs],
-                [tf.string, *dtypes],
-            )
-        # Counted in the graph, not in Python: the thread still needs the interpreter then.
-        with tf.control_dependencies([failure]):
-            one = tf.constant(1, tf.int64)
-            ended = tf.raw_ops.AssignSubVariableOp(resource=handle, value=one)
-        with tf.control_dependencies([ended]):
-            checked = tf.raw_ops.Assert(condition=tf.equal(failure, ""), data=[failure])
-        with tf.control_dependencies([checked]):
-            return [tf.identity(output) for output in outputs]
+            outputs = tf.numpy_function(_function(method), [self._anchor, *inputs], list(dtypes))
+        # Counted in the graph, not in Python, where the thread still needs the interpreter. The
+        # two operations make batches of 3 MB 5 % slower; a third that told failures apart 19 %.
+        with tf.control_dependencies([outputs[0]]):
+            tf.raw_ops.AssignSubVariableOp(resource=handle, value=tf.constant(1, tf.int64))
+        return list(outputs)
 
 
 class _Receiver:
@@ -125,20 +118,39 @@ class _Receiver:
         # Weakly: the traceback of what is kept refers to the memory that owns this receiver.
         self._failures = weakref.ref(failures)
         self.num_running = _counter()
+        # Of calls that failed, which the graph does not count as ended: the exception that
+        # TensorFlow was given is freed when it needs the interpreter no more.
+        self._reports: list[weakref.ref[_Report]] = []
+        self._ended_reports: collections.deque[weakref.ref[_Report]] = collections.deque()
         self.number = next(_NUMBERS)
         _RECEIVERS[self.number] = self
 
-    def run(self, method: str, inputs: Sequence[Any], dtypes: Sequence[Any]) -> list[Any]:
-        """The text of a failure, `""` for none, and what the method returned."""
+    def run(self, method: str, inputs: Sequence[Any]) -> list[Any]:
+        """What the method returns.
+
+        Raises:
+            _Report: If it raised something.
+        """
         try:
-            return ["", *getattr(self._target, method)(*inputs)]
-        # Ctrl-C too: what is raised here would not be counted as ended.
+            outputs: list[Any] = getattr(self._target, method)(*inputs)
+            return outputs
         except BaseException as error:
-            failures = self._failures()
-            text = _text(error) if failures is None else failures.keep(error)
-            # Which may hold what UTF-8 has not, such as the name of a file in another encoding.
-            encoded = text.encode("utf-8", "backslashreplace")
-            return [encoded, *(np.empty(0, dtype.as_numpy_dtype) for dtype in dtypes)]
+            report = self._report(error)
+        # Behind the except block: the error, which is kept, is not to be its context.
+        try:
+            raise report
+        finally:
+            # Its traceback refers to this frame: the two form a reference cycle, and it would
+            # not be freed.
+            del report
+
+    def _report(self, error: BaseException) -> "_Report":
+        failures = self._failures()
+        text = _text(error) if failures is None else failures.keep(error)
+        # Without what UTF-8 has not, such as the name of a file in another encoding.
+        report = _Report(text.encode("utf-8", "backslashreplace").decode())
+        self._reports.append(weakref.ref(report, self._ended_reports.append))
+        return report
 
     def close(self) -> None:
         """Let no call begin any more."""
@@ -146,16 +158,20 @@ class _Receiver:
 
     def is_closed(self) -> bool:
         """Whether no call is running, and none can begin."""
-        return bool(self.num_running.numpy() == _CLOSED)
+        return bool(self.num_running.numpy() == _CLOSED + len(self._ended_reports))
+
+
+class _Report(ValueError):
+    """What TensorFlow is told of an exception: it makes an `InvalidArgumentError` of the text."""
 
 
 # As few functions as possible, since TensorFlow never lets go of them.
 @functools.cache
-def _function(method: str, dtypes: tuple[Any, ...]) -> Callable[..., list[Any]]:
+def _function(method: str) -> Callable[..., list[Any]]:
     """A function that finds its object by the number in its first argument."""
 
     def call(anchor: Any, *inputs: Any) -> list[Any]:
-        return _RECEIVERS[int(anchor[0])].run(method, inputs, dtypes)
+        return _RECEIVERS[int(anchor[0])].run(method, inputs)
 
     return call
 

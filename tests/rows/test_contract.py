@@ -10,6 +10,7 @@ from keras_npy import open_rows, samples, windows
 from keras_npy.files import samples as sample_files
 from keras_npy.files import shard_maps, shards
 from keras_npy.rows.base import Rows
+from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.labels import ClassWeightRows, OneHotRows
 from keras_npy.rows.widened import WidenedRows
@@ -218,6 +219,19 @@ class TestWindowsOfShards(TestWindows):
     def files(self, folder: Path) -> dict[Path, int]:
         # Window 6 begins in the second file and ends in the third.
         return {folder / "x-0.npy": 0}
+
+
+class TestChosen(RowsContract):
+    """Every second row of a file with twice as many, backwards."""
+
+    has_alias = False
+
+    def make(self, folder: Path, array: np.ndarray) -> Rows:
+        np.save(folder / "x.npy", np.repeat(array[::-1], 2, axis=0))
+        return ChosenRows(open_rows(folder / "x.npy"), np.arange(2 * len(array) - 1, 0, -2))
+
+    def files(self, folder: Path) -> dict[Path, int]:
+        return {folder / "x.npy": 3}
 
 
 class TestWidened(RowsContract):

@@ -26,9 +26,15 @@ def served(seq: NpySequence, shuffle: Any = False) -> list[Any]:
     return [[leaf.numpy() for leaf in tf.nest.flatten(batch)] for batch in dataset]
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape", [(7,), (40,), (33, 5), (20, 4, 3, 2)], ids=str)
-@pytest.mark.parametrize("shuffle", [False, True, "batch"])
+# A dtype meets each other thing in the same code: it is not crossed with shapes and orders.
+KINDS = [pytest.param(dtype, (33, 5), True, id=dtype) for dtype in DTYPES] + [
+    pytest.param("uint8", shape, shuffle, id=f"{shape}-{shuffle}")
+    for shape in [(7,), (40,), (33, 5), (20, 4, 3, 2)]
+    for shuffle in [False, True, "batch"]
+]
+
+
+@pytest.mark.parametrize(("dtype", "shape", "shuffle"), KINDS)
 def test_dataset_aliased_and_copied_rows_are_identical(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str, shape: Any, shuffle: Any
 ) -> None:

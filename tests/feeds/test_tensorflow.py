@@ -164,8 +164,8 @@ def test_dataset_in_file_order_is_the_mapping_itself(tmp_path: Path, row_shape: 
     """Batches that start aligned are no copies, whether or not each row starts aligned."""
     array = np.random.default_rng(0).integers(0, 256, (1000, *row_shape)).astype("uint8")
     np.save(tmp_path / "x.npy", array)
-    adapter = NpyDataAdapter(NpySequence(tmp_path / "x.npy", batch_size=32))
-    (mapped,) = (rows.alias() for rows in adapter._batches.rows)
+    seq = NpySequence(tmp_path / "x.npy", batch_size=32)
+    adapter, mapped = NpyDataAdapter(seq), seq.x.alias()
     assert mapped is not None
     batches = [x for (x,) in adapter.get_tf_dataset()]
     np.testing.assert_array_equal(array, np.concatenate(batches))

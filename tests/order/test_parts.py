@@ -78,7 +78,7 @@ def test_subset_keeps_files_arguments_and_seed_but_counts_its_own_passes(stored:
         part.num_batches,
         part.epoch,
     )
-    assert part._data is seq._data
+    assert part.x.source is seq.x
     list(part)
     assert (5, 1) == (seq.epoch, part.epoch)
 
@@ -335,7 +335,7 @@ def test_split_of_dicts_and_tuples_takes_the_same_rows_of_all(stored: Stored) ->
 def test_split_trains_and_validates_as_arrays(stored: Stored) -> None:
     """fit with both parts gives the history that arrays of their rows give."""
     train, held_out = stored.sequence().split(0.3, stratify=True)
-    rows = [part._order.indices for part in (train, held_out)]
+    rows = [part.indices for part in (train, held_out)]
     model, on_arrays = make_model(), make_model()
     history = model.fit(train, validation_data=held_out, shuffle=False, epochs=2, verbose=0)
     expected = on_arrays.fit(

@@ -16,7 +16,7 @@ from typing import Any
 import keras
 
 from keras_npy.boundary.adapter import AdapterPlan, PlannedAdapter
-from keras_npy.boundary.failures import wrap_catch_stop_iteration
+from keras_npy.boundary.failures import wrap_steps
 from keras_npy.boundary.frames import Call, calling_method
 from keras_npy.boundary.processes import refuse_several_processes
 from keras_npy.errors import warn, warn_once
@@ -45,7 +45,7 @@ _KNOWN_INHERITED = {"builtin_prefetch", "get_native_iterator"}
 
 
 def wrap_get_data_adapter() -> None:
-    """Make Keras feed an `NpySequence` through `NpyDataAdapter`. Again is no harm."""
+    """Make Keras feed an `NpySequence` through a `PlannedAdapter`. Idempotent."""
     original: Any = getattr(data_adapters, "get_data_adapter", None)
     if getattr(original, "wrapped_by_keras_npy", False):
         return
@@ -186,4 +186,4 @@ def _refuse_arguments(seq: NpySequence, arguments: Mapping[str, Any]) -> None:
 
 
 wrap_get_data_adapter()
-wrap_catch_stop_iteration()
+wrap_steps()

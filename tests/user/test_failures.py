@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import keras_npy
-from tests.conftest import BACKEND, Stored, make_model, only_on
+from tests.conftest import BACKEND, Stored, make_model, only_on, run_script
 
 
 def fit(model: keras.Model, seq: keras_npy.NpySequence, **arguments: Any) -> None:
@@ -100,6 +100,32 @@ def test_changed_file_raises_npy_file_error_however_steps_are_run(
     model, seq = make_model(**arguments), changed(stored)
     with pytest.raises(keras_npy.NpyFileError, match="must not change"):
         call(model, seq)
+
+
+@only_on("tensorflow", reason="Keras knows strategies of TensorFlow alone")
+def test_changed_file_raises_npy_file_error_in_the_scope_of_a_strategy(tmp_path: Path) -> None:
+    """There, Keras takes a batch before the first step, to build the model."""
+    np.save(tmp_path / "x.npy", np.zeros((64, 1), "float32"))
+    script = """
+        import os, sys
+        import tensorflow as tf, keras, keras_npy
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        two_devices = [tf.config.LogicalDeviceConfiguration()] * 2
+        tf.config.set_logical_device_configuration(cpu, two_devices)
+        with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+            model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+            model.compile("sgd", "mse")
+        path = sys.argv[1]
+        for seconds, method in enumerate((model.fit, model.evaluate, model.predict)):
+            y = () if method == model.predict else (path,)
+            seq = keras_npy.NpySequence(path, *y, batch_size=8)
+            os.utime(path, (seconds, seconds))
+            try:
+                method(seq, verbose=0)
+            except Exception as error:
+                print(type(error).__name__)
+    """
+    assert ["NpyFileError"] * 3 == run_script(script, tmp_path / "x.npy").split()
 
 
 class Raises(keras.callbacks.Callback):

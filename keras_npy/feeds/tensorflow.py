@@ -174,8 +174,9 @@ class _Feed:
         """In Python: epoch and batch that an iterator begins at, and its number of blocks."""
         start = self._batches.position()
         num_blocks = self._plan(start).num_blocks
-        endless = np.iinfo(np.int64).max
-        return [np.array([start.epoch, start.batch, num_blocks or endless], np.int64)]
+        # None is no number of a tensor, and a position behind the last batch has 0 of them.
+        num_blocks = np.iinfo(np.int64).max if num_blocks is None else num_blocks
+        return [np.array([start.epoch, start.batch, num_blocks], np.int64)]
 
     def block_rows(self, start: Any, number: Any) -> list[Any]:
         """In Python: rows `(n,)`; if they are padded also which are no padding, bool `(n,)`."""

@@ -1,5 +1,6 @@
 """The `tf.data` feed: aliased where rows can be, copied where they cannot, the same rows."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from keras_npy import NpyDataAdapter, NpySequence
 from keras_npy.boundary.adapter import AdapterPlan, PlannedAdapter
 from keras_npy.feeds import batches as plans
 from keras_npy.feeds import tensorflow as feed
+from keras_npy.feeds.tensorflow_calls import Failures
+from keras_npy.order.position import Position
+from keras_npy.sequence import batches_of
 from tests.conftest import run_script
 
 tf = pytest.importorskip("tensorflow", reason="the feed of the TensorFlow backend")
@@ -140,6 +144,18 @@ def test_dataset_full_batches_have_a_static_shape(tmp_path: Path) -> None:
     ):
         dataset = NpyDataAdapter(NpySequence(tmp_path / "x.npy", **arguments)).get_tf_dataset()
         assert expected == dataset.element_spec[0].shape.as_list()
+
+
+@pytest.mark.parametrize("start", [0, 2, 3])
+def test_dataset_serves_the_batches_from_its_position_on(start: int) -> None:
+    """None from the end of a pass on, instead of batches of no rows without an end."""
+    batches = dataclasses.replace(
+        batches_of(NpySequence(np.arange(20), batch_size=8), shuffle=True),
+        position=lambda: Position(0, start),
+    )
+    dataset = feed.make_dataset(batches, Failures())
+    expected = [batches.order.rows(0, batch, batch + 1).tolist() for batch in range(start, 3)]
+    assert expected == [x.numpy().tolist() for (x,) in dataset.take(9)]
 
 
 def test_dataset_endless_passes_keep_their_short_batch(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ class SuperBatches:
         self._num_parts = num_parts
         self._make_list = make_list
         # Shared by all passes, so that a pass begins with the memory of the one before.
-        self._pool: BufferPool = numpy_feed.make_pool(self._from(Position())[1])
+        self._pool: BufferPool = numpy_feed.make_pool(self._from(Position())[1], self)
 
     def iterate(self) -> Iterator[Any]:
         """Yield super-batches in the structure of `batches.data`, `(n, B, ...)` each leaf.

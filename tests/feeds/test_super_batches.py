@@ -1,6 +1,7 @@
 """Super-batches: what Keras's own stacking of the batches gives, gathered once."""
 
 import itertools
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from keras_npy import NpySequence
 from keras_npy.boundary.adapter import AdapterPlan, PlannedAdapter
+from keras_npy.feeds.buffers import BufferPool
 
 ROWS = np.arange(53 * 3, dtype="float32").reshape(53, 3)
 NUMBERS = np.arange(53)
@@ -81,6 +83,23 @@ def test_get_jax_iterator_super_batch_is_gathered_once(monkeypatch: pytest.Monke
     shapes = [x.shape for (x,) in adapter.get_jax_iterator(super_batch=4)]
     assert [(4, 4, 32768)] * 4 == shapes
     assert [16] * 4 == taken
+
+
+def test_get_jax_iterator_super_batches_keep_their_memory_while_keras_validates() -> None:
+    """Another feed's pool frees what nobody uses; the next pass of this one will."""
+    rows = np.zeros((64, 32768), "float32")
+    adapter = PlannedAdapter(AdapterPlan(NpySequence(rows, batch_size=4)))
+    tracemalloc.start()
+    try:
+        for _ in adapter.get_jax_iterator(super_batch=4):
+            pass
+        del _
+        idle_bytes = tracemalloc.get_traced_memory()[0]
+        BufferPool()
+        assert idle_bytes > 16 * rows[0].nbytes
+        assert tracemalloc.get_traced_memory()[0] > idle_bytes - rows[0].nbytes
+    finally:
+        tracemalloc.stop()
 
 
 def test_get_jax_iterator_super_batches_start_nothing_before_they_are_used() -> None:

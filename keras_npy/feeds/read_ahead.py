@@ -148,8 +148,10 @@ class ReadAhead:
         except BaseException as error:
             # An error of this thread itself, such as a MemoryError. The caller, which may wait for
             # any chunk, must not wait for ever.
-            while self._unclaimed:
-                self._unclaimed.popleft().finish(error)
+            # With the lock: a caller that claims the last of them meanwhile would end this thread.
+            with self._claiming:
+                while self._unclaimed:
+                    self._unclaimed.popleft().finish(error)
             self._planned.put(_failed(error))
 
     def _read(self, chunks: Iterator[Chunk]) -> None:

@@ -18,7 +18,7 @@ class Rows(ABC):
 
     It has the `shape`, `dtype`, `ndim`, `size`, `nbytes` and `len` of the array that it stands
     for. Indexing on axis 0 reads the rows asked for, and `np.asarray` all of them, as new arrays
-    in this machine's byte order.
+    in this machine's byte order. A file that changed since it was opened is an `NpyFileError`.
 
     A source of its own writes `read_into`; one that lies in files `prepare` and `check_unchanged`
     too. All else is made of these.
@@ -116,9 +116,9 @@ class Rows(ABC):
                 f"Received: a tuple of {len(index)} indices. Take the rows first: rows[i][:, j]."
             )
         if isinstance(index, int | np.integer):
-            row: Array = self.take(to_indices([index], len(self)))[0]
+            row: Array = self._checked(to_indices([index], len(self)))[0]
             return row
-        return self.take(to_indices(index, len(self)))
+        return self._checked(to_indices(index, len(self)))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         """All rows in memory, as `np.asarray(rows)` asks for them.
@@ -131,8 +131,14 @@ class Rows(ABC):
                 "Rows are read into a new array, which copy=False forbids. "
                 f"Received: copy=False for {self.name}. Use np.asarray(rows)."
             )
-        array = self.take(np.arange(len(self)))
+        array = self._checked(np.arange(len(self)))
         return array if dtype is None else array.astype(dtype, copy=False)
+
+    def _checked(self, indices: Indices) -> Array:
+        """`take` for a user, who has not prepared anything."""
+        # A truncated file would end the process: there is nothing behind its mapping.
+        self.check_unchanged(indices)
+        return self.take(indices)
 
     def __repr__(self) -> str:
         return f"Rows({self.name}, {self.dtype} {self.shape})"

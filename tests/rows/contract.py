@@ -5,6 +5,7 @@ import pickle
 import re
 import threading
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -209,6 +210,18 @@ class RowsContract:
                     self.look(rows, np.array([at]))
             with pytest.raises(NpyFileError, match=rf"^{re.escape(str(path))}: .*must not change"):
                 self.look(rows, np.array([index]))
+
+    @pytest.mark.parametrize("read", [np.asarray, lambda rows: rows[:]], ids=["asarray", "index"])
+    def test_reading_a_changed_file_is_refused(
+        self, tmp_path: Path, array: np.ndarray, read: Callable[[Rows], np.ndarray]
+    ) -> None:
+        """By whichever way a user reads."""
+        for path in self.files(tmp_path):
+            rows = self.make(tmp_path, array)
+            read(rows)
+            os.utime(path, ns=(1, 1))
+            with pytest.raises(NpyFileError, match=rf"^{re.escape(str(path))}: .*must not change"):
+                read(rows)
 
     def test_reading_few_rows_takes_no_memory_of_all(self, tmp_path: Path) -> None:
         """Ten of 500 rows never cost a copy of the source, however it is stored."""

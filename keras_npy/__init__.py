@@ -48,7 +48,7 @@ _KERAS_HOMES = {
     "NpySequence": "keras_npy.sequence",
 }
 
-# Hidden from type checkers, to which it would say that there is any name.
+# Type checkers must not see it: they would take every name as defined.
 if not TYPE_CHECKING:
     __getattr__ = make_getattr(__name__, _HOMES, _KERAS_HOMES)
 

@@ -1,4 +1,4 @@
-"""What the package raises and warns of, and the checks of arguments that several files make."""
+"""The package's errors and warnings, and the checks of arguments that several files share."""
 
 import warnings
 from typing import Any
@@ -7,14 +7,14 @@ import numpy as np
 
 from keras_npy.frames import first_frame, package_of
 
-# A warning is about a line of the user's, so frames of these packages are passed over.
+# A warning points at the user's line, so the search for that line skips frames of these packages.
 _PACKAGES = (
     *("keras_npy", "keras", "tensorflow", "jax", "torch"),
     *("contextlib", "functools", "importlib", "wrapt"),
 )
 
 SAID: set[str] = set()
-"""The kinds of warnings that this process has given once."""
+"""The kinds of warning that this process has already given."""
 
 
 class NpyFileError(ValueError):
@@ -22,27 +22,27 @@ class NpyFileError(ValueError):
 
 
 class NpyLayoutWarning(UserWarning):
-    """A file that is read as it should be, though its layout is slow or unusual.
+    """A file that is read correctly, although its layout is slow or unusual.
 
     Example:
 
     >>> with warnings.catch_warnings():
     ...     warnings.simplefilter("ignore", NpyLayoutWarning)
-    ...     # Build the sequences whose layout is as you want it.
+    ...     # Build the sequences whose layout is intended.
     """
 
 
 def warn_once(kind: str, message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn of the user's line, once in a process for each `kind`."""
+    """Give a warning that points at the user's line, once per process for each `kind`."""
     if kind not in SAID:
         SAID.add(kind)
         warn(message, category)
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn of the line outside of this package and Keras that led here."""
+    """Give a warning that points at the user's line, which led here."""
     frame = first_frame(lambda frame: package_of(frame) not in _PACKAGES)
-    # Not by a stacklevel, which passes over the frames of an import without counting them.
+    # A stacklevel cannot find it: Python does not count the frames of an import.
     warnings.warn_explicit(
         message,
         category,
@@ -54,20 +54,20 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
 
 
 def cut(value: object) -> str:
-    """A value for an error message: one printable line of at most 100 characters."""
+    """Format a value for an error message: one printable line of at most 100 characters."""
     if isinstance(value, str):
         text = value.strip().encode("unicode_escape").decode()
     else:
         try:
             text = repr(value)
-        except ValueError:  # Python prints no integer of more than 4,300 digits.
+        except ValueError:  # Python refuses to print an integer of more than 4,300 digits.
             text = "a number of thousands of digits"
     return text if len(text) <= 100 else f"{text[:97]}..."
 
 
 def check_real(name: str, dtype: Any, shape: Any) -> None:
-    """Raise for a complex dtype, of NumPy or any backend: its imaginary part would be lost."""
-    # "complex64", "torch.complex64", "<dtype: 'complex64'>".
+    """Raise for a complex dtype of NumPy or any backend: the imaginary part would be lost."""
+    # NumPy says "complex64", torch "torch.complex64", TensorFlow "<dtype: 'complex64'>".
     if "complex" in str(dtype):
         raise TypeError(
             "NpyInputLayer takes real values: of complex ones it would drop the imaginary part. "
@@ -77,7 +77,7 @@ def check_real(name: str, dtype: Any, shape: Any) -> None:
 
 
 def check_integer(name: str, value: object, *, at_least: int) -> None:
-    """Raise unless `value` is an integer, no bool, and no less than `at_least`."""
+    """Raise unless `value` is an integer of at least `at_least`; a bool does not count."""
     if not isinstance(value, int | np.integer) or isinstance(value, bool):
         raise TypeError(
             f"{name} must be an integer. Received: {name}={value!r:.100} of type "

@@ -1,7 +1,7 @@
-"""Where the call stack is looked at: nothing else does.
+"""Reads the call stack, for the whole package: no other file does.
 
-Keras does not say which of its methods asks for data, nor Grain that it runs a pipeline, and a
-warning must find the user's line.
+Keras does not say which of its methods asks for data, and Grain does not say that it runs a
+pipeline. A warning must find the user's line.
 """
 
 import sys
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 
 def callers() -> Iterator[types.FrameType]:
-    """The frames that led here, the innermost first, but for that of the function that asks."""
+    """The frames that led to the caller, innermost first, without the caller's own frame."""
     frame: types.FrameType | None = sys._getframe(2)
     while frame is not None:
         yield frame
@@ -18,7 +18,7 @@ def callers() -> Iterator[types.FrameType]:
 
 
 def first_frame(matches: Callable[[types.FrameType], bool]) -> types.FrameType:
-    """The innermost frame that matches, or the outermost one if none does, as in a thread."""
+    """The innermost frame that matches. In a thread none may match: then the outermost one."""
     for frame in callers():
         if matches(frame):
             break

@@ -1,8 +1,8 @@
-"""Public names are imported when they are asked for, and with Keras those that it must know.
+"""Import public names on first use, and the modules that Keras must know as soon as Keras is.
 
-Keras and its backend take seconds and write to standard error. A program that only reads files,
-such as `keras-npy convert`, needs neither; one that imports Keras needs our layer and our feed,
-whichever of the two packages it imports first.
+Importing Keras and its backend takes seconds and writes to standard error. A program that only
+reads files, such as `keras-npy convert`, needs neither. A program that uses Keras needs our layer
+and our feed registered, whichever of the two packages it imports first.
 """
 
 import importlib
@@ -14,13 +14,13 @@ import wrapt
 
 
 def import_with_keras(modules: Iterable[str]) -> None:
-    """Import these modules when Keras is imported: now, if it has been."""
+    """Import these modules when Keras is imported, or now if Keras is imported already."""
     missing = {"keras", *modules}
 
     def import_missing(module: ModuleType) -> None:
         missing.discard(module.__name__)
-        # One that has begun imports Keras itself, and so has led here: it must end first, and
-        # leads here again when it has.
+        # One of these modules may be the one that is importing Keras. It must finish first; the
+        # hook runs again when it has.
         if not any(name in sys.modules for name in list(missing)):
             for name in sorted(missing):
                 importlib.import_module(name)
@@ -32,24 +32,25 @@ def import_with_keras(modules: Iterable[str]) -> None:
 def make_getattr(
     package: str, homes: Mapping[str, str], keras_homes: Mapping[str, str]
 ) -> Callable[[str], object]:
-    """The `__getattr__` (PEP 562) of a package whose names lie in other modules.
+    """The `__getattr__` (PEP 562) of a package whose names are defined in other modules.
 
     Args:
-        package: The package.
-        homes: Names, and the modules that define them.
-        keras_homes: Those that need Keras.
+        package: Name of the package.
+        homes: The defining module of each name that needs no Keras.
+        keras_homes: The defining module of each name that needs Keras.
     """
 
     def find(name: str) -> object:
         if name in keras_homes:
-            # Before the lock of any module of ours is held: a thread that imports Keras holds
-            # Keras's while it imports our modules, and the two would wait for each other.
+            # Import Keras before one of our modules: another thread that imports Keras holds
+            # Keras's import lock while it imports our modules. If this thread held the lock of one
+            # of them and waited for Keras, the two would wait for each other.
             importlib.import_module("keras")
         home = homes.get(name) or keras_homes.get(name)
         if home is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         value: object = getattr(importlib.import_module(home), name)
-        # Found there the next time, without this function.
+        # From now on Python finds the name in the package and does not call this function.
         setattr(sys.modules[package], name, value)
         return value
 

@@ -27,30 +27,31 @@ from keras_npy.types import Indices, Path, Shuffle, ShuffleArgument
 class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no types.
     """Stream batches from `.npy` files as if they were arrays in memory.
 
-    Whatever `fit`, `evaluate` and `predict` do with arrays, they do with a sequence: `fit`
-    shuffles all rows anew each epoch, `evaluate` and `predict` read them in file order.
+    `fit`, `evaluate` and `predict` treat a sequence as they treat arrays: `fit` shuffles all
+    rows anew each epoch, `evaluate` and `predict` read them in file order.
 
     Args:
-        x: The inputs: the path of an `.npy` file or an array, `(N, ...)`; or a dict or tuple
-            of those for a model of several inputs.
-        y: The targets, likewise. `None` for `predict`, or for a model that needs none.
-        sample_weight: Weights, `(N,)`; for several outputs the structure of `y`, or one array
-            for all of them.
+        x: The inputs: the path of an `.npy` file or an array, `(N, ...)`. A model with several
+            inputs takes a dict or tuple of these.
+        y: The targets, in the same forms. `None` for `predict`, or for a model without targets.
+        sample_weight: Weights, `(N,)`. A model with several outputs takes them in the structure
+            of `y`, or one array for all outputs.
         batch_size: Rows in a batch, B.
-        shuffle: `None` lets `fit` decide, which shuffles unless told `shuffle=False`, and
-            indexing and iteration keep file order. `True` shuffles these too. `False` keeps
-            file order always. `"batch"` shuffles rows within each consecutive batch.
+        shuffle: `None` lets `fit` decide: it shuffles unless it is called with
+            `shuffle=False`, while indexing and iteration keep file order. `True` shuffles
+            those too. `False` always keeps file order. `"batch"` shuffles rows within each
+            consecutive batch.
         seed: Any integer from 0. The same seed gives the same orders, epoch by epoch, on
-            every backend. `None` draws one, as `keras.utils.set_random_seed` decides.
+            every backend. `None` draws one, which `keras.utils.set_random_seed` determines.
         drop_remainder: Leave out the last batch if it is shorter than `batch_size`.
         indices: The rows to use and their order: a slice, a range, integers or a boolean
-            mask. `None` for all. Integers and masks take 8 bytes a row, and are pickled.
+            mask. `None` for all. Integers and masks take 8 bytes a row and are pickled.
 
     Raises:
         NpyFileError: If a file cannot be streamed. It is a `ValueError`.
         ValueError: If an argument has a wrong value, or sources differ in length.
         TypeError: If an argument has a wrong type.
-        OSError: If the system refuses access to a file, such as `FileNotFoundError`.
+        OSError: If the system refuses access to a file; `FileNotFoundError` is one.
 
     Example:
 
@@ -64,7 +65,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
     """
 
     class_names: list[str] | None = None
-    """Names of the classes by their numbers, of a sequence that `from_directory` labelled."""
+    """Class names in the order of their numbers, if `from_directory` labelled the sequence."""
 
     def __init__(
         self,
@@ -79,7 +80,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         indices: object = None,
     ) -> None:
         super().__init__()
-        # Before any file is opened.
+        # Check the arguments before any file is opened.
         _make_order(1, None, batch_size=batch_size, seed=seed, drop_remainder=drop_remainder)
         _check_shuffle(shuffle)
         self._data = open_data(x, y, sample_weight)
@@ -98,22 +99,22 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
 
     @property
     def batch_size(self) -> int:
-        """Rows in every batch but perhaps the last."""
+        """Rows in every batch; the last one may be shorter."""
         return self._order.batch_size
 
     @property
     def num_batches(self) -> int:
-        """Batches in a pass, the short last one included."""
+        """Batches in a pass, including a short last one."""
         return self._order.num_batches
 
     @property
     def num_samples(self) -> int:
-        """Rows that the sequence serves in a pass, before `drop_remainder`."""
+        """Rows in a pass, including those that `drop_remainder` leaves out."""
         return self._order.num_samples
 
     @property
     def seed(self) -> int:
-        """The seed of the orders, drawn if none was given."""
+        """The seed of the orders: the one given, or one that was drawn."""
         return self._order.seed
 
     @property
@@ -123,9 +124,10 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
 
     @property
     def epoch(self) -> int:
-        """Shuffled passes begun so far, which is the number of the next one. It can be set.
+        """The number of shuffled passes that have begun; it can be set.
 
-        In `fit` a pass has begun as soon as Keras begins an epoch in which a batch of it trains.
+        It is also the number of the next pass. In `fit` a pass counts when Keras begins an epoch
+        in which a batch of that pass trains.
         """
         return self._passes.epoch
 
@@ -136,31 +138,31 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
 
     @property
     def x(self) -> Any:
-        """The rows of the inputs that the sequence serves, in file order, to look at.
+        """The input rows that the sequence serves, in file order: `seq.x[:5]` reads five.
 
-        `Rows`, or a dict or tuple of them as they were given: `seq.x[:5]` reads five.
+        One `Rows`, or a dict or tuple of them, as the sources were given.
         """
         return self._served(0)
 
     @property
     def y(self) -> Any:
-        """The rows of the targets, likewise, or `None` if there are none."""
+        """The target rows, as in `x`, or `None` if there are none."""
         return self._served(1)
 
     @property
     def sample_weight(self) -> Any:
-        """The rows of the sample weights, likewise, or `None` if there are none."""
+        """The sample weights, as in `x`, or `None` if there are none."""
         return self._served(2)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all rows that a pass serves, before `drop_remainder`."""
+        """Bytes of all rows in a pass, including those that `drop_remainder` leaves out."""
         row_bytes: int = sum(rows.row_bytes for rows in keras.tree.flatten(self._data))
         return self.num_samples * row_bytes
 
     @property
     def indices(self) -> range | Indices:
-        """The rows of the files that the sequence serves, in its file order; not to be written."""
+        """Row numbers in the files, in the order of the sequence. Do not write to the array."""
         chosen = self._order.indices
         return range(self.num_samples) if chosen is None else chosen
 
@@ -199,28 +201,28 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         return _take(batches, self.epoch, int(index) % self.num_batches)
 
     def __iter__(self) -> Iterator[Any]:
-        """One pass: in file order, or in a fresh order if `shuffle=True` was given."""
+        """Yield the batches of one pass: in file order, or shuffled anew if `shuffle=True`."""
         batches = batches_of(self, shuffle=self._shuffle)
         epoch = self._passes.begin() if batches.order.shuffle else 0
         for index in range(self.num_batches):
             yield _take(batches, epoch, index)
 
     def on_epoch_end(self) -> None:
-        """Count a pass that was read by index; has no effect on one that was not."""
+        """Count a shuffled pass if batches were read by index; otherwise do nothing."""
         if self._was_indexed and self._shuffle:
             self._passes.begin()
         self._was_indexed = False
 
     def replace(self, **changes: Any) -> Self:
-        """A sequence over the same rows of the same open files with other arguments.
+        """Serve the same rows of the same open files with other arguments.
 
         Args:
             **changes: `batch_size`, `shuffle`, `seed` or `drop_remainder`, as the constructor
-                takes them. The others stay. The count of passes starts at 0.
+                takes them. All others stay. The count of passes starts at 0.
 
         Raises:
-            TypeError: If another argument is given, or one of a wrong type.
-            ValueError: If one has a wrong value.
+            TypeError: If another argument is given, or an argument has a wrong type.
+            ValueError: If an argument has a wrong value.
 
         Example:
 
@@ -261,8 +263,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         Args:
             indices: Positions in the file order of *this sequence*: a slice, a range, integers
                 (negative ones count from the end) or a boolean mask of `num_samples` values.
-                Their order becomes the file order of the subset. So a subset of a subset is
-                what NumPy gives for `rows[first][second]`.
+                Their order becomes the file order of the subset. A subset of a subset therefore
+                holds what NumPy gives for `rows[first][second]`.
 
         Raises:
             ValueError: If no row is selected, a mask has another length, or
@@ -283,22 +285,22 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
     def split(
         self, fraction: float, *, seed: int | None = None, stratify: bool = False
     ) -> tuple[Self, Self]:
-        """Deal the rows out to two sequences, such as one to train on and one to validate.
+        """Deal the rows out to two sequences, for example to train and to validate.
 
         Args:
-            fraction: Share of the *second* sequence, in 0 < fraction < 1, as Keras's
-                `validation_split`: it gets the rows that are left when the first has
-                `round((1 - fraction) * num_samples)`.
-            seed: Any integer from 0 that decides which rows. `None` is 0, whatever the seed of
-                this sequence: the rows held out are the same on every run, also where the
-                orders of training are not.
-            stratify: Whether each class keeps its share in both, to within one row, with at
-                least one row in each. The sizes may then differ from the above by fewer rows
-                than there are classes. Only the labels `y` are read.
+            fraction: Share of the *second* sequence, in 0 < fraction < 1, as in Keras's
+                `validation_split`. The first gets `round((1 - fraction) * num_samples)` rows,
+                the second gets the others.
+            seed: Any integer from 0; it decides which rows go where. `None` means 0, not the
+                seed of this sequence: every run holds out the same rows, even if its training
+                order differs.
+            stratify: Whether each class keeps its share in both sequences, to within one row,
+                and has at least one row in each. The sizes may then differ from those above,
+                by fewer rows than there are classes. Only the labels `y` are read.
 
         Returns:
-            Two sequences without a common row, which hold all rows together, each in the
-            file order of this sequence.
+            Two sequences that share no row and together hold all rows, each in the file order
+            of this sequence.
 
         Raises:
             ValueError: If a part would be empty, or `stratify=True` where `y` is not one
@@ -325,14 +327,14 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         """Deal the rows out for cross-validation: `k` pairs to train on and to validate.
 
         Args:
-            k: Number of pairs, from 2.
+            k: Number of pairs, at least 2.
             seed: As in `split`.
-            stratify: Whether each class is dealt out evenly: validation parts then differ by
-                one row at most in each class too. Each class needs `k` rows.
+            stratify: Whether each class is dealt out evenly: the validation parts then also
+                differ by at most one row in each class. Each class needs `k` rows.
 
         Returns:
-            `(train, validation)` pairs. The validation parts have no common row, hold all rows
-            together, and differ in size by one row at most; `train` holds all other rows.
+            `(train, validation)` pairs. The validation parts share no row, together hold all
+            rows, and differ in size by at most one row. `train` holds all other rows.
 
         Raises:
             ValueError: If there are fewer rows than parts, or `stratify=True` where `y` is not
@@ -405,40 +407,41 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
     ) -> Self | tuple[Self, Self]:
         """Stream a directory of one folder per class, in which each `.npy` is one sample.
 
-        Arguments have the names and meanings that they have in
-        `keras.utils.image_dataset_from_directory`. Files lie under `directory/class/`, at any
-        depth, and are taken class by class in natural order (`x-2.npy` before `x-10.npy`);
-        hidden files and folders, and files that are not `.npy`, are passed over.
+        Arguments have the names and meanings of `keras.utils.image_dataset_from_directory`.
+        Files lie under `directory/class/`, at any depth. They are served class by class, in
+        natural order (`x-2.npy` before `x-10.npy`). Hidden files and folders, and files that
+        are not `.npy`, are ignored.
 
         Args:
             directory: The folder that holds the folders of the classes.
-            labels: `"inferred"` numbers the folders in sorted order, those without samples
-                too. A list of integers gives the label of each file, `None` none; folders then
-                mean nothing, and files come folder by folder, in natural order.
+            labels: `"inferred"` numbers the folders in sorted order, including those without
+                samples. A list of integers gives the label of each file, `None` means no labels.
+                In both cases folders have no meaning, and files come folder by folder, in
+                natural order.
             label_mode: `"int"`: int32 `(b,)`. `"binary"`, for two classes: float32 `(b, 1)`.
                 `"categorical"`: float32 one-hot `(b, num_classes)`. `None`: no labels.
-            class_names: The folders to use, in the order of their numbers. Only where labels
-                are inferred.
+            class_names: The folders to use, in the order of their class numbers. Allowed only
+                with inferred labels.
             batch_size: As in `NpySequence`.
             shuffle: As in `NpySequence`.
             seed: As in `NpySequence`; it also decides the validation split.
-            validation_split: Share of the samples to hold out, as `split` does it: which ones
-                depends on the files and `seed` alone, so that calls with the same `seed` and
-                any `shuffle` are complementary. `None` for the seed is 0 here.
-            subset: `"training"`, `"validation"`, or `"both"`, where `validation_split` is set.
-            follow_links: Whether links to folders are followed inside of the classes.
+            validation_split: Share of the samples to hold out, as in `split`. The choice
+                depends only on the files and `seed`, so calls with the same `seed` are
+                complementary whatever their `shuffle`. Here `seed=None` means 0.
+            subset: `"training"`, `"validation"` or `"both"`; required with `validation_split`.
+            follow_links: Whether to follow links to folders inside the classes.
             drop_remainder: As in `NpySequence`.
 
         Returns:
-            A sequence whose `class_names` are the classes in the order of their numbers, or
-            `None` without labels; for `subset="both"` a tuple of two.
+            A sequence; `subset="both"` gives a tuple of two. Its `class_names` are in the order
+            of the class numbers, or `None` without labels.
 
         Raises:
             NpyFileError: If there are no samples, or the first cannot be streamed. A file
                 that differs from the first is named when it is read.
             ValueError: If an argument has a wrong value.
             TypeError: If an argument has a wrong type.
-            OSError: If a folder cannot be read, such as `FileNotFoundError`.
+            OSError: If a folder cannot be read; `FileNotFoundError` is one.
 
         Example:
 
@@ -485,7 +488,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         return "NpySequence(\n  " + "\n  ".join(lines) + "\n)"
 
     def __getstate__(self) -> dict[str, Any]:
-        # The count of passes belongs to the process that trains; a lock cannot be sent.
+        # The count of passes belongs to the process that trains, and its lock cannot be pickled.
         counted = ("_passes", "_was_indexed")
         return {key: value for key, value in self.__dict__.items() if key not in counted}
 
@@ -499,13 +502,13 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
 
     def _with_order(self, order: Order) -> Self:
         order.check_num_batches()
-        # Copied as if pickled: the rows are shared, the count of passes is not.
+        # copy uses __getstate__, as pickle does: the copy shares the rows, not the pass count.
         other = copy.copy(self)
         other._order = order
         return other
 
     def _classes(self, stratify: bool, *, at_least: int) -> Indices | None:
-        """The class of each row, if parts are to keep the shares of classes."""
+        """The class of each row, or `None` without `stratify`."""
         _check_bool("stratify", stratify, "Pass True, which reads the classes from y.")
         if not stratify:
             return None
@@ -548,14 +551,14 @@ def batches_of(
     only_x: bool = False,
     is_endless: bool = False,
 ) -> Batches:
-    """What a feed reads of a sequence when Keras asks for `shuffle` and `class_weight`.
+    """The batches that a feed reads when Keras asks for `shuffle` and `class_weight`.
 
     Args:
         seq: The sequence.
-        shuffle: As `fit` takes it. A sequence built with `shuffle=False` is not shuffled
-            whatever is asked for, and one with `"batch"` is shuffled in no other way.
+        shuffle: As `fit` takes it. A sequence built with `shuffle=False` is never shuffled,
+            and a sequence built with `"batch"` is shuffled in no other way.
         class_weight: Weight of each class number, if any.
-        only_x: Whether targets and weights are left out, as `predict` needs none.
+        only_x: Whether to leave out targets and weights, which `predict` does not need.
         is_endless: Whether the next pass begins where one ends.
 
     Raises:
@@ -579,11 +582,11 @@ def _make_order(
     seed: int | None,
     drop_remainder: bool,
 ) -> Order:
-    """File order of rows, in arguments as the user gave them."""
+    """Check the user's arguments and return rows in file order."""
     check_integer("batch_size", batch_size, at_least=1)
     _check_bool("drop_remainder", drop_remainder)
     if seed is None:
-        # As Keras draws the default seeds of its layers, so that set_random_seed holds.
+        # Keras draws the default seeds of its layers so: set_random_seed then applies here too.
         seed = random.getrandbits(32)
     check_integer("seed", seed, at_least=0)
     return Order(
@@ -627,7 +630,7 @@ def _weighted(data: tuple[Any, ...], class_weight: Mapping[int, float] | None) -
 
 
 def _take(batches: Batches, epoch: int, index: int) -> Any:
-    """A batch as new arrays."""
+    """One batch as new arrays, after a look at its files."""
     rows = batches.order.rows(epoch, index, index + 1)
     batches.check_unchanged(rows)
     return keras.utils.pack_x_y_sample_weight(*batches.take(rows))

@@ -1,4 +1,4 @@
-"""Each type that more than one room speaks of, once."""
+"""The type aliases that more than one room uses."""
 
 import os
 from typing import Any, Literal, TypeAlias
@@ -14,10 +14,10 @@ Indices: TypeAlias = NDArray[np.int64]
 Path: TypeAlias = str | os.PathLike[str]
 
 Shape: TypeAlias = tuple[int | None, ...]
-"""Sizes of axes; `None` for one that is not known, such as the batch."""
+"""Sizes of axes. `None` stands for an unknown size, such as that of the batch."""
 
 ShuffleArgument: TypeAlias = bool | Literal["batch"] | None
-"""`shuffle` as `fit` takes it."""
+"""`shuffle` as `fit` takes it, and `None` where nothing is said."""
 
 Shuffle: TypeAlias = Literal["rows", "batch"] | None
-"""Uniformly over all rows, within each consecutive batch, or file order."""
+"""Shuffle all rows, shuffle within each consecutive batch, or keep file order."""

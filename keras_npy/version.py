@@ -1,3 +1,3 @@
-"""The version, in a file that a build can read without importing Keras."""
+"""The version, in a file that the build reads without importing Keras."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Where Keras's inside is met: nothing else imports keras.src or looks at the call stack."""
+"""The only room that uses Keras's private modules (`keras.src`)."""
 
-# Before any module here begins, since importing Keras imports them (`on_demand.py`).
+# Import Keras before any module of this room, since importing Keras imports them (`on_demand.py`).
 import keras  # noqa: F401

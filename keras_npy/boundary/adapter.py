@@ -1,4 +1,4 @@
-"""What Keras reads a sequence through, on every backend."""
+"""The adapter through which Keras reads a sequence, on every backend."""
 
 import dataclasses
 import functools
@@ -22,11 +22,11 @@ from keras_npy.types import ShuffleArgument
 try:
     from keras.src.trainers.data_adapters.data_adapter import DataAdapter
 except ImportError:
-    # A Keras that moved its private modules: `wrap_get_data_adapter` says what follows.
+    # This Keras moved its private modules: `wrap_get_data_adapter` warns of it.
     DataAdapter = object
 
 try:
-    # What Keras takes batches out of one by one. Only Keras 3.16 asks for super-batches.
+    # A list whose batches Keras runs one by one. Only Keras 3.16 asks for super-batches.
     from keras.src.trainers.data_adapters.data_adapter_utils import PartialBatchList
 except ImportError:
     PartialBatchList = list
@@ -40,9 +40,9 @@ class AdapterPlan:
         seq: The sequence.
         shuffle: As `fit` takes it: `True`, `False` or `"batch"`.
         class_weight: Weight of each class number, as `fit` takes it.
-        batches_per_epoch: Batches of an epoch that goes on where the last one stopped, pass after
-            pass; `None` for an epoch that is one pass.
-        only_x: Whether targets and weights are left out, as `predict` needs none.
+        batches_per_epoch: Batches in an epoch, if each epoch continues where the last one stopped,
+            pass after pass. `None` if an epoch is one pass.
+        only_x: Whether to leave out targets and weights, which `predict` does not need.
     """
 
     seq: NpySequence
@@ -53,7 +53,7 @@ class AdapterPlan:
 
 
 class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
-    """Feed Keras as planned. The wrap of `get_data_adapter` makes one for each call."""
+    """Feed Keras as planned. The wrapped `get_data_adapter` makes one for each call."""
 
     def __init__(self, plan: AdapterPlan) -> None:
         self.plan = plan
@@ -64,7 +64,7 @@ class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
             only_x=plan.only_x,
             is_endless=plan.batches_per_epoch is not None,
         )
-        # File order is the same in each pass, of which none is counted.
+        # In file order every pass is the same, so the sequence counts none: use another counter.
         counter = passes_of(plan.seq) if batches.order.shuffle else PassCounter()
         self._passes = Passes(counter, plan.seq.num_batches, plan.batches_per_epoch)
         self._batches: Batches = dataclasses.replace(batches, position=self._passes.position)
@@ -78,7 +78,7 @@ class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
         return numpy_feed.iterate(self._batches, numpy_feed.gather_into(self._pool))
 
     def get_jax_iterator(self, super_batch: int | None = None) -> Iterator[Any]:
-        """Batches, or `super_batch` of them at a time on one more axis 0, as Keras 3.16 asks."""
+        """Yield batches; for Keras 3.16 `super_batch` of them at a time, on a new axis 0."""
         if not super_batch:
             return jax_feed.iterate(self._batches, self._pool)
         if super_batch not in self._super_batches:
@@ -89,19 +89,19 @@ class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
     def get_torch_dataloader(self) -> Any:
         return torch_feed.make_loader(self._batches, numpy_feed.gather_into(self._pool))
 
-    # Not made for TensorFlow, which has a pool of its own. Shared by all passes, so that a pass
-    # begins with the memory of the one before.
+    # All passes share it, so that a pass begins with the memory of the one before. It is made on
+    # first use, because the TensorFlow feed has a pool of its own.
     @functools.cached_property
     def _pool(self) -> BufferPool:
         return numpy_feed.make_pool(self._batches, self)
 
     def take_error(self, raised: BaseException) -> BaseException | None:
-        """What the feed raised, if `raised` is how TensorFlow reports it; at most once."""
+        """The feed's own exception, if `raised` is TensorFlow's report of it; given once."""
         return self._failures.take(raised)
 
     @property
     def is_shuffled(self) -> bool:
-        """Whether rows come in another order than the file's."""
+        """Whether rows come in an order other than that of the file."""
         return self._batches.order.shuffle is not None
 
     @property
@@ -131,7 +131,7 @@ class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
 
 
 class NpyDataAdapter(PlannedAdapter):
-    """Feed a sequence to Keras, as `fit`, `evaluate` and `predict` do by themselves.
+    """Feed a sequence to Keras by hand, as `fit`, `evaluate` and `predict` do by themselves.
 
     Args:
         seq: The sequence.
@@ -139,7 +139,7 @@ class NpyDataAdapter(PlannedAdapter):
         class_weight: Weight of each class number, as `fit` takes it.
 
     Raises:
-        ValueError: If the sequence cannot be shuffled or weighted so.
+        ValueError: If `shuffle` or `class_weight` does not suit the sequence.
 
     Example:
 

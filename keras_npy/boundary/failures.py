@@ -1,9 +1,9 @@
-"""Errors of a feed leave `fit`, `evaluate` and `predict` as they were raised.
+"""Make `fit`, `evaluate` and `predict` raise a feed's errors as the feed raised them.
 
-On TensorFlow, whatever a function of a dataset raises arrives as an `InvalidArgumentError`. Keras
-runs the steps of each epoch inside `EpochIterator.catch_stop_iteration`, and in the scope of a
-strategy takes a batch before in `_maybe_symbolic_build` (Keras 3.12 to 3.16): the only code around
-a failed step that knows the adapter, so both are wrapped.
+TensorFlow turns every exception of a dataset's function into an `InvalidArgumentError`. Keras runs
+the steps of each epoch inside `EpochIterator.catch_stop_iteration`. In the scope of a strategy it
+first takes a batch in `_maybe_symbolic_build` (Keras 3.12 to 3.16). No other code around a failed
+step knows the adapter, so both are wrapped.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ except ImportError:
 
 
 def wrap_steps() -> None:
-    """Make Keras raise what a feed of ours raised. Idempotent."""
+    """Make Keras raise the exception that a feed of ours raised. Idempotent."""
     _wrap_catch_stop_iteration()
     _wrap_symbolic_build()
 
@@ -44,7 +44,7 @@ def _wrap_catch_stop_iteration() -> None:
 
 
 def _wrap_symbolic_build() -> None:
-    # Of the backend's trainer: only that of TensorFlow has it.
+    # Only TensorFlow's trainer has this method.
     original = _unwrapped(keras.Model, "_maybe_symbolic_build")
     if original is None:
         return
@@ -75,7 +75,8 @@ def _own_errors(epoch_iterator: Any) -> Iterator[None]:
         own = adapter.take_error(error) if isinstance(adapter, PlannedAdapter) else None
         if own is None:
             raise
-        # It becomes the context of the other, and would keep Keras's frames and their data.
+        # TensorFlow's error becomes the context of ours: its traceback would keep Keras's
+        # frames, and their data, in memory.
         error.__traceback__ = None
     try:
         raise own

@@ -1,27 +1,27 @@
-"""What Keras does not say, but its frames show."""
+"""Read from Keras's frames what Keras does not say: which method asks for data, and when."""
 
 import itertools
 from dataclasses import dataclass
 
 from keras_npy.frames import callers
 
-# Constructors and an error handler of Keras's lie between its method and the wrap (Keras 3.15).
+# Between Keras's method and the wrap are constructors and an error handler (Keras 3.15).
 CALLERS_LOOKED_AT = 8
 
 
 @dataclass(frozen=True)
 class Call:
-    """The method of a Keras model that asks for an adapter; `None` if it is not known."""
+    """The method of a Keras model that asks for an adapter; `None` if it is unknown."""
 
     method: str | None = None
     steps_per_execution: int = 1
 
 
 def calling_method() -> Call:
-    """Which method asks for an adapter.
+    """Find the method that asks for an adapter.
 
-    Keras asks for the same in `evaluate`, in `predict`, which needs no targets, and in `fit`,
-    which goes on with the next pass where the others end (Keras 3.15).
+    Keras passes the same arguments from all three (Keras 3.15), although `predict` needs no
+    targets, and `fit` continues with the next pass where `evaluate` and `predict` end.
     """
     for frame in itertools.islice(callers(), CALLERS_LOOKED_AT):
         name, module = frame.f_code.co_name, str(frame.f_globals.get("__name__"))
@@ -32,9 +32,9 @@ def calling_method() -> Call:
 
 
 def is_called_from_reset() -> bool:
-    """Whether the caller's caller is Keras's `reset`.
+    """Whether Keras's `reset` called the function that asks.
 
-    Keras's EpochIterator calls `on_epoch_end` from there and at the end of an epoch alike.
+    Keras's EpochIterator calls `on_epoch_end` both from `reset` and at the end of an epoch.
     """
     _, frame = itertools.islice(callers(), 2)
     return frame.f_code.co_name == "reset"

@@ -1,19 +1,19 @@
-"""How many processes train one model. Rows are not dealt out among them."""
+"""Refuse to feed several processes, since rows are not dealt out among them."""
 
 import keras
 
 
 def refuse_several_processes() -> None:
-    """Raise `ValueError` if each of several processes would train on the same batches.
+    """Raise `ValueError` if several processes would all train on the same batches.
 
-    Keras 3.15 refuses a `PyDataset` there. 3.16 deals its batches out, but those of an adapter
-    reach every process. With `auto_shard_dataset=False` a user says that each process has rows of
-    its own.
+    With several processes Keras 3.15 refuses a `PyDataset`. Keras 3.16 deals out the batches of a
+    `PyDataset`, but gives every process all batches of an adapter. A user who sets
+    `auto_shard_dataset=False` says that each process has rows of its own.
     """
     distribution = keras.distribution.distribution()
     if distribution is not None and not distribution.auto_shard_dataset:
         return
-    # A distribution of Keras 3.12 keeps the number to itself, but only JAX has several there.
+    # A distribution of Keras 3.12 has no `num_processes`, but there only JAX has several.
     num_processes = max(_num_processes(), getattr(distribution, "num_processes", 1))
     if num_processes > 1:
         raise ValueError(
@@ -25,7 +25,7 @@ def refuse_several_processes() -> None:
 
 
 def _num_processes() -> int:
-    """Processes that the backend itself knows of."""
+    """The number of processes that the backend knows of."""
     backend = keras.backend.backend()
     if backend == "jax":
         import jax
@@ -34,7 +34,7 @@ def _num_processes() -> int:
     if backend == "torch":
         from torch import distributed
 
-        # Keras 3.16 averages gradients over them even without a distribution.
+        # Keras 3.16 averages gradients over these processes even without a distribution.
         if distributed.is_available() and distributed.is_initialized():
             return int(distributed.get_world_size())
     return 1

@@ -1,10 +1,10 @@
-"""Keras's choice of an adapter is wrapped, so that a sequence is fed as arrays are.
+"""Wrap Keras's choice of an adapter, so that Keras feeds a sequence as it feeds arrays.
 
-Keras hands a `DataAdapter` straight back and drops `shuffle`, `class_weight`, `y` and
-`batch_size` on the way (Keras 3.15), so a sequence that was one would train with the wrong
-weights and predict in the wrong order without a word. `NpySequence` is a plain `PyDataset`
-instead, and `get_data_adapter` is wrapped: a sequence becomes a `PlannedAdapter` with exactly
-the arguments that Keras was given, and everything else passes through.
+Keras returns a `DataAdapter` as it is and silently drops `shuffle`, `class_weight`, `y` and
+`batch_size` (Keras 3.15). If a sequence were a `DataAdapter`, it would train with the wrong weights
+and predict in the wrong order. So `NpySequence` is a plain `PyDataset`, and `get_data_adapter` is
+wrapped: it turns a sequence into a `PlannedAdapter` with exactly the arguments that Keras was
+given, and passes everything else through.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ try:
     from keras.src.trainers.data_adapters.data_adapter import DataAdapter
     from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 except ImportError:
-    # A Keras that moved its private modules: `wrap_get_data_adapter` says what follows.
+    # This Keras moved its private modules: `wrap_get_data_adapter` warns of it.
     data_adapters = None
 
 _KNOWN_PARAMETERS = (
@@ -40,7 +40,7 @@ _KNOWN_PARAMETERS = (
     "class_weight",
 )
 
-# What DataAdapter does by itself: up to Keras 3.12, and from 3.16 on.
+# Methods that DataAdapter implements itself: one up to Keras 3.12, one from 3.16 on.
 _KNOWN_INHERITED = {"builtin_prefetch", "get_native_iterator"}
 
 
@@ -83,10 +83,10 @@ def wrap_get_data_adapter() -> None:
 
 
 def _unknown_of_keras(get_data_adapter: Any) -> str | None:
-    """What a sequence or its adapter would be asked in a way that they do not know, if anything.
+    """Describe what this Keras asks of an adapter that ours does not know; `None` if nothing.
 
-    Whatever Keras calls an adapter with, its own adapter of a `PyDataset` accepts too, so that the
-    signatures of its methods say what may come.
+    Keras's own adapter for a `PyDataset` accepts every argument that Keras passes to an adapter,
+    so the signatures of its methods show what Keras may pass.
     """
     if get_data_adapter is None:
         return "get_data_adapter is not where it was"
@@ -110,17 +110,17 @@ def _public_names(kind: type) -> set[str]:
 
 
 def _parameters(kind: type, name: str) -> set[str]:
-    """Of a method; none if it is a property, or there is none."""
+    """Names of a method's parameters; empty if it is a property or does not exist."""
     method = getattr(kind, name, None)
     return set(inspect.signature(method).parameters) if callable(method) else set()
 
 
 def _planned(plan: AdapterPlan, call: Call, arguments: Mapping[str, Any]) -> AdapterPlan:
-    """A plan as `fit`, `evaluate` or `predict` carries it out."""
+    """The plan with what `fit`, `evaluate` or `predict` adds to it."""
     seq = plan.seq
     _refuse_arguments(seq, arguments)
-    # Only fit goes on with the next pass; evaluate and predict end, as they do with arrays.
-    # 0 means all batches to Keras (3.15), and an endless feed would then never end its epoch.
+    # Only fit continues with the next pass; evaluate and predict end, as they do with arrays.
+    # Keras takes 0 as all batches (Keras 3.15), so an endless feed would never end its epoch.
     steps = (arguments["steps_per_epoch"] or None) if call.method == "fit" else None
     if steps is not None and steps < 0:
         raise ValueError(
@@ -134,14 +134,15 @@ def _planned(plan: AdapterPlan, call: Call, arguments: Mapping[str, Any]) -> Ada
             "it starts again at its first row."
         )
     if steps is not None:
-        # The last execution of an epoch is a whole one, whatever is left for it (Keras 3.15).
+        # The last execution of an epoch always takes all its steps, however few are left for it
+        # (Keras 3.15).
         steps += -steps % call.steps_per_execution
     only_x = call.method == "predict"
     return dataclasses.replace(plan, batches_per_epoch=steps, only_x=only_x)
 
 
 def _refuse_adapter(adapter: PlannedAdapter, call: Call, arguments: Mapping[str, Any]) -> None:
-    """Raise for what an adapter that the user made would not do."""
+    """Raise for arguments that an adapter made by the user cannot honour."""
     if arguments["class_weight"] is not None:
         raise ValueError(
             "class_weight belongs to the adapter that it is given to. "
@@ -157,7 +158,7 @@ def _refuse_adapter(adapter: PlannedAdapter, call: Call, arguments: Mapping[str,
 
 
 def _refuse_overridden(seq: NpySequence) -> None:
-    """Raise for methods of a subclass that would never be called."""
+    """Raise if a subclass overrides a method that Keras would never call."""
     for name in ("__getitem__", "__iter__", "__len__", "on_epoch_begin", "on_epoch_end"):
         if getattr(type(seq), name) is not getattr(NpySequence, name):
             raise TypeError(
@@ -168,7 +169,7 @@ def _refuse_overridden(seq: NpySequence) -> None:
 
 
 def _refuse_arguments(seq: NpySequence, arguments: Mapping[str, Any]) -> None:
-    """Raise for what Keras would drop without a word."""
+    """Raise for arguments that Keras would silently drop."""
     for name in ("y", "sample_weight"):
         if arguments[name] is not None:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""From rows to a backend: planned, gathered ahead, in memory that is used again."""
+"""Bring rows to a backend: plan batches, gather them ahead, reuse their memory."""
 
-# Before any module here begins, since importing Keras imports them (`on_demand.py`).
+# Import Keras before any module of this room, since importing Keras imports them (`on_demand.py`).
 import keras  # noqa: F401

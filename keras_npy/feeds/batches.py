@@ -1,4 +1,4 @@
-"""What one consumer of batches reads: nests of rows, and the order of a pass."""
+"""`Batches`: what one consumer reads, as nests of rows and the order of a pass."""
 
 import functools
 import os
@@ -17,9 +17,9 @@ from keras_npy.types import Indices
 
 Sources: TypeAlias = Source | dict[str, Any] | tuple[Any, ...]
 
-# A block is what Python is asked for at once: enough batches that the call costs little for
-# each, no more rows than their numbers fit the cache, and no more bytes than should be read
-# ahead of their use.
+# A block is what one call into Python plans. It holds so many batches that the call costs little
+# for each, but no more rows than have their numbers in the cache, and no more bytes than should be
+# read ahead.
 BLOCK_BATCHES_MAX = 128
 BLOCK_ROWS_MAX = 16_384
 BLOCK_BYTES_MAX = 32 << 20
@@ -32,9 +32,10 @@ class Batches:
     Args:
         data: `(x,)`, `(x, y)` or `(x, y, sample_weight)`, each a nest of `Rows`.
         order: Which rows each batch holds.
-        is_endless: Whether pass follows pass until nobody asks for more.
-        position: Says where an iterator begins. It is asked with the first batch, since Keras
-            makes iterators long before their use, and some that it never uses (Keras 3.15).
+        is_endless: Whether the next pass begins where one ends.
+        position: Returns where an iterator begins. An iterator calls it when its first batch is
+            asked for: Keras makes iterators long before it uses them, and some it never uses
+            (Keras 3.15).
     """
 
     data: tuple[Any, ...]
@@ -42,15 +43,15 @@ class Batches:
     is_endless: bool = False
     position: Callable[[], Position] = Position
 
-    # Cached: on torch, to flatten a pair takes 25 us (Keras 3.15).
+    # Cached, because flattening a pair takes 25 us on torch (Keras 3.15).
     @functools.cached_property
     def rows(self) -> tuple[Rows, ...]:
-        """The leaves of `data`, in the order that `pack` takes them back."""
+        """The leaves of `data`, in the order in which `pack` takes them."""
         return tuple(keras.tree.flatten(self.data))
 
     @property
     def batch_bytes(self) -> int:
-        """Of a full batch, all leaves together."""
+        """Bytes of a full batch, all leaves together."""
         return self.order.batch_size * sum(rows.row_bytes for rows in self.rows)
 
     @property
@@ -61,12 +62,12 @@ class Batches:
         return max(1, min(BLOCK_BATCHES_MAX, most_by_rows, most_by_size))
 
     def pack(self, leaves: list[Any]) -> tuple[Any, ...]:
-        """Leaves, one for each of `rows`, in the structure of `data`."""
+        """Pack leaves, one for each of `rows`, into the structure of `data`."""
         packed: tuple[Any, ...] = keras.tree.pack_sequence_as(self.data, leaves)
         return packed
 
     def prepare(self, indices: Indices) -> None:
-        """Say which rows will be read next.
+        """Announce the rows that will be read next.
 
         Raises:
             NpyFileError: If a file that holds them is no longer the one that was opened.
@@ -75,7 +76,7 @@ class Batches:
             rows.prepare(indices)
 
     def check_unchanged(self, indices: Indices) -> None:
-        """Raise `NpyFileError` if a file that holds these rows is no longer the one opened."""
+        """Raise `NpyFileError` if a file with these rows is no longer the one that was opened."""
         for rows in self.rows:
             rows.check_unchanged(indices)
 
@@ -89,7 +90,7 @@ def open_data(x: Sources, y: Sources | None, sample_weight: Sources | None) -> t
 
     Raises:
         NpyFileError: If a source cannot be streamed.
-        ValueError: If the structures do not fit each other.
+        ValueError: If the structures do not match.
     """
     if isinstance(x, WindowsAndTargets):
         if y is not None:
@@ -109,7 +110,7 @@ def open_data(x: Sources, y: Sources | None, sample_weight: Sources | None) -> t
         return _open_nest(x), _open_nest(y)
     targets, weights = _open_nest(y), _open_nest(sample_weight)
     if isinstance(weights, Rows):
-        # One weight per sample counts for every output, as in Keras for arrays.
+        # One array of weights applies to every output, as Keras does with arrays.
         weights = keras.tree.map_structure(lambda _: weights, targets)
     try:
         keras.tree.assert_same_structure(targets, weights)

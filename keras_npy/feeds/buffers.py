@@ -1,9 +1,9 @@
-"""64-byte-aligned batch buffers that come back when the backend lets go of them.
+"""64-byte-aligned batch buffers that are reused once the backend has released them.
 
-A fresh allocation of a few megabytes is mapped, zeroed and unmapped again by the C library
-for every batch: 1964 us for 3 MB against 357 us into memory that is already there. TensorFlow
-and JAX adopt a NumPy array without copying it if it starts at a multiple of 64 bytes, so the
-same memory can be lent out again as soon as nothing refers to the last batch in it.
+For every batch of a few megabytes the C library would map, zero and unmap new memory: 1964 us for
+3 MB, against 357 us for memory that is already mapped. TensorFlow and JAX use a NumPy array in
+place if it starts at a multiple of 64 bytes, so its memory can be lent again as soon as nothing
+refers to the batch in it.
 """
 
 import collections
@@ -24,15 +24,15 @@ from keras_npy.files.layout import ALIGNMENT_BYTES
 class BufferPool:
     """Lends arrays over recycled memory.
 
-    Memory is lent again only after the last array over it, views and tensors included, is
-    gone. Arrays of one pool should be of few sizes: memory is reused for exactly its size. A new
-    pool frees what others have idle whose users are gone.
+    A pool lends memory again only after the last array over it is gone, including views and
+    tensors. Memory is reused only for arrays of the same size, so a pool should serve few sizes. A
+    new pool frees the idle memory of pools whose users are gone.
 
     Args:
-        idle_max: Buffers of each size that are kept while nobody uses them, once one is lent.
-        idle_bytes_max: Bytes of each size that are kept likewise; one buffer at least.
-        user: While it lives, idle memory is kept for it. `None` for nobody: the pool keeps its
-            idle memory until another one is made.
+        idle_max: Idle buffers that the pool keeps of each size.
+        idle_bytes_max: Idle bytes that the pool keeps of each size; at least one buffer.
+        user: The pool keeps idle memory while this object lives. With `None` it keeps idle memory
+            until another pool is made.
 
     Example:
 
@@ -45,13 +45,13 @@ class BufferPool:
     def __init__(
         self, idle_max: int = 4, idle_bytes_max: int = sys.maxsize, user: object = None
     ) -> None:
-        # A deque's append and pop are atomic, and take no lock: buffers come back in any thread
-        # at any moment, even in one that holds a lock.
+        # Append and pop of a deque are atomic and need no lock. Any thread may return a buffer at
+        # any moment, even a thread that holds a lock.
         self._idle: dict[int, collections.deque[NDArray[np.uint8]]] = {}
         self._idle_max = idle_max
         self._idle_bytes_max = idle_bytes_max
         self._user = None if user is None else weakref.ref(user)
-        # Those whose end was not looked at yet are in both.
+        # A loan that has ended is in both until `_take_back` has handled it.
         self._loans: dict[int, _Loan] = {}
         self._ended: collections.deque[_Loan] = collections.deque()
         with _POOLS_LOCK:
@@ -63,11 +63,11 @@ class BufferPool:
 
     @property
     def num_lent(self) -> int:
-        """Arrays whose memory is in use."""
+        """The number of arrays whose memory is in use."""
         return len(self._loans) - len(self._ended)
 
     def is_in_use(self) -> bool:
-        """Whether the user that it was made for lives."""
+        """Whether the object that the pool was made for still lives."""
         return self._user is not None and self._user() is not None
 
     def lend(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -78,18 +78,18 @@ class BufferPool:
             memory = self._idle_of(nbytes).pop()
         except IndexError:
             memory = aligned_memory(nbytes)
-        # NumPy collapses chains of views to the array that owns the memory, but not past an
-        # object of another type: every view of the lent array keeps this ctypes object, and
-        # with its end the memory is free (NumPy 2.4).
+        # A view of a view refers to the array that owns the memory, but NumPy does not look past
+        # an object of another type. So every view of the lent array keeps this ctypes object, and
+        # when the object ends, the memory is free (NumPy 2.4).
         lease = (ctypes.c_char * nbytes).from_buffer(memory.data)
-        # Not a `__del__`, nor any other Python code: Ctrl-C while it runs would be lost in it.
+        # The end of a loan must run no Python code, such as a `__del__`: it would swallow Ctrl-C.
         loan = _Loan(lease, self._ended.append)
         loan.memory = memory
         self._loans[id(loan)] = loan
         return np.ndarray(shape, dtype, buffer=memoryview(lease))
 
     def free_idle(self) -> None:
-        """Give up memory that nobody uses. What the pool lends next is new."""
+        """Release idle memory. The pool lends new memory next."""
         self._take_back()
         for idle in tuple(self._idle.values()):
             idle.clear()
@@ -100,8 +100,8 @@ class BufferPool:
                 loan = self._ended[0]
             except IndexError:  # Another thread was faster.
                 return
-            # Ctrl-C may come between any two lines, of `lend` too. It may cost memory, which is
-            # lost to the pool, but neither an error later nor the count of what is lent.
+            # Ctrl-C may come between any two lines, here and in `lend`. The pool may then lose
+            # a buffer, but it must neither fail later nor miscount the arrays in use.
             if self._loans.pop(id(loan), None) is not None:
                 self._idle_of(loan.memory.nbytes).append(loan.memory)
             with contextlib.suppress(ValueError):
@@ -113,7 +113,7 @@ class BufferPool:
 
 
 class _Loan(weakref.ref[Any]):
-    """Ends with the array that was lent, and has its memory until then and after."""
+    """Ends when the lent array ends, and keeps its memory until the pool has it back."""
 
     __slots__ = ("memory",)
 
@@ -121,9 +121,9 @@ class _Loan(weakref.ref[Any]):
 
 
 def is_aligned(array: NDArray[Any]) -> bool:
-    """Whether TensorFlow may use the memory of a C-contiguous array in place.
+    """Whether TensorFlow may use the array's memory in place: contiguous and aligned.
 
-    A tensor over memory that is not aligned aborts the process (TensorFlow 2.21).
+    A tensor over unaligned memory aborts the process (TensorFlow 2.21).
     """
     return array.flags.c_contiguous and array.ctypes.data % ALIGNMENT_BYTES == 0
 
@@ -135,7 +135,7 @@ def aligned_memory(nbytes: int) -> NDArray[np.uint8]:
     return memory[start : start + nbytes]
 
 
-# Pools whose user is gone stay until a garbage collection, in reference cycles that TensorFlow
-# makes: 40 `fit` of a Fortran file of 9 MB left 160 MiB in them (TensorFlow 2.21).
+# TensorFlow keeps pools in reference cycles until a garbage collection, although their users are
+# gone: 40 calls of `fit` with a Fortran file of 9 MB left 160 MiB in them (TensorFlow 2.21).
 _POOLS: "weakref.WeakSet[BufferPool]" = weakref.WeakSet()
 _POOLS_LOCK = threading.Lock()

@@ -1,7 +1,7 @@
-"""Which batches are handed over together, and which of them are copied together.
+"""Chunks are batches that one thread hands to another together; groups are copied together.
 
-A hand-over between threads costs as much as gathering a batch of a few kilobytes, and so does an
-array of its own.
+To hand over a batch costs as much as to gather a batch of a few kilobytes. To make an array for it
+costs as much again.
 """
 
 import collections
@@ -20,22 +20,22 @@ from keras_npy.types import Indices
 
 Gather: TypeAlias = Callable[[Rows, Indices], Any]
 
-# Batches are handed over together up to this size, and one by one above it.
+# Bytes of a chunk. A larger batch is a chunk of its own.
 CHUNK_BYTES = 1 << 20
 
-# Batches are copied together up to this size, and are slices of one array then: to make an array
-# and fill it takes 10 us. A user who keeps one of them keeps the memory of all.
+# Bytes of a group. Its batches are slices of one array, because making and filling an array takes
+# 10 us. A user who keeps one of them keeps the memory of all.
 GROUP_BYTES = 256 << 10
 
 NO_ROWS: Indices = np.empty(0, np.int64)
 
 
 class Chunk:
-    """Batches that are handed over together: what they hold, and what came of gathering them.
+    """Batches that are handed over together: their rows, and the outcome of gathering them.
 
     Args:
-        number: Its number among the chunks of an iterator.
-        rows: Of all its batches.
+        number: Number of the chunk in its iterator.
+        rows: The rows of all its batches.
     """
 
     def __init__(self, number: int, rows: Indices = NO_ROWS) -> None:
@@ -43,12 +43,12 @@ class Chunk:
         self.rows = rows
         self.batches: collections.deque[tuple[Any, ...]] = collections.deque()
         self.error: BaseException | None = None
-        # A lock that is held until then costs less than an event, which is a lock and a list.
+        # Locked until the chunk is finished. An Event would cost more: it is a lock and a list.
         self._pending = threading.Lock()
         self._pending.acquire()
 
     def finish(self, error: BaseException | None = None) -> None:
-        """Its batches are there, or an error is."""
+        """Say that the batches are gathered, or that this error stopped it."""
         self.error = error
         self._pending.release()
 
@@ -57,7 +57,7 @@ class Chunk:
         return not self._pending.locked()
 
     def wait(self) -> None:
-        """Return when it is finished."""
+        """Wait until the chunk is finished."""
         with self._pending:
             return
 
@@ -67,8 +67,8 @@ class Chunks:
 
     Args:
         batches: What to read.
-        gather: Copies rows into memory of their own.
-        chunk_batches: Batches of a chunk.
+        gather: Copies rows into new or recycled memory.
+        chunk_batches: Batches in a chunk.
     """
 
     def __init__(self, batches: Batches, gather: Gather, chunk_batches: int) -> None:
@@ -80,7 +80,7 @@ class Chunks:
         self._group_rows = self._batch_size * max(1, GROUP_BYTES // max(batches.batch_bytes, 1))
 
     def plan(self, start: Position) -> Iterator[Chunk]:
-        """The chunks from a position on, of which no thread has gathered any."""
+        """Yield the chunks from a position on, not yet gathered."""
         number = 0
         for rows in Plan(self._batches, start).walk():
             for first in range(0, len(rows), self._chunk_rows):
@@ -88,17 +88,17 @@ class Chunks:
                 number += 1
 
     def groups(self, chunk: Chunk) -> Iterator[Indices]:
-        """The rows of each of its groups of batches that are copied together."""
+        """Yield the rows of each group of the chunk."""
         for first in range(0, len(chunk.rows), self._group_rows):
             yield chunk.rows[first : first + self._group_rows]
 
     def gather(self, indices: Indices) -> Iterable[tuple[Any, ...]]:
-        """The batches of a group, in the structure of `batches.data`."""
+        """Copy a group; return its batches in the structure of `batches.data`."""
         taken = [self._take(rows, indices) for rows in self._batches.rows]
         return map(self._pack, zip(*taken, strict=True))
 
     def _take(self, rows: Rows, indices: Indices) -> list[Any]:
-        """One array for each batch of these rows."""
+        """Copy these rows of one leaf; return an array for each batch."""
         batch_size = self._batch_size
         if len(indices) <= batch_size:
             return [self._gather(rows, indices)]
@@ -113,5 +113,5 @@ class Chunks:
 
 
 def chunk_batches(batches: Batches) -> int:
-    """Batches that are worth one hand-over."""
+    """The number of batches that make one hand-over worth its cost."""
     return max(1, min(CHUNK_BYTES // max(batches.batch_bytes, 1), batches.block_batches))

@@ -1,7 +1,7 @@
-"""Batches for JAX: the NumPy feed, held back while JAX has not used what it was given.
+"""Batches for JAX: the NumPy feed, held back while JAX still keeps earlier batches.
 
-JAX runs steps later than Python asks for them, up to 32 on the CPU (jaxlib 0.10), and each keeps
-its batch until then. A feed that is faster than the model would fill memory with batches.
+Python may be up to 32 steps ahead of JAX on the CPU (jaxlib 0.10), and each waiting step keeps its
+batch. Without a limit, a feed that is faster than the model would fill the memory with batches.
 """
 
 import gc
@@ -14,12 +14,13 @@ from keras_npy.feeds import numpy as numpy_feed
 from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.buffers import BufferPool
 
-# Three gathered ahead or being gathered, one handed over, and two steps that wait to be run.
+# Three batches gathered ahead or being gathered, one handed over, and two of waiting steps.
 IN_USE_BATCHES_MAX = 6
-# Of smaller batches, JAX's 32 are no matter.
+# Smaller batches are not held back: 32 of them take little memory.
 HELD_BACK_BATCH_BYTES = 256 << 10
-# Batches may be kept for good, and a step may take seconds. They are taken to be kept when nothing
-# came back for this long, which doubles each time, and for so many times the longest that it took.
+# A batch that does not come back is either kept for good or used by a step that takes seconds. The
+# feed assumes that it is kept when no batch has come back for PATIENCE_S, which doubles each time,
+# and for at least PATIENCE_STEPS times the longest wait after which a batch did come back.
 PATIENCE_S = 0.5
 PATIENCE_STEPS = 4
 POLL_S = 0.0005
@@ -28,10 +29,10 @@ POLL_S = 0.0005
 def iterate(
     batches: Batches, pool: BufferPool, in_use_max: int = IN_USE_BATCHES_MAX
 ) -> Iterator[tuple[Any, ...]]:
-    """As `numpy_feed.iterate`, with memory of `pool`, of `in_use_max` batches at once.
+    """As `numpy_feed.iterate`, but with at most `in_use_max` batches of `pool` in use at once.
 
-    Dtypes are left as they are stored: JAX itself makes of them what it makes of Keras's arrays
-    (Keras 3.15), which without jax_enable_x64 is 32 bits of every 64.
+    Dtypes stay as they are stored. JAX converts them as it converts arrays that Keras feeds
+    (Keras 3.15): without jax_enable_x64 it keeps 32 of every 64 bits.
     """
     for rows in batches.rows:
         if rows.dtype.name == "uint64":
@@ -43,12 +44,12 @@ def iterate(
 
 
 class _HoldBack:
-    """As many arrays in use as `in_use_max` batches have, unless more are kept.
+    """Limits the batches in use to `in_use_max`, or to more if the user keeps batches.
 
     Args:
         pool: Lends the memory.
-        batch_arrays: Arrays of a batch.
-        in_use_max: Batches in use at once.
+        batch_arrays: Arrays in a batch.
+        in_use_max: Batches that may be in use at once.
     """
 
     def __init__(self, pool: BufferPool, batch_arrays: int, in_use_max: int) -> None:
@@ -58,31 +59,31 @@ class _HoldBack:
         self._patience_s = PATIENCE_S
 
     def has_room(self, num_batches: int) -> bool:
-        """Whether so many may be gathered now."""
+        """Whether this many batches may be gathered now."""
         return self._pool.num_lent + num_batches * self._batch_arrays <= self._in_use_max
 
     def wait(self) -> None:
-        """Return when one may be gathered, or patience has come to its end."""
+        """Wait until a batch may be gathered, or until it is clear that batches are kept."""
         num_lent, since_s = self._pool.num_lent, time.monotonic()
         while not self.has_room(1):
-            # JAX lets go of what its steps have used when Python collects garbage (jax 0.10).
+            # JAX releases the batches of finished steps when Python collects garbage (jax 0.10).
             gc.collect(0)
             time.sleep(POLL_S)
             waited_s = time.monotonic() - since_s
             if self._pool.num_lent < num_lent:
-                # They do come back: what was lent in impatience is not lent again.
+                # Batches do come back, so the limit falls again to what is really in use.
                 num_lent, since_s = self._pool.num_lent, time.monotonic()
                 self._patience_s = max(self._patience_s, PATIENCE_STEPS * waited_s)
                 self._in_use_max = max(self._in_use_least, num_lent)
             elif waited_s >= self._patience_s:
-                # They are kept. All waits together are as many times PATIENCE_S as there are times
-                # the most batches at once kept.
+                # The batches are kept. Limit and patience double together: if m times the first
+                # limit is kept, all waits together take about m times PATIENCE_S.
                 self._in_use_max *= 2
                 self._patience_s *= 2
 
 
 def _warn_of_uint64(name: str) -> None:
-    """Say once that values wrap. int64 does too, but holds labels, which everyone has."""
+    """Warn once that large values wrap. int64 wraps too, but it mostly holds small labels."""
     import jax
 
     if not jax.config.jax_enable_x64:

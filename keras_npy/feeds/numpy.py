@@ -1,4 +1,4 @@
-"""Batches as an iterator of NumPy arrays, for JAX and torch, gathered while the device works."""
+"""Batches as NumPy arrays, for JAX and torch, gathered while the device works."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,8 +12,8 @@ from keras_npy.types import Indices
 
 
 def make_pool(batches: Batches, user: object = None) -> BufferPool:
-    """Memory for the batches of one feed, pass after pass, while `user` lives."""
-    # One more chunk than is read ahead is in use, and backends let go of arrays late.
+    """A pool for the batches of one feed, which all its passes share while `user` lives."""
+    # Besides the chunks read ahead, one is in use, and one more because backends release late.
     num_chunks = READ_AHEAD_CHUNKS + 2
     return BufferPool(
         num_chunks * chunk_batches(batches),
@@ -25,8 +25,8 @@ def make_pool(batches: Batches, user: object = None) -> BufferPool:
 def gather_into(pool: BufferPool) -> Gather:
     """A function that copies rows into recycled 64-byte-aligned arrays.
 
-    Memory is used again only when nothing refers to the array in it any more: JAX uses aligned
-    host memory in place on CPU, and so does `torch.from_numpy`.
+    On the CPU, JAX and `torch.from_numpy` use aligned memory in place. So memory is reused only
+    when nothing refers to the array in it.
     """
 
     def gather(rows: Rows, indices: Indices) -> Any:
@@ -42,23 +42,23 @@ def iterate(
 ) -> Iterator[tuple[Any, ...]]:
     """Yield each batch as arrays of its own, in the structure of `batches.data`.
 
-    Nothing is read or started before the first batch is asked for: at the end of a pass
-    Keras makes an iterator and throws it away (Keras 3.15). The thread ends with the iterator,
-    whether that is exhausted, closed, abandoned or interrupted.
+    The iterator reads nothing and starts no thread before its first batch is asked for: at the
+    end of a pass Keras makes an iterator and throws it away (Keras 3.15). The thread ends with
+    the iterator, however that ends: exhausted, closed, abandoned or interrupted.
 
     Args:
         batches: What to read.
-        gather: Copies rows into memory of their own, in two threads at once.
+        gather: Copies rows into new or recycled memory; two threads may call it at once.
         hold_back: Says when to wait with the next batch.
 
     Raises:
-        NpyFileError: From `next`, if a file changed; likewise whatever else reading raises.
+        NpyFileError: From `next`, if a file changed. Any other error of reading comes so too.
     """
     ahead = ReadAhead(batches, batches.position(), gather, hold_back)
     try:
         ahead.start()
         while (chunk := ahead.next_chunk()) is not None:
-            # No name is bound to a batch here: its memory would be in use for one batch more.
+            # Bind no name to a batch here: it would keep the batch's memory in use for longer.
             while chunk.batches:
                 yield chunk.batches.popleft()
     finally:

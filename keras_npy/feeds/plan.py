@@ -1,4 +1,4 @@
-"""Which batches are planned, checked and asked for together: the walk over blocks."""
+"""The walk over blocks: batches that are planned, checked and read ahead together."""
 
 import itertools
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from keras_npy.types import Indices
 class Plan:
     """The blocks of batches from a position on, numbered from 0.
 
-    A block lies in one pass. Of endless batches pass follows pass.
+    No block crosses the end of a pass. If the batches are endless, pass follows pass.
 
     Args:
         batches: What to read.
@@ -25,11 +25,11 @@ class Plan:
 
     @property
     def num_blocks(self) -> int | None:
-        """How many there are, or `None` for endless batches."""
+        """The number of blocks, or `None` for endless batches."""
         return None if self._batches.is_endless else self._num_first
 
     def bounds(self, number: int) -> tuple[Position, int]:
-        """The first batch of a block, and the number of the batch behind its last one."""
+        """The first batch of a block, and the number of the batch after its last one."""
         if number < self._num_first:
             epoch, first = self._start.epoch, self._start.batch + number * self._block_batches
         else:
@@ -39,14 +39,14 @@ class Plan:
         return Position(epoch, first), last
 
     def rows(self, number: int) -> Indices:
-        """Rows of a block: their files are unchanged, and the kernel was asked for them."""
+        """The rows of a block, after a check of their files and advice to the kernel."""
         first, last = self.bounds(number)
         rows = self._batches.order.rows(first.epoch, first.batch, last)
         self._batches.prepare(rows)
         return rows
 
     def walk(self) -> Iterator[Indices]:
-        """Rows of block after block. The kernel reads those of the next one meanwhile."""
+        """Yield the rows of each block, while the kernel reads those of the next one."""
         numbers = itertools.count() if self.num_blocks is None else range(self.num_blocks)
         ready = None
         for number in numbers:
@@ -55,7 +55,8 @@ class Plan:
                 yield ready
             ready = upcoming
         if ready is not None:
-            # Those before it were, with the block behind them.
+            # Each earlier block is yielded right after the next one's files were checked. Nothing
+            # follows the last block, so its own files are checked again.
             self._batches.check_unchanged(ready)
             yield ready
 
@@ -64,5 +65,5 @@ class Plan:
         return self._batches.block_batches
 
     def _num_from(self, batch: int) -> int:
-        """Blocks of a pass from this batch on."""
+        """The number of blocks in a pass from this batch on."""
         return -(-(self._batches.order.num_batches - batch) // self._block_batches)

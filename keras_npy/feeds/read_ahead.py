@@ -11,62 +11,67 @@ from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.chunks import Chunk, Chunks, Gather, chunk_batches
 from keras_npy.order.position import Position
 
-# What is gathered while the device works on what came before. With two, the thread and a caller
-# that gathers too wait for each other: 383 us a batch of 3 MB on JAX instead of 322 (two cores).
+# Chunks that are gathered while the device works on an earlier one. With two, the thread and a
+# caller that helps wait for each other: 383 us for a batch of 3 MB on JAX, against 322 with three
+# (two cores).
 READ_AHEAD_CHUNKS = 3
 
-# Below, to gather is mostly the interpreter's work, which two threads do no faster than one:
-# 91 us a batch of 25 kB on JAX instead of 67 if the caller gathers too, but of 200 kB 117, not 145.
+# The caller helps with batches of this size and above. Gathering smaller ones is mostly work of the
+# interpreter, which two threads do no faster than one. With help, a batch of 25 kB on JAX takes
+# 91 us instead of 67, but one of 200 kB takes 117 instead of 145.
 HELPED_BATCH_BYTES = 128 << 10
 
-# A thread that was told to stop does so after the batch that it is gathering. A garbage collection
-# may be what waits for it, which must not wait for ever.
+# A stopped thread first finishes the batch that it is gathering. The caller that waits for it may
+# be a garbage collection, which must not wait for ever.
 STOP_TIMEOUT_S = 5.0
 
 
 class HoldBack(Protocol):
-    """Says when no more should be gathered, for a backend that lets go of batches late."""
+    """Says when to gather no more, for a backend that releases batches late."""
 
     def has_room(self, num_batches: int) -> bool:
-        """Whether so many may be gathered now."""
+        """Whether this many batches may be gathered now."""
 
     def wait(self) -> None:
-        """Return when one may be gathered."""
+        """Wait until a batch may be gathered."""
 
 
 class ReadAhead:
-    """The thread behind one iterator, which knows nothing of the iterator itself.
+    """The thread behind one iterator. It holds no reference to the iterator.
 
-    So an iterator that nobody uses any more is collected, and its end stops the thread.
+    So Python frees an iterator that is no longer used, and the end of the iterator stops the
+    thread.
 
-    The thread plans chunks in order. A chunk is gathered by whichever thread claims it: this one,
-    or a caller that would only wait. At most `READ_AHEAD_CHUNKS` are claimed and not handed over.
+    The thread plans chunks in order. Whichever thread claims a chunk gathers it: this thread, or a
+    caller that would otherwise wait. At most `READ_AHEAD_CHUNKS` chunks are claimed but not yet
+    handed over.
 
     Args:
         batches: What to read.
         start: Where to begin.
-        gather: Copies rows into memory of their own, in two threads at once.
+        gather: Copies rows into new or recycled memory; two threads may call it at once.
         hold_back: Says when to wait with the next batch.
     """
 
     def __init__(
         self, batches: Batches, start: Position, gather: Gather, hold_back: HoldBack | None
     ) -> None:
-        # Held back by batches, they are handed over one by one.
+        # A feed that is held back counts single batches, so each batch is a chunk of its own.
         self._chunks = Chunks(batches, gather, 1 if hold_back else chunk_batches(batches))
         self._is_helped = batches.batch_bytes >= HELPED_BATCH_BYTES
         self._hold_back = hold_back
         self._is_stopped = False
-        # SimpleQueue may be used by finalisers that interrupt it; its put never blocks.
+        # A SimpleQueue may be used by a finaliser that interrupts it, and its put never blocks.
         # All chunks in order, then None.
         self._planned: queue.SimpleQueue[Chunk | None] = queue.SimpleQueue()
-        # Tells the thread, which may wait, that it should look again.
+        # An item tells the waiting thread to look again.
         self._news: queue.SimpleQueue[None] = queue.SimpleQueue()
-        # Those that no thread has claimed, in order. Whichever thread takes one off has claimed it.
+        # Chunks that no thread has claimed, in order. A thread claims a chunk by taking it off.
         self._unclaimed: collections.deque[Chunk] = collections.deque()
         self._claiming = threading.Lock()
         self._num_handed_over = 0
-        # A daemon: the interpreter would wait for any other before it frees a forgotten iterator.
+        # A daemon thread, because the interpreter waits for all others before it frees an iterator
+        # that was never closed.
         self._thread = threading.Thread(
             target=self._run, args=(start,), name="keras_npy read-ahead", daemon=True
         )
@@ -75,9 +80,9 @@ class ReadAhead:
         self._thread.start()
 
     def next_chunk(self) -> Chunk | None:
-        """The next batches; `None` after the last. Raise what stopped their being gathered.
+        """Return the next chunk, or `None` after the last; raise the error that stopped it.
 
-        A caller that finds them not ready gathers them, or what comes behind them.
+        If the chunk is not ready, the caller gathers it, or a later one, in the meantime.
         """
         chunk = self._planned.get()
         if chunk is None:
@@ -101,7 +106,8 @@ class ReadAhead:
         """End the thread and wait for it. Idempotent."""
         self._is_stopped = True
         self._tell()
-        # A garbage collection may run in the thread itself, and none runs at interpreter exit.
+        # A garbage collection may call this in the thread itself, and at interpreter exit the
+        # thread no longer runs: waiting would never end.
         if (
             self._thread.is_alive()
             and self._thread is not threading.current_thread()
@@ -110,12 +116,12 @@ class ReadAhead:
             self._thread.join(STOP_TIMEOUT_S)
 
     def _tell(self) -> None:
-        # One word is enough: the thread looks at everything after it has taken it.
+        # One item is enough: the thread looks at everything after it has taken it.
         if self._news.empty():
             self._news.put(None)
 
     def _claim(self) -> Chunk | None:
-        """The first chunk that no thread has claimed, if it may be gathered already."""
+        """Claim the first unclaimed chunk, if it may be gathered already."""
         with self._claiming:
             if self._unclaimed and (
                 self._unclaimed[0].number < self._num_handed_over + READ_AHEAD_CHUNKS
@@ -124,10 +130,10 @@ class ReadAhead:
         return None
 
     def _help(self) -> bool:
-        """Gather a chunk in the caller's thread; whether there was one to gather."""
+        """Gather a chunk in the caller's thread; return whether there was one."""
         if not self._is_helped:
             return False
-        # For this one, and for one that the thread may have begun.
+        # Room for this chunk, and for one that the thread may be gathering.
         if self._hold_back and not self._hold_back.has_room(2):
             return False
         chunk = self._claim()
@@ -136,7 +142,7 @@ class ReadAhead:
         try:
             self._fill(chunk, None)
         except Exception as error:
-            # Raised when its turn comes. Ctrl-C is not: it ends the pass here.
+            # The error is raised when the chunk's turn comes. Ctrl-C ends the pass at once.
             chunk.finish(error)
         else:
             chunk.finish()
@@ -146,9 +152,9 @@ class ReadAhead:
         try:
             self._read(self._chunks.plan(start))
         except BaseException as error:
-            # An error of this thread itself, such as a MemoryError. The caller, which may wait for
-            # any chunk, must not wait for ever.
-            # With the lock: a caller that claims the last of them meanwhile would end this thread.
+            # This thread itself failed, for example with a MemoryError. The caller may be waiting
+            # for any chunk and must not wait for ever. With the lock: a caller that claims the
+            # last chunk in between would end this loop with an IndexError.
             with self._claiming:
                 while self._unclaimed:
                     self._unclaimed.popleft().finish(error)
@@ -169,15 +175,15 @@ class ReadAhead:
                 return
 
     def _plan_one(self, chunks: Iterator[Chunk]) -> bool:
-        """Plan a chunk; whether there was one left."""
+        """Plan a chunk; return whether there was one left."""
         try:
             chunk = next(chunks, None)
         except BaseException as error:
-            # Raised behind the chunks that were planned before.
+            # The caller raises the error after the chunks that were planned before it.
             self._planned.put(_failed(error))
             return False
         if chunk is not None:
-            # In this order: a caller that waits for it must find that it may claim it.
+            # Add it to the unclaimed chunks first: a caller that gets it must be able to claim it.
             self._unclaimed.append(chunk)
         self._planned.put(chunk)
         return chunk is not None
@@ -200,7 +206,7 @@ class ReadAhead:
 
 
 def _failed(error: BaseException) -> Chunk:
-    """A chunk of no batches, in whose place an error is raised."""
+    """A chunk without batches that raises an error when its turn comes."""
     chunk = Chunk(-1)
     chunk.finish(error)
     return chunk

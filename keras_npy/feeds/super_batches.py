@@ -1,7 +1,7 @@
-"""Batches for `steps_per_execution` on JAX: several on one more axis, gathered as one.
+"""Super-batches for `steps_per_execution` on JAX: several batches on a new axis 0.
 
-Keras 3.16 runs the steps of one execution as a `lax.scan` over that axis. Its own adapters stack
-copies of batches; here the rows of all are gathered into one array, which is reshaped.
+Keras 3.16 runs the steps of one execution as a `lax.scan` over that axis. Keras's own adapters
+stack copies of batches. This feed gathers the rows of all batches into one array and reshapes it.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ from keras_npy.types import Array
 
 MakeList = Callable[[list[Any]], Any]
 
-# One is used, one is ready and one is being gathered: each has the size of several batches.
+# One in use, one ready and one being gathered. Each is as large as several batches.
 IN_USE_SUPER_BATCHES_MAX = 3
 
 
@@ -32,30 +32,30 @@ class SuperBatches:
     Args:
         batches: What to read.
         num_parts: Batches in a super-batch, n.
-        make_list: Makes what Keras knows as batches that are not stacked.
+        make_list: Makes the list in which Keras takes batches that are not stacked.
     """
 
     def __init__(self, batches: Batches, num_parts: int, make_list: MakeList) -> None:
         self._batches = batches
         self._num_parts = num_parts
         self._make_list = make_list
-        # Shared by all passes, so that a pass begins with the memory of the one before.
+        # All passes share it, so that a pass begins with the memory of the one before.
         self._pool: BufferPool = numpy_feed.make_pool(self._from(Position())[1], self)
 
     def iterate(self) -> Iterator[Any]:
-        """Yield super-batches in the structure of `batches.data`, `(n, B, ...)` each leaf.
+        """Yield super-batches in the structure of `batches.data`, each leaf `(n, B, ...)`.
 
-        Fewer than n batches, or a short one among them, come as a list of batches. Nothing is
-        read or started before the first of them is asked for.
+        If there are fewer than n batches, or one of them is short, they come as a list. Nothing is
+        read or started before the first super-batch is asked for.
         """
         order, batches = self._from(self._batches.position())
         gathered = jax_feed.iterate(batches, self._pool, IN_USE_SUPER_BATCHES_MAX)
         stack = functools.partial(_stack, order, self._make_list)
-        # `map` keeps no batch that it has handed over: its memory would be in use for longer.
+        # `map` keeps no reference to a batch that it has yielded, so its memory is free earlier.
         yield from map(stack, itertools.count(), gathered)
 
     def _from(self, start: Position) -> tuple[SuperBatchOrder, Batches]:
-        """What is read from a position on, all passes of it as one pass of super-batches."""
+        """What to read from a position on, with all its passes as one pass of super-batches."""
         order = super_batches(
             self._batches.order,
             self._num_parts,
@@ -68,7 +68,7 @@ class SuperBatches:
 
 
 def _stack(order: SuperBatchOrder, make_list: MakeList, number: int, gathered: Any) -> Any:
-    """One super-batch of what was gathered for it."""
+    """Make one super-batch from the rows gathered for it."""
     sizes = order.part_sizes(number)
     if len(sizes) == order.num_parts and len(set(sizes)) == 1:
         return keras.tree.map_structure(functools.partial(_reshape, order.num_parts), gathered)

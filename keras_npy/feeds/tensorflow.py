@@ -1,10 +1,10 @@
-"""Batches as a `tf.data.Dataset`: slices of the file in file order, or else gathered in Python.
+"""Batches as a `tf.data.Dataset`: slices of the file, or rows gathered in Python.
 
-Batches in file order are slices of a tensor that aliases the mapped file, and copy nothing. All
-others are gathered into recycled memory that TensorFlow adopts, and are slices of what was
-gathered: a call into Python costs as much as a small batch, so each is for several. TensorFlow's
-own gather would put each batch into memory that is new, and its first touch costs more than the
-rows: see `buffers.py`.
+In file order, batches are slices of a tensor over the mapped file, and nothing is copied. In any
+other order, Python gathers rows into recycled memory, which TensorFlow uses in place. One call into
+Python costs as much as a small batch, so it gathers several batches, which are slices of the
+result. TensorFlow's own gather would put each batch into new memory, whose first touch costs more
+than the rows (`buffers.py`).
 """
 
 import functools
@@ -23,12 +23,12 @@ from keras_npy.order.position import Position
 from keras_npy.rows.base import Rows
 from keras_npy.types import Array, Indices
 
-# Batches are read together up to this size: a call into Python takes as long as gathering 1 MB,
-# most of it spent waiting for the interpreter's lock. More would be more memory for little.
+# Bytes that one call into Python reads. A call takes as long as gathering 1 MB, mostly because it
+# waits for the interpreter's lock. Larger pieces would take more memory for little gain.
 PIECE_BYTES = 8 << 20
 
-# A slice of a tensor that does not start aligned is copied by TensorFlow, into new memory. Smaller
-# ones than this are sliced all the same: the copy costs less than a call into Python.
+# TensorFlow copies a slice that does not start aligned, into new memory. Up to this size that costs
+# less than a call into Python.
 COPIED_SLICE_BYTES_MAX = 128 << 10
 
 # A fixed small depth beat AUTOTUNE on two cores: 1.00x against 0.80x arrays in RAM.
@@ -39,13 +39,13 @@ PREFETCH_PIECES = 1
 def make_dataset(batches: Batches, failures: Failures) -> Any:
     """A `tf.data.Dataset` of batches, in the structure of `batches.data`.
 
-    Nothing is read or counted before the first batch is asked for. Each iterator is a pass of
-    its own, or many passes if `batches.is_endless`.
+    Nothing is read before the first batch is asked for. Each iterator is a pass of its own, or
+    many passes if `batches.is_endless`.
 
     Args:
         batches: What to read.
-        failures: Keeps what reading raises and TensorFlow reports. While it lives, memory that
-            is idle is kept for the next pass.
+        failures: Keeps the exceptions that reading raises. While it lives, idle memory is kept
+            for the next pass.
     """
     return _Feed(batches, failures).dataset(failures)
 
@@ -55,25 +55,25 @@ class _Feed:
 
     Stages:
 
-    1. `_count_blocks`, in Python: where the iterator begins, asked when its first batch is. No
-       function is nested in it: it would be instantiated each pass. `Dataset.scan` would carry
-       the position as well, but its function stays in the default graph for ever (TensorFlow
-       2.21).
-    2. `_plan_block`, in Python: which rows the block's batches hold.
-    3. `rebatch`: the rows of a block become those of pieces.
+    1. `_count_blocks`, in Python: ask where the iterator begins, when its first batch is asked
+       for. It nests no dataset function, which would be instantiated in each pass. `Dataset.scan`
+       could carry the position too, but its function stays in the default graph for ever
+       (TensorFlow 2.21).
+    2. `_plan_block`, in Python: compute which rows the batches of the block hold.
+    3. `rebatch`: cut the rows of a block into those of pieces.
     4. `_read_piece`: slice aliased rows in TensorFlow; gather the others in Python.
-    5. `rebatch`: pieces become batches, which are slices of them where they start aligned. It
-       runs when a batch is asked for: what is read ahead are pieces, whose hand-over from thread
-       to thread costs as much as that of a batch.
-    6. `_cut_padding`, of an endless feed with a short last batch alone.
+    5. `rebatch`: cut pieces into batches, which are slices of a piece where they start aligned.
+       This stage runs when a batch is asked for. Pieces are read ahead, not batches, because to
+       hand over a piece between threads costs no more than to hand over a batch.
+    6. `_cut_padding`: only for an endless feed with a short last batch.
     """
 
     def __init__(self, batches: Batches, user: object) -> None:
         self._batches = batches
         self._order = batches.order
         self._rows = batches.rows
-        # Pass follows pass without a gap: a short last batch is filled up, and cut when it is
-        # handed over, or else the next pass would fill it.
+        # In an endless feed the rows of the next pass would fill up a short last batch. So it is
+        # padded, and the padding is cut off when the batch is handed over.
         self._is_padded = batches.is_endless and not self._order.has_static_batches
         self._is_full = self._order.has_static_batches or self._is_padded
         self._is_sliced = self._order.is_contiguous and not self._is_padded
@@ -82,25 +82,25 @@ class _Feed:
             rows for rows, alias in zip(self._rows, self._aliases, strict=True) if alias is None
         ]
         self._block_batches, self._piece_batches = self._sizes()
-        # Lent to: the parallel calls, those that are read ahead, the one that is being sliced, the
-        # model's step, and slack for TensorFlow, which lets go of an array only at its next call
-        # into Python.
+        # Buffers in use: by the parallel calls, by the pieces read ahead, by the piece that is
+        # being sliced and by the model's step. The rest is slack, because TensorFlow releases an
+        # array only at its next call into Python.
         self._pool = BufferPool(idle_max=2 * PARALLEL_CALLS + PREFETCH_PIECES + 2, user=user)
 
     def _alias(self, rows: Rows) -> Any:
-        """A tensor over all rows, if batches are to be slices of it; or else `None`."""
+        """A tensor over all rows if batches can be slices of it, otherwise `None`."""
         array = rows.alias() if self._is_sliced else None
         if array is None or not is_aligned(array) or not self._slices_well(rows):
             return None
         return tensor_over(array)
 
     def _slices_well(self, rows: Rows) -> bool:
-        """Whether batches cost nothing, or little, as slices of a tensor that starts aligned."""
+        """Whether batches cost little or nothing as slices of a tensor that starts aligned."""
         batch_bytes = self._order.batch_size * rows.row_bytes
         return batch_bytes % ALIGNMENT_BYTES == 0 or batch_bytes <= COPIED_SLICE_BYTES_MAX
 
     def _sizes(self) -> tuple[int, int]:
-        """How many batches are planned together, and how many are read together."""
+        """The number of batches that are planned together, and that are read together."""
         block = self._batches.block_batches
         if not self._copied:
             return block, block
@@ -108,19 +108,20 @@ class _Feed:
         piece = min(block, max(1, PIECE_BYTES // max(batch_bytes, 1)))
         if not all(map(self._slices_well, self._copied)):
             piece = 1
-        # Where one pass goes over into the next, a source that is sliced would need two slices.
+        # A piece across the end of a pass would need two slices of a source that is sliced.
         is_bound_to_pass = self._batches.is_endless and len(self._copied) < len(self._rows)
         return (piece if is_bound_to_pass else block), piece
 
     def dataset(self, failures: Failures) -> Any:
         import tensorflow as tf
 
-        # Not an attribute: a reference cycle through TensorFlow is never collected.
+        # Do not store the caller in an attribute: Python cannot collect a reference cycle through
+        # TensorFlow.
         caller = Caller(self, failures)
 
         def function(method: Any) -> Any:
-            # Autograph would make the first dataset of a process take 190 ms instead of 40, and
-            # write a temporary file for each function, which a killed process leaves there.
+            # With autograph the first dataset of a process takes 190 ms instead of 40. Autograph
+            # also writes a temporary file for each function, which a killed process leaves behind.
             return tf.autograph.experimental.do_not_convert(functools.partial(method, caller))
 
         batch_size = self._order.batch_size
@@ -139,19 +140,20 @@ class _Feed:
         if self._is_padded:
             dataset = dataset.map(function(self._cut_padding))
         options = tf.data.Options()
-        # Both would serialise the dataset with the aliased tensors in it: 1 GB more for a 1 GB
-        # file, a segmentation fault for one of 784 GB (TensorFlow 2.21).
+        # Default optimizations and automatic sharding would serialise the dataset together with
+        # the tensors over files: 1 GB more memory for a file of 1 GB, and a segmentation fault for
+        # one of 784 GB (TensorFlow 2.21).
         options.experimental_optimization.apply_default_optimizations = False
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-        # Nothing here is left to tune, and the end of an iterator waited for the thread that tunes:
-        # 75 to 280 ms at the end of every other epoch (TensorFlow 2.21).
+        # There is nothing to tune. With autotune the end of an iterator waits for the tuning
+        # thread: 75 to 280 ms at the end of every other epoch (TensorFlow 2.21).
         options.autotune.enabled = False
-        # The order comes from Python, which TensorFlow cannot see as state to save.
+        # The order comes from Python, and TensorFlow cannot save that state.
         options.experimental_external_state_policy = tf.data.experimental.ExternalStatePolicy.IGNORE
         return dataset.with_options(options)
 
     def _count_blocks(self, call: Caller, _: Any) -> Any:
-        """Number the blocks of an iterator, beside the position that it begins at."""
+        """Number the blocks of an iterator; give the start position beside each number."""
         import tensorflow as tf
 
         (start,) = call("start", [], [tf.int64])
@@ -161,7 +163,7 @@ class _Feed:
         )
 
     def _plan_block(self, call: Caller, start: Any, number: Any) -> Any:
-        """The rows of a block, `(n,)` each: their numbers and, if padded, which are no padding."""
+        """The row numbers of a block, `(n,)`; if padded, also a bool `(n,)`, false for padding."""
         import tensorflow as tf
 
         dtypes = [tf.int64, tf.bool][: 1 + self._is_padded]
@@ -171,7 +173,7 @@ class _Feed:
         return tuple(plan)
 
     def start(self) -> list[Indices]:
-        """In Python: epoch and batch that an iterator begins at, and its number of blocks."""
+        """In Python: the epoch and batch where an iterator begins, and its number of blocks."""
         start = self._batches.position()
         num_blocks = self._plan(start).num_blocks
         # None is no number of a tensor, and a position behind the last batch has 0 of them.
@@ -179,14 +181,14 @@ class _Feed:
         return [np.array([start.epoch, start.batch, num_blocks], np.int64)]
 
     def block_rows(self, start: Any, number: Any) -> list[Any]:
-        """In Python: rows `(n,)`; if they are padded also which are no padding, bool `(n,)`."""
+        """In Python: the row numbers `(n,)`; if padded, also a bool `(n,)`, false for padding."""
         epoch, batch, _ = start.tolist()
-        # The block before this one is being read meanwhile: `prefetch` is a block ahead.
+        # Meanwhile the block before this one is being read, because of `prefetch(1)`.
         rows = self._plan(Position(epoch, batch)).rows(int(number))
         if not self._is_padded:
             return [rows]
         num_rows = -(-len(rows) // self._order.batch_size) * self._order.batch_size
-        # Only rows that are asked for may be touched.
+        # Pad with a row of the block itself: no other row may be touched.
         padded = np.pad(rows, (0, num_rows - len(rows)), "edge")
         return [padded, np.arange(num_rows) < len(rows)]
 
@@ -194,7 +196,7 @@ class _Feed:
         return Plan(self._batches, start)
 
     def take(self, indices: Any) -> list[Array]:
-        """In Python: the copied rows at `indices`."""
+        """In Python: copies of the rows at `indices`, for each leaf that is not sliced."""
         arrays = []
         for rows in self._copied:
             arrays.append(self._pool.lend((len(indices), *rows.row_shape), rows.dtype))
@@ -215,8 +217,8 @@ class _Feed:
             if alias is None:
                 leaves.append(next(copies))
             else:
-                # A slice that starts and ends aligned copies nothing at all, if it is one of a
-                # flat tensor: of others, each row would have to be aligned (TensorFlow 2.21).
+                # Slice a flat tensor: its slice copies nothing if start and end are aligned. In
+                # a tensor with more axes every row would have to be aligned (TensorFlow 2.21).
                 num_values = math.prod(rows.row_shape)
                 start, stop = indices[0], indices[0] + tf.size(indices, tf.int64)
                 flat = tf.reshape(alias, [-1])[start * num_values : stop * num_values]

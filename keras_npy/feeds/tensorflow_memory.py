@@ -1,4 +1,4 @@
-"""Tensors of TensorFlow over memory of NumPy, without a copy."""
+"""Make TensorFlow tensors over the memory of NumPy arrays, without a copy."""
 
 import ctypes
 from typing import Any
@@ -9,16 +9,16 @@ from keras_npy.types import Array
 
 
 def tensor_over(array: Array, owner: object = None) -> Any:
-    """A tensor over the memory of an aligned array; it keeps the array alive, and `owner`.
+    """A tensor over the memory of an aligned array; it keeps the array and `owner` alive.
 
-    The array may be read-only. Nothing writes to it: TensorFlow forwards no buffer that a dataset
-    captures (TensorFlow 2.21).
+    The array may be read-only: TensorFlow never reuses a buffer for output that a dataset captures
+    (TensorFlow 2.21).
     """
     import tensorflow as tf
 
-    # NumPy exports no read-only array by DLPack, and a writable private mapping of a file larger
-    # than RAM fails with ENOMEM; so the address of the read-only one is wrapped (NumPy 2.4).
-    is_bfloat16 = array.dtype.name == "bfloat16"  # Which NumPy does not export.
+    # NumPy does not export a read-only array by DLPack (NumPy 2.4), and a writable private mapping
+    # of a file larger than RAM fails with ENOMEM. So wrap the address of the read-only array.
+    is_bfloat16 = array.dtype.name == "bfloat16"  # NumPy does not export bfloat16.
     stored = np.dtype(np.uint16) if is_bfloat16 else array.dtype
     memory = (ctypes.c_char * array.nbytes).from_address(array.ctypes.data)
     memory.owners = (array, owner)  # type: ignore[attr-defined] # A ctypes array takes any attribute.

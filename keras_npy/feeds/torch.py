@@ -1,7 +1,7 @@
-"""Batches as a `torch.utils.data.DataLoader`, whose workers are not needed.
+"""Batches as a `torch.utils.data.DataLoader` that needs no workers.
 
-Tensors are made over the memory that the rows are gathered into, without another copy: recycled
-NumPy buffers on the CPU, pinned memory of torch's own where a CUDA device reads it.
+Tensors use the memory into which the rows are gathered, without another copy: recycled NumPy
+buffers on the CPU, and torch's own pinned memory for a CUDA device.
 """
 
 import dataclasses
@@ -19,15 +19,15 @@ from keras_npy.rows.base import Rows
 from keras_npy.rows.widened import WidenedRows
 from keras_npy.types import Indices
 
-# Torch stores these, but hardly computes with them. Keras takes the wider dtype too (Keras 3.15).
+# Torch can store these dtypes but hardly compute with them. Keras widens them too (Keras 3.15).
 _WIDER_DTYPES: dict[str, np.dtype[Any]] = {"uint16": np.dtype("int32"), "uint32": np.dtype("int64")}
 
 
 def make_loader(batches: Batches, gather: Gather) -> Any:
     """A `DataLoader` of batches of tensors, in the structure of `batches.data`.
 
-    Each iteration is a pass of its own, or many passes if `batches.is_endless`; nothing is read
-    or counted before its first batch is asked for. uint16 comes as int32 and uint32 as int64.
+    Each iteration is a pass of its own, or many passes if `batches.is_endless`. Nothing is read
+    before its first batch is asked for. uint16 comes as int32 and uint32 as int64.
 
     Args:
         batches: What to read.
@@ -44,8 +44,8 @@ def make_loader(batches: Batches, gather: Gather) -> Any:
     return loader_class(passes_class(tensor_batches, gather), batch_size=None)
 
 
-# Once: a class is a circle of its own, and one for each loader would keep the memory of its
-# batches until the next garbage collection.
+# Make the classes once. A class is part of a reference cycle: a class for each loader would keep
+# the memory of its batches until the next garbage collection.
 @functools.cache
 def _classes() -> tuple[Any, Any]:
     from torch.utils.data import DataLoader, IterableDataset
@@ -60,10 +60,10 @@ def _classes() -> tuple[Any, Any]:
             return _iterate(self._batches, self._gather)
 
     class Loader(DataLoader):  # type: ignore[misc] # Its types are not followed.
-        """Hands over what its dataset yields, which is batches already."""
+        """Hands over what its dataset yields: batches, which need no collating."""
 
-        # torch's own iterator marks each batch for the profiler and collates it, which makes a
-        # list of a tuple of inputs: 60 us a batch (torch 2.13, two cores).
+        # torch's own iterator marks each batch for the profiler and collates it: that takes 60 us
+        # a batch (torch 2.13, two cores) and turns a tuple of inputs into a list.
         def __iter__(self) -> Any:
             return iter(self.dataset)
 
@@ -75,7 +75,7 @@ def _iterate(batches: Batches, gather: Gather) -> Iterator[Any]:
 
     device = _keras_device()
 
-    # NumPy's bfloat16 is not torch's own: its bits are.
+    # torch does not know NumPy's bfloat16, but the bits are the same.
     def gather_tensor(rows: Rows, indices: Indices) -> Any:
         array = gather(rows, indices)
         if rows.dtype.name == "bfloat16":
@@ -83,8 +83,8 @@ def _iterate(batches: Batches, gather: Gather) -> Iterator[Any]:
         return torch.from_numpy(array)
 
     def gather_pinned(rows: Rows, indices: Indices) -> Any:
-        # Not from a pool of ours: torch uses pinned memory again only when the copies from it
-        # are done, of which Python knows nothing.
+        # Take pinned memory from torch, not from a pool of ours: torch reuses it only when the
+        # copies from it are done, and Python does not know when that is.
         is_bfloat16 = rows.dtype.name == "bfloat16"
         bits = np.dtype(np.int16) if is_bfloat16 else rows.dtype
         dtype = torch.from_numpy(np.empty(0, bits)).dtype
@@ -106,7 +106,7 @@ def _iterate(batches: Batches, gather: Gather) -> Iterator[Any]:
 
 
 def _keras_device() -> Any:
-    """Where Keras puts tensors, which its public functions tell only by doing so."""
+    """The device on which Keras puts tensors; no public function of Keras names it."""
     import torch
 
     if keras.backend.backend() != "torch":
@@ -115,7 +115,7 @@ def _keras_device() -> Any:
 
 
 def _readable(rows: Rows) -> Rows:
-    """Rows of a dtype that torch computes with."""
+    """The rows in a dtype that torch computes with."""
     if rows.dtype.name == "uint64":
         raise ValueError(
             "The torch backend has no uint64. "

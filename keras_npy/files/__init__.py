@@ -1,1 +1,1 @@
-"""What a file says of itself, and how its bytes are had."""
+"""Read what a file says about itself, and fetch its bytes."""

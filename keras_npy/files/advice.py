@@ -1,8 +1,8 @@
-"""Ask the kernel for the pages of rows that will be read soon.
+"""Ask the kernel to read the pages of rows that will be needed soon.
 
-A cold file that is read through page faults waits for one read after the other. With the next
-batches' rows advised ahead, the disk has many reads to do at once: `benchmarks/bench_cold.py`.
-The advice starts the reads and returns: no thread is needed that could outlive a pass.
+If the file is cold, page faults read one page after the other. With advice about the next rows, the
+disk has many reads to do at once (`benchmarks/bench_cold.py`). The advice starts the reads and
+returns, so it needs no thread that could outlive a pass.
 """
 
 import ctypes
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from keras_npy.types import Indices
 
-# Rows of a block that are looked at: if all are in memory, nothing is asked for.
+# The number of rows in a block to look at. If all of them are in memory, no advice is given.
 RESIDENCY_LOOKS = 16
 
 Look: TypeAlias = Callable[[Sequence[int]], bool]
@@ -28,10 +28,10 @@ def advise_rows(address: int, row_bytes: int, indices: Indices, look: Look) -> i
     """Ask for the pages of some rows of a mapping, unless they are in memory already.
 
     Args:
-        address: Where row 0 lies; the mapping must outlive the call.
-        row_bytes: Bytes of a row; rows lie one behind the other.
+        address: Address of row 0. The mapping must outlive the call.
+        row_bytes: Bytes of a row. The rows are contiguous.
         indices: int64 `(n,)`, in any order.
-        look: Says of bytes, counted from row 0, whether all are in memory.
+        look: Returns whether all bytes at these offsets from row 0 are in memory.
 
     Returns:
         The number of ranges that were asked for.
@@ -44,25 +44,26 @@ def advise_rows(address: int, row_bytes: int, indices: Indices, look: Look) -> i
 
 
 def advise_at(addresses: Indices, row_bytes: int, look: Callable[[Indices], bool]) -> int:
-    """As `advise_rows`, for rows of any mappings, each at an address of its own.
+    """As `advise_rows`, for rows of any mappings, each at its own address.
 
-    `look` says of places in `addresses` whether all these rows are in memory.
+    `look` returns whether the rows at these places of `addresses` are all in memory.
     """
     num_looks = min(RESIDENCY_LOOKS, len(addresses))
     places = np.linspace(0, len(addresses) - 1, num_looks).astype(np.int64)
-    # Pages of a hole are not in memory, but can be looked up without a read (Linux 6); to touch
-    # one makes the 8 MiB around it, if that is what the disk reads ahead: 1 ms.
+    # Ask `mincore` first. `look` reads a page of a hole without disk access (Linux 6) and finds it
+    # present. A page fault on it would make the 8 MiB around it, if the disk reads ahead so much:
+    # 1 ms.
     if _may_be_resident(addresses[places]) and look(places):
         return 0
     starts, sizes = page_ranges_at(addresses, row_bytes)
     for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
-        # The result is of no use: advice that is not taken costs time, and no rows.
+        # Ignore the result: if the kernel does not take the advice, only time is lost.
         _LIBC.madvise(ctypes.c_void_p(start), ctypes.c_size_t(size), mmap.MADV_WILLNEED)
     return len(starts)
 
 
 def _may_be_resident(addresses: Indices) -> bool:
-    """Whether `mincore` finds these mapped bytes in memory. It is right if it does not."""
+    """Whether `mincore` finds these mapped bytes in memory. Only its "no" is reliable."""
     found = ctypes.c_ubyte()
     for page in (addresses // mmap.PAGESIZE * mmap.PAGESIZE).tolist():
         _LIBC.mincore(ctypes.c_void_p(page), ctypes.c_size_t(1), ctypes.byref(found))
@@ -74,9 +75,9 @@ def _may_be_resident(addresses: Indices) -> bool:
 def are_resident(path: str, offsets: Iterable[int]) -> bool:
     """Whether the bytes at all these offsets of a file are in memory.
 
-    Read, not only looked up with `mincore`, which calls every page resident to who may neither
-    write the file nor owns it (Linux 5.2). `False` where a file system or kernel does not tell, and
-    where the file has no name any more: it is deleted, but its mapping is as good as before.
+    This reads the bytes. `mincore` alone is not enough: it calls every page resident if the process
+    neither owns the file nor may write to it (Linux 5.2). The result is `False` if the file system
+    or kernel cannot tell, or if the file has been deleted, which does not harm its mapping.
     """
     if not hasattr(os, "RWF_NOWAIT"):
         return False
@@ -87,7 +88,7 @@ def are_resident(path: str, offsets: Iterable[int]) -> bool:
         return False
     try:
         return all(os.preadv(descriptor, byte, offset, os.RWF_NOWAIT) for offset in offsets)
-    except OSError:  # BlockingIOError: it would have to be read. EOPNOTSUPP: it does not tell.
+    except OSError:  # BlockingIOError: the disk would be read. EOPNOTSUPP: it cannot tell.
         return False
     finally:
         os.close(descriptor)
@@ -96,7 +97,7 @@ def are_resident(path: str, offsets: Iterable[int]) -> bool:
 def page_ranges(
     address: int, row_bytes: int, indices: Indices
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First byte and size of each run of whole pages that the rows lie in, in rising order.
+    """First byte and size of each run of whole pages that holds the rows, in rising order.
 
     Example:
 
@@ -110,11 +111,12 @@ def page_ranges(
 def page_ranges_at(
     addresses: Indices, row_bytes: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """As `page_ranges`, for rows each at an address of its own."""
+    """As `page_ranges`, for rows that each lie at their own address."""
     first_bytes = np.sort(addresses)
     starts = first_bytes // mmap.PAGESIZE
     stops = (first_bytes + row_bytes - 1) // mmap.PAGESIZE + 1
-    # Rows rise, and all have one size: a run ends where the next row's first page is beyond it.
+    # The addresses are sorted and all rows have one size. So a run ends where the first page of
+    # the next row lies beyond it.
     begins = np.concatenate(([True], starts[1:] > stops[:-1]))
     ends = np.concatenate((begins[1:], [True]))
     return (

@@ -1,7 +1,7 @@
-"""Arrays inside `.npz` archives: stored members are read in place, at their offset.
+"""Arrays inside `.npz` archives: members that are not compressed are read in place.
 
-`"data.npz::x"` names member `x`. The checksum of a member is not verified, as that would read
-all of it.
+`"data.npz::x"` names member `x`. The checksum of a member is not verified, because that would mean
+to read all of it.
 """
 
 import os
@@ -19,7 +19,7 @@ from keras_npy.types import Path
 
 MEMBER_MARK = "::"
 
-# Opening a file is waiting, on a network for milliseconds: more threads than cores.
+# More threads than cores, because to open a file is to wait: milliseconds on a network.
 HEADER_THREADS = 16
 
 _LOCAL_HEADER_BYTES = 30
@@ -34,7 +34,7 @@ def read_header(
 
     Raises:
         NpyFileError: If the file or member cannot be streamed.
-        OSError: If the system refuses access, such as `FileNotFoundError`.
+        OSError: If the system refuses access; `FileNotFoundError` is one.
     """
     archive, member = split_member(path)
     if member is None:
@@ -46,7 +46,7 @@ def read_header(
 
 
 def read_headers(paths: Sequence[Path], *, stored_dtype: str | None = None) -> list[NpyHeader]:
-    """The headers of many files, read side by side; files without rows are allowed."""
+    """The headers of many files, read in parallel; files without rows are allowed."""
 
     def read(path: Path) -> NpyHeader:
         return read_header(path, stored_dtype=stored_dtype, may_be_empty=True)
@@ -56,7 +56,7 @@ def read_headers(paths: Sequence[Path], *, stored_dtype: str | None = None) -> l
 
 
 def split_member(path: Path) -> tuple[str, str | None]:
-    """A path, and the member of it that is named; a file of just that name has none.
+    """Split a path into archive and member; the member is `None` if a file has that very name.
 
     Example:
 
@@ -71,7 +71,7 @@ def split_member(path: Path) -> tuple[str, str | None]:
 
 
 def find_stored(archive: str, member: str) -> Extent:
-    """Where in the archive a member lies.
+    """Find where a stored member lies in its archive.
 
     Raises:
         NpyFileError: If there is no such member, or it is compressed or encrypted.
@@ -100,7 +100,7 @@ def find_stored(archive: str, member: str) -> Extent:
             f"{info.compress_size} at byte {info.header_offset}). "
             "Copy the archive again, or write it again with np.savez."
         )
-    # The name and the extra field may be longer here than in the archive's directory.
+    # In this local header, name and extra field may be longer than in the archive's directory.
     lengths = int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:30], "little")
     return Extent(name, info.header_offset + _LOCAL_HEADER_BYTES + lengths, info.file_size)
 
@@ -110,7 +110,7 @@ def is_encrypted(info: zipfile.ZipInfo) -> bool:
 
 
 def find_member(archive: str, file: BinaryIO, member: str) -> zipfile.ZipInfo:
-    """The entry of `member`, which may leave out the `.npy` that `np.savez` adds."""
+    """The entry of `member`, whose name may omit the `.npy` that `np.savez` adds."""
     try:
         with zipfile.ZipFile(file) as opened:
             entries = {info.filename: info for info in opened.infolist()}

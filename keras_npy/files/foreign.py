@@ -1,8 +1,8 @@
-"""What a file that is no `.npy` looks like by its first bytes, and what to do about it."""
+"""Guess from its first bytes what a file is that is not `.npy`, and what to do about it."""
 
 from keras_npy.errors import cut
 
-# How files that are not .npy begin, with what to do about them.
+# First bytes of other formats, the format's name, and the remedy.
 _FOREIGN_STARTS = (
     (b"version https://git-lfs", "a git-lfs pointer", "Fetch the file with `git lfs pull`."),
     (b"PK\x03\x04", "a zip archive (.npz)", 'Name its member: "data.npz::x".'),
@@ -22,7 +22,7 @@ _FOREIGN_STARTS = (
 
 
 def identify(start: bytes) -> tuple[str, str]:
-    """What a file with these first bytes looks like, and the remedy.
+    """The likely format of a file with these first bytes, and the remedy.
 
     Example:
 
@@ -43,7 +43,7 @@ def identify(start: bytes) -> tuple[str, str]:
 
 
 def _is_text(start: bytes) -> bool:
-    # The end may cut a character in two, which "ignore" forgives; the rest must be whole.
+    # `start` may end in the middle of a character, which "ignore" drops. Nothing else may be lost.
     decoded = start.decode("utf-8", "ignore")
     is_whole = len(decoded.encode()) > len(start) - 4
     return is_whole and all(char in "\t\n\r" or char.isprintable() for char in decoded)

@@ -1,10 +1,10 @@
-"""What a valid `.npy` file says of itself: bytes in, `NpyHeader` out.
+"""Parse the header of an `.npy` file: bytes in, `NpyHeader` out.
 
-Whatever is wrong with a file is said here, once, before the first batch: `NpyFileError` for its
-contents. These bytes are the file's word alone: nothing is read or allocated on it unchecked.
+This file raises `NpyFileError` for whatever is wrong with the contents of a file, before the first
+batch. A header may lie: nothing is read or allocated because of it before it is checked.
 
 Reference:
-    The format is described in the docstring of `numpy.lib.format`.
+    The docstring of `numpy.lib.format` describes the format.
 """
 
 import ast
@@ -24,25 +24,26 @@ from keras_npy.types import Path
 
 MAGIC = b"\x93NUMPY"
 
-# The limit that NumPy itself sets, because ast.literal_eval can crash on longer texts. NumPy
-# checks it after reading: a header declared as 1 GiB takes 2 GB of memory (NumPy 2.4).
+# NumPy sets the same limit, because ast.literal_eval can crash on longer texts. But NumPy checks it
+# after reading: a header that declares 1 GiB takes 2 GB of memory (NumPy 2.4).
 HEADER_BYTES_MAX = 10_000
 
-# What an array may have in every NumPy (1.26: 32, 2: 64); tensors have fewer.
+# Every NumPy allows this many axes (1.26: 32, 2: 64). Tensors have fewer.
 AXES_MAX = 32
 
-# What np.memmap and the three backends agree on. Longer floats have no tensor dtype.
+# The dtypes that np.memmap and the three backends share. Longer floats have no tensor dtype.
 SUPPORTED_DTYPES = "bool, int8-64, uint8-64, float16-64, complex64-128"
 
-# Magic, version and the header's own length, of any version of the format.
+# Magic, version and the length of the header, in any version of the format.
 PREFIX_BYTES_MAX = 12
 
-# What is looked at of a file that is no .npy.
+# Bytes to look at in a file that is not .npy.
 _LOOK_AT_BYTES = 512
 
-# Headers of many files are read in threads. Two that left `catch_warnings` in another order than
-# they entered it would leave every later warning of the process unsaid, and two that parse while
-# one collects garbage end in a SystemError (python/cpython#106905, Python 3.11).
+# Threads read the headers of many files, but only one may parse at a time. If two leave
+# `catch_warnings` in another order than they entered it, the process gives no warning any more. If
+# two parse while one collects garbage, Python raises SystemError (python/cpython#106905,
+# Python 3.11).
 _ONE_LITERAL = threading.Lock()
 
 _FLOAT_NAMES = ("bfloat16", "float16", "float32", "float64", "complex64", "complex128")
@@ -54,7 +55,7 @@ def is_supported(dtype: np.dtype[Any]) -> bool:
 
 
 def bfloat16() -> np.dtype[Any]:
-    """The dtype that TensorFlow and JAX bring, which NumPy saves as `|V2`."""
+    """The bfloat16 dtype of TensorFlow and JAX, which NumPy saves as `|V2`."""
     import ml_dtypes
 
     dtype: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
@@ -63,24 +64,24 @@ def bfloat16() -> np.dtype[Any]:
 
 @dataclass(frozen=True)
 class NpyHeader:
-    """What a valid `.npy` file says of itself, and where its data lies."""
+    """What a valid `.npy` header says, and where the data lies."""
 
     place: Place
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
-    """As the values are stored, in their byte order."""
+    """The dtype as stored, in the file's byte order."""
     fortran_order: bool
     offset_bytes: int
-    """Where the data begins, counted from the beginning of the file."""
+    """Where the data begins, counted from the start of the file."""
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """The name of the file in messages."""
         return self.place.name
 
     @property
     def stored_shape(self) -> tuple[int, ...]:
-        """The shape of the array that lies in the file in C order: of Fortran order reversed."""
+        """The shape of the data read in C order: `shape`, reversed for Fortran order."""
         return self.shape[::-1] if self.fortran_order else self.shape
 
     @property
@@ -94,7 +95,7 @@ class NpyHeader:
 
     @property
     def trailing_bytes(self) -> int:
-        """Bytes behind the data that the header does not speak of."""
+        """Bytes after the data, which the header does not mention."""
         return self.place.stop_bytes - self.offset_bytes - self.data_bytes
 
 
@@ -109,19 +110,19 @@ def read_header(
     """Read and validate the header of one `.npy` file.
 
     Args:
-        path: The file. Relative paths are resolved now, so that a later `os.chdir` is harmless.
-        extent: Where in the file the `.npy` lies. `None` for all of it.
-        is_sample: Whether the array is one sample, which may be 0-d, and not rows of samples.
-        may_be_empty: Whether there may be no rows at all.
-        stored_dtype: `"bfloat16"` for a file whose header says `|V2`, as it does for dtypes
-            that NumPy does not know.
+        path: The file. A relative path is resolved now, so that a later `os.chdir` does no harm.
+        extent: The part of the file that holds the `.npy`. `None` for all of it.
+        is_sample: Whether the array is one sample, which may be 0-d, instead of rows of samples.
+        may_be_empty: Whether the array may have no rows.
+        stored_dtype: `"bfloat16"` for a file whose header says `|V2`, as NumPy writes it for
+            dtypes that it does not know.
 
     Returns:
         The header of a file that holds at least one row, and all the bytes that it promises.
 
     Raises:
-        NpyFileError: If the file is no `.npy`, is damaged, or holds what cannot be streamed.
-        OSError: If the system refuses access, such as `FileNotFoundError`.
+        NpyFileError: If the file is not `.npy`, is damaged, or cannot be streamed.
+        OSError: If the system refuses access; `FileNotFoundError` is one.
 
     Example:
 
@@ -140,15 +141,15 @@ def read_header(
 
 
 def parse_header(start: bytes, place: Place, stored_dtype: str | None = None) -> NpyHeader:
-    """The header in the first bytes of an `.npy`.
+    """Parse the first bytes of an `.npy`, without a check that the data is there.
 
     Args:
-        start: The bytes that a header may take, or all that there are.
-        place: Where they lie.
+        start: As many bytes as a header may take, or the whole file if it is shorter.
+        place: Where the bytes lie.
         stored_dtype: As `read_header` takes it.
 
     Raises:
-        NpyFileError: If they are no header. Its promises are not yet compared with the place.
+        NpyFileError: If the bytes are not a header.
     """
     text, header_bytes = _header_text(start, place)
     shape, dtype, fortran_order = _parse_text(place.name, text, stored_dtype)
@@ -156,7 +157,7 @@ def parse_header(start: bytes, place: Place, stored_dtype: str | None = None) ->
 
 
 def _header_text(start: bytes, place: Place) -> tuple[str, int]:
-    """The header's text, and the offset of the data behind it."""
+    """The header's text, and the offset of the data after it."""
     path, size_bytes = place.name, place.size_bytes
     if not start.startswith(MAGIC):
         raise _not_npy(path, start[:_LOOK_AT_BYTES])
@@ -215,7 +216,7 @@ def _parse_text(
 def _literal(path: str, text: str) -> object:
     try:
         with _ONE_LITERAL, warnings.catch_warnings():
-            # Escapes that Python does not know are warned of as if they stood in the program.
+            # Python would warn of unknown escapes in the text as if they stood in the program.
             warnings.simplefilter("ignore")
             return ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""Say once which layout of a file costs speed, and the command that fixes it."""
+"""Warn once of a file's layout that costs speed, with the command that fixes it."""
 
 import fnmatch
 import os
@@ -11,14 +11,14 @@ from keras_npy.errors import NpyLayoutWarning, warn_once
 from keras_npy.files.header import NpyHeader
 from keras_npy.types import Path
 
-# TensorFlow and JAX use memory in place that starts at a multiple of this, and TensorFlow aborts
-# the process over a tensor that does not (TensorFlow 2.21).
+# TensorFlow and JAX use memory in place if it starts at a multiple of this. TensorFlow aborts the
+# process if the memory of a tensor does not (TensorFlow 2.21).
 ALIGNMENT_BYTES = 64
 
 # A pattern, or a list of paths.
 Files: TypeAlias = Path | Sequence[Path]
 
-# A longer list is joined from Python, which has it already.
+# A longer list is joined in Python, where the user already has it, not by the command.
 FILES_NAMED_MAX = 4
 
 _MAGIC = re.compile(r"[*?[]")
@@ -27,12 +27,12 @@ _MAGIC = re.compile(r"[*?[]")
 def warn_of_layout(
     header: NpyHeader, files: Files | None = None, *, are_samples: bool = False
 ) -> None:
-    """Warn of a file's layout, of each kind once in a process.
+    """Warn of a file's layout, once per process for each kind of layout.
 
     Args:
-        header: The file.
-        files: The pattern or list that it is one of.
-        are_samples: Whether each of them is one sample, which is read and not mapped.
+        header: The header of the file.
+        files: The pattern or list that the file belongs to.
+        are_samples: Whether each file is one sample, which is read and not mapped.
     """
     for kind, message in _oddities(header, are_samples):
         remedy = _remedy(header, files, are_samples)
@@ -40,7 +40,7 @@ def warn_of_layout(
 
 
 def _oddities(header: NpyHeader, are_samples: bool) -> Iterator[tuple[str, str]]:
-    """Each oddity of a file: its kind, and the rule and what was received."""
+    """Yield each oddity of a file: its kind, then the rule and what was received."""
     if header.trailing_bytes:
         yield (
             "trailing",
@@ -81,7 +81,7 @@ def _remedy(header: NpyHeader, files: Files | None, are_samples: bool) -> str:
 
 
 def convert_command(name: str) -> str:
-    """The command that makes a plain `.npy` of a source.
+    """The command that converts a source to a plain `.npy`.
 
     Example:
 
@@ -100,7 +100,7 @@ def convert_command(name: str) -> str:
 
 
 def join_command(files: Files, *, are_samples: bool = False) -> str:
-    """The command that makes one plain `.npy` of some files, where their pattern finds it not.
+    """The command that joins files into one plain `.npy`, which their pattern does not match.
 
     Example:
 
@@ -123,7 +123,7 @@ def join_command(files: Files, *, are_samples: bool = False) -> str:
 def join_call(
     files: Sequence[Path], *, are_samples: bool = False, stored_dtype: str | None = None
 ) -> str:
-    """The Python that makes one plain `.npy` of `paths`, a list too long for a command.
+    """The Python code that joins `paths`, a list too long for a command, into one plain `.npy`.
 
     Example:
 
@@ -138,13 +138,13 @@ def join_call(
 
 
 def _name_beside(names: list[str]) -> str:
-    """A path that no pattern finds that made this list: it began in their folder or below."""
+    """A path outside the files' common folder: no pattern that found the files matches it."""
     folders = {os.path.dirname(os.path.abspath(name.partition("::")[0])) for name in names}
     return os.path.commonpath(folders) + "_converted.npy"
 
 
 def _name_not_found(pattern: str) -> str:
-    """A path that the pattern does not match: found again, its rows would be served twice."""
+    """A path that the pattern does not match, since its rows would then be served twice."""
     folder = os.path.dirname(_MAGIC.split(pattern, maxsplit=1)[0])
     rest = pattern[len(folder) :].lstrip(os.sep)
     last = os.path.basename(rest)

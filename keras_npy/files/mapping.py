@@ -1,7 +1,8 @@
 """Map bytes of a file read-only, without keeping a file descriptor.
 
-`mmap.mmap` keeps a duplicate of the descriptor for as long as the mapping lives (CPython 3.11):
-1,024 shards would use up a usual limit. The system's own call needs it only while it maps.
+`mmap.mmap` keeps a duplicate of the descriptor for as long as the mapping lives (CPython 3.11), so
+that 1,024 shards would use up a usual limit. The system call needs the descriptor only while it
+maps.
 """
 
 import ctypes
@@ -23,14 +24,14 @@ _LIBC.mmap.argtypes = (
 )
 _LIBC.munmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
 _MAP_FAILED = ctypes.c_void_p(-1).value
-# Not in Python's mmap (3.11); the same on Linux and macOS but for NORESERVE.
+# Python's mmap does not define these (3.11). Linux and macOS differ only in NORESERVE.
 _PROT_NONE = 0
 _MAP_FIXED = 0x10
 _MAP_NORESERVE = 0x4000 if sys.platform == "linux" else 0x40
 
 
 def map_bytes(descriptor: int, offset_bytes: int, size_bytes: int, name: str) -> NDArray[np.uint8]:
-    """Map a stretch of an open file; it is unmapped with the last view of the array.
+    """Map a stretch of an open file. It is unmapped when the last view of the array ends.
 
     Args:
         descriptor: The open file. It may be closed as soon as this returns.
@@ -42,9 +43,9 @@ def map_bytes(descriptor: int, offset_bytes: int, size_bytes: int, name: str) ->
         uint8 `(size_bytes,)`, which cannot be made writable.
 
     Raises:
-        OSError: If the system refuses, as with more mappings than it allows.
+        OSError: If the system refuses, for example because there are too many mappings.
     """
-    # A mapping begins at a page.
+    # A mapping must begin at a page.
     ahead_bytes = offset_bytes % mmap.ALLOCATIONGRANULARITY
     mapped_bytes = ahead_bytes + size_bytes
     address = _LIBC.mmap(
@@ -61,20 +62,20 @@ def map_bytes(descriptor: int, offset_bytes: int, size_bytes: int, name: str) ->
 
 
 class Reservation:
-    """A stretch of addresses with nothing behind them, into which files are mapped.
+    """A reserved stretch of addresses, into which files are mapped.
 
-    Files that are mapped at chosen distances are one array to whoever reads it. The addresses
-    are given back, and all files unmapped, with the last view of `bytes`.
+    Files that are mapped at suitable distances can be read as one array. When the last view of
+    `bytes` ends, all files are unmapped and the addresses are released.
 
     Args:
-        size_bytes: Its length. Addresses cost no memory.
+        size_bytes: Length of the stretch. Addresses cost no memory.
 
     Raises:
-        OSError: If the system has not that many addresses, or is told to keep them (RLIMIT_AS).
+        OSError: If the system does not have, or does not allow (RLIMIT_AS), that many addresses.
     """
 
     bytes: NDArray[np.uint8]
-    """uint8 `(size_bytes,)`. Touching a byte that no file is mapped to ends the process."""
+    """uint8 `(size_bytes,)`. Reading a byte to which no file is mapped ends the process."""
 
     def __init__(self, size_bytes: int) -> None:
         flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
@@ -85,7 +86,7 @@ class Reservation:
         self.bytes = _own(address, size_bytes)
 
     def map_file(self, at_bytes: int, descriptor: int, size_bytes: int, name: str) -> None:
-        """Map a file's first bytes at a place, a multiple of `mmap.PAGESIZE`, that is free."""
+        """Map a file's first bytes at a free place, which must be a multiple of `mmap.PAGESIZE`."""
         flags = mmap.MAP_SHARED | _MAP_FIXED
         address = self._address + at_bytes
         if address != _LIBC.mmap(address, size_bytes, mmap.PROT_READ, flags, descriptor, 0):
@@ -93,9 +94,9 @@ class Reservation:
 
 
 def _own(address: int, mapped_bytes: int) -> NDArray[np.uint8]:
-    """A mapping as an array, with whose last view it is unmapped."""
+    """A mapping as an array. It is unmapped when the last view of the array ends."""
     memory = (ctypes.c_char * mapped_bytes).from_address(address)
-    # At exit the system unmaps; earlier another finaliser might still read.
+    # At exit leave the unmapping to the system: another finaliser might still read.
     weakref.finalize(memory, _LIBC.munmap, address, mapped_bytes).atexit = False
     return np.frombuffer(memoryview(memory).toreadonly(), np.uint8)
 

@@ -1,6 +1,6 @@
-"""Where bytes lie on this machine, and whether they are still the ones that were found there.
+"""Where bytes lie on this machine, and whether they are unchanged since they were opened.
 
-Knows nothing of what the bytes mean. Access that the system refuses is its own `OSError`.
+This file does not know what the bytes mean. If the system refuses access, its `OSError` passes.
 """
 
 import os
@@ -15,7 +15,7 @@ from keras_npy.types import Path
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What tells that a file is the one that was opened, unchanged."""
+    """Identifies a file and its state, so that a change can be noticed."""
 
     device: int
     inode: int
@@ -25,7 +25,7 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class Extent:
-    """The part of a file that is asked for, and what messages call it."""
+    """The wanted part of a file, and its name in messages."""
 
     name: str
     start_bytes: int
@@ -38,7 +38,7 @@ class Place:
 
     path: str
     name: str
-    """What messages call it: the path, or the path and the member of an archive."""
+    """Its name in messages: the path, or the path and the member of an archive."""
     start_bytes: int
     size_bytes: int
     fingerprint: Fingerprint
@@ -51,7 +51,7 @@ class Place:
         """Open the file again.
 
         Raises:
-            NpyFileError: If it is another one now.
+            NpyFileError: If the file has changed or has been replaced.
         """
         file = open_regular(self.path)
         if fingerprint_of(os.fstat(file.fileno())) != self.fingerprint:
@@ -60,12 +60,12 @@ class Place:
         return file
 
     def check_unchanged(self) -> None:
-        """Raise if another file stands at the path now, or this one was written to.
+        """Raise if the file has been replaced or written to.
 
-        A deleted file is no fault: its data stays whole for as long as it is mapped.
+        A file may be deleted: its data stays whole for as long as it is mapped.
 
         Raises:
-            NpyFileError: If inode, size or modification time differ from when it was opened.
+            NpyFileError: If inode, size or modification time have changed since it was opened.
         """
         try:
             status = os.stat(self.path)
@@ -79,7 +79,7 @@ def place_of(file: BinaryIO, path: str, extent: Extent | None = None) -> Place:
     """The place of an open file, or of the part of an extent that the file holds."""
     fingerprint = fingerprint_of(os.fstat(file.fileno()))
     extent = extent or Extent(path, 0, fingerprint.size_bytes)
-    # Reading a map of bytes that the file does not hold ends the process.
+    # Reading mapped bytes beyond the end of the file would end the process.
     held_bytes = max(0, fingerprint.size_bytes - extent.start_bytes)
     size_bytes = min(extent.size_bytes, held_bytes)
     return Place(path, extent.name, extent.start_bytes, size_bytes, fingerprint)
@@ -99,14 +99,14 @@ def fingerprint_of(status: os.stat_result) -> Fingerprint:
 
 
 def local_path(path: Path) -> str:
-    """The absolute path, unless it can be no file of this machine."""
+    """The absolute path; raise `NpyFileError` if it cannot be a file of this machine."""
     path = os.fsdecode(path)
     if not path:
-        # It would be taken for the working directory.
+        # abspath would make the working directory of it.
         raise NpyFileError(
             "A path must name a file. Received: an empty string. Pass the path of one .npy file."
         )
-    # pathlib makes "gs:/bucket" of an address; a scheme has two letters or more, a drive one.
+    # pathlib turns "gs://bucket" into "gs:/bucket". A scheme has at least two letters, a drive one.
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", path):
         raise NpyFileError(
             f"{path}: only files of this machine can be mapped. Received: an address. "
@@ -122,8 +122,8 @@ def local_path(path: Path) -> str:
 
 def open_regular(path: str) -> BinaryIO:
     """Open a regular file for reading; refuse a directory, a FIFO or a device."""
-    # Looked at before it is opened, since opening alone can block (FIFO) or act (device);
-    # and again after, for one that took the file's place in between.
+    # Check before opening, because opening can block (FIFO) or have an effect (device). Check again
+    # afterwards, because the file may have been replaced in between.
     _check_regular(path, os.stat(path))
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:

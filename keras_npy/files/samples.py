@@ -1,7 +1,8 @@
-"""One file is one row: files are opened when their row is fetched, and not before.
+"""A store in which each file is one row, and is opened only when its row is fetched.
 
-Each file is opened, compared with the first one's header and read straight into the batch by
-one system call. Files of a batch are read side by side where reading is waiting.
+One system call reads a file's header and its data; the data goes straight into the batch. The
+header is compared with that of the first file. If reading means waiting, several threads read the
+files of a batch.
 """
 
 import itertools
@@ -25,21 +26,22 @@ from keras_npy.files.store import Store, map_rows
 from keras_npy.files.values import as_stored
 from keras_npy.types import Indices, Path
 
-# Files that are read side by side: reads of a disk or a network wait more than they compute.
+# Files that are read at the same time. Reads from a disk or a network wait more than they compute.
 READ_THREADS = 8
 
-# A file that takes longer than this is waited for, or large: then threads help. Files in memory
-# take 5 to 10 us each, and eight threads twice as long as one, since they wait for Python's lock.
+# If a file takes longer than this, it is large or has to be waited for, and threads help. A file in
+# memory takes 5 to 10 us. For such files eight threads take twice as long as one, because they wait
+# for Python's lock.
 SLOW_FILE_S = 200e-6
 FILES_LOOKED_AT = 4
 
 
 class SampleStore(Store):
-    """The data of each file is one row, stored as the first file's is.
+    """Serves the data of each file as one row, in the byte and axis order of the first file.
 
     Args:
         paths: The files.
-        pattern: What they were found by, if by a pattern.
+        pattern: The pattern that found them, if any.
         stored_dtype: As `open_rows` takes it.
 
     Raises:
@@ -47,7 +49,7 @@ class SampleStore(Store):
     """
 
     first: NpyHeader
-    """The header of the first file, whose shape and dtype all must have."""
+    """The header of the first file. All files must have its shape and dtype."""
 
     def __init__(
         self,
@@ -67,7 +69,7 @@ class SampleStore(Store):
         self._paths, self._pattern = paths, pattern
         with open_regular(first.place.path) as file:
             self._head = file.read(first.offset_bytes)
-        # What tells each file from a changed one, noted when it is first read; 0 before.
+        # A mark of each file's state when it was first read, to notice a change; 0 before.
         self._seen = np.zeros(len(paths), np.int64)
         self._pool: ThreadPoolExecutor | None = None
         self._pool_process = -1
@@ -75,7 +77,7 @@ class SampleStore(Store):
 
     @property
     def _files(self) -> Files:
-        """What they were named by."""
+        """The pattern or list that names the files."""
         return self._pattern or self._paths
 
     def fetch(self, indices: Indices, out: NDArray[np.uint8]) -> None:
@@ -95,7 +97,7 @@ class SampleStore(Store):
             self._threads().submit(self._read, indices[start:stop], out[start:stop])
             for start, stop in itertools.pairwise(cuts.tolist())
         ]
-        # All are waited for, since they write into `out`, before one's error is raised.
+        # Wait for all reads before raising an error of one, because they write into `out`.
         errors = [read.exception() for read in reads]
         for error in errors:
             if error is not None:
@@ -112,7 +114,7 @@ class SampleStore(Store):
         try:
             status = os.fstat(descriptor)
             self._note(index, status)
-            # A directory or FIFO is no file of the right size, and is refused by name below.
+            # A directory or FIFO does not have the right size, and is refused by name below.
             size_bytes = len(head) + self.row_bytes
             is_alike = status.st_size == size_bytes and size_bytes == os.preadv(
                 descriptor, [head, out.data], 0
@@ -123,7 +125,7 @@ class SampleStore(Store):
             self._read_other(self._paths[index], out)
 
     def _read_other(self, path: str, out: NDArray[np.uint8]) -> None:
-        """Read a file whose header is written otherwise, or holds something else."""
+        """Read a file whose header differs from the first one's in writing or in meaning."""
         first = self.first
         stored_dtype = "bfloat16" if first.dtype.name == "bfloat16" else None
         header = read_header(path, is_sample=True, stored_dtype=stored_dtype)
@@ -135,11 +137,11 @@ class SampleStore(Store):
             )
         warn_of_layout(header, self._files, are_samples=True)
         values = as_stored(map_rows(header), header)
-        # Stored as the first is: in its byte order and its order of axes.
+        # Convert the values to the byte order and the order of axes of the first file.
         as_stored(out, first)[...] = values
 
     def _note(self, index: int, status: os.stat_result) -> None:
-        # Odd, so that it is never 0.
+        # Make the mark odd, so that it is never 0.
         mark = hash(fingerprint_of(status)) | 1
         if self._seen[index] == 0:
             self._seen[index] = mark
@@ -149,13 +151,13 @@ class SampleStore(Store):
     def _threads(self) -> ThreadPoolExecutor:
         with self._lock:
             if self._pool is None or self._pool_process != os.getpid():
-                # A forked child has none of its parent's threads.
+                # In a forked child the threads of the parent's pool do not exist.
                 self._pool = ThreadPoolExecutor(READ_THREADS, "keras_npy-samples")
                 self._pool_process = os.getpid()
             return self._pool
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Paths have much in common: a few bytes a file are left of them.
+        # Paths have much in common, so they compress to a few bytes a file.
         return _unpack, (zlib.compress(pickle.dumps((self._paths, self._pattern, self.first))),)
 
 

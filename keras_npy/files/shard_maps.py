@@ -1,8 +1,8 @@
-"""Many files mapped into one process: one array with gaps, or as many at a time as there may be.
+"""Map many files into one process, as one array with gaps or one by one.
 
 A file is mapped when one of its rows is first read. Files of one layout are mapped at such
-distances from each other that they are one array. Of more files than may be mapped, those that
-were read longest ago are unmapped.
+distances from each other that they form one array with gaps. If there are more files than may be
+mapped, those that were read longest ago are unmapped.
 """
 
 import math
@@ -19,46 +19,48 @@ from keras_npy.files.header import NpyHeader
 from keras_npy.files.store import map_rows
 from keras_npy.types import Indices
 
-# Files of one source that are mapped at a time.
+# Files of one source that may be mapped at a time.
 MAPS_MAX = 12_288
 
-# Mappings that all shards of a process take, of the 65,530 it may have (vm.max_map_count). What
-# is left over is for libraries and threads, and for sources that come when all are taken.
+# Mappings for all shards of a process, out of the 65,530 that it may have (vm.max_map_count). The
+# others are for libraries and threads, and for sources that are opened when all of these are taken:
+# each of those still gets MAPS_MIN.
 MAPPINGS_MAX = 57_344
 MAPS_MIN = 64
 
-# Addresses that one source may take for files mapped into one array, of the 2**47 there are.
+# Addresses that one source may reserve for its array, out of the 2**47 of a process.
 RESERVED_BYTES_MAX = 1 << 44
 
-# The mappings that are set aside for whoever lives: given back with it, from whichever thread.
+# How many mappings are set aside for each living object. They are free again when it ends, in
+# whichever thread that is.
 _MAPPINGS: "weakref.WeakKeyDictionary[Arena | Maps, int]" = weakref.WeakKeyDictionary()
 _COUNTING = threading.Lock()
 
 
 def num_mappings() -> int:
-    """Mappings that are set aside for the shards of this process. Hold `_COUNTING` meanwhile."""
+    """The number of mappings set aside in this process; the caller must hold `_COUNTING`."""
     return sum(_MAPPINGS.values())
 
 
 def make_arena(headers: Sequence[NpyHeader]) -> "Arena | None":
-    """One array of the files, or `None` where there can be none.
+    """Lay the files out as one array with gaps, or return `None` if that is impossible.
 
     Args:
-        headers: The files, of one dtype and row shape, in C order, each with a row at least.
+        headers: The headers of the files: one dtype and row shape, C order, at least one row each.
     """
     first = headers[0]
     if len(headers) > MAPS_MAX or any(
         header.offset_bytes != first.offset_bytes for header in headers
     ):
         return None
-    # Slots are whole pages, as mappings are, and whole rows, so that the next file's rows lie a
-    # whole number of rows on.
+    # A slot is a whole number of pages, because a mapping is. It is also a whole number of rows, so
+    # that the rows of all files lie at multiples of the row's size.
     slot_bytes = math.lcm(mmap.ALLOCATIONGRANULARITY, first.row_bytes)
     stops = [header.offset_bytes + header.data_bytes for header in headers]
     starts = np.cumsum([0, *(-(-stop // slot_bytes) for stop in stops)], dtype=object) * slot_bytes
     if starts[-1] > RESERVED_BYTES_MAX:
         return None
-    # Each file is a mapping, and so is the hole behind it, if there is one.
+    # Each file takes a mapping, and so does the hole after it, if there is one.
     holes = [-stop % slot_bytes >= mmap.ALLOCATIONGRANULARITY for stop in stops]
     num_needed = len(headers) + sum(holes)
     with _COUNTING:
@@ -67,7 +69,7 @@ def make_arena(headers: Sequence[NpyHeader]) -> "Arena | None":
         try:
             arena = Arena(headers, starts.astype(np.int64))
         except OSError:
-            # RLIMIT_AS: files are mapped one by one then.
+            # RLIMIT_AS forbids it. The files are then mapped one by one.
             return None
         _MAPPINGS[arena] = num_needed
         return arena
@@ -79,8 +81,8 @@ class Arena:
     `rows` is that array, uint8 `(places, row_bytes)`, at `address`.
 
     Args:
-        headers: The files, of one dtype, row shape and data offset, in C order.
-        starts: Where each begins, in bytes, and where the last one ends.
+        headers: The headers of the files: one dtype, row shape and data offset, C order.
+        starts: Where each file begins in the array, in bytes, and where the last one ends.
     """
 
     def __init__(self, headers: Sequence[NpyHeader], starts: Indices) -> None:
@@ -97,7 +99,7 @@ class Arena:
         self._lock = threading.Lock()
 
     def places(self, shards: Indices, rows: Indices) -> Indices:
-        """Where in `rows` these rows of these files lie; the files are mapped from now on."""
+        """Map the files if needed, and return where in `rows` these rows of theirs lie."""
         is_mapped = self._is_mapped[shards]
         if not is_mapped.all():
             with self._lock:
@@ -117,22 +119,23 @@ class Arena:
 
 
 class Maps:
-    """The files that are mapped at present. May be used from any thread.
+    """Files that are mapped one by one. May be used from any thread.
 
     Args:
-        headers: The files. No call may need more than `maps_max` of them.
+        headers: The headers of the files. No call may need more than `maps_max` files.
     """
 
     def __init__(self, headers: Sequence[NpyHeader]) -> None:
         self._headers = headers
         with _COUNTING:
-            # Half of what is left, so that the next source has some too.
+            # Take half of what is left, so that the next source gets some too.
             share = max(MAPS_MIN, (MAPPINGS_MAX - num_mappings()) // 2)
             self.maps_max = min(MAPS_MAX, len(headers), share)
             _MAPPINGS[self] = self.maps_max
         self._lock = threading.Lock()
         self._maps: dict[int, NDArray[np.uint8]] = {}
-        # Address of each file's first row, or 0; and when it was last borrowed, counted in calls.
+        # For each file, the address of its first row, or 0 if it is not mapped; and the number of
+        # the call that last borrowed it.
         self._addresses = np.zeros(len(headers), np.int64)
         self._used_at = np.zeros(len(headers), np.int64)
         self._num_calls = 0
@@ -144,8 +147,8 @@ class Maps:
             shards: The file of each row.
 
         Returns:
-            Address of each row's file, and the files as `map_rows` gives them. Nothing is
-            unmapped before the dict is gone.
+            The address of each row's file, and the files as `map_rows` gives them. While the
+            dict lives, none of them is unmapped.
         """
         with self._lock:
             self._num_calls += 1
@@ -157,7 +160,7 @@ class Maps:
                 self._map(shard)
             addresses = self._addresses[shards]
             if self.maps_max == len(self._headers):
-                # They stay mapped for as long as these rows live.
+                # All files fit, so none of them is ever unmapped.
                 return addresses, self._maps
             return addresses, {shard: self._maps[shard] for shard in np.unique(shards).tolist()}
 
@@ -166,12 +169,13 @@ class Maps:
         self._addresses[shard] = self._maps[shard].ctypes.data
 
     def _unmap_oldest(self, num_missing: int) -> None:
-        """Make room, and more than that, since looking for the oldest takes time."""
+        """Make more room than needed, because finding the oldest files takes time."""
         mapped = np.fromiter(self._maps, np.int64)
         old = mapped[self._used_at[mapped] < self._num_calls]
         how_many = min(len(old), len(mapped) + num_missing - self.maps_max // 4 * 3)
         oldest = np.argpartition(self._used_at[old], how_many - 1)[:how_many]
         for shard in old[oldest].tolist():
-            # Who reads from it now still holds the array; the last one who does unmaps it.
+            # A thread that reads from the file still holds its array. The file is unmapped when the
+            # last such thread releases it.
             del self._maps[shard]
             self._addresses[shard] = 0

@@ -1,7 +1,7 @@
-"""Rows of many files, joined along axis 0, as bytes.
+"""Stores for the rows of many files, joined along axis 0, as bytes.
 
-Where `shard_maps` can lay the files out as one array with gaps, rows are gathered from it as from
-one file; else they are copied from the mappings of their files.
+If `shard_maps` can lay the files out as one array with gaps, rows are gathered from it as from one
+file. Otherwise each row is copied from the mapping of its file.
 """
 
 import ctypes
@@ -21,19 +21,19 @@ from keras_npy.files.shard_maps import Arena, Maps, make_arena
 from keras_npy.files.store import Store
 from keras_npy.types import Array, Indices
 
-# A file whose rows are read in block after block is looked at again after this time. Looking at
-# 470 files takes 2 ms, as long as gathering 4 batches of 3 MB.
+# A file in use is checked again at most once in this time. To check 470 files takes 2 ms, as long
+# as gathering 4 batches of 3 MB.
 CHECK_AGAIN_S = 1.0
 
 # Rows up to this size are gathered by one NumPy call over all memory: 863 us for 4,096 rows of
-# 784 bytes in 1,000 files, where a loop takes 4,560 and np.take over one file 601. For rows of
-# 49 kB the loop was the faster one (466 us for 64 rows against 1,258).
+# 784 bytes in 1,000 files. A loop takes 4,560 us, np.take over one file 601. For rows of 49 kB the
+# loop is faster: 466 us for 64 rows, against 1,258.
 GATHER_ROW_BYTES_MAX = 16 << 10
 
-# What the gather makes at a time, before it is copied into the batch: it stays in the cache.
+# Bytes that are gathered at a time, before they are copied into the batch: they stay in the cache.
 _GATHER_BYTES = 128 << 10
 
-# Where addresses are counted from, and how many there are: 48 bits on the machines of today.
+# The first address, and the number of addresses: 48 bits on today's machines.
 _FIRST_ADDRESS = 4096
 _ADDRESSES = (1 << 48) - _FIRST_ADDRESS
 
@@ -42,7 +42,7 @@ class Shards:
     """Which file each row lies in, and whether the files are unchanged.
 
     Args:
-        headers: The files, each with a row at least.
+        headers: The headers of the files, each with at least one row.
     """
 
     def __init__(self, headers: Sequence[NpyHeader]) -> None:
@@ -56,18 +56,18 @@ class Shards:
         self._checked_at_s = np.full(len(headers), -np.inf)
 
     def locate(self, indices: Indices) -> tuple[Indices, Indices]:
-        """The file that each row lies in, and its number there."""
+        """The file that holds each row, and the number of the row in it."""
         if self._equal_length:
-            # A search takes 45 ns a row more.
+            # A division is 45 ns a row faster than a search.
             return np.divmod(indices, self._equal_length)
         shards = np.searchsorted(self._stops, indices, side="right")
         return shards, indices - self._starts[shards]
 
     def check_unchanged(self, indices: Indices | None = None) -> None:
-        """Look at the files of these rows, but those that were looked at a moment ago; or at all.
+        """Check the files of these rows that were not just checked; without rows, check all.
 
         Raises:
-            NpyFileError: If one is no longer the file that was opened.
+            NpyFileError: If a file is no longer the one that was opened.
         """
         now_s = time.monotonic()
         is_due = np.full(len(self.headers), indices is None)
@@ -84,7 +84,7 @@ class Shards:
         return all(_is_resident(self.headers[shard], row) for shard, row in looks)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Paths and headers alone, which have much in common: 30 bytes a file.
+        # Pickle only paths and headers. They have much in common and take 30 bytes a file.
         return _unpack, (zlib.compress(pickle.dumps(list(self.headers))),)
 
 
@@ -98,7 +98,7 @@ def _is_resident(header: NpyHeader, row: int) -> bool:
 
 
 def open_shards(shards: Shards) -> Store:
-    """The rows of files that are stored alike: in C order, of one dtype and row shape."""
+    """A store for files in C order, of one dtype and row shape."""
     arena = make_arena(shards.headers)
     return MapsStore(shards) if arena is None else ArenaStore(shards, arena)
 
@@ -121,7 +121,7 @@ class _ShardStore(Store):
 
 
 class ArenaStore(_ShardStore):
-    """Files mapped into one array with gaps."""
+    """Rows of files that are mapped into one array with gaps."""
 
     def __init__(self, shards: Shards, arena: Arena) -> None:
         super().__init__(shards)
@@ -139,7 +139,7 @@ class ArenaStore(_ShardStore):
 
 
 class MapsStore(_ShardStore):
-    """Files mapped each by itself, as many at a time as there may be."""
+    """Rows of files that are mapped one by one, as many at a time as allowed."""
 
     def __init__(self, shards: Shards) -> None:
         super().__init__(shards)
@@ -151,7 +151,7 @@ class MapsStore(_ShardStore):
             self._fetch_piece(indices[piece], out[piece])
 
     def _fetch_piece(self, indices: Indices, out: NDArray[np.uint8]) -> None:
-        """Rows of no more files than may be mapped at once."""
+        """Fetch rows of at most as many files as may be mapped at once."""
         shards, rows = self._shards.locate(indices)
         addresses, maps = self._maps.borrow(shards)
         if self.row_bytes <= GATHER_ROW_BYTES_MAX:
@@ -173,11 +173,11 @@ class MapsStore(_ShardStore):
 def _gather(addresses: Indices, out: NDArray[np.uint8]) -> None:
     """Copy the bytes at each address into a row of `out`.
 
-    Every address must lie in memory that is mapped and kept so, up to `row_bytes` behind it.
+    The caller must ensure that all bytes of these rows are mapped, and stay mapped meanwhile.
     """
     row = np.dtype((np.void, out.shape[1]))
-    # All memory of this process, as one row that begins at each of its bytes. Only the rows at
-    # the addresses are touched.
+    # All memory of this process, as an array with a row that begins at every byte. Only the rows
+    # at the addresses are touched.
     rows: Array = np.ndarray(
         (_ADDRESSES - row.itemsize + 1,), row, buffer=_all_memory(), strides=(1,)
     )

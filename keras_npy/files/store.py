@@ -1,4 +1,4 @@
-"""Rows as bytes, wherever they lie: what they mean is said above, in `rows/`."""
+"""`Store`: rows as bytes, wherever they lie. `rows/` says what the bytes mean."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from keras_npy.types import Indices
 
 
 class Store(ABC):
-    """Rows of `row_bytes` bytes each, which are fetched by their numbers."""
+    """Rows of `row_bytes` bytes each, fetched by row number."""
 
     num_rows: int
     row_bytes: int
@@ -28,24 +28,24 @@ class Store(ABC):
         """
 
     def prepare(self, indices: Indices) -> None:
-        """Say which rows will be fetched soon: they are checked, and may be read ahead.
+        """Announce the rows that will be fetched soon: check their files, and read them ahead.
 
         Raises:
-            NpyFileError: If a file that holds one of them is no longer the one opened.
+            NpyFileError: If a file with one of these rows is no longer the one that was opened.
         """
         self.check_unchanged(indices)
 
     def check_unchanged(self, indices: Indices | None = None) -> None:
-        """Raise `NpyFileError` if the files of these rows, or of all, are others by now."""
+        """Raise `NpyFileError` if a file of these rows has changed; without rows, check all."""
         return
 
     def alias(self) -> NDArray[np.uint8] | None:
-        """All rows as read-only `(num_rows, row_bytes)`, if they lie so in mapped memory."""
+        """All rows as read-only `(num_rows, row_bytes)`, or `None` if memory holds no such map."""
         return None
 
 
 class MemoryStore(Store):
-    """Rows that lie one behind the other in memory.
+    """Rows that are contiguous in memory.
 
     Args:
         data: C-contiguous `(N, row_bytes)`.
@@ -56,16 +56,16 @@ class MemoryStore(Store):
         self._data = data
 
     def fetch(self, indices: Indices, out: NDArray[np.uint8]) -> None:
-        # As bytes, so that no alignment and no dtype costs np.take a copy of the whole array.
-        # mode="raise", the default, gathers into a buffer of its own first (NumPy 2.4).
+        # Gather bytes: with some dtypes and alignments np.take copies the whole array first. Its
+        # default, mode="raise", gathers into a buffer of its own first (NumPy 2.4).
         np.take(self._data, indices, axis=0, out=out, mode="clip")
 
 
 class MappedStore(MemoryStore):
     """One file, or one member of an archive, mapped read-only.
 
-    Its rows are those of the array as it lies in the file: of one in Fortran order, of its
-    transpose.
+    Its rows are those of the array as it lies in the file. For Fortran order they are the rows of
+    the transpose.
 
     Raises:
         NpyFileError: If the file is no longer the one whose header was read.
@@ -95,10 +95,10 @@ class MappedStore(MemoryStore):
 
 
 def map_rows(header: NpyHeader) -> NDArray[np.uint8]:
-    """Map the data of a file read-only, as it lies there: the bytes of `header.stored_shape`.
+    """Map the data of a file read-only, as rows of `header.stored_shape`.
 
     Returns:
-        `(N, row_bytes)`; of a single value `(1, row_bytes)`.
+        `(N, row_bytes)`, or `(1, row_bytes)` for a 0-d array.
 
     Raises:
         NpyFileError: If the file is no longer the one whose header was read.

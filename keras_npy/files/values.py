@@ -1,4 +1,4 @@
-"""From the bytes of a file to values: byte order, booleans, layouts other than C order."""
+"""Turn the bytes of a file into values: byte order, booleans, layouts other than C order."""
 
 import math
 from typing import Any, Literal
@@ -17,24 +17,24 @@ def as_bytes(array: Array) -> NDArray[np.uint8]:
 
 
 def make_native(out: Array, stored: np.dtype[Any]) -> None:
-    """Turn bytes of dtype `stored`, which were copied into `out`, into values of its own dtype."""
+    """Convert `out` in place: it holds bytes of dtype `stored`, and gets values of its dtype."""
     if not stored.isnative:
         out.byteswap(inplace=True)
     if out.dtype.kind == "b":
-        # Any byte but 0 is true; frameworks rely on 1.
+        # Any byte but 0 is true, but frameworks rely on 1.
         np.not_equal(out.view(np.uint8), 0, out=out)
 
 
 def copy_values(stored: Array, out: Array) -> None:
-    """Copy an array of any layout into `out`, of its dtype in this machine's byte order."""
+    """Copy an array of any layout into `out`, which has its dtype in native byte order."""
     if out.dtype.kind == "b":
-        # As in make_native; NumPy copies booleans byte by byte.
+        # As in make_native: NumPy would copy the bytes of booleans as they are.
         np.not_equal(stored.view(np.uint8), 0, out=out)
     else:
         out[...] = stored
 
 
 def as_stored(data: NDArray[np.uint8], header: NpyHeader) -> Array:
-    """Bytes as the array whose header says what they are; nothing is copied."""
+    """The bytes as the array that the header describes, without a copy."""
     order: Literal["C", "F"] = "F" if header.fortran_order else "C"
     return np.ndarray(header.shape, header.dtype, data, order=order)

@@ -1,1 +1,1 @@
-"""Which rows, in which batch, of which pass: integers only."""
+"""Decide which rows go into which batch of which pass: integers only."""

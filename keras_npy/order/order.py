@@ -1,8 +1,8 @@
-"""Which rows each batch holds: integers only, no files, no Keras.
+"""`Order`: which rows each batch holds. Integers only: no files, no Keras.
 
-The order of a pass is a pure function of `(seed, epoch)` and the number of rows, computed for
-any stretch of the pass on its own. Nothing here grows with the number of rows: a pass over
-1e9 rows starts as fast as one over 1e4.
+The order of a pass is a pure function of `(seed, epoch)` and the number of rows, and any stretch of
+it can be computed alone. Nothing here grows with the number of rows: a pass over 1e9 rows starts as
+fast as one over 1e4.
 """
 
 import dataclasses
@@ -25,8 +25,8 @@ class Order:
         drop_remainder: Whether a short last batch is left out.
         shuffle: `"rows"`, `"batch"` or `None` for file order.
         seed: Any integer from 0.
-        indices: File row of each served row, or `None` if they are the same. A range takes no
-            memory, an array 8 bytes a row.
+        indices: The file row of each served row, or `None` if all rows are served as they lie.
+            A range takes no memory, an array takes 8 bytes a row.
     """
 
     num_samples: int
@@ -67,12 +67,12 @@ class Order:
 
     @property
     def is_contiguous(self) -> bool:
-        """Whether a pass serves rows that lie one after the other in the file."""
+        """Whether a pass serves consecutive rows of the file, in file order."""
         is_run = isinstance(self.indices, range) and self.indices.step == 1
         return self.shuffle is None and (self.indices is None or is_run)
 
     def bounds(self, first_batch: int, last_batch: int) -> tuple[int, int]:
-        """Positions in the pass, from and up to, of batches `first_batch <= i < last_batch`."""
+        """First and last position, exclusive, of batches `first_batch <= i < last_batch`."""
         num_served = self.num_samples
         if self.drop_remainder:
             num_served = self.num_batches * self.batch_size
@@ -81,7 +81,7 @@ class Order:
     def rows(self, epoch: int, first_batch: int, last_batch: int) -> Indices:
         """File rows of batches `first_batch <= i < last_batch` of pass `epoch`, concatenated.
 
-        The array may be shared: it must not be written to.
+        The array may be shared, so do not write to it.
         """
         start, stop = self.bounds(first_batch, last_batch)
         if self.shuffle == "rows":

@@ -1,8 +1,8 @@
-"""Which rows each part of a split or a fold holds: integers only, no files.
+"""Decide which rows each part of a split or a fold holds: integers only, no files.
 
-Like the order of a pass, a part is a pure function of the seed and the number of rows: the
-same on every run. Parts are drawn by `order.permute`, so every part of a size is as likely as
-any other, and given in ascending order.
+Like the order of a pass, a part is a pure function of the seed and the number of rows, so it is the
+same on every run. `permute` draws the parts, so all parts of one size are equally likely. The rows
+of a part are in ascending order.
 """
 
 import numpy as np
@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from keras_npy.order.permutation import permute
 from keras_npy.types import Indices
 
-# Rows drawn at a time: the arrays in between stay in the cache and out of the peak of memory.
+# Rows drawn at a time. The intermediate arrays then stay in the cache and add little to the peak of
+# memory.
 DRAWN_ROWS = 1 << 16
 
-# Parts are drawn with the key of an epoch that no training reaches, another one for each number
-# of rows: with the same key, a part of a part would favour the neighbours of rows left out.
+# Parts are drawn with the key of an epoch that no training reaches. Each number of rows has its own
+# epoch: with one key for all, a part of a part would favour the neighbours of rows left out.
 FIRST_EPOCH_OF_PARTS = 1 << 40
 
 
@@ -28,8 +29,8 @@ def split_rows(
         num_rows: Rows to deal out.
         fraction: Share of the second part, in 0 < fraction < 1.
         seed: Any integer from 0.
-        classes: int64 `(num_rows,)`, each in 0 <= class < number of classes, if every class is
-            to keep its share. Each must have two rows at least, one for each part.
+        classes: int64 `(num_rows,)`, each in 0 <= class < number of classes; then every class
+            keeps its share. Each class must have at least two rows, one for each part.
 
     Raises:
         ValueError: If a part would be empty.
@@ -62,10 +63,10 @@ def split_rows(
 def fold_rows(
     num_rows: int, k: int, *, seed: int = 0, classes: Indices | None = None
 ) -> list[tuple[Indices, Indices]]:
-    """`k` pairs of all other rows and one of `k` disjoint parts that hold all rows together.
+    """Deal the rows out to `k` disjoint parts; return each as `(all other rows, part)`.
 
-    The sizes of the parts differ by one row at most, and so do the rows that they hold of each
-    of `classes`, if given.
+    The sizes of the parts differ by at most one row. If `classes` are given, the numbers of rows of
+    each class also differ by at most one.
 
     Raises:
         ValueError: If there are fewer rows than parts.
@@ -83,7 +84,7 @@ def fold_rows(
     dealt = _permutation(num_rows, seed)
     if classes is not None:
         dealt = _by_class(dealt, classes)
-    # Dealt like cards, one class after the other, which evens out the parts and the classes.
+    # Deal the rows like cards, one class after the other: parts and classes come out even.
     part_of = np.empty(num_rows, np.int64)
     part_of[dealt] = np.arange(num_rows) % k
     return [(np.flatnonzero(part_of != part), np.flatnonzero(part_of == part)) for part in range(k)]
@@ -103,10 +104,10 @@ def _by_class(dealt: Indices, classes: Indices) -> Indices:
 
 
 def _shares(sizes: Indices, fraction: float, num_rows: int) -> NDArray[np.int64]:
-    """Rows of each class in a part of `num_rows`: its share, rounded up or down.
+    """The number of rows of each class in a part of `num_rows`: its share, rounded up or down.
 
-    A class keeps at least one row in the part and one outside of it, so that the sum comes
-    as near to `num_rows` as this allows.
+    Each class has at least one row in the part and one outside it. Within this limit the sum is as
+    near to `num_rows` as possible.
     """
     shares = sizes * fraction
     least: NDArray[np.int64] = np.maximum(np.floor(shares), 1).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Orders drawn from a seed: permutations that need no memory, computed for any stretch alone."""
+"""Random permutations from a seed. Any stretch of one can be computed alone."""
 
 import functools
 import math
@@ -8,18 +8,18 @@ from numpy.typing import NDArray
 
 from keras_npy.types import Indices
 
-# Up to here a pass sorts one random key per row, at most 512 KiB, which is as uniform as the keys
-# are. A Feistel network over a few hundred rows is not: its halves hold too few values. Above,
-# the network needs no memory.
+# A pass of up to this many rows sorts one random key per row, at most 512 KiB, and the order is as
+# uniform as the keys. A Feistel network over a few hundred rows is not uniform, because its halves
+# hold too few values. It needs no memory, and so is used for more rows.
 SORTED_ROWS_MAX = 1 << 16
 
-# Four rounds are the least that a pseudo-random permutation needs (Luby and Rackoff, 1988).
-# Eight leave a margin for the round function, which is a multiplicative hash and no cipher.
+# A pseudo-random permutation needs at least four rounds (Luby and Rackoff, 1988). Eight leave a
+# margin, because the round function is a multiplicative hash and not a cipher.
 FEISTEL_ROUNDS = 8
 
 
 def permute(start: int, stop: int, num_rows: int, seed: int, epoch: int) -> Indices:
-    """Stretch `start <= i < stop` of a pseudo-random permutation of `num_rows` rows.
+    """The stretch `start <= i < stop` of a pseudo-random permutation of `num_rows` rows.
 
     Example:
 
@@ -35,7 +35,7 @@ def permute(start: int, stop: int, num_rows: int, seed: int, epoch: int) -> Indi
     return _feistel_permutation(start, stop, num_rows, seed, epoch)
 
 
-# A few sequences in use at once, such as several inputs or folds; 4 MiB at the most.
+# Enough for a few sequences in use at once, such as several folds; at most 4 MiB.
 @functools.lru_cache(maxsize=8)
 def _sorted_permutation(num_rows: int, seed: int, epoch: int) -> Indices:
     (key,) = _keys(1, seed, epoch)
@@ -47,7 +47,7 @@ def _sorted_permutation(num_rows: int, seed: int, epoch: int) -> Indices:
 def permute_within_batches(
     start: int, stop: int, batch_size: int, seed: int, epoch: int
 ) -> Indices:
-    """Stretch `start <= i < stop` of a pass in which each batch keeps its rows."""
+    """The stretch `start <= i < stop` of a pass that shuffles rows within each batch."""
     (key,) = _keys(1, seed, epoch)
     rows = np.arange(start, stop, dtype=np.uint64)
     batches = rows // np.uint64(batch_size)
@@ -61,8 +61,8 @@ def _feistel_permutation(start: int, stop: int, num_rows: int, seed: int, epoch:
     low_size = -(-num_rows // high_size)
     values = _feistel(np.arange(start, stop, dtype=np.uint64), high_size, low_size, keys)
     # The network permutes high_size * low_size values, at most high_size - 1 more than there
-    # are rows. A value past the end is sent through again until it falls inside, which keeps
-    # the whole a permutation of the rows: fewer than one in 250 here.
+    # are rows. A value past the end goes through the network again until it falls inside: fewer
+    # than one value in 250 here. The result is a permutation of the rows.
     while (outside := np.flatnonzero(values >= num_rows)).size:
         values[outside] = _feistel(values[outside], high_size, low_size, keys)
     return values.astype(np.int64)
@@ -95,7 +95,8 @@ def _round_function(half: NDArray[np.uint64], key: np.uint64, size: int) -> NDAr
 def _add_modulo(half: NDArray[np.uint64], summand: NDArray[np.uint64], size: int) -> None:
     """`half = (half + summand) % size` in place; both must be below `size`."""
     half += summand
-    # Half the cost of %: a value below 2 * size less size wraps to a huge one if it was below.
+    # This costs half of %. If the sum is below `size`, the unsigned difference wraps to a huge
+    # value, and the minimum is the sum itself.
     np.minimum(half, half - np.uint64(size), out=half)
 
 
@@ -107,6 +108,6 @@ def _hash(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def _keys(count: int, seed: int, epoch: int) -> NDArray[np.uint64]:
-    # NumPy promises SeedSequence's output across versions; it does not promise Generator's.
+    # NumPy keeps the output of SeedSequence the same across versions, but not that of Generator.
     keys = np.random.SeedSequence(seed, spawn_key=(epoch,)).generate_state(count, np.uint64)
     return keys.astype(np.uint64)

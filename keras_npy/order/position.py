@@ -1,4 +1,4 @@
-"""Where reading begins, and how many passes have begun."""
+"""`Position`, where reading begins, and `PassCounter`, how many passes have begun."""
 
 import threading
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Position:
 
 
 class PassCounter:
-    """How many shuffled passes have begun. May be used from any thread."""
+    """Counts the shuffled passes that have begun. May be used from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -35,18 +35,18 @@ class PassCounter:
             self._epoch = epoch
 
     def begin(self) -> int:
-        """Count a pass, and return its number."""
+        """Count a pass and return its number."""
         with self._lock:
             self._epoch += 1
             return self._epoch - 1
 
     def raise_to(self, epoch: int) -> None:
-        """Let the next pass have this number at least."""
+        """Make sure that the next pass has at least this number."""
         with self._lock:
             self._epoch = max(self._epoch, epoch)
 
     def take_back(self, counted: int, epoch: int) -> None:
-        """Return from `counted` to `epoch`, unless another pass has begun since."""
+        """Set the count from `counted` back to `epoch`, unless another pass has begun since."""
         with self._lock:
             if self._epoch == counted:
                 self._epoch = epoch

@@ -1,4 +1,4 @@
-"""Which rows a slice, a range, integers or a mask select."""
+"""Convert a slice, a range, integers or a mask to row numbers."""
 
 import numpy as np
 
@@ -20,15 +20,15 @@ def to_indices(index: object, num_rows: int) -> Indices:
 
 
 def to_rows(index: object, num_rows: int) -> range | Indices:
-    """Row numbers that a slice, a range, integers or a boolean mask select.
+    """The row numbers that a slice, a range, integers or a boolean mask select.
 
-    Negative integers count from the end, as in NumPy. A slice or a range of numbers from 0 stays
-    a range.
+    Negative integers count from the end, as in NumPy. A slice, or a range without negative numbers,
+    gives a range.
 
     Raises:
         TypeError: If `index` is none of these.
-        ValueError: If a mask has another length than `num_rows`, if no row is selected, or if
-            the integers have more than one axis.
+        ValueError: If the length of a mask is not `num_rows`, if no row is selected, or if the
+            integers have more than one axis.
         IndexError: If an integer is out of range.
 
     Example:

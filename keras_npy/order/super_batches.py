@@ -1,4 +1,4 @@
-"""Several batches of an order after each other, as one: integers only."""
+"""`SuperBatchOrder`: several consecutive batches of an order as one batch; integers only."""
 
 from dataclasses import dataclass
 
@@ -7,22 +7,22 @@ import numpy as np
 from keras_npy.order.order import Order
 from keras_npy.types import Indices
 
-# Batches of a stream without an end.
+# The number of batches that stands for an endless stream.
 _ENDLESS_BATCHES = 1 << 40
 
 
 @dataclass(frozen=True, kw_only=True)
 class SuperBatchOrder(Order):
-    """The rows of several batches as one batch, across the ends of passes if these do not end.
+    """The rows of several batches as one batch, which may cross the end of an endless pass.
 
-    A super-batch may hold the short last batch of a pass, with batches of the next pass behind
-    it. That batch is then filled up with its last row, so that every batch but one at the very end
-    starts at a multiple of the batch size.
+    A super-batch may then hold the short last batch of a pass, followed by batches of the next
+    pass. The short batch is filled up with copies of its last row, so that each batch starts at a
+    multiple of the batch size.
 
     Args:
-        parts: Which rows each of the batches holds.
+        parts: The order of the batches that are combined.
         num_parts: Batches in a super-batch.
-        first_part: The batch of its pass that the first super-batch begins with.
+        first_part: Number of the batch that the first super-batch begins with, in its pass.
         is_endless: Whether the next pass begins where one ends.
 
     Example:
@@ -40,7 +40,7 @@ class SuperBatchOrder(Order):
     is_endless: bool
 
     def rows(self, epoch: int, first_batch: int, last_batch: int) -> Indices:
-        """As `Order.rows`; `epoch` is that of the first pass."""
+        """As `Order.rows`; `epoch` is the number of the first pass."""
         first, last = self._parts(first_batch, last_batch)
         runs = []
         while first < last:
@@ -51,7 +51,7 @@ class SuperBatchOrder(Order):
         return runs[0] if len(runs) == 1 else np.concatenate(runs)
 
     def part_sizes(self, batch: int) -> list[int]:
-        """Rows in each batch of a super-batch, without those that fill it up."""
+        """The number of rows in each batch of a super-batch, without those that fill it up."""
         positions = (
             part % self.parts.num_batches for part in range(*self._parts(batch, batch + 1))
         )
@@ -73,8 +73,8 @@ class SuperBatchOrder(Order):
 def super_batches(
     parts: Order, num_parts: int, *, first_part: int = 0, is_endless: bool
 ) -> SuperBatchOrder:
-    """An order whose every batch is `num_parts` batches of another."""
-    # A pass may be one short batch.
+    """An order in which each batch is `num_parts` batches of `parts`."""
+    # A pass may consist of one short batch.
     batch_size = num_parts * min(parts.batch_size, parts.num_samples)
     start, stop = parts.bounds(first_part, parts.num_batches)
     return SuperBatchOrder(

@@ -1,1 +1,1 @@
-"""Rows by number, whatever they lie in."""
+"""Read rows by number, from any kind of source."""

@@ -1,7 +1,7 @@
-"""Rows addressed by index, whatever they lie in.
+"""`Rows`: the interface of every source of rows.
 
-Every source becomes a `Rows`: an array whose first axis is read a batch at a time. Floors
-above know rows by their shape, their dtype and `read_into`, and never see a file.
+Every source becomes a `Rows`, an array whose first axis is read a batch at a time. The rooms above
+use its shape, its dtype and `read_into`, and never see a file.
 """
 
 from abc import ABC, abstractmethod
@@ -14,14 +14,15 @@ from keras_npy.types import Array, Indices
 
 
 class Rows(ABC):
-    """A virtual array that is read by rows: what `open_rows` gives.
+    """A virtual array that is read by rows; `open_rows` returns one.
 
     It has the `shape`, `dtype`, `ndim`, `size`, `nbytes` and `len` of the array that it stands
-    for. Indexing on axis 0 reads the rows asked for, and `np.asarray` all of them, as new arrays
-    in this machine's byte order. A file that changed since it was opened is an `NpyFileError`.
+    for. Indexing on axis 0 reads the selected rows, and `np.asarray` reads all rows, as new arrays
+    in this machine's byte order. Reading a file that changed since it was opened raises
+    `NpyFileError`.
 
-    A source of its own writes `read_into`; one that lies in files `prepare` and `check_unchanged`
-    too. All else is made of these.
+    A new kind of source implements `read_into`. If it reads files, it also implements `prepare` and
+    `check_unchanged`. All other methods use these.
 
     Example:
 
@@ -38,15 +39,15 @@ class Rows(ABC):
     """
 
     name: str
-    """What messages call the rows: a path, mostly."""
+    """The name of the rows in messages, usually a path."""
     shape: tuple[int, ...]
-    """`(N, ...)`, as of the array."""
+    """`(N, ...)`, the shape of the array."""
     dtype: np.dtype[Any]
-    """Of the rows as they are read: always in this machine's byte order."""
+    """The dtype of the rows as they are read, always in this machine's byte order."""
 
     @abstractmethod
     def read_into(self, indices: Indices, out: Array) -> None:
-        """Copy rows into memory of the caller's, from any thread.
+        """Copy rows into memory of the caller. May be called from any thread.
 
         Args:
             indices: int64 `(b,)`; each in `0 <= index < N`, which the caller has ensured.
@@ -54,30 +55,29 @@ class Rows(ABC):
         """
 
     def take(self, indices: Indices) -> Array:
-        """Rows as a new array `(b, *row)`; of `indices` the caller has ensured the range."""
+        """Rows as a new array `(b, *row)`; the caller has ensured the range of `indices`."""
         out = np.empty((len(indices), *self.row_shape), self.dtype)
         self.read_into(indices, out)
         return out
 
     def prepare(self, indices: Indices) -> None:
-        """Say which rows will be read soon: their files are checked, and read ahead if cold.
+        """Announce the rows that will be read soon: check their files, and read cold ones ahead.
 
         Raises:
-            NpyFileError: If a file that holds one of them is no longer the one opened.
+            NpyFileError: If a file with one of these rows is no longer the one that was opened.
         """
         self.check_unchanged(indices)
 
     def check_unchanged(self, indices: Indices | None = None) -> None:
-        """Raise `NpyFileError` if rows are no longer those that were opened.
+        """Raise `NpyFileError` if a file has changed since it was opened.
 
         Args:
-            indices: The rows that will be read next; of many files only theirs are looked at.
-                `None` for all rows.
+            indices: The rows that will be read next: only their files are checked. `None` for all.
         """
         return
 
     def alias(self) -> Array | None:
-        """All rows as one read-only C-contiguous array of `dtype`, if they lie so in memory."""
+        """All rows as a read-only C-contiguous array, or `None` if memory holds no such array."""
         return None
 
     @property
@@ -92,7 +92,7 @@ class Rows(ABC):
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all rows, if they were read."""
+        """Bytes of all rows once they are read."""
         return len(self) * self.row_bytes
 
     @property
@@ -109,7 +109,7 @@ class Rows(ABC):
         return self.shape[0]
 
     def __getitem__(self, index: Any) -> Array:
-        """Rows by integer, slice, integers or boolean mask, with NumPy's meaning; at least one."""
+        """Read at least one row, by integer, slice, integers or boolean mask, as in NumPy."""
         if isinstance(index, tuple):
             raise TypeError(
                 "Rows are indexed on axis 0 alone. "
@@ -121,10 +121,10 @@ class Rows(ABC):
         return self._checked(to_indices(index, len(self)))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        """All rows in memory, as `np.asarray(rows)` asks for them.
+        """Read all rows into memory, for `np.asarray(rows)`.
 
         Raises:
-            ValueError: With `copy=False`: rows are always read into a new array.
+            ValueError: If `copy=False`, because rows are always read into a new array.
         """
         if copy is False:
             raise ValueError(

@@ -11,7 +11,7 @@ class ChosenRows(ForwardingRows):
 
     Args:
         source: The rows to choose from.
-        indices: Which of them, `(N,)`, each in `0 <= index < len(source)`.
+        indices: Numbers of the chosen rows, `(N,)`, each in `0 <= index < len(source)`.
     """
 
     def __init__(self, source: Rows, indices: range | Indices) -> None:

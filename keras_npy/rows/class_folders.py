@@ -1,4 +1,4 @@
-"""Folders of classes: which files they hold, their labels, and how Keras encodes those."""
+"""Folders of classes: their files, their labels, and how Keras encodes the labels."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ LABEL_MODES = ("int", "categorical", "binary")
 
 @dataclass(frozen=True)
 class ClassFolders:
-    """The files of a directory in their order; without labels if none are wanted.
+    """The files of a directory in order, and their labels if labels are wanted.
 
     Args:
         paths: One file per sample.
@@ -36,11 +36,11 @@ class ClassFolders:
 
         Returns:
             `"int"`: int32 `(N,)`. `"binary"`: float32 `(N, 1)`, 0 or 1. `"categorical"`:
-            float32 `(N, num_classes)`, one-hot, which is made as it is read. `None` without
-            labels.
+            float32 `(N, num_classes)`, one-hot rows that are made when they are read. `None`
+            without labels.
 
         Raises:
-            ValueError: If the labels cannot be encoded so.
+            ValueError: If the labels do not suit `label_mode`.
         """
         if self.labels is None or self.class_names is None:
             return None
@@ -78,9 +78,9 @@ def find_samples(
     Args:
         directory: The folder that holds the folders of the classes.
         labels: As `keras.utils.image_dataset_from_directory` takes them.
-        label_mode: How labels are encoded.
-        class_names: The folders to use, in the order of their numbers.
-        follow_links: Whether links to folders are followed inside of the classes.
+        label_mode: How to encode labels.
+        class_names: The folders to use, in the order of their class numbers.
+        follow_links: Whether to follow links to folders inside the classes.
 
     Raises:
         NpyFileError: If there are no files.
@@ -106,7 +106,7 @@ def find_samples(
 def infer_labels(
     directory: str, class_names: Iterable[str] | None, *, follow_links: bool
 ) -> ClassFolders:
-    """Number the folders of a directory, and label each file under a folder with its number."""
+    """Number the folders of a directory, and label each file with the number of its folder."""
     folders = sorted(entry for entry in os.listdir(directory) if _is_folder(directory, entry))
     names = folders if class_names is None else _checked_names(class_names, folders)
     files = [list(_npy_files(os.path.join(directory, name), follow_links)) for name in names]
@@ -122,7 +122,7 @@ def infer_labels(
 
 
 def list_files(directory: str, labels: object | None, *, follow_links: bool) -> ClassFolders:
-    """All files under a directory, with the labels that were given for them, if any."""
+    """All files under a directory, with the given labels if there are any."""
     paths = list(_npy_files(directory, follow_links))
     if not paths:
         raise NpyFileError(
@@ -182,9 +182,9 @@ def _checked_labels(labels: Any) -> NDArray[np.int32]:
 
 
 def _npy_files(folder: str, follow_links: bool) -> Iterator[str]:
-    """The files of a folder in natural order, then those of each folder in it."""
+    """Yield the files of a folder in natural order, then those of each folder in it."""
     for root, folders, files in os.walk(folder, onerror=_raise, followlinks=follow_links):
-        # os.walk goes on with what is left in the list, in its order.
+        # os.walk continues with the folders that remain in this list, in its order.
         folders[:] = [
             name
             for name in natural_order(folders)
@@ -196,13 +196,13 @@ def _npy_files(folder: str, follow_links: bool) -> Iterator[str]:
 
 
 def _leads_back(root: str, name: str) -> bool:
-    # A link to a folder above would be walked again and again, until its path is too long.
+    # os.walk would follow a link to a folder above again and again, until the path is too long.
     target = os.path.realpath(os.path.join(root, name))
     return os.path.commonpath([target, os.path.realpath(root)]) == target
 
 
 def _raise(error: OSError) -> None:
-    # os.walk would leave out the samples of a folder that it may not read, without a word.
+    # Without this, os.walk silently skips a folder that it may not read.
     raise error
 
 

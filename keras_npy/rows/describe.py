@@ -1,4 +1,4 @@
-"""What a person reads of nests of rows: names, shapes, dtypes and bytes."""
+"""Describe nests of rows to a person: names, shapes, dtypes and bytes."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is made of other rows passes on to them whatever it is not itself asked for."""
+"""`ForwardingRows`: the base of rows that are made from other rows."""
 
 from typing import Any
 
@@ -9,17 +9,17 @@ from keras_npy.types import Indices
 
 
 class ForwardingRows(Rows):
-    """Rows that are made of the rows of `source` as they are read.
+    """Rows that are made from the rows of `source` when they are read.
 
-    Each method of `Rows` that does nothing by default is passed on here, so that none is lost in
-    what wraps rows. A subclass writes `read_into`, and `source_indices` if row i is not made of
-    row i alone.
+    This class passes on each method of `Rows` that does nothing by default, so that no subclass
+    can forget one. A subclass implements `read_into`; it also implements `source_indices` if its
+    row i is not made from row i alone.
 
     Args:
-        source: The rows that these are made of.
-        name: What messages call these.
-        shape: Theirs.
-        dtype: Theirs.
+        source: The rows from which the new rows are made.
+        name: Name of the new rows in messages.
+        shape: Shape of the new rows.
+        dtype: dtype of the new rows.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class ForwardingRows(Rows):
         self.dtype = dtype
 
     def source_indices(self, indices: Indices) -> Indices:
-        """The rows of `source` to be looked at before these rows are read."""
+        """The rows of `source` to check and prepare before these rows are read."""
         return indices
 
     def prepare(self, indices: Indices) -> None:
@@ -41,5 +41,5 @@ class ForwardingRows(Rows):
         self.source.check_unchanged(None if indices is None else self.source_indices(indices))
 
     def alias(self) -> None:
-        # Their values are others than those of the source.
+        # The new rows have other values than the source.
         return None

@@ -1,4 +1,4 @@
-"""Whatever reads a class from labels `y`, or makes labels of classes."""
+"""Read classes from labels `y`, and make labels from classes."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.scratch import Scratch
 from keras_npy.types import Array, Indices
 
-# Labels read at a time: of one-hot rows, only the class numbers are kept.
+# Bytes of labels to read at a time. Only class numbers are kept of them.
 READ_BYTES = 8 << 20
 
 
@@ -23,7 +23,7 @@ def read_classes(y: Rows, indices: Indices | None, *, at_least: int) -> Indices:
         y: Labels: integers, booleans or whole floats `(N,)` or `(N, 1)`, or one-hot rows
             `(N, num_classes)`.
         indices: The rows to read, or `None` for all.
-        at_least: Rows that each class must have.
+        at_least: The number of rows that each class must have.
 
     Returns:
         int64 `(number of rows,)`.
@@ -51,10 +51,10 @@ def read_classes(y: Rows, indices: Indices | None, *, at_least: int) -> Indices:
 
 
 class ClassWeightRows(ForwardingRows):
-    """One weight per sample: that of its class, 1 for a class that is not named.
+    """One weight per sample: the weight of its class, or 1 for a class without a weight.
 
-    Classes are read from `y` as Keras reads them from arrays: integers `(N,)` or `(N, 1)`,
-    floats rounded, and rows of more than one value by their largest (one-hot).
+    Classes are read from `y` as Keras reads them from arrays. Labels `(N,)` or `(N, 1)` are class
+    numbers, and floats are rounded. In rows of several values (one-hot) the largest counts.
 
     Args:
         y: Labels, `(N,)`, `(N, 1)` or `(N, num_classes)`.
@@ -92,7 +92,7 @@ class ClassWeightRows(ForwardingRows):
 
 
 class OneHotRows(Rows):
-    """Class numbers in memory, served as float32 rows of one 1 among 0.
+    """Class numbers in memory, served as one-hot float32 rows.
 
     Args:
         classes: `(N,)` integers in 0 <= class < num_classes, which the caller has ensured.
@@ -120,7 +120,7 @@ def _classes_by_blocks(y: Rows, indices: Indices | None) -> Iterator[Array]:
 
 
 def _classes_as_keras(labels: Array) -> Indices:
-    """The class of each label, as Keras's `class_weight` reads it: from anything."""
+    """The class of each label, as Keras's `class_weight` reads it from any numbers."""
     labels = _without_column(labels)
     if labels.ndim == 2:
         labels = np.argmax(labels, axis=1)
@@ -130,7 +130,7 @@ def _classes_as_keras(labels: Array) -> Indices:
 
 
 def _one_class_per_row(labels: Array, y: Rows) -> Array:
-    """The class of each label, which must be one beyond doubt: rows are dealt out by it."""
+    """The class of each label. Rows are dealt out by it, so raise if it is not certain."""
     if labels.ndim == 2:
         is_one_hot = np.count_nonzero(labels, axis=1) == 1
         if np.all(is_one_hot) and np.all(labels.max(axis=1) == 1):

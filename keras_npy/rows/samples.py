@@ -1,4 +1,4 @@
-"""One file is one sample."""
+"""`samples`: rows of which each is a file of its own."""
 
 import os
 from collections.abc import Sequence
@@ -15,16 +15,16 @@ from keras_npy.types import Array, Indices, Path
 def samples(source: Path | Sequence[Path], *, stored_dtype: str | None = None) -> Rows:
     """Take each file as one sample.
 
-    The first file says which shape and dtype all have. The others are looked at when they are
-    read, so that 100,000 files are there at once; one that differs is named then.
+    The first file sets shape and dtype for all. The other files are checked when they are read, so
+    that 100,000 files open at once. An error then names a file that differs.
 
     Args:
         source: A pattern (`*`, `?`, `[]`, `**`), whose files come in natural order (`x-2` before
-            `x-10`); or a list of paths, in its own order.
+            `x-10`), or a list of paths, which keeps its order.
         stored_dtype: `"bfloat16"` for files whose header says `|V2`, as `open_rows` takes it.
 
     Returns:
-        Rows for `NpySequence` and `open_rows`: row i is what file i holds.
+        Rows for `NpySequence` and `open_rows`. Row i is the array in file i.
 
     Raises:
         NpyFileError: If nothing matches, or the first file cannot be read.
@@ -62,7 +62,7 @@ def _rows(store: SampleStore) -> Rows:
 
 
 class FortranSampleRows(StoredRows):
-    """Rows each of which lies in Fortran order in its file."""
+    """Rows of which each lies in Fortran order in its file."""
 
     def __init__(self, store: SampleStore, name: str) -> None:
         shape, dtype = (store.num_rows, *store.first.shape), store.first.dtype
@@ -70,7 +70,7 @@ class FortranSampleRows(StoredRows):
         self._scratch = Scratch()
 
     def read_into(self, indices: Indices, out: Array) -> None:
-        # Reversed, the axes of a row are in C order.
+        # With its axes reversed, a row is in C order.
         as_it_lies = (len(indices), *reversed(self.row_shape))
         with self._scratch.lend(as_it_lies, self._stored_dtype) as stored:
             self._store.fetch(indices, as_bytes(stored))

@@ -1,4 +1,4 @@
-"""Memory to work in, used again from batch to batch."""
+"""`Scratch`: working memory that is reused from batch to batch."""
 
 import collections
 import contextlib
@@ -10,24 +10,24 @@ from numpy.typing import NDArray
 
 from keras_npy.types import Array
 
-# As many threads as read one source at once keep their memory from batch to batch.
+# Buffers kept from batch to batch: one for each thread that reads a source at the same time.
 IDLE_MAX = 4
 
 
 class Scratch:
-    """Lends memory to whichever thread asks, the same to the next when it is given back.
+    """Lends working memory to any thread, and lends it again once it is returned.
 
-    The first touch of new memory costs more than what is written to it. Thread-local memory would
-    be new each time on TensorFlow, whose threads Python sees as new ones at each call.
+    The first touch of new memory costs more than writing to it. Thread-local memory would be new
+    for each batch on TensorFlow, because Python sees a new thread at each call from there.
     """
 
     def __init__(self) -> None:
-        # Its methods are atomic: no lock is needed.
+        # The methods of a deque are atomic, so no lock is needed.
         self._idle: collections.deque[NDArray[np.uint8]] = collections.deque(maxlen=IDLE_MAX)
 
     @contextlib.contextmanager
     def lend(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterator[Array]:
-        """An uninitialised array, until the end of the `with` block."""
+        """Lend an uninitialised array until the end of the `with` block."""
         nbytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         try:
             memory = self._idle.pop()

@@ -19,7 +19,7 @@ def join_files(headers: Sequence[NpyHeader]) -> Rows:
     """Rows of many `.npy` files, in the order of the files.
 
     Args:
-        headers: The files. Those without rows are skipped.
+        headers: The headers of the files. Files without rows are skipped.
 
     Raises:
         NpyFileError: If dtype or row shape differ, or no file has a row.
@@ -33,7 +33,7 @@ def join_files(headers: Sequence[NpyHeader]) -> Rows:
         )
     shards = Shards(filled)
     name = filled[0].name + (f" and {len(headers) - 1} more" if len(headers) > 1 else "")
-    # Shards that are stored alike are read as bytes, whichever they lie in.
+    # Files that are stored alike can be read as bytes of one store.
     if any(header.fortran_order or header.dtype != filled[0].dtype for header in filled):
         return UnlikeShardRows(shards, name)
     shape = (shards.num_rows, *filled[0].shape[1:])
@@ -52,7 +52,7 @@ class UnlikeShardRows(Rows):
         self._maps = Maps(shards.headers)
 
     def read_into(self, indices: Indices, out: Array) -> None:
-        # No piece needs more files at once than may be mapped.
+        # Read so few rows at a time that their files may all be mapped at once.
         for start in range(0, len(indices), self._maps.maps_max):
             piece = slice(start, start + self._maps.maps_max)
             self._read_piece(indices[piece], out[piece])

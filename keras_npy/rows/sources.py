@@ -1,4 +1,4 @@
-"""What a user may name as data, and the rows behind it."""
+"""`open_rows`: turn what a user may give as data into rows."""
 
 import glob
 import os
@@ -24,11 +24,11 @@ def open_rows(source: Source, *, stored_dtype: str | None = None) -> Rows:
     """Open a source as rows that are read when they are asked for.
 
     Args:
-        source: The path of one `.npy` file; `"data.npz::x"` for a stored member of an archive;
-            a pattern (`*`, `?`, `[]`, `**`) or list of paths, whose rows are joined along axis 0;
-            an array; or rows, such as `samples(...)` and `windows(...)` give.
+        source: The path of one `.npy` file; `"data.npz::x"` for an uncompressed member of an
+            archive; a pattern (`*`, `?`, `[]`, `**`) or list of paths, whose rows are joined along
+            axis 0; an array; or rows, as `samples(...)` and `windows(...)` return them.
         stored_dtype: `"bfloat16"` for files whose header says `|V2`, as NumPy writes it for dtypes
-            that it does not know. `None` for all others.
+            that it does not know. `None` for all other files.
 
     Returns:
         The virtual array: `shape`, `dtype`, `len`, and NumPy indexing on axis 0.
@@ -36,7 +36,7 @@ def open_rows(source: Source, *, stored_dtype: str | None = None) -> Rows:
     Raises:
         NpyFileError: If a file cannot be streamed. It is a `ValueError`.
         ValueError: If a list is empty, or an array has no rows.
-        TypeError: If `source` is something else, or an array has a dtype that no tensor has.
+        TypeError: If `source` is something else, or no tensor can have the dtype of an array.
 
     Example:
 
@@ -78,21 +78,21 @@ def open_rows(source: Source, *, stored_dtype: str | None = None) -> Rows:
 
 
 def is_pattern(path: Path) -> bool:
-    """Whether a path is to be matched; a file of just that name is taken as it is."""
-    # What stands in brackets in a member's name matches nothing.
+    """Whether a path is a pattern. A path that exists under that very name is not one."""
+    # Brackets in the name of a member do not make a pattern.
     file, _ = archive.split_member(path)
     return glob.has_magic(file) and not os.path.lexists(file)
 
 
 def expand(pattern: Path) -> list[str]:
-    """The files that match a pattern, in natural order; with its member if it names one.
+    """The files that match a pattern, in natural order, with the member that it names, if any.
 
     Raises:
-        NpyFileError: If there is none.
+        NpyFileError: If no file matches.
     """
     pattern = os.fsdecode(pattern)
     files, mark, member = pattern.partition(archive.MEMBER_MARK)
-    # Of two `**` glob gives a file once for each way to part its folders between them.
+    # With two `**`, glob returns a file once for each way to divide its folders between them.
     paths = {f"{path}{mark}{member}" for path in glob.glob(files, recursive=True)}
     if not paths:
         raise NpyFileError(
@@ -115,12 +115,13 @@ def natural_order(paths: Iterable[str]) -> list[str]:
 
 
 def _natural_key(path: str) -> tuple[list[Any], str]:
-    # Text and numbers take turns, so that like is compared with like.
+    # Text and numbers alternate, so that text is compared with text and numbers with numbers.
     parts = _NUMBERS.split(path)
     return [int(part) if at % 2 else part for at, part in enumerate(parts)], path
 
 
-# Of ASCII, and short enough for int(): longer digits are compared as text.
+# ASCII digits, at most 18 at a time, because int() refuses very long numbers. A longer run is
+# several numbers.
 _NUMBERS = re.compile(r"([0-9]{1,18})")
 
 
@@ -154,5 +155,5 @@ def _checked_array(array: Array) -> Array:
             f"An array must hold at least one row, and a row one value. {received} "
             "Axis 0 counts the samples."
         )
-    # A subclass would bring its own indexing with it; np.memmap would also be pickled whole.
+    # A subclass may index differently, and np.memmap would be pickled with all its data.
     return np.asarray(array)

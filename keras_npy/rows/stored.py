@@ -1,4 +1,4 @@
-"""From bytes to values, once: byte order, booleans and orders of axes other than C."""
+"""Rows of one file or array: make values of bytes, for any byte order and order of axes."""
 
 from typing import Any
 
@@ -29,13 +29,13 @@ def open_array(array: Array) -> Rows:
 
 
 class StoredRows(Rows):
-    """Rows whose bytes a store has, value by value in C order.
+    """Rows whose bytes lie in a store, in C order.
 
     Args:
-        store: The bytes.
-        name: What messages call them.
+        store: Fetches the bytes.
+        name: Name of the rows in messages.
         shape: `(N, ...)`.
-        stored_dtype: The dtype of the values as they are stored, in their byte order.
+        stored_dtype: dtype of the values as stored, in their byte order.
     """
 
     def __init__(
@@ -59,14 +59,14 @@ class StoredRows(Rows):
 
     def alias(self) -> Array | None:
         data = self._store.alias()
-        # A bool file may hold bytes other than 0 and 1, which only reading makes booleans.
+        # A bool file may hold bytes other than 0 and 1. Only `read_into` makes booleans of them.
         if data is None or self.dtype.kind == "b" or not self._stored_dtype.isnative:
             return None
         return np.ndarray(self.shape, self.dtype, data)
 
 
 class StridedRows(Rows):
-    """Rows of an array in memory whose values do not lie one behind the other."""
+    """Rows of an array in memory that is not C-contiguous."""
 
     def __init__(self, array: Array, name: str) -> None:
         self.name = name
@@ -81,7 +81,7 @@ class StridedRows(Rows):
 class FortranRows(StridedRows):
     """Rows of a mapped file in Fortran order.
 
-    A row is strewn over all of the file: there is nothing to be read ahead.
+    The values of a row are spread over the whole file, so nothing is read ahead.
     """
 
     def __init__(self, store: MappedStore, header: NpyHeader) -> None:

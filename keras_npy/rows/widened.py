@@ -1,4 +1,4 @@
-"""Rows of a wider dtype, for a backend that has not that of the file."""
+"""Rows in a wider dtype, for a backend that does not support the dtype of the file."""
 
 from typing import Any
 
@@ -8,19 +8,19 @@ from keras_npy.rows.base import Rows
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.types import Array, Indices
 
-# What is widened at once at the end, where both arrays overlap: NumPy copies so much first.
+# The last values are widened at once. Both arrays overlap there, so NumPy copies the values first.
 _OVERLAP_VALUES = 4096
 
 
 class WidenedRows(ForwardingRows):
-    """Rows of a wider dtype, which holds every value of theirs."""
+    """The rows of `source` in a wider dtype, which holds all their values."""
 
     def __init__(self, source: Rows, dtype: np.dtype[Any]) -> None:
         super().__init__(source, name=source.name, shape=source.shape, dtype=dtype)
 
     def read_into(self, indices: Indices, out: Array) -> None:
-        # Into the end of the memory that they will fill, so that no batch takes memory of its
-        # own: the first touch of new memory costs more than the rows do.
+        # Read the narrow rows into the end of `out` and widen them in place. A batch then needs no
+        # other memory: the first touch of new memory costs more than the rows do.
         narrow_bytes = len(indices) * self.source.row_bytes
         end = out.reshape(-1).view(np.uint8)[out.nbytes - narrow_bytes :]
         narrow = end.view(self.source.dtype)
@@ -29,9 +29,9 @@ class WidenedRows(ForwardingRows):
 
 
 def _widen_in_place(narrow: Array, wide: Array) -> None:
-    """Copy values to the front of memory at whose end they lie.
+    """Widen values that lie at the end of the memory of `wide`.
 
-    As many at a time as reach up to the first that is still to be read: half of what is left.
+    Each step writes only up to the first value that is not read yet: half of what is left.
     """
     at = 0
     while (num_left := len(wide) - at) > _OVERLAP_VALUES:

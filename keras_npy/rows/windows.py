@@ -1,6 +1,6 @@
-"""A series as overlapping windows, and what is to be predicted from each.
+"""`windows`: a series as overlapping windows, with a target for each.
 
-Windows are never stored: only the rows of a batch's windows are read from the series.
+Windows are never stored. For each batch, only the rows of its windows are read from the series.
 """
 
 import mmap
@@ -14,7 +14,7 @@ from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.sources import Source, open_rows
 from keras_npy.types import Array, Indices
 
-# Row numbers that are made at a time: eight bytes each, where a token may have two.
+# Row numbers to make at a time. Each takes eight bytes, while a token may take two.
 _ROWS_AT_ONCE = 1 << 18
 
 
@@ -80,7 +80,7 @@ def windows(
 ) -> Rows | WindowsAndTargets:
     """Serve a series as overlapping windows, without copying the file.
 
-    Arguments and results are those of `keras.utils.timeseries_dataset_from_array`, and
+    Arguments and results are those of `keras.utils.timeseries_dataset_from_array`, except for
     `predict_next`. Window i holds the timesteps
     `start_index + i * sequence_stride + j * sampling_rate` for each j in
     `0 <= j < sequence_length`.
@@ -88,23 +88,23 @@ def windows(
     Args:
         data: The series: a path, shards, a member of an archive or an array, `(T, ...)`.
         sequence_length: Timesteps in a window.
-        targets: A source: `targets[start]` is the target of the window that begins at timestep
-            `start`. `None` for windows alone.
-        predict_next: Whether the target of a window is the same window one sample later, so that
-            each position's target is the value that follows it, as language models need.
+        targets: A source of targets. `targets[start]` is the target of the window that begins at
+            timestep `start`. `None` for windows without targets.
+        predict_next: Whether the target of a window is the same window one sample later. Then the
+            target of each position is the value after it, as language models need.
         sequence_stride: Timesteps between the beginnings of two windows.
         sampling_rate: Timesteps between two samples of a window.
-        start_index: Timesteps before it are left out.
-        end_index: Timesteps from it on are left out.
+        start_index: The first timestep to use.
+        end_index: The first timestep not to use.
 
     Returns:
-        Rows `(num_windows, sequence_length, ...)`; with targets a pair of those and of the
-        targets, which `NpySequence` takes as it is, or as `x, y = windows(...)`.
+        Rows `(num_windows, sequence_length, ...)`. With targets, a pair of these rows and the
+        targets; `NpySequence` takes the pair as it is, or use `x, y = windows(...)`.
 
     Raises:
-        ValueError: If an argument has a wrong value, or there is no window.
+        ValueError: If an argument has a wrong value, or the series is too short for a window.
         NpyFileError: If a source cannot be streamed.
-        FileNotFoundError: If a file is not there.
+        FileNotFoundError: If a file does not exist.
 
     Example:
 
@@ -125,7 +125,7 @@ def windows(
     _check_targets(targets, predict_next)
     opened = None if targets is None else open_rows(targets)
     span = (sequence_length - 1 + bool(predict_next)) * sampling_rate
-    # As Keras counts: targets end the series too, from its first timestep on.
+    # Count as Keras does: no more starts than targets, even if `start_index` skips some of these.
     num_starts = end - start - span
     if opened is not None:
         num_starts = min(num_starts, len(opened))
@@ -152,7 +152,7 @@ def _check_targets(targets: object, predict_next: object) -> None:
             "predict_next must be True or False. "
             f"Received: {predict_next!r:.100}. Pass a bool; the data of targets is targets=."
         )
-    # It was the way to say predict_next=True once.
+    # Before predict_next, targets="next" said the same.
     if isinstance(targets, str) and targets == "next" and not os.path.exists(targets):
         raise ValueError(
             "targets must be the data of the targets. "
@@ -176,14 +176,14 @@ def _check_last_target(targets: Rows, begin: int) -> None:
 
 
 class WindowRows(ForwardingRows):
-    """Rows of which each is a window of rows of a series.
+    """Rows of which each is a window of a series.
 
     Args:
         series: The series.
-        start: Its row at which the first window begins.
+        start: Row of the series at which the first window begins.
         stride: Rows between the beginnings of two windows.
-        num_windows: How many there are.
-        length: Rows in a window; `None` for the one that it begins with, without an axis.
+        num_windows: Number of windows.
+        length: Samples in a window. `None` for only its first row, without an axis for samples.
         rate: Rows between two samples of a window.
     """
 
@@ -211,7 +211,7 @@ class WindowRows(ForwardingRows):
             self.source.read_into(rows, flat[at * num_steps : at * num_steps + len(rows)])
 
     def _rows(self, indices: Indices, steps: Indices) -> Indices:
-        """Rows of the series at these steps of these windows."""
+        """The rows of the series at these steps of these windows."""
         begins = self._start + indices * self._stride
         rows: Indices = (begins[:, None] + steps).reshape(-1)
         return rows

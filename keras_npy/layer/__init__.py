@@ -1,4 +1,4 @@
-"""Inside the graph: from stored values to what a model takes."""
+"""Turn stored values into what a model takes, inside the graph."""
 
-# Before any module here begins, since importing Keras imports them (`on_demand.py`).
+# Import Keras before any module of this room, since importing Keras imports them (`on_demand.py`).
 import keras  # noqa: F401

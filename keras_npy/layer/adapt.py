@@ -1,4 +1,4 @@
-"""Data of any kind as blocks of rows, in one pass: what `adapt` reads."""
+"""Read data of any kind as blocks of rows, in one pass, for `adapt`."""
 
 import dataclasses
 import os
@@ -18,33 +18,33 @@ from keras_npy.rows.sources import open_rows
 from keras_npy.sequence import NpySequence, batches_of
 from keras_npy.types import Array
 
-# Rows of a few bytes are held to 1 MiB of row numbers.
+# A block has at most this many bytes, and so many rows that their numbers take 1 MiB.
 BLOCK_BYTES_MAX = 4 << 20
 BLOCK_ROWS_MAX = 1 << 17
 
-# Some seconds of reading from a warm page cache; less needs no bar.
+# Less data needs no progress bar: to read it from a warm page cache takes at most a few seconds.
 PROGRESS_BYTES_MIN = 1 << 30
 
 
 def iterate_blocks(data: Any) -> Generator[Array, None, None]:
     """Yield arrays `(b, ...)` that hold every row once.
 
-    A block is only valid until the next one is asked for, which may overwrite it.
+    A block is valid only until the next one is asked for, which may overwrite it.
 
     Args:
         data: An `NpySequence` of one input, the path of an `.npy` file, a pattern or list of
             paths, an array or tensor, a `tf.data.Dataset`, a `keras.utils.PyDataset`, or an
-            iterable of batches. Of a batch `(x, y)` or `(x, y, sample_weight)`, `x` is taken.
+            iterable of batches. A batch `(x, y)` or `(x, y, sample_weight)` gives its `x`.
 
     Raises:
         NpyFileError: If a file cannot be streamed.
-        TypeError: If the data is nothing of the kind, is complex or a tuple, or has several inputs.
+        TypeError: If the data is none of these, is complex or a tuple, or has several inputs.
         ValueError: If the data is endless, or its batches differ in their number of axes.
     """
     if isinstance(data, NpySequence):
         return _sequence_blocks(data)
     if isinstance(data, tuple):
-        # Iterated, y would count as a second batch, and change the statistics without a word.
+        # If the tuple were iterated, y would silently count as a second batch of x.
         raise TypeError(
             "adapt takes the values of one input, and a tuple means x and y, or several inputs. "
             f"Received: a tuple of {len(data)} items. "
@@ -73,7 +73,7 @@ def _in_file_order(rows: Rows) -> Batches:
 
 
 def _row_blocks(batches: Batches) -> Generator[Array, None, None]:
-    """The rows of an unshuffled pass, in blocks of a size of their own."""
+    """Yield the rows of an unshuffled pass in blocks, whatever the batch size."""
     (rows,) = batches.rows
     check_real(rows.name, rows.dtype, rows.shape)
     num_block_rows = max(1, min(BLOCK_ROWS_MAX, BLOCK_BYTES_MAX // max(rows.row_bytes, 1)))
@@ -82,7 +82,7 @@ def _row_blocks(batches: Batches) -> Generator[Array, None, None]:
 
     def blocks() -> Iterator[Array]:
         for index in range(order.num_batches):
-            # This block and the next, which is read from a cold disk meanwhile.
+            # Announce the next block too: the disk reads it while this one is reduced.
             batches.prepare(order.rows(0, index, min(index + 2, order.num_batches)))
             indices = order.rows(0, index, index + 1)
             rows.read_into(indices, block[: len(indices)])
@@ -105,9 +105,9 @@ def _with_progress(blocks: Iterator[Array], num_bytes: int) -> Iterator[Array]:
 
 
 def _is_list_of_paths(data: Any) -> bool:
-    """Whether a list is one for `open_rows`, and not one of batches: any path makes it so.
+    """Whether a list holds a path, and so is meant for `open_rows`, and not a list of batches.
 
-    `open_rows` itself refuses a list that holds other things too, and says what a source is.
+    `open_rows` refuses a list that holds other things too, and says what a source is.
     """
     return isinstance(data, list) and any(isinstance(path, str | os.PathLike) for path in data)
 
@@ -118,7 +118,7 @@ def _finite_batches(data: Any) -> Iterable[Any]:
             _refuse_endless("a PyDataset whose num_batches is None")
         return (data[index] for index in range(data.num_batches))
     if hasattr(data, "as_numpy_iterator"):
-        # INFINITE_CARDINALITY of tf.data is -1; an unknown one, -2, ends when its source does.
+        # In tf.data -1 means infinite. -2 means unknown: such a dataset ends when its source does.
         if int(data.cardinality()) == -1:
             _refuse_endless("a tf.data.Dataset that repeats for ever")
         batches: Iterable[Any] = data.as_numpy_iterator()
@@ -137,7 +137,7 @@ def _batch_blocks(batches: Iterable[Any]) -> Generator[Array, None, None]:
         block = _block_of(batch)
         ndim = block.ndim if ndim is None else ndim
         if block.ndim != ndim:
-            # Of axis=None no later check would find that y was counted as a batch of x.
+            # With axis=None no later check would notice that y was counted as a batch of x.
             raise ValueError(
                 "adapt needs x alone, in batches that all have the same number of axes. "
                 f"Received: a batch of shape {block.shape} behind batches of {ndim} axes. "

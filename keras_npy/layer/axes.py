@@ -1,4 +1,4 @@
-"""Where a stored sample has its axes, and where the model wants them: shapes, not values."""
+"""`Layout`: where a stored sample has its axes, and where the model wants them."""
 
 import math
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ _DATA_FORMATS = ("channels_first", "channels_last")
 
 @dataclass(frozen=True)
 class Layout:
-    """How samples are laid out anew; `make_layout` checks what goes in.
+    """How samples are reshaped and their axes moved; `make_layout` checks the arguments.
 
     Args:
-        sample_shape: Shape that a stored sample is given first, or `None` to leave it.
-        stored_format: Where its channels are then, or `None` to leave all axes.
-        data_format: Where they go; not `None` if `stored_format` is given.
+        sample_shape: The shape to which a stored sample is reshaped first. `None` keeps its shape.
+        stored_format: Where the channels are after that. `None` keeps all axes.
+        data_format: Where the channels go. It is not `None` if `stored_format` is given.
     """
 
     sample_shape: tuple[int, ...] | None = None
@@ -32,13 +32,13 @@ class Layout:
 
     @property
     def keeps_axes(self) -> bool:
-        """Whether each stored axis is at its place in the output, which may have one more."""
+        """Whether each stored axis keeps its place; the output may have one more at its end."""
         added_last = self.stored_format == "no_channels" and self.data_format == "channels_last"
         is_unmoved = self.stored_format == self.data_format
         return self.sample_shape is None and (is_unmoved or added_last)
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """Shape of the output for inputs `(b, ...)`; raise if a sample does not fit."""
+        """The shape of the output for inputs `(b, ...)`; raise if a sample does not fit."""
         batch, *stored = input_shape
         sample = self._fitted(tuple(stored))
         if self.stored_format == "no_channels":
@@ -51,11 +51,11 @@ class Layout:
         return (batch, *sample)
 
     def apply(self, inputs: Any, ops: Any) -> Any:
-        """Inputs `(b, ...)` laid out anew by `ops`: NumPy, or what is named like it."""
+        """Reshape inputs `(b, ...)` and move their axes, with `ops`: NumPy, or a look-alike."""
         stored = tuple(inputs.shape[1:])
         ndim = 1 + len(self._fitted(stored))
         if self.sample_shape is not None:
-            # An unknown size would let -1 make two samples of one that does not fit.
+            # If a size is unknown, -1 could make two samples of one that does not fit.
             batch = ops.shape(inputs)[0] if None in stored else -1
             inputs = ops.reshape(inputs, (batch, *self.sample_shape))
         if self.stored_format == "no_channels":
@@ -68,7 +68,7 @@ class Layout:
         return ops.transpose(inputs, (0, ndim - 1, *range(1, ndim - 1)))
 
     def _fitted(self, stored_shape: Shape) -> Shape:
-        """Shape of a sample with its stored axes; raise if it does not fit."""
+        """The shape of a sample before its axes move; raise if it does not fit."""
         shape: Shape = stored_shape
         if self.sample_shape is not None:
             shape = self.sample_shape
@@ -97,10 +97,10 @@ def make_layout(
     data_format: DataFormat | None,
     default_data_format: DataFormat,
 ) -> Layout:
-    """A layout of arguments as the user gave them.
+    """Check the user's arguments and make a layout of them.
 
     Raises:
-        ValueError: If one has a wrong value, or `data_format` stands alone.
+        ValueError: If an argument has a wrong value, or `data_format` is given alone.
 
     Example:
 

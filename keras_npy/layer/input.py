@@ -1,4 +1,4 @@
-"""`Input`: the shape and dtype of a source, as a model's input."""
+"""`Input`: a model's input with the shape and dtype of a source."""
 
 from typing import Any
 
@@ -11,17 +11,17 @@ from keras_npy.sequence import NpySequence
 def Input(source: Any, name: str | None = None) -> Any:
     """`keras.Input` with the shape and dtype of a source.
 
-    `keras.Input` is float32 unless it is told the dtype (Keras 3.15): integer files would be
+    `keras.Input` is float32 unless it is given a dtype (Keras 3.15). Integer files would then be
     cast on the host, and the exported model would take float32.
 
     Args:
         source: An `NpySequence`, the path of an `.npy` file, an array, or a dict or tuple of
             paths and arrays.
-        name: Name of the input; the inputs of a dict are named by its keys.
+        name: Name of the input. The inputs of a dict are named after its keys.
 
     Returns:
-        A symbolic tensor of the stored dtype, `(None, *row)`; for a dict or tuple the same
-        structure of them.
+        A symbolic tensor of the stored dtype, `(None, *row)`. A dict or tuple of sources gives
+        a dict or tuple of tensors.
 
     Raises:
         NpyFileError: If a file or array cannot be streamed.
@@ -43,7 +43,7 @@ def input_specs(source: Any) -> Any:
 
     Raises:
         ValueError: If the source cannot be streamed.
-        TypeError: If it is no source.
+        TypeError: If it is not a source.
     """
     if isinstance(source, NpySequence):
         return source.x_spec

@@ -1,4 +1,4 @@
-"""From stored values to what a model takes, inside the graph."""
+"""`NpyInputLayer`: turn stored values into what a model takes, inside the graph."""
 
 import contextlib
 from collections.abc import Sequence
@@ -21,48 +21,50 @@ from keras_npy.types import Shape
 class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no types.
     """Turn stored values into scaled float32 samples with channels, inside the graph.
 
-    The file's bytes go to the device as they are, a quarter of what float32 takes, and the
-    preprocessing is saved with the model. The output is
-    `(inputs * scale + offset - mean) / sqrt(variance)`, what `keras.layers.Rescaling` followed by
-    `keras.layers.Normalization` gives: `mean` and `variance` are those of scaled values, such as
-    ImageNet's published for [0, 1]. It is computed in float32 and cast to the layer's compute
-    dtype last: `uint16` keeps its precision under `mixed_float16`.
+    The file's bytes go to the device as they are stored: `uint8` takes a quarter of the bytes of
+    float32. The preprocessing is saved with the model. The output is
+    `(inputs * scale + offset - mean) / sqrt(variance)`, as `keras.layers.Rescaling` followed by
+    `keras.layers.Normalization` gives it. So `mean` and `variance` are those of scaled values,
+    such as ImageNet's, which are published for [0, 1]. The layer computes in float32 and casts to
+    its compute dtype last: `uint16` keeps its precision under `mixed_float16`.
 
     Args:
-        scale: Factor of every value, or one for each index of `axis`. The default turns `uint8`
-            into [0, 1]. It is never guessed from the data; see `for_data`.
-        offset: Added after scaling; likewise one, or one for each index of `axis`.
-        mean: Subtracted from scaled values; likewise. `None` leaves them, until `adapt`.
-        variance: Scaled values are divided by its square root, at least 1e-7. With `mean`.
-        axis: Axis or axes of the **output**, the batch included, that have numbers of their own.
-            `None` for one number over all values. Under `data_format="channels_first"` the
+        scale: Factor of every value, or one factor for each index of `axis`. The default turns
+            `uint8` into [0, 1]. It is never guessed from the data; see `for_data`.
+        offset: Added after scaling: one number, or one for each index of `axis`.
+        mean: Subtracted from scaled values: one number, or one for each index of `axis`. `None`
+            subtracts nothing, until `adapt`.
+        variance: Scaled values are divided by its square root, which counts as at least 1e-7.
+            Give it together with `mean`.
+        axis: Axis or axes of the **output**, counting the batch axis, that have numbers of their
+            own. `None` for one number over all values. With `data_format="channels_first"` the
             channels are axis 1.
-        sample_shape: Shape that one stored sample is given first, without the batch axis, such
-            as `(H, W, C)` for rows stored flat. `None` leaves it as it is stored.
+        sample_shape: Shape to which one stored sample is reshaped first, without the batch axis,
+            such as `(H, W, C)` for rows stored flat. `None` keeps the stored shape.
         stored_format: Where a stored sample, after `sample_shape`, has its channels:
-            `"no_channels"` adds an axis of one, `"channels_first"` and `"channels_last"` move
-            it where `data_format` wants it. `None` leaves the axes alone.
+            `"no_channels"` adds an axis of size one, `"channels_first"` and `"channels_last"`
+            move the channels to where `data_format` says. `None` keeps all axes.
         data_format: Where the model wants channels, `"channels_first"` or `"channels_last"`.
             `None` takes `keras.config.image_data_format()`, once, when the layer is made.
-        **kwargs: Of `keras.layers.Layer`, such as `name` and `dtype`, the floating-point dtype or
-            policy of the result.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name`, and `dtype`: the
+            floating-point dtype or policy of the result.
 
     Call arguments:
         inputs: any real dtype; `(b, H, W)` for `"no_channels"`, `(b, C, H, W)` or
-            `(b, H, W, C)`, with one, two or three axes in place of `H W`; or what
-            `sample_shape` reshapes. `uint8` is in [0, 255].
+            `(b, H, W, C)`, with one, two or three axes in place of `H W`; or any shape that
+            `sample_shape` fits. `uint8` is in [0, 255].
 
     Returns:
         the compute dtype, float32 unless a policy says otherwise: `(b, H, W, C)` or
         `(b, C, H, W)`, in [0, 1] for `uint8` and the default scale; within 1 ULP of
-        `inputs / 255` in NumPy, because compiled graphs multiply by the reciprocal. In a Grain
-        pipeline a NumPy array, in `Dataset.map` a TensorFlow tensor, on every backend.
+        `inputs / 255` in NumPy, because compiled graphs multiply by the reciprocal. On every
+        backend, a Grain pipeline gets a NumPy array and `Dataset.map` a TensorFlow tensor.
 
-        A mask of the inputs is handed on if their axes stay where they are, without
-        `sample_shape`; else Keras destroys it and warns.
+        The layer passes on a mask of the inputs if their axes keep their places and there is no
+        `sample_shape`. Otherwise Keras destroys the mask and warns.
 
     Raises:
-        TypeError: If a number is none, or the inputs are complex.
+        TypeError: If a number is not numeric, or the inputs are complex.
         ValueError: If an argument has a wrong value, or a sample does not fit `sample_shape`,
             `stored_format` or the numbers along `axis`.
 
@@ -85,35 +87,35 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
         data_format: DataFormat | None = None,
         **kwargs: Any,
     ) -> None:
-        # Autocast would bring float inputs to float16 under mixed_float16 before `call` sees
-        # them (Keras 3.15): 60001.0 would be infinite before it is scaled.
+        # Under mixed_float16, autocast would cast float inputs to float16 before `call` sees them
+        # (Keras 3.15). 65535.0 would be infinite before it is scaled.
         super().__init__(autocast=False, **kwargs)
         _check_floating(self.dtype_policy)
-        # Keras's setting is resolved now and saved: a model must not change with the machine
-        # that loads it.
+        # Resolve Keras's setting now and save it: a model must not depend on the machine that
+        # loads it.
         self._layout = make_layout(
             sample_shape, stored_format, data_format, keras.config.image_data_format()
         )
         self._scaling = make_scaling(scale, offset, mean, variance, axis)
         if self._scaling.varies:
             self._check_axis_means_channels()
-        # Keras hands a mask on as it is: `(b, T)` would mark other values of an output whose
-        # axes moved. Where this is False it destroys the mask, and warns (Keras 3.15).
+        # Keras passes a mask on unchanged. If axes moved, a mask `(b, T)` would mark other values.
+        # If this is False, Keras destroys the mask and warns (Keras 3.15).
         self.supports_masking = self._layout.keeps_axes
         self.built = True
 
     @classmethod
     def for_data(cls, source: Any, **kwargs: Any) -> "NpyInputLayer":
-        """A layer with the scale of the stored dtype.
+        """A layer whose scale follows from the stored dtype.
 
         Args:
             source: An `NpySequence` of one input, the path of an `.npy` file, or an array.
-            **kwargs: Of `NpyInputLayer`, but for `scale`.
+            **kwargs: Arguments of `NpyInputLayer`, except `scale`.
 
         Returns:
-            a layer whose `scale` brings the greatest value of an integer dtype to 1: 1/255 for
+            a layer whose `scale` turns the greatest value of an integer dtype into 1: 1/255 for
             `uint8`, 1/65535 for `uint16`, 1/32767 for `int16`, whose least value becomes
-            -1.00003. For floats and `bool` it is 1: what floats range over is not guessed.
+            -1.00003. For floats and `bool` it is 1: the range of floats is not guessed.
 
         Raises:
             TypeError: If the source has several inputs, or is complex.
@@ -141,12 +143,12 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
 
     @property
     def scale(self) -> Any:
-        """Factor of values: a float, or a list of one for each index of `axis`."""
+        """Factor of values: a float, or a list with one for each index of `axis`."""
         return self._scaling.get_config()["scale"]
 
     @property
     def offset(self) -> Any:
-        """Added after scaling: a float, or a list."""
+        """Number added after scaling: a float, or a list."""
         return self._scaling.get_config()["offset"]
 
     @property
@@ -167,7 +169,7 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
 
     @property
     def sample_shape(self) -> tuple[int, ...] | None:
-        """Shape that a stored sample is given first."""
+        """Shape to which a stored sample is reshaped first."""
         return self._layout.sample_shape
 
     @property
@@ -177,29 +179,28 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
 
     @property
     def data_format(self) -> DataFormat | None:
-        """Where the output has its channels; `None` if the axes are left alone."""
+        """Where the output has its channels; `None` if all axes stay."""
         return self._layout.data_format
 
     def adapt(self, data: Any) -> None:
-        """Take `mean` and `variance` from data, in one pass of a few MiB of memory.
+        """Compute `mean` and `variance` of data, in one pass that takes a few MiB of memory.
 
-        Replaces those that the layer has. They are of values as `scale` and `offset` leave
-        them, so the output has mean 0 and variance 1 whatever the scale, to the precision of
-        float32: stored values far from zero against their spread lose it. As with
-        `keras.layers.Normalization`, adapt before `fit`, `predict` or `export`: what Keras has
-        compiled keeps the numbers that it was compiled with.
+        They replace the layer's own. They are those of values after `scale` and `offset`, so the
+        output has mean 0 and variance 1 whatever the scale, within the precision of float32. Stored
+        values that are far from zero, compared with their spread, lose precision. As with
+        `keras.layers.Normalization`, adapt before `fit`, `predict` or `export`: a compiled model
+        keeps the numbers with which it was compiled.
 
         Args:
-            data: Of the layer's stored shape, and of the rows to train on: an `NpySequence`,
-                the path of an `.npy` file, a pattern or list of paths, an array, a batched
-                `tf.data.Dataset`, or an iterable of batches, of which `(x, y)` counts as `x`.
+            data: The rows to train on, in the stored shape: an `NpySequence`, the path of an
+                `.npy` file, a pattern or list of paths, an array, a batched `tf.data.Dataset`,
+                or an iterable of batches, where a batch `(x, y)` gives its `x`.
 
         Raises:
             NpyFileError: If a file cannot be streamed.
-            TypeError: If the data is nothing of the kind, is complex or a tuple, or has several
-                inputs.
-            ValueError: If the data is empty, endless, not finite, in batches that differ in their
-                number of axes, or does not fit the layer.
+            TypeError: If the data is none of these, is complex or a tuple, or has several inputs.
+            ValueError: If the data is empty, endless or not finite, does not fit the layer, or
+                has batches that differ in their number of axes.
 
         Example:
 
@@ -218,7 +219,7 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         inputs = args[0] if args else kwargs.get("inputs")
-        # Before Keras makes a real tensor of it (Keras 3.15 with torch and JAX).
+        # Check before Keras converts complex inputs to a real tensor (Keras 3.15, torch and JAX).
         _check_inputs(inputs)
         ops = pipeline_ops(inputs)
         if ops is not None:
@@ -244,23 +245,23 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
         }
 
     def save_own_variables(self, store: Any) -> None:
-        """Keep the statistics in weights-only checkpoints too, as `Normalization` does."""
+        """Save the statistics in weights-only checkpoints too, as `Normalization` does."""
         for name in ("mean", "variance"):
             number = getattr(self, name)
             if number is not None:
                 store[name] = np.asarray(number, dtype=np.float64)
 
     def load_own_variables(self, store: Any) -> None:
-        """Take the statistics of a checkpoint; keep those of the config if it has none."""
+        """Load the statistics of a checkpoint; keep those of the config if it has none."""
         if "mean" in store:
             config = self._scaling.get_config()
             numbers = {name: np.asarray(store[name]) for name in ("mean", "variance")}
             self._scaling = make_scaling(**{**config, **numbers})
 
     def _computed(self, inputs: Any, ops: Any) -> Any:
-        # Again: TimeDistributed calls `call` (Keras 3.15).
+        # Check here too, because TimeDistributed calls `call` directly (Keras 3.15).
         _check_inputs(inputs)
-        # Moved while the values are still as small as they are stored.
+        # Move the axes before the cast, while the values take few bytes.
         values = self._layout.apply(inputs, ops)
         numbers = self._scaling.coefficients(tuple(values.shape))
         values = ops.cast(values, "float32")
@@ -282,7 +283,7 @@ class NpyInputLayer(keras.layers.Layer):  # type: ignore[misc] # Keras ships no 
 
 
 def _check_floating(policy: Any) -> None:
-    # Cast to uint8, scaled pixels would all be 0 or 1.
+    # Scaled pixels that are cast to uint8 would all be 0 or 1.
     if not keras.backend.is_float_dtype(policy.compute_dtype):
         raise ValueError(
             "dtype= is that of the result, and must be a floating-point dtype or policy. "

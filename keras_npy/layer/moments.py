@@ -1,8 +1,8 @@
-"""Mean and variance in one pass: float64, merged block by block, in NumPy alone.
+"""Compute mean and variance in one pass: in float64, merged block by block, with NumPy alone.
 
-A sum of squares cannot give the variance of values that lie far from zero: near 1e4, float32
-sums of 1e8 rows stop growing. Each block is reduced by its own mean first, and blocks are merged
-by the parallel algorithm, which adds only differences.
+A sum of squares cannot give the variance of values that are far from zero: near 1e4, float32
+sums of 1e8 rows stop growing. So each block first subtracts its own mean. The parallel algorithm
+then merges the blocks and adds only differences.
 
 Reference: T. F. Chan, G. H. Golub, R. J. LeVeque, Updating formulae and a pairwise algorithm for
 computing sample variances, 1979.
@@ -18,18 +18,18 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-# As float64 this is 2 MiB, which a core's cache holds from one pass over it to the next.
+# As float64 these take 2 MiB. A core's cache holds them from one pass over them to the next.
 PIECE_VALUES_MAX = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Count, mean, and sum of squared differences from the mean, of values seen so far.
+    """Count, mean, and sum of squared differences from the mean, of the values seen so far.
 
     Args:
-        count: Values for each number in `mean`.
-        mean: float64, of the shape of the kept axes.
-        squares: likewise.
+        count: Values behind each number in `mean`.
+        mean: float64, in the shape of the kept axes.
+        squares: Sums of squared differences; float64, in the same shape.
 
     Example:
 
@@ -44,12 +44,12 @@ class Moments:
 
     @property
     def variance(self) -> NDArray[np.float64]:
-        """Of the values themselves, as `np.var`: divided by their count."""
+        """The variance of the values, divided by their count as in `np.var`."""
         return self.squares / self.count
 
 
 def merge(one: Moments, other: Moments) -> Moments:
-    """The moments of the values of both."""
+    """The moments of the values of both together."""
     count = one.count + other.count
     difference = other.mean - one.mean
     share = other.count / count
@@ -61,9 +61,9 @@ def merge(one: Moments, other: Moments) -> Moments:
 
 
 def moments_of(block: Array, kept_axes: tuple[int, ...]) -> Moments:
-    """The moments of a block, over all axes but `kept_axes`, which are in ascending order.
+    """The moments of a block over all axes except `kept_axes`, which are in ascending order.
 
-    Takes little more memory than the block: a few `PIECE_VALUES_MAX`, and what it returns.
+    Besides the block and the result, this takes the memory of a few times `PIECE_VALUES_MAX`.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         pieces = _pieces(block, kept_axes)
@@ -78,7 +78,7 @@ def stream(blocks: Iterable[Array], kept_axes: Callable[[int], tuple[int, ...]])
 
     Args:
         blocks: Arrays `(b, ...)`.
-        kept_axes: The axes that have statistics of their own, for a number of axes.
+        kept_axes: Returns the axes with statistics of their own, for a number of axes.
 
     Raises:
         ValueError: If there is no block, if their kept axes differ, or if a value is NaN or
@@ -114,7 +114,7 @@ def stream(blocks: Iterable[Array], kept_axes: Callable[[int], tuple[int, ...]])
 
 
 def _pieces(block: Array, kept_axes: tuple[int, ...]) -> Iterator[Array]:
-    """A block cut along its reduced axes, the longest first, until pieces are small."""
+    """Cut a block along its reduced axes, the longest first, until the pieces are small."""
     reduced = [axis for axis in range(block.ndim) if axis not in kept_axes]
     axis = max(reduced, key=lambda axis: block.shape[axis], default=None)
     if block.size <= PIECE_VALUES_MAX or axis is None or block.shape[axis] == 1:
@@ -127,13 +127,13 @@ def _pieces(block: Array, kept_axes: tuple[int, ...]) -> Iterator[Array]:
 
 def _moments_of_piece(piece: Array, kept_axes: tuple[int, ...]) -> Moments:
     kept_shape = tuple(piece.shape[axis] for axis in kept_axes)
-    # One contiguous row for each kept number: NumPy adds those pairwise, and many at a time.
+    # Make one contiguous row for each kept number: NumPy adds such rows pairwise and fast.
     front = np.moveaxis(piece, kept_axes, range(len(kept_axes)))
     values = np.array(front, dtype=np.float64, order="C").reshape(math.prod(kept_shape), -1)
     count = values.shape[1]
     mean = values.mean(axis=1)
     values -= mean[:, None]
-    # What is left of the mean's own rounding is taken out again.
+    # Correct the rounding of the mean: subtract what remains of it.
     rest = values.mean(axis=1)
     squares = np.einsum("ij,ij->i", values, values) - count * rest**2
     return Moments(

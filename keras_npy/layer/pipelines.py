@@ -1,7 +1,7 @@
-"""Which operations an input needs: Keras's, or those of the data pipeline that it is in.
+"""Choose the operations for an input: Keras's, or those of the data pipeline around it.
 
-`Dataset.map` hands over TensorFlow's symbolic tensors whatever backend Keras runs on, and
-Grain's worker processes should start no JAX, torch or TensorFlow to scale a few pixels.
+`Dataset.map` passes TensorFlow's symbolic tensors on every Keras backend. A worker process of Grain
+should not start JAX, torch or TensorFlow to scale a few pixels.
 """
 
 import os
@@ -38,7 +38,7 @@ NUMPY_OPS = types.SimpleNamespace(
 
 
 def pipeline_ops(inputs: Any) -> Any:
-    """The operations for `inputs` inside a data pipeline, or `None` where Keras's own do."""
+    """The operations for `inputs` inside a data pipeline, or `None` for Keras's own."""
     if _is_foreign_symbol(inputs):
         return sys.modules["tensorflow"]
     if isinstance(inputs, np.ndarray | np.generic) and _is_called_by_grain():
@@ -47,7 +47,7 @@ def pipeline_ops(inputs: Any) -> Any:
 
 
 def _is_foreign_symbol(inputs: Any) -> bool:
-    """Whether TensorFlow is tracing a function with this tensor, and Keras cannot compute it."""
+    """Whether this is TensorFlow's symbolic tensor, while Keras runs on another backend."""
     tensorflow = sys.modules.get("tensorflow")
     return (
         tensorflow is not None
@@ -58,8 +58,8 @@ def _is_foreign_symbol(inputs: Any) -> bool:
 
 
 def _is_called_by_grain() -> bool:
-    # Grain does not say so itself; Keras's preprocessing layers look for the same folders
-    # (Keras 3.15, Grain 0.2). Where they are not found, Keras computes, with the same values.
+    # Grain does not say that it is the caller. Keras's preprocessing layers look for the same
+    # folders (Keras 3.15, Grain 0.2). If none is found, Keras computes the same values.
     return "grain" in sys.modules and any(
         folder in frame.f_code.co_filename for frame in callers() for folder in _GRAIN_FOLDERS
     )

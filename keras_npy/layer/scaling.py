@@ -1,10 +1,10 @@
-"""The numbers of a layer: from scale, offset, mean and variance to what float32 needs.
+"""`Scaling`: a layer's scale, offset, mean and variance, and the float32 numbers made from them.
 
-All is float64 until `coefficients` rounds once. The layer then computes
-`(x - centre) * factor + shift` in float32, which is
-`(x * scale + offset - mean) / sqrt(variance)` without its cancellation: 1e4 scaled first and
-then reduced by a mean as large has lost three digits, but `x - centre` is exact near the mean,
-and `shift` holds what rounding `centre` left out.
+All numbers are float64 until `coefficients` rounds them once. The layer then computes
+`(x - centre) * factor + shift` in float32. This equals
+`(x * scale + offset - mean) / sqrt(variance)` without the cancellation: a value near 1e4 that is
+scaled first, and then reduced by a mean of that size, loses three digits. But `x - centre` is exact
+near the mean, and `shift` holds what the rounding of `centre` left out.
 """
 
 import dataclasses
@@ -23,14 +23,15 @@ Numbers: TypeAlias = float | Sequence[Any] | NDArray[Any]
 Float32: TypeAlias = NDArray[np.float32]
 Float64: TypeAlias = NDArray[np.float64]
 
-# The least standard deviation that values are divided by, as in `Normalization`: a channel that
-# never varies becomes zero. A constant, since a model must not change with Keras's setting.
+# Values are divided by at least this standard deviation, as in `Normalization`, so that a channel
+# that never varies becomes zero. It is a constant, because a model must not depend on a setting of
+# Keras.
 DEVIATION_MIN = 1e-7
 
 
 @dataclass(frozen=True, eq=False)
 class Coefficients:
-    """Float32 numbers that broadcast against the values; `None` has no effect."""
+    """Float32 numbers that broadcast against the values; `None` means no operation."""
 
     centre: Float32 | None
     factor: Float32
@@ -39,7 +40,7 @@ class Coefficients:
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
-    """What `make_scaling` checked: numbers, or one for each index of `axis`."""
+    """Checked by `make_scaling`: one number each, or one for each index of `axis`."""
 
     scale: Float64
     offset: Float64
@@ -54,10 +55,10 @@ class Scaling:
         return any(number is not None and number.ndim > 0 for number in numbers)
 
     def kept_axes(self, ndim: int) -> tuple[int, ...]:
-        """The axes of `axis` counted from the front, in ascending order.
+        """The axes in `axis`, counted from the front, in ascending order.
 
         Raises:
-            ValueError: If one is the batch axis, or is not there.
+            ValueError: If an axis is the batch axis or does not exist.
         """
         axes = sorted(axis % ndim if -ndim <= axis < ndim else ndim for axis in self.axis)
         if any(axis in (0, ndim) for axis in axes) or len(set(axes)) < len(axes):
@@ -69,10 +70,10 @@ class Scaling:
         return tuple(axes)
 
     def coefficients(self, shape: Shape) -> Coefficients:
-        """The numbers for values of `shape`, the batch included.
+        """The float32 numbers for values of `shape`, which includes the batch axis.
 
         Raises:
-            ValueError: If there are not as many as the axes of `axis` have indices.
+            ValueError: If the numbers do not fit the sizes of the axes in `axis`.
         """
         scale, offset, mean, variance = self._broadcast(shape)
         if mean is None or variance is None:
@@ -85,11 +86,11 @@ class Scaling:
         )
 
     def with_moments(self, mean: Float64, variance: Float64) -> "Scaling":
-        """The same scaling, with statistics of values as they are stored.
+        """The same scaling with new statistics, given for stored values.
 
         Args:
-            mean: float64, of the shape of the axes of `axis`.
-            variance: likewise.
+            mean: float64, in the shape of the axes in `axis`.
+            variance: float64, in the same shape.
         """
         return dataclasses.replace(
             self, mean=mean * self.scale + self.offset, variance=variance * self.scale**2
@@ -112,7 +113,7 @@ class Scaling:
         if not self.varies:
             return numbers
         kept = self.kept_axes(len(shape))
-        # Any: no size is None beyond the check below.
+        # Typed as Any, because the check below excludes None.
         sizes: tuple[Any, ...] = tuple(shape[axis] for axis in kept)
         aligned: tuple[Any, ...] = tuple(
             size if axis in kept else 1 for axis, size in enumerate(shape)
@@ -147,11 +148,11 @@ def make_scaling(
     variance: Numbers | None,
     axis: Axis,
 ) -> Scaling:
-    """A scaling of arguments as the user gave them.
+    """Check the user's arguments and make a scaling of them.
 
     Raises:
-        TypeError: If one is no number.
-        ValueError: If one has a wrong value or shape, or mean and variance do not go together.
+        TypeError: If an argument is not numeric.
+        ValueError: If an argument has a wrong value or shape, or mean and variance do not match.
 
     Example:
 
@@ -194,7 +195,7 @@ def make_scaling(
 
 
 def natural_scale(dtype: np.dtype[Any]) -> float:
-    """What brings the greatest value of an integer dtype to 1; 1 for floats and bool.
+    """The scale that turns the greatest value of an integer dtype into 1; 1 for floats and bool.
 
     Example:
 

@@ -62,7 +62,7 @@ def test_layer_every_integer_is_within_one_ulp_of_numpy(
 )
 @pytest.mark.parametrize("kind", ["uint16", "float32"])
 def test_layer_under_a_policy_casts_last(policy: str, kind: str) -> None:
-    """The result is the float32 result, rounded once; 60001 is not infinite on the way."""
+    """The result is the float32 result, rounded once; 65535 is not infinite on the way."""
     import ml_dtypes
 
     if keras.backend.backend() == "jax" and policy == "float64":

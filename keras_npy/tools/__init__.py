@@ -1,1 +1,1 @@
-"""The command keras-npy, a file for each verb."""
+"""The command keras-npy, with a file for each verb."""

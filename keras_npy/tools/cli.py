@@ -1,4 +1,4 @@
-"""The command `keras-npy`: which verbs there are, and how each of them ends."""
+"""The command `keras-npy`: its verbs, and its exit status."""
 
 import argparse
 import sys
@@ -9,7 +9,7 @@ from keras_npy.tools.demo import command as demo_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command, and return its exit status: 0, 1 for data it refuses, 2 for wrong use."""
+    """Run the command; return 0, 1 for data that it refuses, 2 for wrong use, 130 for Ctrl-C."""
     options = _make_parser().parse_args(arguments)
     try:
         options.run(options)

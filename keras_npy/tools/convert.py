@@ -19,10 +19,10 @@ from keras_npy.rows.base import Rows
 from keras_npy.rows.sources import Source, open_rows
 from keras_npy.rows.stored import open_file
 
-# What is read and written at a time.
+# Bytes that are read and written at a time.
 BLOCK_BYTES = 8 << 20
 
-# Said after each block: bytes written so far, and in all.
+# Called after each block with the bytes written so far, and the bytes in all.
 Progress = Callable[[int, int], None]
 
 
@@ -36,23 +36,23 @@ def convert(
 ) -> Rows:
     """Write a source as one plain `.npy`, in blocks, as `keras-npy convert` does.
 
-    Nothing is ever seen half-written: rows go to another name in the same folder, which becomes
-    `path` when all are on the disk. The folder is synced too, so that neither is lost in a power
-    cut after `convert` has returned.
+    A half-written file never appears at `path`: the rows go to a temporary file in the same folder,
+    which is renamed once all of them are on the disk. The folder is synced too, so that a power cut
+    after `convert` has returned loses neither rows nor name.
 
     Args:
-        source: As `open_rows` takes it; a member of an archive may be compressed.
+        source: As `open_rows` takes it; here a member of an archive may be compressed.
         path: The new file.
-        force: Whether a file at `path` may be replaced.
+        force: Whether to replace a file at `path`.
         stored_dtype: As `open_rows` takes it.
-        progress: Called with the bytes written and the bytes in all.
+        progress: Called with the bytes written so far and the bytes in all.
 
     Returns:
-        The rows that were read, open as they were.
+        The rows of the source, still open.
 
     Raises:
-        FileExistsError: If there is a file at `path`, and not `force`.
-        FileNotFoundError: If there is no folder for it.
+        FileExistsError: If there is a file at `path` and `force` is false.
+        FileNotFoundError: If the folder of `path` does not exist.
         NpyFileError: If the source cannot be read.
 
     Example:
@@ -84,11 +84,11 @@ def convert(
 
 
 def check_new(path: str | os.PathLike[str], force: bool) -> str:
-    """The absolute path of a file that can be written.
+    """The absolute path of a new file, after a check that it can be written.
 
     Raises:
-        FileExistsError: If there is one, and not `force`.
-        FileNotFoundError: If there is no folder for it.
+        FileExistsError: If there is a file at `path` and `force` is false.
+        FileNotFoundError: If the folder of `path` does not exist.
     """
     path = local_path(path)
     _check_free(path, force)
@@ -103,7 +103,7 @@ def check_new(path: str | os.PathLike[str], force: bool) -> str:
 
 @contextlib.contextmanager
 def _open_any(source: Any, stored_dtype: str | None, folder: str) -> Iterator[Rows]:
-    """Open a source; a compressed member is unpacked beside the new file first."""
+    """Open a source; first unpack a compressed member, into the folder of the new file."""
     archive, member = "", None
     if isinstance(source, str | os.PathLike):
         archive, member = split_member(source)
@@ -127,7 +127,7 @@ def _open_any(source: Any, stored_dtype: str | None, folder: str) -> Iterator[Ro
 
 @contextlib.contextmanager
 def _new_file(path: str, force: bool) -> Iterator[BinaryIO]:
-    """A file that takes its name when it is complete, or leaves nothing behind."""
+    """Open a file that gets its name once it is complete; an error leaves nothing behind."""
     partial = f"{path}.{os.getpid()}.partial"
     try:
         with open(partial, "xb") as file:
@@ -144,16 +144,16 @@ def _new_file(path: str, force: bool) -> Iterator[BinaryIO]:
 
 
 def _sync_folder(folder: str) -> None:
-    """Make the new name of a file outlast a power cut, as its bytes do."""
+    """Make the new name of a file survive a power cut, as its bytes do."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except PermissionError:
-        # One may write to this folder without reading it: its name cannot be synced, but is there.
+        # This folder can be written but not read. The name cannot be synced, but it is there.
         return
     try:
         os.fsync(descriptor)
     except OSError as error:
-        # Some network file systems sync files alone.
+        # Some network file systems can sync only files.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
     finally:

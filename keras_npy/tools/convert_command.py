@@ -1,4 +1,4 @@
-"""The verb `convert`: its arguments, its bar of progress, and what it prints."""
+"""The verb `convert`: its arguments, its progress bar, and its output."""
 
 import argparse
 import warnings
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what `keras-npy convert` takes, and what runs it."""
+    """Add the arguments of `keras-npy convert`, and the function that runs it."""
     parser.description = (
         "Write a source as one .npy that is read fastest: C order, this machine's byte order, "
         "64-byte aligned. A source is a file, a member of an archive (data.npz::x), or several "
@@ -28,14 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    # Imported here: NumPy takes longer than --help should.
+    # Import NumPy only here: it takes longer than --help should.
     from keras_npy.errors import NpyLayoutWarning
     from keras_npy.tools.convert import check_new
 
-    # Before the first sample is opened.
+    # Check the new path before the first sample is opened.
     check_new(options.out, options.force)
     with warnings.catch_warnings():
-        # Their remedy is to run this command.
+        # The remedy for these warnings is to run this command.
         warnings.simplefilter("ignore", NpyLayoutWarning)
         rows = _convert(options)
     print(f"{options.out}: {rows.dtype} {rows.shape}, {rows.nbytes} bytes from {rows.name}")
@@ -54,7 +54,7 @@ def _convert(options: argparse.Namespace) -> "Rows":
         source, stored_dtype = samples(source, stored_dtype=stored_dtype), None
     columns = (BarColumn(), DownloadColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
-    # In a log it would be an empty line (rich 15).
+    # In a log the bar would leave an empty line (rich 15).
     is_hidden = not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=is_hidden) as bar:
         task = bar.add_task("convert", total=None)

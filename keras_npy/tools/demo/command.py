@@ -4,7 +4,7 @@ import argparse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what `keras-npy demo` takes, and what runs it."""
+    """Add the arguments of `keras-npy demo`, and the function that runs it."""
     parser.description = (
         "Train a small convolutional network on images from .npy files, evaluate it, save it, "
         "and predict with the SavedModel in a process that has TensorFlow alone."
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     def run(options: argparse.Namespace) -> None:
         if (options.x is None) != (options.y is None):
             parser.error("--x and --y go together: the images and their class numbers")
-        # Imported here: Keras and its backend take seconds, which --help should not.
+        # Import Keras only here: Keras and its backend take seconds, and --help should not.
         from keras_npy.tools.demo.run import run_demo
 
         run_demo(options.x, options.y, out=options.out, epochs=options.epochs)

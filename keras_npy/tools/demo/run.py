@@ -1,4 +1,4 @@
-"""The whole way of a model: train, evaluate, save, serve, from `.npy` files."""
+"""`run_demo`: train, evaluate, save and serve a model from `.npy` files."""
 
 import importlib.resources
 import os
@@ -23,7 +23,7 @@ from keras_npy.rows.sources import open_rows
 from keras_npy.sequence import NpySequence
 
 BATCH_SIZE = 64
-# Both processes compile the same graph for this machine, but need not fuse it alike.
+# Both processes compile the same graph for this machine, but may fuse it differently.
 SERVED_TOLERANCE = 1e-5
 SERVE_TIMEOUT_S = 300
 CLASSES_MAX = 10_000
@@ -33,7 +33,7 @@ _SERVE = Path(__file__).with_name("serve_without_keras_npy.py")
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo measured, and where it wrote."""
+    """What the demo measured, and where it wrote its files."""
 
     test_accuracy: float
     served_difference: float
@@ -50,7 +50,7 @@ def run_demo(
     out: str | None = None,
     epochs: int = 8,
 ) -> DemoResult:
-    """Train, evaluate, save and serve a small convolutional network, and say what it does.
+    """Train, evaluate, save and serve a small convolutional network, and print each step.
 
     Args:
         x: Images, `(N, H, W)` or `(N, H, W, C)`, of any real dtype. `None` for a sample of
@@ -61,7 +61,7 @@ def run_demo(
 
     Raises:
         ValueError: If the images or class numbers cannot be used.
-        RuntimeError: If the served model predicts otherwise than the trained one.
+        RuntimeError: If the served model and the trained one predict different values.
     """
     _check_out(out)
     say = Console(highlight=False, soft_wrap=True).print
@@ -104,7 +104,7 @@ def run_demo(
 
 
 def anonymous_bytes() -> int | None:
-    """Memory of this process that no file backs, or `None` where the system does not say."""
+    """Memory of this process that no file backs, or `None` if the system does not tell."""
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:
@@ -130,7 +130,7 @@ def _sample_sequences() -> tuple[NpySequence, NpySequence]:
 
 
 def _user_sequences(x: str, y: str) -> tuple[NpySequence, NpySequence]:
-    """Nine tenths of the rows to train on, and the others to test on, drawn at random."""
+    """A random nine tenths of the rows to train on, and the others to test on."""
     images, labels = open_rows(x), open_rows(y)
     _check_images(images)
     if labels.row_shape not in ((), (1,)) or labels.dtype.kind not in "biu":
@@ -186,7 +186,7 @@ def _build_model(train: NpySequence) -> Any:
 
 
 def _scale_of(dtype: str) -> float:
-    """Brings the largest integer of a dtype to 1; floats are left alone."""
+    """The scale that turns the largest integer of a dtype into 1; 1 for floats."""
     kind = np.dtype(dtype)
     return 1 / np.iinfo(kind).max if kind.kind in "iu" else 1.0
 
@@ -203,7 +203,7 @@ def _count_classes(train: NpySequence) -> int:
 
 
 def _check_out(out: str | None) -> None:
-    # TensorFlow 2.21 looks for a SavedModel's variables with a glob over the whole path.
+    # TensorFlow finds a SavedModel's variables with a glob over the whole path (TensorFlow 2.21).
     if out is not None and set(out) & set("*?[]"):
         raise ValueError(
             f"{out}: a SavedModel needs a path without any of *?[], which TensorFlow reads as a "
@@ -266,9 +266,9 @@ def _last_line(text: str) -> str:
 
 
 def _link_packages(folder: Path, without: tuple[str, ...]) -> None:
-    """Fill a folder with links to the installed packages, all but some.
+    """Fill a folder with links to all installed packages except some.
 
-    Taking names off `sys.path` would not do: they lie in one folder with TensorFlow.
+    To shorten `sys.path` is not enough, because these packages lie in one folder with TensorFlow.
     """
     folder.mkdir()
     names = ("site-packages", "dist-packages")

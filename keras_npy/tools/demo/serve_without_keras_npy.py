@@ -1,4 +1,4 @@
-"""Run by the demo in a process of its own: predict with a SavedModel and TensorFlow alone.
+"""Predict with a SavedModel and TensorFlow alone; the demo runs this in a new process.
 
 Usage: serve_without_keras_npy.py PACKAGES SAVED_MODEL RAW.npy PREDICTIONS.npy
 """
@@ -9,7 +9,7 @@ import sys
 
 def main() -> None:
     packages, saved_model_path, raw_path, served_path = sys.argv[1:]
-    # Run with -I and -S: the path holds the standard library alone, not the script's folder.
+    # With -I and -S the path holds only the standard library, not the script's folder.
     sys.path.insert(0, packages)
     for name in ("keras_npy", "keras"):
         if importlib.util.find_spec(name) is not None:

@@ -1,4 +1,4 @@
-"""Files whose rows prove where they came from, and small models to train on them."""
+"""What tests share: files with known rows, small models to train on them, and helpers."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ from keras_npy import errors
 
 @pytest.fixture(autouse=True)
 def _warn_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test sees the warnings that a process gives once."""
+    """Let each test see the warnings that a process gives only once."""
     monkeypatch.setattr(errors, "SAID", set())
 
 
@@ -27,7 +27,7 @@ BACKEND = keras.backend.backend()
 
 TESTS = Path(__file__).parent
 
-# Of these no test knows which backend Keras runs on; the benchmarks start each backend themselves.
+# No test in these depends on the backend of Keras. The benchmarks start each backend themselves.
 WITHOUT_A_BACKEND = (
     *("files", "order", "rows", "tools/test_convert.py"),
     *("layer/test_moments.py", "test_benchmarks.py"),
@@ -35,7 +35,7 @@ WITHOUT_A_BACKEND = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what should run on each backend: `pytest -m backend`."""
+    """Mark the tests that should run on each backend: `pytest -m backend`."""
     without = [TESTS / name for name in WITHOUT_A_BACKEND]
     for item in items:
         if not any(item.path.is_relative_to(path) for path in without):
@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def only_on(*backends: str, reason: str) -> pytest.MarkDecorator:
-    """Skip on every other backend, and say why by name."""
+    """Skip the test on every other backend, and give the reason."""
     return pytest.mark.skipif(BACKEND not in backends, reason=f"not on {BACKEND}: {reason}")
 
 
@@ -81,7 +81,7 @@ def stored(tmp_path: Path) -> Stored:
 
 
 def make_model(**compile_arguments: Any) -> keras.Model:
-    """The same untrained classifier of 6x5 uint8 samples, each time."""
+    """A classifier of 6x5 uint8 samples, untrained, with the same weights each time."""
     keras.utils.set_random_seed(1)
     model = keras.Sequential(
         [
@@ -101,26 +101,26 @@ def make_model(**compile_arguments: Any) -> keras.Model:
 
 
 def assert_same_weights(expected: keras.Model, model: keras.Model) -> None:
-    """Bit for bit."""
+    """Assert that the weights are equal, bit for bit."""
     for one, other in zip(expected.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 def rows_served(num_samples: int, **arguments: Any) -> list[int]:
-    """Row numbers of one pass over the rows of a sequence built with these arguments."""
+    """The row numbers of one pass of a sequence with these arguments, in the order served."""
     rows = keras_npy.NpySequence(np.arange(num_samples), **arguments)
     return [int(row) for batch in rows for row in batch]
 
 
 def rows_of_epoch(num_samples: int, epoch: int, **arguments: Any) -> list[int]:
-    """Row numbers of shuffled pass `epoch`."""
+    """The row numbers of shuffled pass `epoch`, in the order served."""
     rows = keras_npy.NpySequence(np.arange(num_samples), **{"shuffle": True, **arguments})
     rows.epoch = epoch
     return [int(row) for batch in rows for row in batch]
 
 
 def peak_bytes_of(call: Callable[[], object]) -> int:
-    """Memory that a call takes at its peak, of Python and NumPy."""
+    """The peak of memory that Python and NumPy allocate during a call."""
     tracemalloc.start()
     try:
         call()
@@ -130,7 +130,7 @@ def peak_bytes_of(call: Callable[[], object]) -> int:
 
 
 def run_script(script: str, *arguments: object, timeout_s: int = 300) -> str:
-    """Run in a process of its own, which may crash, and return what it printed."""
+    """Run a script in a new process, which may crash, and return its output."""
     finished = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)],
         capture_output=True,

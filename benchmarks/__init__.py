@@ -1,1 +1,1 @@
-"""Benchmarks of keras_npy against what its users would take instead; `README.md` says how."""
+"""Benchmarks of keras_npy against what its users would use instead; see `README.md`."""

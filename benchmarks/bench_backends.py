@@ -3,7 +3,7 @@
 Run:    python -m benchmarks.bench_backends [--large-rows 20000 --small-rows 60000 --repeats 5]
 Prints: one JSON line per case and variant: median, min and max seconds of an epoch, us a batch,
         MB/s, versions, commit, machine; then a line for each ratio, with its target.
-Cache:  warm; each variant's epoch is checked to be right and run once untimed first. The
+Cache:  warm. The rows of each variant's epoch are checked, and it runs once untimed, first. The
         variants of a case take turns in one process, whose Keras runs on the backend.
 """
 
@@ -15,7 +15,7 @@ from benchmarks import bench_feed, common, feeds
 BACKENDS = ("jax", "torch")
 SHAPES = (bench_feed.SHUFFLED_LARGE, bench_feed.SHUFFLED_SMALL, bench_feed.SHUFFLED_MEDIUM)
 
-# Backend and shape.
+# The backend and the shape, by case.
 CASES = {f"{backend}: {shape}": (backend, shape) for backend in BACKENDS for shape in SHAPES}
 
 VARIANTS = (
@@ -29,11 +29,11 @@ VARIANTS = (
     feeds.LIMIT_AHEAD,
 )
 
-# The loaders of JAX and torch, as their documentation uses them.
+# The loaders that the documentation of JAX and torch uses.
 LOADERS = (feeds.GRAIN, feeds.TORCH, feeds.TORCH_WORKERS)
 BEST_LOADER = "the best of " + ", ".join(LOADERS)
 
-# How many times as fast keras_npy must be; None where a ratio is shown but none is set.
+# How many times as fast keras_npy must be. None: the ratio is shown but has no target.
 LOADER_TARGET = 2.0
 LIMIT_TARGETS = {bench_feed.SHUFFLED_LARGE: 0.8}
 
@@ -47,7 +47,7 @@ def measure(title: str, large_rows: int, small_rows: int, repeats: int) -> None:
 
 
 def ratios(title: str, medians: dict[str, float]) -> list[dict[str, Any]]:
-    """The speed of keras_npy over that of the variants that it is held against."""
+    """The speed of keras_npy over that of each variant in its targets."""
     found = [medians[name] for name in LOADERS if name in medians]
     others = {
         **({BEST_LOADER: (min(found), LOADER_TARGET)} if found else {}),

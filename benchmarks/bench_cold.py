@@ -2,11 +2,12 @@
 
 Run:    python -m benchmarks.bench_cold [--rows 20000 --repeats 5]
 Prints: one JSON line per variant: median, min and max seconds of an epoch, MB/s, the part of
-        the file that was cached at its start, versions, commit, machine; then a line for each
+        the file that was cached when it began, versions, commit, machine; then a line for each
         ratio, with its target.
-Cache:  cold; a new process per run, since pages that a process maps cannot be dropped. The files
-        are dropped before each; by then the feed was checked on other files, which also traced
-        its functions. The variants take turns. The disk may have a cache that nobody can drop.
+Cache:  cold. Each run is a new process, because the kernel cannot drop pages that a process maps.
+        The process first checks the feed on other files, which also traces its functions; then it
+        drops the files and times the epoch. The variants take turns. The disk may have a cache of
+        its own, which cannot be dropped.
 """
 
 import statistics
@@ -22,19 +23,20 @@ SEQUENTIAL = "one sequential read"
 READ_BYTES = 8 << 20
 OTHER_ROWS = 3 * BATCH_SIZE
 
-# Not keras_npy in file order: its batches are slices of the mapping, which only a model reads.
+# keras_npy in file order is left out: its batches are slices of the mapping, which only a model
+# reads.
 VARIANTS = (feeds.KERAS_NPY, feeds.MISALIGNED, feeds.PY_DATASET, SEQUENTIAL)
 IN_TINY = (feeds.KERAS_NPY, feeds.PY_DATASET, SEQUENTIAL)
 
 # How many times as fast keras_npy must be.
 TARGETS = {feeds.PY_DATASET: 2.5, SEQUENTIAL: 0.8}
 
-# More of the file than this in the page cache at the start, and the run was not cold.
+# If more of the file than this is in the page cache at the start, the run is not cold.
 CACHED_MAX = 0.05
 
 
 def measure_one(name: str, num_rows: int) -> None:
-    """In a process of its own: seconds of one epoch from the disk, as a JSON line."""
+    """Print the seconds of one epoch from the disk as a JSON line; runs in a new process."""
     files = _files(name, num_rows)
     if name == SEQUENTIAL:
         cached = _drop(files)
@@ -44,7 +46,7 @@ def measure_one(name: str, num_rows: int) -> None:
         kind = feeds.FEEDS[name]
         other = kind.open(OTHER_ROWS, ROW_SHAPE, BATCH_SIZE, shuffle=True)
         feeds.check_epoch(name, other, _files(name, OTHER_ROWS), BATCH_SIZE, shuffle=True)
-        # Only now may this process map the files.
+        # Open the feed after the drop, because pages that are mapped cannot be dropped.
         cached = _drop(files)
         feed = kind.open(num_rows, ROW_SHAPE, BATCH_SIZE, shuffle=True)
         started = time.perf_counter()
@@ -82,7 +84,7 @@ def main() -> None:
         name: [] for name in (IN_TINY if arguments.tiny else VARIANTS)
     }
     for name in runs:
-        # Written now: a process that has just written a gigabyte is not the one to time.
+        # Write the files here: a process that has just written a gigabyte should not be timed.
         _files(name, arguments.rows)
     for _ in range(arguments.repeats):
         for name in runs:

@@ -3,7 +3,7 @@
 Run:    python -m benchmarks.bench_feed [--large-rows 20000 --small-rows 60000 --repeats 5]
 Prints: one JSON line per case and variant: median, min and max seconds of an epoch, us a batch,
         MB/s, versions, commit, machine; then a line for each ratio, with its target.
-Cache:  warm; each variant's epoch is checked to be right and run once untimed first. The
+Cache:  warm. The rows of each variant's epoch are checked, and it runs once untimed, first. The
         variants of a case take turns in one process.
 """
 
@@ -26,7 +26,7 @@ CASES = {
     ORDERED_LARGE: EpochCase(64, LARGE, shuffle=False),
 }
 
-# How many times as fast keras_npy must be; None where a ratio is shown but none is set.
+# How many times as fast keras_npy must be. None: the ratio is shown but has no target.
 TARGETS: dict[str, dict[str, float | None]] = {
     SHUFFLED_LARGE: {feeds.ARRAYS: 1.0, feeds.PY_DATASET: 5.0, feeds.LIMIT: 0.9},
     SHUFFLED_SMALL: {feeds.ARRAYS: 1.1, feeds.PY_DATASET: 4.0, feeds.LIMIT: None},
@@ -36,7 +36,7 @@ TARGETS: dict[str, dict[str, float | None]] = {
 
 
 def ratios(case: str, medians: dict[str, float]) -> list[dict[str, Any]]:
-    """The speed of keras_npy over that of the variants that it is held against."""
+    """The speed of keras_npy over that of each variant in its targets."""
     return [
         common.ratio_claim(
             case, feeds.KERAS_NPY, name, medians[name] / medians[feeds.KERAS_NPY], target
@@ -62,7 +62,7 @@ def main() -> None:
     sizes = {name: getattr(arguments, name) for name in ("large_rows", "small_rows", "repeats")}
     claims = []
     for case in CASES:
-        # A process of its own: TensorFlow keeps the arrays of a case until its process ends.
+        # Each case gets a new process, because TensorFlow keeps its arrays until the process ends.
         lines = common.run_in_process(__spec__.name, one=case, **sizes)
         for line in lines:
             print(json.dumps(line), flush=True)

@@ -3,10 +3,10 @@
 Run:    python -m benchmarks.bench_files [--shards 1000 --large-rows 20000 --small-rows 120000
         --samples 10000 --many-shards 10000 --repeats 5]
 Prints: one JSON line per case and variant: median, min and max seconds of an epoch, us a batch,
-        MB/s, versions, commit, machine; then a line for each ratio, with the target of those that
-        have one, and for the seconds that a sequence of shards takes to open.
-Cache:  warm; each variant's epoch is checked to be right and run once untimed first. The
-        variants of a case take turns in one process. Opening: directory and headers are cached.
+        MB/s, versions, commit, machine; then a line for each ratio, with its target if it has
+        one, and for the seconds that a sequence of shards takes to open.
+Cache:  warm. The rows of each variant's epoch are checked, and it runs once untimed, first. The
+        variants of a case take turns in one process. For opening, directory and headers are cached.
 """
 
 import functools
@@ -28,8 +28,8 @@ PY_DATASET = "PyDataset by hand, np.load per sample"
 TORCH = "torch DataLoader, np.load per sample"
 TORCH_WORKERS = f"{TORCH}, 2 workers"
 
-# Batches in file order are slices of one mapped file, which only a model reads: without reading
-# them the one file costs nothing, and nothing that copies can be 0.8 times as fast as that.
+# In file order, batches of one file are slices of its mapping, which only a model reads. Unread, they
+# cost nothing, and no feed that copies can be 0.8 times as fast. So this case reads each batch.
 ORDERED_READ = f"{bench_feed.ORDERED_LARGE}, each batch read once"
 SHARD_CASES = {
     bench_feed.SHUFFLED_MEDIUM: bench_feed.CASES[bench_feed.SHUFFLED_MEDIUM],
@@ -40,7 +40,7 @@ SHARD_CASES = {
 SAMPLE_CASE = EpochCase(64, (64, 64, 3))
 TINY_ROW = (4,)
 
-# How many times as fast as one file shards must be; None where a ratio is shown but none is set.
+# How many times as fast as one file shards must be. None: the ratio is shown but has no target.
 SHARDS_TARGETS = {
     bench_feed.SHUFFLED_MEDIUM: 0.8,
     bench_feed.SHUFFLED_LARGE: 0.8,
@@ -58,7 +58,7 @@ def keras_npy_feed(x: Any, y: Any, case: EpochCase) -> Feed:
 
 
 def py_dataset_feed(paths: list[Path], labels: Path, case: EpochCase) -> Feed:
-    """The `PyDataset` that one writes by hand: each sample is loaded, a batch stacked."""
+    """A `PyDataset` as a user writes it by hand: it loads each sample and stacks a batch."""
     import keras
 
     class LoadedSamples(keras.utils.PyDataset):
@@ -83,7 +83,7 @@ def py_dataset_feed(paths: list[Path], labels: Path, case: EpochCase) -> Feed:
 
 @dataclass(frozen=True)
 class LoadedPairs:
-    """torch's map-style dataset over files: one `np.load` a sample."""
+    """torch's map-style dataset over files, with one `np.load` per sample."""
 
     paths: list[Path]
     labels: np.ndarray
@@ -98,13 +98,13 @@ class LoadedPairs:
 
 
 def read_each(batches: Iterable[Any]) -> None:
-    """Take every batch and read its rows once, in place."""
+    """Take every batch and read its rows once, in place, as a model would."""
     for x, _ in batches:
         np.bitwise_or.reduce(np.from_dlpack(x).reshape(-1).view(np.int64))
 
 
 def measure_shards(title: str, num_rows: int, num_shards: int, repeats: int) -> dict[str, Any]:
-    """One file against as many shards; the claim."""
+    """Time one file against the same rows in many shards; return the claim."""
     case = SHARD_CASES[title]
     files = common.make_rows(num_rows, case.row_shape)
     opened = {
@@ -119,7 +119,7 @@ def measure_shards(title: str, num_rows: int, num_shards: int, repeats: int) -> 
 
 
 def measure_samples(num_samples: int, repeats: int) -> list[dict[str, Any]]:
-    """One file per sample, by every way to read them; the claims."""
+    """Time every way to read one file per sample; return the claims."""
     import keras_npy
 
     case = SAMPLE_CASE
@@ -146,7 +146,7 @@ def measure_samples(num_samples: int, repeats: int) -> list[dict[str, Any]]:
 
 
 def measure_opening(numbers_of_shards: Iterable[int], repeats: int) -> list[dict[str, Any]]:
-    """Seconds from the pattern to a sequence; the claims."""
+    """Time the way from a pattern to a sequence; return the claims."""
     import keras_npy
 
     patterns = {
@@ -183,7 +183,7 @@ def main() -> None:
         num_rows = arguments.large_rows if is_large else arguments.small_rows
         claims.append(measure_shards(title, num_rows, arguments.shards, arguments.repeats))
     claims += measure_opening((arguments.shards, arguments.many_shards), arguments.repeats)
-    # Last, since torch stays in the process.
+    # This comes last, because torch stays in the process.
     claims += measure_samples(arguments.samples, arguments.repeats)
     common.print_claims("files", claims)
 

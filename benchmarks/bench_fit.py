@@ -5,9 +5,9 @@ Run:    python -m benchmarks.bench_fit [--dense-rows 60000 --conv-rows 6400 --to
 Prints: one JSON line per model, backend and variant: us a step over an epoch (median, min, max);
         on TensorFlow growth of anonymous memory (RssAnon) over an epoch in MB; versions, commit,
         machine; then a line for each target.
-Cache:  warm. In file order every variant gives the same losses, which is checked first. Timed
-        is the second epoch of a shuffled fit of two, the first untimed; the variants take
-        turns, in one process per model and backend. Memory: one per model and variant.
+Cache:  warm. First it checks that every variant gives the same losses in file order. Then it times
+        the second of two shuffled epochs; the first is untimed. The variants take turns, in one
+        process per model and backend. For memory there is one process per model and variant.
 """
 
 import json
@@ -25,7 +25,7 @@ VARIANTS = (feeds.KERAS_NPY, feeds.ARRAYS, feeds.PY_DATASET)
 
 
 class FitCase(NamedTuple):
-    """What is trained on what, and the option that says on how many rows."""
+    """A model, its backend, and the option that sets the number of rows."""
 
     backend: str
     kind: str
@@ -36,7 +36,7 @@ CASES = {
     DENSE: FitCase("tensorflow", DENSE, "dense_rows"),
     CONV: FitCase("tensorflow", CONV, "conv_rows"),
     f"jax: {DENSE}": FitCase("jax", DENSE, "dense_rows"),
-    # A step takes ten times as long there.
+    # A step on torch takes ten times as long.
     f"torch: {DENSE}": FitCase("torch", DENSE, "torch_rows"),
 }
 MEMORY_RUNS = {
@@ -45,7 +45,7 @@ MEMORY_RUNS = {
 CHECK_ROWS = 10 * BATCH_SIZE
 SAMPLE_EVERY_BATCHES = 50
 
-# How many times as fast keras_npy must be; None where a ratio is shown but none is set.
+# How many times as fast keras_npy must be. None: the ratio is shown but has no target.
 TARGETS = {DENSE: {feeds.ARRAYS: 1.0, feeds.PY_DATASET: None}, CONV: {feeds.ARRAYS: None}}
 
 
@@ -78,7 +78,7 @@ def build_model(kind: str) -> Any:
 
 
 def make_fit(name: str, kind: str, num_rows: int, shuffle: bool = True) -> Callable[..., Any]:
-    """`fit` of a new model with its data: takes `epochs` and `callbacks`, returns the history."""
+    """`fit` of a new model with its data; it takes `epochs` and `callbacks`, returns a history."""
     import keras_npy
 
     files = common.make_rows(num_rows, ROW_SHAPE, num_classes=NUM_CLASSES)
@@ -90,7 +90,7 @@ def make_fit(name: str, kind: str, num_rows: int, shuffle: bool = True) -> Calla
         data = (np.load(files.x), np.load(files.y))
         options = {"shuffle": shuffle, "batch_size": BATCH_SIZE}
     else:
-        # It shuffles rows by itself; Keras would shuffle its batches besides.
+        # The PyDataset shuffles rows itself. Keras would shuffle its batches too.
         data = (feeds.make_py_dataset(files, BATCH_SIZE, shuffle),)
         options = {"shuffle": False}
 
@@ -112,7 +112,7 @@ def check(kind: str) -> None:
 
 
 def time_fits(kind: str, num_rows: int, repeats: int) -> dict[str, list[float]]:
-    """Seconds of an epoch, from the end of the one before to its own, for each variant."""
+    """Seconds of an epoch for each variant, from the end of the epoch before to its own end."""
     import keras
 
     ends: list[float] = []
@@ -130,7 +130,7 @@ def time_fits(kind: str, num_rows: int, repeats: int) -> dict[str, list[float]]:
 
 
 def measure_times(title: str, num_rows: int, repeats: int) -> None:
-    """In a process of its own: time the variants of a case, a JSON line each."""
+    """Time the variants of a case and print a JSON line each; runs in a new process."""
     case = CASES[title]
     common.use_backend(case.backend)
     check(case.kind)
@@ -141,7 +141,7 @@ def measure_times(title: str, num_rows: int, repeats: int) -> None:
 
 
 def measure_memory(kind: str, name: str, num_rows: int) -> None:
-    """In a process of its own: growth over an epoch of a model, as a JSON line."""
+    """Print the growth of memory over an epoch as a JSON line; runs in a new process."""
     common.use_backend("tensorflow")
     import keras
 
@@ -159,7 +159,7 @@ def measure_memory(kind: str, name: str, num_rows: int) -> None:
 
 
 def measure_all_memory(arguments: Any) -> dict[tuple[str, str], dict[str, float]]:
-    """Growth and size of the file, by model and variant."""
+    """The growth of memory and the size of the file, by model and variant."""
     files = common.make_rows(arguments.memory_rows, ROW_SHAPE, num_classes=NUM_CLASSES)
     found = {}
     for run, (kind, name) in MEMORY_RUNS.items():

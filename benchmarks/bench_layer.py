@@ -3,11 +3,11 @@
 Run:    python -m benchmarks.bench_layer [--batches 60 --repeats 7]
 Prints: one JSON line per case and variant: us a training step (median, min, max), bytes handed
         over per batch, whether XLA put cast and multiplication into one fusion, versions,
-        commit, machine; then a line for each ratio, with the target of those that have one, and
-        whether XLA made the same program of NpyInputLayer as of Rescaling.
-Cache:  none, the batches lie in memory. A step is compiled by XLA and takes a NumPy batch, made
-        float32 first where the host does it; its outputs are checked to be the same within one
-        ULP. Behind the layer stand pooling and a dense layer, so that it is most of the step.
+        commit, machine; then a line for each ratio, with its target if it has one, and whether
+        XLA made the same program of NpyInputLayer as of Rescaling.
+Cache:  none, the batches lie in memory. XLA compiles a step, which takes a NumPy batch; if the host
+        preprocesses, it makes the batch float32 first. The outputs are checked to be the same
+        within one ULP. Only pooling and a dense layer follow, so the layer is most of the step.
 """
 
 import collections
@@ -23,13 +23,13 @@ from benchmarks import common
 NPY_INPUT_LAYER = "NpyInputLayer, uint8 handed over"
 RESCALING = "Rescaling, uint8 handed over"
 ON_HOST = "float32 made on the host"
-# How many times the bytes of NpyInputLayer float32 takes.
+# How many times the bytes of NpyInputLayer's input float32 takes.
 BYTES_TARGET = 4
 CASES = {"64x128x128x3": (64, 128, 128, 3), "256x28x28x1": (256, 28, 28, 1)}
 
 
 def in_graph(name: str) -> Any:
-    """The layer that scales in the graph, or `None` if the host does it."""
+    """The layer that scales in the graph, or `None` if the host scales."""
     import keras
 
     import keras_npy
@@ -40,7 +40,7 @@ def in_graph(name: str) -> Any:
 
 
 def on_host(name: str, batch: np.ndarray) -> np.ndarray:
-    """What is handed over: the stored bytes, or float32 in one pass over them."""
+    """The batch to hand over: the stored bytes, or float32 made in one pass over them."""
     if name == ON_HOST:
         return np.multiply(batch, np.float32(1 / 255), dtype=np.float32)
     return batch
@@ -72,7 +72,7 @@ def make_step(name: str, batch: np.ndarray) -> Any:
 
 
 def check(name: str, batch: np.ndarray) -> None:
-    """Raise unless the scaled values are NumPy's, but for one ULP, compiled as the step is."""
+    """Raise unless the compiled layer gives NumPy's values, within one ULP."""
     import tensorflow as tf
 
     layer = in_graph(name)
@@ -84,7 +84,7 @@ def check(name: str, batch: np.ndarray) -> None:
 
 
 def compiled(step: Any, batch: np.ndarray) -> str:
-    """The program that XLA makes of a step, without the names that the model's layers give it."""
+    """The program that XLA makes of a step, without the names of the model's layers."""
     hlo = step.experimental_get_compiler_ir(batch)(stage="optimized_hlo")
     program = re.sub(r", metadata=\{[^}]*\}", "", hlo.partition("\n")[2])
     numbers: dict[str, str] = collections.defaultdict(lambda: f"%{len(numbers)}")
@@ -94,7 +94,7 @@ def compiled(step: Any, batch: np.ndarray) -> str:
 
 
 def bytes_handed_over(step: Any, inputs: np.ndarray) -> int:
-    """What the compiled step takes for a batch."""
+    """The bytes that the compiled step takes as a batch."""
     ((spec,), _) = step.get_concrete_function(inputs).structured_input_signature
     return int(spec.shape.num_elements() * spec.dtype.size)
 
@@ -141,7 +141,7 @@ def main() -> None:
         is_same = programs[NPY_INPUT_LAYER] == programs[RESCALING]
         figure = "NpyInputLayer: compiled programs that differ from that of Rescaling"
         claims.append(common.exact_claim(case, figure, int(not is_same), "of 1", 0))
-        # The time that one program takes twice says something of the machine only.
+        # If both are one program, their times only tell about the machine.
         for other, target in ((RESCALING, None if is_same else 1.0), (ON_HOST, None)):
             ratio = medians[other] / medians[NPY_INPUT_LAYER]
             claims.append(common.ratio_claim(case, "NpyInputLayer", other, ratio, target))

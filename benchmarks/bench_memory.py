@@ -2,11 +2,11 @@
 
 Run:    python -m benchmarks.bench_memory [--large-rows 20000 --small-rows 1200000]
 Prints: one JSON line per case and variant: the growth of anonymous memory (RssAnon, of the
-        process and of those that it starts) over a shuffled epoch, at its peak after any batch,
-        in MB, the file's size, versions, commit, machine; then a line for each target. No model
-        trains: each batch is dropped for the next. The rows of an epoch are checked behind it.
+        process and its children) over a shuffled epoch, at its peak after any batch, in MB, the
+        file's size, versions, commit, machine; then a line for each target. No model trains: each
+        batch is dropped before the next. The rows of the epoch are checked afterwards.
 Cache:  warm; one process per variant, measured from before it opens the files. Peak RSS would
-        count mapped pages of the page cache, which the system takes back when it wants them.
+        count mapped pages of the page cache, which the system can take back at any time.
 """
 
 import importlib
@@ -14,7 +14,7 @@ import importlib
 from benchmarks import bench_feed, common, feeds
 
 BATCHES_MAX, EXTRA_MB_MAX = 8, 64
-# Batches of 3 MB for every feed; of 0.2 MB for keras_npy.
+# Every feed runs with batches of 3 MB, and keras_npy also with batches of 0.2 MB.
 CASES = {
     bench_feed.SHUFFLED_LARGE: tuple(
         name
@@ -28,10 +28,10 @@ IN_TINY = (feeds.KERAS_NPY, feeds.ARRAYS)
 
 
 def measure_one(title: str, name: str, num_rows: int) -> None:
-    """In a process of its own: growth over one epoch, as a JSON line."""
+    """Print the growth of memory over one epoch as a JSON line; runs in a new process."""
     import tensorflow as tf
 
-    # The runtime, its threads and the packages are no part of a feed.
+    # The runtime, its threads and the packages do not belong to a feed.
     common.consume(tf.data.Dataset.range(1))
     if name in (feeds.TORCH, feeds.TORCH_GETITEMS, feeds.TORCH_WORKERS):
         importlib.import_module("torch.utils.data")
@@ -44,7 +44,7 @@ def measure_one(title: str, name: str, num_rows: int) -> None:
     growth.sample()
     for _ in feed():
         growth.sample()
-    # Afterwards, since it takes memory of its own.
+    # Check the rows afterwards, because that takes memory too.
     feeds.check_epoch(name, feed, files, case.batch_size, case.shuffle)
     common.print_line("memory", growth_mb=growth.peak_mb)
 
@@ -71,7 +71,7 @@ def main() -> None:
         if not common.is_installed(kind.package):
             common.print_skipped("memory", name, f"{kind.package} is not installed")
             continue
-        # Written here, so that the process that is measured finds them.
+        # Write the files here, so that the measured process finds them.
         common.make_rows(num_rows, case.row_shape, is_aligned=kind.is_aligned)
         file_mb = common.make_rows(num_rows, case.row_shape).x_bytes / 1e6
         (line,) = common.run_in_process(__spec__.name, one=run, **sizes)

@@ -4,8 +4,8 @@ Run:    python -m benchmarks.bench_start [--rows-max 1000000000 --repeats 5]
 Prints: one JSON line per number of rows and variant: median, min and max seconds from the
         constructor to the first shuffled batch, growth of anonymous memory (RssAnon) meanwhile
         in MB, versions, commit, machine; then a line for each target.
-Cache:  the files are sparse: rows of 784 zeros that take no disk, 784 GB for a billion. One
-        process per run, TensorFlow imported and started before; the variants take turns.
+Cache:  the files are sparse: rows of 784 zeros that take no disk, 784 GB for a billion. There is
+        one process per run, which imports and starts TensorFlow first. The variants take turns.
 """
 
 import importlib
@@ -19,22 +19,22 @@ from benchmarks import common, feeds
 BATCH_SIZE, ROW_SHAPE = 32, (28, 28)
 NUM_ROWS = (10_000, 1_000_000, 100_000_000, 1_000_000_000)
 
-# Above these a variant would take minutes or more memory than the machine has: a permutation of
-# a billion rows is 8 GB, and arrays in RAM are two to three times the file.
+# With more rows a variant would take minutes, or more memory than the machine has: a permutation of
+# a billion rows takes 8 GB, and arrays in RAM take two to three times the size of the file.
 ROWS_MAX = {feeds.KERAS_NPY: 10**12, feeds.PY_DATASET: 10**8, feeds.ARRAYS: 10**6}
 
-# What a constructor and a first batch may take, for any number of rows.
+# What constructor and first batch may take, for any number of rows.
 ELAPSED_S_MAX, GROWTH_MB_MAX = 1.0, 64.0
 
-# The same as for the fewest rows, but for the noise of a start.
+# They should take as long as for the fewest rows. The rest is for the noise of a start.
 ELAPSED_RATIO_MAX = 2.0
 
 
 def measure_one(name: str, num_rows: int) -> None:
-    """In a process of its own: seconds and memory up to the first batch, as a JSON line."""
+    """Print seconds and memory up to the first batch as a JSON line; runs in a new process."""
     import tensorflow as tf
 
-    # The packages are no part of a feed.
+    # The packages do not belong to a feed.
     importlib.import_module("keras_npy")
     common.consume(tf.data.Dataset.range(1))
     files = common.make_sparse_rows(num_rows, ROW_SHAPE)
@@ -97,7 +97,7 @@ def print_results(runs: dict[tuple[int, str], list[dict[str, Any]]]) -> None:
 
 
 def claims_of(medians: dict[tuple[int, str], tuple[float, float]]) -> list[dict[str, Any]]:
-    """The targets, for the most rows measured, and how that compares with the fewest."""
+    """The targets for the largest file measured, and how it compares with the smallest."""
     measured = [rows for rows, name in medians if name == feeds.KERAS_NPY]
     least, most = min(measured), max(measured)
     elapsed_s, growth_mb = medians[most, feeds.KERAS_NPY]

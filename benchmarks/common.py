@@ -26,8 +26,8 @@ from typing import Any
 
 import numpy as np
 
-# Every variant is fed as Keras feeds TensorFlow, unless a benchmark says otherwise; its start-up
-# messages are no result.
+# Keras runs on TensorFlow unless a benchmark says otherwise. TensorFlow's start-up messages are not
+# results.
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -40,7 +40,7 @@ COMPARISONS = {">=": operator.ge, "<=": operator.le, "==": operator.eq}
 
 @dataclass(frozen=True)
 class RowFiles:
-    """A pair of `.npy` files: rows of random bytes, and a label for each.
+    """A pair of `.npy` files: rows of random bytes, and a label for each row.
 
     Args:
         x: Path of the rows, uint8 `(N, *row_shape)`.
@@ -68,9 +68,9 @@ def parse_arguments(
     """Options of a benchmark: an integer for each of `sizes`, and `--tiny`.
 
     Args:
-        doc: Docstring of the module, shown by `--help`.
+        doc: Docstring of the module, which `--help` shows.
         sizes: Value of each option in the real run, and with `--tiny`.
-        one: Variants that a process of its own measures, told by `--one`.
+        one: Variants that each run in a new process, which `--one` selects.
     """
     parser = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -102,9 +102,9 @@ def make_rows(
     Args:
         num_rows: N.
         row_shape: Shape of one row.
-        is_aligned: Whether data starts at a multiple of 64 bytes, as `np.save` pads it, or at
-            one of 16, as NumPy before 1.14 did. The rows are the same.
-        num_classes: Labels are the row's number, or the row's number modulo this.
+        is_aligned: Whether the data starts at a multiple of 64 bytes, as `np.save` pads it, or
+            of 16, as NumPy before 1.14 did. The rows are the same.
+        num_classes: A label is the number of its row, modulo this if it is given.
     """
     CACHE.mkdir(parents=True, exist_ok=True)
     shape = (num_rows, *row_shape)
@@ -121,7 +121,7 @@ def make_rows(
 
 
 def make_sparse_rows(num_rows: int, row_shape: tuple[int, ...]) -> RowFiles:
-    """Files of zeros that take no space on disk, whatever they claim to hold."""
+    """Make files of zeros that take no space on disk, whatever their size."""
     CACHE.mkdir(parents=True, exist_ok=True)
     shape = (num_rows, *row_shape)
     name = "x".join(map(str, shape))
@@ -140,7 +140,7 @@ def make_sparse_rows(num_rows: int, row_shape: tuple[int, ...]) -> RowFiles:
 
 
 def make_shards(files: RowFiles, num_shards: int) -> tuple[str, str]:
-    """The same rows and labels cut into as many files: the pattern of each, in file order."""
+    """Cut rows and labels into this many files each; return the patterns of both."""
     cuts = [files.num_rows * shard // num_shards for shard in range(num_shards + 1)]
     arrays = {name: np.load(getattr(files, name), mmap_mode="r") for name in ("x", "y")}
     folder = _make_folder(
@@ -155,7 +155,7 @@ def make_shards(files: RowFiles, num_shards: int) -> tuple[str, str]:
 
 
 def make_samples(files: RowFiles) -> list[Path]:
-    """The same rows, each in a file of its own; the paths in file order."""
+    """Write each row into a file of its own; return the paths in file order."""
     x = np.load(files.x, mmap_mode="r")
     folder = _make_folder(
         f"{files.x.stem}_samples", ((f"{row}.npy", x[row]) for row in range(len(x)))
@@ -166,7 +166,7 @@ def make_samples(files: RowFiles) -> list[Path]:
 def _make_folder(name: str, arrays: Iterable[tuple[str, np.ndarray]]) -> Path:
     folder = CACHE / name
     if not folder.exists():
-        # As for files: no half folder may stay under the name.
+        # Write to another name first: an interrupted run must not leave half a folder here.
         unfinished = CACHE / f"{name}.{os.getpid()}"
         unfinished.mkdir()
         for file_name, array in arrays:
@@ -195,7 +195,7 @@ def _random_blocks(shape: tuple[int, ...]) -> Iterable[np.ndarray]:
 
 
 def _write_file(path: Path, header: bytes, blocks: Iterable[np.ndarray]) -> None:
-    # Under another name first: a run that was interrupted must leave no half file in the cache.
+    # Write to another name first: an interrupted run must not leave half a file in the cache.
     unfinished = path.with_name(f"{path.name}.{os.getpid()}")
     with open(unfinished, "wb") as file:
         file.write(header)
@@ -210,10 +210,11 @@ def consume(batches: Iterable[object]) -> None:
 
 
 def turns(names: Iterable[str], repeats: int) -> Iterator[tuple[str, bool]]:
-    """Each variant and whether to time it, in turn, so that drift of the machine hits all alike.
+    """Yield the variants in turns, and whether to time each, so that drift hits all alike.
 
-    The order of a turn is drawn anew: in A B C A B C, A alone would always run in what C leaves
-    of caches and free memory. Each runs once untimed first: tracing, page cache, threads.
+    The order is drawn anew for each turn. In A B C A B C, only A would always run with the caches
+    and free memory that C leaves. First each variant runs once untimed, for tracing, page cache and
+    threads.
     """
     rng, names = random.Random(0), list(names)
     for is_timed in (False, *[True] * repeats):
@@ -224,11 +225,11 @@ def turns(names: Iterable[str], repeats: int) -> Iterator[tuple[str, bool]]:
 def time_in_turns(
     variants: dict[str, Callable[[], object]], repeats: int
 ) -> dict[str, list[float]]:
-    """Seconds of each call; see `turns`. What the variants import must have been imported."""
+    """The seconds of each call; see `turns`. The caller has imported what the variants need."""
     elapsed_s: dict[str, list[float]] = {name: [] for name in variants}
     gc.collect()
-    # Modules of TensorFlow, torch and Grain: to look through them takes each collection 0.44 s,
-    # those that come in the middle of a call too.
+    # Leave the modules of TensorFlow, torch and Grain out of garbage collections. To look through
+    # them takes 0.44 s each time, also in the middle of a call.
     gc.freeze()
     try:
         for name, is_timed in turns(variants, repeats):
@@ -243,7 +244,7 @@ def time_in_turns(
 
 
 def spread(values: list[float], unit: str, factor: float = 1) -> dict[str, float]:
-    """Median, least and most, under names that say the unit."""
+    """Median, minimum and maximum, under names that say the unit."""
     return {
         f"median_{unit}": statistics.median(values) * factor,
         f"min_{unit}": min(values) * factor,
@@ -252,7 +253,7 @@ def spread(values: list[float], unit: str, factor: float = 1) -> dict[str, float
 
 
 def rss_anon_bytes() -> int:
-    """Anonymous memory of this process and of those it started. Mapped pages do not count."""
+    """Anonymous memory of this process and its children. Mapped pages do not count."""
     return sum(_rss_anon_bytes(pid) for pid in _process_tree(os.getpid()))
 
 
@@ -277,7 +278,7 @@ def _process_tree(pid: int) -> list[int]:
 
 
 class MemoryGrowth:
-    """Peak of RssAnon over what it was when this was made."""
+    """The peak of RssAnon since this object was made, above its value at that time."""
 
     def __init__(self) -> None:
         gc.collect()
@@ -294,10 +295,10 @@ class MemoryGrowth:
 def drop_from_page_cache(path: Path) -> None:
     """Make the next read of a file come from the disk.
 
-    Pages that a process maps stay: the caller must have ensured that none maps the file.
+    Pages that a process maps stay, so the caller must ensure that no process maps the file.
     """
     with open(path, "rb") as file:
-        # Pages not written yet cannot be dropped.
+        # Pages that are not written yet cannot be dropped.
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
@@ -311,7 +312,7 @@ def resident_fraction(path: Path) -> float:
         pages = np.zeros(-(-len(mapping) // mmap.PAGESIZE), np.uint8)
         view = np.frombuffer(mapping, np.uint8)
         address, length = view.ctypes.data, len(mapping)
-        del view  # An exported pointer would keep the mapping from being closed.
+        del view  # A mapping with an exported pointer cannot be closed.
         libc = ctypes.CDLL(None, use_errno=True)
         found = libc.mincore(
             ctypes.c_void_p(address), ctypes.c_size_t(length), pages.ctypes.data_as(ctypes.c_void_p)
@@ -325,8 +326,8 @@ def run_in_process(module: str, **options: object) -> list[dict[str, Any]]:
     """Run a module in a new process and return the JSON lines that it prints.
 
     Args:
-        module: Such as `benchmarks.bench_memory`.
-        **options: Option of the module, and its value.
+        module: The module, such as `benchmarks.bench_memory`.
+        **options: The module's options and their values.
     """
     command = [sys.executable, "-m", module]
     for name, value in options.items():
@@ -337,7 +338,7 @@ def run_in_process(module: str, **options: object) -> list[dict[str, Any]]:
 def run_on_backend(
     module: str, backend: str, *, benchmark: str, one: str, **options: object
 ) -> list[dict[str, Any]]:
-    """The JSON lines of one case; none, which is said, if the backend is not installed."""
+    """The JSON lines of one case. If the backend is not installed, say so and return none."""
     if not is_installed(backend):
         print_skipped(benchmark, one, f"{backend} is not installed")
         return []
@@ -350,7 +351,7 @@ def use_backend(backend: str) -> None:
 
 
 def run_command(command: list[str]) -> list[dict[str, Any]]:
-    """The JSON lines that a command prints; what else it says goes through."""
+    """The JSON lines that a command prints; its other output passes through."""
     ended = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     return [json.loads(line) for line in ended.stdout.splitlines() if line.startswith("{")]
 
@@ -361,7 +362,7 @@ def is_installed(package: str | None) -> bool:
 
 @functools.cache
 def environment() -> dict[str, Any]:
-    """Versions, commit and machine: what a figure cannot be read without."""
+    """Versions, commit and machine, without which a figure means nothing."""
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
         if is_installed(package):
@@ -390,7 +391,7 @@ def _machine() -> str:
 
 
 def print_line(benchmark: str, **fields: object) -> dict[str, Any]:
-    """One result as a JSON line on standard output."""
+    """Print one result as a JSON line on standard output."""
     line = {"benchmark": benchmark, **fields, **environment()}
     print(json.dumps(line), flush=True)
     return line
@@ -403,7 +404,7 @@ def print_skipped(benchmark: str, variant: str, reason: str) -> None:
 
 
 def print_claims(benchmark: str, claims: list[dict[str, Any]]) -> None:
-    """Figures next to what the package must reach: a JSON line each, and a table."""
+    """Print figures beside their targets: a JSON line each, and a table."""
     for claim in claims:
         print_line(benchmark, **claim)
     print_table(
@@ -416,21 +417,21 @@ def print_claims(benchmark: str, claims: list[dict[str, Any]]) -> None:
 def ratio_claim(
     case: str, name: str, other: str, value: float, target: float | None = None
 ) -> dict[str, Any]:
-    """How many times as fast as `other` the variant `name` is, and should be at least."""
+    """How many times as fast as `other` the variant `name` is, and the least it should be."""
     return _claim(case, f"{name}: speed over {other}", value, "x", ">=", target)
 
 
 def limit_claim(
     case: str, figure: str, value: float, unit: str, target: float | None = None
 ) -> dict[str, Any]:
-    """A figure, and what it should be at most."""
+    """A figure and its upper limit."""
     return _claim(case, figure, value, unit, "<=", target)
 
 
 def exact_claim(
     case: str, figure: str, value: float, unit: str, target: float | None = None
 ) -> dict[str, Any]:
-    """A figure that follows from the data, and what it must be."""
+    """A figure that follows from the data, and its exact value."""
     return _claim(case, figure, value, unit, "==", target)
 
 
@@ -464,7 +465,7 @@ def claim_cells(claim: dict[str, Any]) -> tuple[str, ...]:
 
 
 def number(value: float) -> str:
-    """Three figures that mean something: 0.123, 12.3, 1,230."""
+    """Format a number with three significant digits: 0.123, 12.3, 1,230."""
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
     digits = max(0, 2 - math.floor(math.log10(abs(value))))
@@ -472,7 +473,7 @@ def number(value: float) -> str:
 
 
 def print_table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    """A table for people, on standard error: standard output holds JSON lines alone."""
+    """Print a table for people on standard error; standard output holds only JSON lines."""
     from rich.console import Console
     from rich.table import Table
 

@@ -1,8 +1,8 @@
 """The feeds that are compared, each written as its documentation shows it.
 
-A feed is a function that gives the batches of one epoch, `(x, y)` each, and can be called again
-for the next. Those of Keras are what it would iterate itself on the backend that runs: with
-TensorFlow a `tf.data.Dataset`. Grain and torch are iterated as they are, without the copy into
+A feed is a function that returns the batches of one epoch, `(x, y)` each. It is called again for
+the next epoch. Keras's feeds are what Keras itself iterates on the running backend, a
+`tf.data.Dataset` on TensorFlow. Grain and torch are iterated as they are, without the copy into
 tensors that `fit` would add, which favours them.
 """
 
@@ -35,7 +35,7 @@ TORCH_GETITEMS = "torch DataLoader, __getitems__"
 LIMIT = "np.take, no framework"
 LIMIT_AHEAD = "np.take, four buffers in turn"
 FLOOR = "tf.data alone, no rows"
-# What a feed can be held against, but no model fed by.
+# Bounds that feeds are compared with. They cannot feed a model.
 NO_FEEDS = (LIMIT, LIMIT_AHEAD, FLOOR)
 
 
@@ -45,9 +45,9 @@ class FeedKind:
 
     Args:
         make: Builds the feed from the files, the batch size and whether to shuffle.
-        package: What must be installed for it.
-        can_shuffle: Whether it can give the rows in random order.
-        is_aligned: Whether it reads the file as `np.save` writes it, or one of another layout.
+        package: The package that must be installed for it.
+        can_shuffle: Whether it can serve the rows in random order.
+        is_aligned: Whether it reads the file as `np.save` writes it, or a misaligned one.
     """
 
     make: Callable[[RowFiles, int, bool], Feed]
@@ -70,16 +70,16 @@ def keras_npy_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
 
 
 def misaligned_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
-    """The same on a file that TensorFlow cannot read in place."""
+    """The same feed on a file that TensorFlow cannot read in place."""
     import keras_npy
 
-    # It says what this variant is there to measure, so it is no result.
+    # The warning says what this variant is there to measure, so it is expected.
     warnings.filterwarnings("ignore", category=keras_npy.NpyLayoutWarning)
     return keras_npy_feed(files, batch_size, shuffle)
 
 
 def _as_keras_iterates(adapter: Any) -> Feed:
-    """What the trainer of the backend that runs takes its batches from (Keras 3.15, on a CPU)."""
+    """What Keras's trainer iterates on the running backend (Keras 3.15, on a CPU)."""
     import keras
 
     backend = keras.backend.backend()
@@ -92,7 +92,7 @@ def _as_keras_iterates(adapter: Any) -> Feed:
 
 
 def arrays_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
-    """What `fit(np.load(...))` makes of the arrays."""
+    """The feed that `fit(np.load(...))` makes of the arrays."""
     from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
 
     return _as_keras_iterates(
@@ -105,13 +105,13 @@ def py_dataset_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
 
 
 def feed_of_py_dataset(py_dataset: Any, row_shape: tuple[int, ...]) -> Feed:
-    """What `fit` makes of a `PyDataset` of uint8 rows and int64 labels on TensorFlow."""
+    """The feed that `fit` makes of a `PyDataset` of uint8 rows and int64 labels on TensorFlow."""
     import tensorflow as tf
     from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 
     adapter = PyDatasetAdapter(py_dataset)
-    # Keras finds it by reading two batches (Keras 3.15), which on a disk that reads far ahead
-    # fetched two thirds of a cold file before the clock started.
+    # Keras finds the signature by reading two batches (Keras 3.15). On a disk that reads far ahead,
+    # that fetched two thirds of a cold file before the clock started.
     adapter._output_signature = (
         tf.TensorSpec((None, *row_shape), tf.uint8),
         tf.TensorSpec((None,), tf.int64),
@@ -128,7 +128,7 @@ def feed_of_py_dataset(py_dataset: Any, row_shape: tuple[int, ...]) -> Feed:
 
 
 def make_py_dataset(files: RowFiles, batch_size: int, shuffle: bool) -> Any:
-    """The `PyDataset` that one writes by hand, over mapped files."""
+    """A `PyDataset` over mapped files, as a user writes it by hand."""
     import keras
 
     class MappedRows(keras.utils.PyDataset):
@@ -188,9 +188,9 @@ def fixed_length_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
 
 
 class MappedPairs:
-    """Rows one by one, as Grain's sources and torch's map-style datasets give them.
+    """Rows one by one, as Grain's sources and torch's map-style datasets serve them.
 
-    The files are mapped at the first use, in the process that uses them.
+    The process that uses the files maps them at their first use.
     """
 
     def __init__(self, files: RowFiles) -> None:
@@ -224,7 +224,7 @@ class TensorPairs(MappedPairs):
 
 
 class TensorBatches(MappedPairs):
-    """Whole batches as torch tensors, by `__getitems__`, which torch 2 calls if it is there."""
+    """Whole batches as torch tensors, by `__getitems__`, which torch 2 calls if it exists."""
 
     def __getitems__(self, indices: list[int]) -> Any:
         import torch
@@ -252,10 +252,10 @@ def feed_of_pairs(pairs: Any, batch_size: int, shuffle: bool, num_workers: int) 
     import torch
     from torch.utils.data import DataLoader
 
-    # As its workers do for themselves. Two threads of OpenMP that wait for each other by spinning
-    # beside those of TensorFlow made a batch of 3 MB take 13 to 300 ms (torch 2.13).
+    # torch's workers set this for themselves. Two threads of OpenMP, which wait for each other by
+    # spinning, made a batch of 3 MB take 13 to 300 ms beside TensorFlow's threads (torch 2.13).
     torch.set_num_threads(1)
-    # Not forked: TensorFlow's threads run in this process, and a fork of them can hang.
+    # Do not fork: TensorFlow's threads run in this process, and a forked process can hang.
     loader = DataLoader(
         pairs,
         batch_size=batch_size,
@@ -277,10 +277,10 @@ def torch_getitems_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed
 
 
 def limit_feed(files: RowFiles, batch_size: int, shuffle: bool, num_buffers: int = 1) -> Feed:
-    """Rows copied into memory that is there already: no feed that copies can be faster.
+    """Copy rows into memory that is already there: no feed that copies can be faster.
 
-    The order is drawn beforehand. One buffer stays in the processor's cache, and a batch in it is
-    valid until the next one; a feed that reads ahead has several, which do not.
+    The order is drawn beforehand. One buffer stays in the processor's cache, but its batch is valid
+    only until the next one. A feed that reads ahead needs several buffers, which do not stay there.
     """
     x, y = np.load(files.x, mmap_mode="r"), np.load(files.y, mmap_mode="r")
     order = np.random.default_rng(0).permutation(len(x)) if shuffle else None
@@ -307,19 +307,19 @@ def limit_feed(files: RowFiles, batch_size: int, shuffle: bool, num_buffers: int
 
 
 def floor_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
-    """As many pairs of numbers as there are batches: what tf.data costs before a row is read."""
+    """A pair of numbers for each batch: what tf.data costs before any row is read."""
     import tensorflow as tf
 
     numbers = tf.data.Dataset.range(files.num_batches(batch_size))
     options = tf.data.Options()
-    # As keras_npy sets them.
+    # keras_npy sets the same options.
     options.autotune.enabled = False
     options.experimental_optimization.apply_default_optimizations = False
     dataset = tf.data.Dataset.zip((numbers, numbers)).with_options(options)
     return lambda: dataset
 
 
-# One copy for all variants that want the arrays in memory, which is less than they would hold.
+# All variants that need the arrays in memory share one copy, less than they would hold otherwise.
 @functools.lru_cache(maxsize=2)
 def _loaded(path: Path) -> np.ndarray:
     return np.load(path)
@@ -344,12 +344,12 @@ FEEDS = {
 
 @dataclass(frozen=True)
 class EpochCase:
-    """An epoch that feeds are compared on.
+    """An epoch on which feeds are compared.
 
     Args:
         batch_size: Rows of a batch.
         row_shape: Shape of one row.
-        shuffle: Whether rows come in random order.
+        shuffle: Whether the rows come in random order.
     """
 
     batch_size: int
@@ -360,7 +360,7 @@ class EpochCase:
 def measure(
     benchmark: str, title: str, case: EpochCase, names: Iterable[str], num_rows: int, repeats: int
 ) -> None:
-    """Check and time an epoch of every feed, in this process, and print them."""
+    """Check and time an epoch of every feed in this process, and print the results."""
     opened = {}
     for name in names:
         kind = FEEDS[name]
@@ -383,10 +383,10 @@ def measure_feeds(
     repeats: int,
     consume: Callable[[Iterable[Any]], None] = common.consume,
 ) -> dict[str, float]:
-    """Check and time an epoch of feeds that all serve the rows of `files`, and print them.
+    """Check and time an epoch of feeds that all serve the rows of `files`; print the results.
 
     Returns:
-        The median seconds of each.
+        The median seconds of each feed.
     """
     for name, feed in opened.items():
         if name != FLOOR:
@@ -421,11 +421,11 @@ def _run_epoch(feed: Feed, consume: Callable[[Iterable[Any]], None]) -> None:
 
 
 def check_epoch(name: str, feed: Feed, files: RowFiles, batch_size: int, shuffle: bool) -> None:
-    """Raise unless an epoch holds every row once, with its own label, in batches of the size."""
+    """Raise unless an epoch has every row once, with its label, in batches of the right size."""
     x = np.load(files.x, mmap_mode="r")
     numbers = []
     for x_batch, y_batch in feed():
-        # Labels are row numbers, and the buffer of a batch may be used again.
+        # Labels are row numbers. Copy them, because the buffer of a batch may be reused.
         rows = np.array(y_batch)
         if not np.array_equal(np.asarray(x_batch), x[rows]):
             raise ValueError(f"{name} gave rows that are not those of their labels.")

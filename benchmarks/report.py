@@ -1,4 +1,4 @@
-"""The results as Markdown tables and as one picture."""
+"""Show the results as Markdown tables and as one picture."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -20,7 +20,7 @@ def variant_lines(lines: list[Line], benchmark: str) -> list[Line]:
 
 
 def full_markdown(results: Line) -> str:
-    """Every table, for `benchmarks/README.md`."""
+    """All tables, for `benchmarks/README.md`."""
     lines = results["lines"]
     parts = [
         _environment(results),
@@ -62,7 +62,7 @@ def _layer_cells(line: Line) -> tuple[str, ...]:
     return line["case"], line["variant"], _spread(line, "us_per_step"), handed_over, fused
 
 
-# Title, columns and the cells of a line.
+# The title, the columns and the cells of a row, by benchmark.
 SECTIONS: dict[str, tuple[str, tuple[str, ...], Callable[[Line], tuple[str, ...]]]] = {
     "backends": (
         "One epoch on JAX and on torch, from a warm page cache",
@@ -130,7 +130,7 @@ def _feed_table(lines: list[Line], *, spread: bool) -> str:
 
 
 def _memory(lines: list[Line]) -> tuple[dict[str, float], float]:
-    """What each feed held over the epoch that all of them ran, and the size of its file, in MB."""
+    """The memory that each feed held over the epoch that all ran, and its file's size, in MB."""
     found = [line for line in variant_lines(lines, "memory") if line["case"] == PICTURE_CASE]
     growth_mb = {line["variant"]: line["growth_mb"] for line in found}
     return growth_mb, max((line["file_mb"] for line in found), default=0)
@@ -161,7 +161,7 @@ def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]], num_left: 
 
 
 def write_between(path: Path, text: str, start: str, end: str) -> bool:
-    """Put text between two marks of a file; whether the file has them."""
+    """Put text between two marks of a file; return whether the file has them."""
     if not path.exists():
         return False
     before, has_start, rest = path.read_text().partition(start)
@@ -216,7 +216,7 @@ def _draw_bars(axes: Any, names: list[str], values: dict[str, float], written: s
 
     colours = [COLOURS.get(name, PLAIN) for name in names]
     axes.barh(names, [values.get(name, 0) for name in names], color=colours, height=0.68)
-    # White around the figures, where a line crosses them.
+    # A white background behind the figures, because a line crosses them.
     outline = [patheffects.withStroke(linewidth=3, foreground="white")]
     for name in values.keys() & set(names):
         text = f" {written.format(values[name])}"

@@ -1,4 +1,4 @@
-"""Run every benchmark, each in a process of its own, and rewrite the results that are shown.
+"""Run every benchmark, each in a new process, and rewrite the published results.
 
 Run:    python -m benchmarks.run_all [--out DIR [--tiny] [--only bench_feed bench_memory]]
 Prints: the tables of the benchmarks; writes results.json and throughput_memory.png beside this
@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks import common, report
 
-# In the order of their cost to those that follow: `bench_cold` drops files from the page cache.
+# Benchmarks that disturb the later ones come last: `bench_cold` drops files from the page cache.
 BENCHMARKS = (
     "bench_layer",
     "bench_fit",
@@ -36,7 +36,7 @@ def run_benchmarks(names: list[str], *, is_tiny: bool) -> dict[str, Any]:
         print(f"== {name}", file=sys.stderr)
         command = [sys.executable, "-m", f"benchmarks.{name}", *(["--tiny"] if is_tiny else [])]
         lines += common.run_command(command)
-    # The same in every line: all are of this machine and this commit.
+    # These are the same in every line, because all come from this machine and this commit.
     environment = common.environment()
     return {
         "is_tiny": is_tiny,
@@ -65,7 +65,7 @@ def publish(results: dict[str, Any], out: Path, top_readme: Path) -> None:
     Raises:
         ValueError: If they are the published ones and a README has no marks.
     """
-    # First: what took so long to measure is kept, whatever is wrong with a README.
+    # Write the results first: they took long to measure, and a README may be faulty.
     report.save(results, out / "results.json")
     if out == HERE:
         require_marks(out / "README.md", top_readme)
@@ -91,7 +91,7 @@ def main() -> None:
     if arguments.out is None:
         require_marks(HERE / "README.md", common.ROOT / "README.md")
     else:
-        # Before the minutes, so that no result is lost for want of a folder.
+        # Make the folder before the long run, so that no result is lost for want of it.
         if arguments.out.exists() and not arguments.out.is_dir():
             parser.error(f"--out must be a folder. Received: {arguments.out}. Name another one.")
         arguments.out.mkdir(parents=True, exist_ok=True)

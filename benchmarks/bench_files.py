@@ -28,8 +28,9 @@ PY_DATASET = "PyDataset by hand, np.load per sample"
 TORCH = "torch DataLoader, np.load per sample"
 TORCH_WORKERS = f"{TORCH}, 2 workers"
 
-# In file order, batches of one file are slices of its mapping, which only a model reads. Unread, they
-# cost nothing, and no feed that copies can be 0.8 times as fast. So this case reads each batch.
+# In file order, batches of one file are slices of its mapping, which only a model reads. If they
+# stay unread, they cost nothing, and no feed that copies can be 0.8 times as fast. So this case
+# reads each batch.
 ORDERED_READ = f"{bench_feed.ORDERED_LARGE}, each batch read once"
 SHARD_CASES = {
     bench_feed.SHUFFLED_MEDIUM: bench_feed.CASES[bench_feed.SHUFFLED_MEDIUM],

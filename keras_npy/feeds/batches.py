@@ -56,7 +56,7 @@ class Batches:
 
     @property
     def block_batches(self) -> int:
-        """Batches that are planned, checked and read ahead together."""
+        """Batches that are planned, checked and advised together."""
         most_by_rows = BLOCK_ROWS_MAX // self.order.batch_size
         most_by_size = BLOCK_BYTES_MAX // max(self.batch_bytes, 1)
         return max(1, min(BLOCK_BATCHES_MAX, most_by_rows, most_by_size))

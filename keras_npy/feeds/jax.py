@@ -13,9 +13,10 @@ from keras_npy.errors import warn_once
 from keras_npy.feeds import numpy as numpy_feed
 from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.buffers import BufferPool
+from keras_npy.feeds.read_ahead import READ_AHEAD_CHUNKS
 
-# Three batches gathered ahead or being gathered, one handed over, and two of waiting steps.
-IN_USE_BATCHES_MAX = 6
+# Batches gathered ahead or being gathered, one handed over, and two of waiting steps.
+IN_USE_BATCHES_MAX = READ_AHEAD_CHUNKS + 3
 # Smaller batches are not held back: 32 of them take little memory.
 HELD_BACK_BATCH_BYTES = 256 << 10
 # A batch that does not come back is either kept for good or used by a step that takes seconds. The

@@ -12,7 +12,7 @@ import pytest
 
 from keras_npy import NpyInputLayer, NpySequence, open_rows
 from keras_npy.files import shards
-from keras_npy.layer import adapt as blocks
+from keras_npy.layer import adapt
 
 VALUES = np.random.default_rng(3).integers(0, 200, (37, 4, 3)).astype("uint8")
 
@@ -165,7 +165,7 @@ def test_adapt_does_not_depend_on_the_size_of_blocks(monkeypatch: pytest.MonkeyP
     expected = NpyInputLayer(scale=1)
     expected.adapt(VALUES)
     for block_bytes in (1, 12, 100):
-        monkeypatch.setattr(blocks, "BLOCK_BYTES_MAX", block_bytes)
+        monkeypatch.setattr(adapt, "BLOCK_BYTES_MAX", block_bytes)
         layer = NpyInputLayer(scale=1)
         layer.adapt(VALUES)
         np.testing.assert_allclose(expected.mean, layer.mean, rtol=1e-13)
@@ -195,7 +195,7 @@ def test_adapt_looks_at_the_shards_of_its_blocks_alone(
     """200 shards in 20 blocks are looked at once for each block that they are prepared for."""
     for number in range(200):
         np.save(tmp_path / f"x-{number}.npy", np.full((4, 2), number, "float32"))
-    monkeypatch.setattr(blocks, "BLOCK_ROWS_MAX", 40)
+    monkeypatch.setattr(adapt, "BLOCK_ROWS_MAX", 40)
     # Each look counts, of those that come within a second too.
     monkeypatch.setattr(shards, "CHECK_AGAIN_S", -1)
     rows, stat = open_rows(tmp_path / "x-*.npy"), os.stat
@@ -230,9 +230,9 @@ def test_adapt_shows_progress_of_long_files_in_a_terminal(
     """And prints nothing else, to stderr or stdout."""
     from rich.console import Console
 
-    monkeypatch.setattr(blocks, "PROGRESS_BYTES_MIN", bytes_min)
+    monkeypatch.setattr(adapt, "PROGRESS_BYTES_MIN", bytes_min)
     monkeypatch.setattr(
-        blocks, "Console", lambda stderr: Console(stderr=stderr, force_terminal=is_terminal)
+        adapt, "Console", lambda stderr: Console(stderr=stderr, force_terminal=is_terminal)
     )
     NpyInputLayer().adapt(VALUES)
     printed = capsys.readouterr()

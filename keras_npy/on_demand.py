@@ -14,8 +14,14 @@ import wrapt
 
 
 def import_with_keras(modules: Iterable[str]) -> None:
-    """Import these modules when Keras is imported, or now if Keras is imported already."""
-    missing = {"keras", *modules}
+    """Import these modules when Keras is imported, or now if Keras is imported already.
+
+    If another thread has begun to import one of them, importing Keras may return first.
+    """
+    modules = set(modules)
+    # A module begins with its room, which imports Keras before the module itself is known.
+    rooms = {module.rpartition(".")[0] for module in modules} - {__package__}
+    missing = {"keras", *rooms, *modules}
 
     def import_missing(module: ModuleType) -> None:
         missing.discard(module.__name__)

@@ -214,6 +214,36 @@ print(failed)
     assert "[]" == printed
 
 
+@pytest.mark.parametrize("module", ["boundary.wrap", "layer.input_layer", "sequence"])
+def test_threads_that_import_keras_and_a_module_of_ours_do_not_fail(module: str) -> None:
+    """As where one unpickles. Each ends, and Keras knows us when both have."""
+    printed = run_script(
+        f"""
+        import threading
+        import keras_npy
+        failed = []
+
+        def run(statement):
+            try:
+                exec(statement, {{}})
+            except BaseException as error:
+                failed.append(repr(error))
+
+        statements = "import keras", "import keras_npy.{module}"
+        threads = [threading.Thread(target=run, args=(statement,)) for statement in statements]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        import keras
+        from keras.src.trainers.data_adapters import get_data_adapter
+        print(failed, get_data_adapter.wrapped_by_keras_npy)
+        print("keras_npy>NpyInputLayer" in keras.saving.get_custom_objects())
+        """
+    )
+    assert "[] True\nTrue" == printed
+
+
 # What the source says.
 
 

@@ -162,9 +162,16 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
 
     @property
     def indices(self) -> range | Indices:
-        """Row numbers in the files, in the order of the sequence. Do not write to the array."""
+        """Row numbers in the files, in the order of the sequence. The array is read-only."""
         chosen = self._order.indices
-        return range(self.num_samples) if chosen is None else chosen
+        if chosen is None:
+            return range(self.num_samples)
+        if isinstance(chosen, range):
+            return chosen
+        # Rows are read without another check that they exist.
+        read_only = chosen.view()
+        read_only.flags.writeable = False
+        return read_only
 
     @property
     def x_spec(self) -> Any:

@@ -339,3 +339,11 @@ def test_x_y_and_weights_are_the_served_rows_in_file_order(stored: Stored) -> No
     without = NpySequence(stored.x_path)
     assert (None, None) == (without.y, without.sample_weight)
     assert range(1, 53, 2) == without.subset(slice(1, None, 2)).indices
+
+
+def test_indices_cannot_be_written_to(stored: Stored) -> None:
+    """A sequence and its copies share them, and read their rows unchecked."""
+    part = stored.sequence().subset([5, 3])
+    with pytest.raises(ValueError, match="read-only"):
+        part.indices[0] = 60
+    assert [5, 3] == part.indices.tolist()

@@ -55,8 +55,8 @@ class Plan:
                 yield ready
             ready = upcoming
         if ready is not None:
-            # Each earlier block is yielded right after the next one's files were checked. Nothing
-            # follows the last block, so its own files are checked again.
+            # If all rows lie in one file, the check for each block is a second one for the block
+            # before it. Nothing follows the last block, so its files are checked again.
             self._batches.check_unchanged(ready)
             yield ready
 

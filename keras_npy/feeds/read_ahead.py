@@ -139,6 +139,8 @@ class ReadAhead:
         chunk = self._claim()
         if chunk is None:
             return False
+        # There may be none left to claim, and the thread waits until it may plan more.
+        self._tell()
         try:
             self._fill(chunk, None)
         except Exception as error:

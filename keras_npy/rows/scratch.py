@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from keras_npy.types import Array
 
 # Buffers kept from batch to batch: one for each thread that reads a source at the same time.
-IDLE_MAX = 4
+IDLE_MAX = 2
 
 
 class Scratch:

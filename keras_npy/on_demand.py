@@ -1,4 +1,4 @@
-"""Import public names on first use, and the modules that Keras must know as soon as Keras is.
+"""Import public names on first use, and what Keras must know as soon as Keras is imported.
 
 Importing Keras and its backend takes seconds and writes to standard error. A program that only
 reads files, such as `keras-npy convert`, needs neither. A program that uses Keras needs our layer

@@ -1,4 +1,4 @@
-"""Guess from its first bytes what a file is that is not `.npy`, and what to do about it."""
+"""Guess the format of a file that is not `.npy` from its first bytes, with a remedy."""
 
 from keras_npy.errors import cut
 

@@ -29,8 +29,13 @@ TESTS = Path(__file__).parent
 
 # No test in these depends on the backend of Keras. The benchmarks start each backend themselves.
 WITHOUT_A_BACKEND = (
-    *("files", "order", "rows", "tools/test_convert.py"),
-    *("layer/test_moments.py", "test_benchmarks.py"),
+    *("files", "order", "rows", "tools/test_convert.py", "layer/test_moments.py"),
+    # These start each backend themselves, or need no more than its package.
+    *("test_benchmarks.py", "user/test_backends.py", "layer/test_pipelines.py"),
+    *("feeds/test_tensorflow.py", "feeds/test_tensorflow_calls.py"),
+    # And these would train the same batches once more.
+    *("feeds/test_buffers.py", "feeds/test_numpy.py", "feeds/test_plan.py", "test_sequence.py"),
+    *("test_doctests.py", "user/test_from_directory.py", "user/test_split.py"),
 )
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import gc
+import queue
 import threading
 import time
 import tracemalloc
@@ -153,24 +154,24 @@ def test_iterate_never_asked_starts_nothing(stored: Stored) -> None:
 @pytest.mark.usefixtures("one_by_one")
 def test_iterate_gathers_three_batches_while_one_is_used() -> None:
     """Without being asked: three more than were handed over, and no fourth."""
-    gathered = []
+    gathered: queue.SimpleQueue[int] = queue.SimpleQueue()
     batches = batches_of(NpySequence(numbered(60), batch_size=4), shuffle=False)
     gather = numpy_feed.gather_into(numpy_feed.make_pool(batches))
 
     def watched(rows: Any, indices: Any) -> Any:
-        gathered.append(int(indices[0]) // 4)
+        gathered.put(int(indices[0]) // 4)
         return gather(rows, indices)
 
     feed = numpy_feed.iterate(batches, watched)
+    next_number = 0
     for number in range(5):
         next(feed)
-        expected = list(range(number + 4))
-        for _ in range(2000):
-            if gathered == expected:
-                break
-            time.sleep(0.005)
+        while next_number < number + 4:
+            assert next_number == gathered.get(timeout=60)
+            next_number += 1
+        # Time in which a thread that may go on would.
         time.sleep(0.02)
-        assert expected == gathered
+        assert gathered.empty()
     feed.close()
 
 

@@ -224,7 +224,7 @@ def test_samples_leave_no_descriptor_and_no_thread(paths: list[Path]) -> None:
     """Files are closed as they are read, and threads end with the rows."""
     printed = run_script(
         """
-        import gc, os, sys, threading, time
+        import gc, os, sys, threading
         from keras_npy import samples
         sys.modules["keras_npy.files.samples"].SLOW_FILE_S = 0
         before = threading.active_count(), len(os.listdir("/proc/self/fd"))
@@ -234,9 +234,8 @@ def test_samples_leave_no_descriptor_and_no_thread(paths: list[Path]) -> None:
             assert threading.active_count() > before[0]
             del rows
         gc.collect()
-        deadline = time.monotonic() + 20
-        while threading.active_count() > before[0] and time.monotonic() < deadline:
-            time.sleep(0.01)
+        for thread in set(threading.enumerate()) - {threading.main_thread()}:
+            thread.join(20)
         print(before == (threading.active_count(), len(os.listdir("/proc/self/fd"))))
         """,
         paths[0].parent,

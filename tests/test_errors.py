@@ -53,10 +53,11 @@ def test_warning_in_fit_is_of_the_line_that_calls_fit() -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model.fit(seq, shuffle=False, steps_per_epoch=3, verbose=0)  # here
-    assert (__file__, True) == (
-        line_of_warning(caught)[0],
-        line_of_warning(caught)[1].endswith("# here"),
-    )
+    # Keras and torch may warn of things of their own.
+    ours = [one for one in caught if "starts again at its first row" in str(one.message)]
+    filename, line = line_of_warning(ours)
+    assert __file__ == filename
+    assert line.endswith("# here")
 
 
 def test_warning_in_a_thread_without_a_line_of_the_users_is_given(recwarn: Any) -> None:

@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -91,8 +92,7 @@ def collect() -> None:
     gc.collect()
 
 
-def test_object_lives_as_long_as_a_dataset_or_an_iterator() -> None:
-    """And no longer: a function that TensorFlow is given it keeps for ever."""
+def object_lives_as_long_as_an_iterator() -> None:
     dataset, alive = dataset_and_its_object("double", Failures())
     iterator = iter(dataset)
     del dataset
@@ -104,8 +104,7 @@ def test_object_lives_as_long_as_a_dataset_or_an_iterator() -> None:
     assert alive() is None
 
 
-def test_object_whose_call_failed_is_freed_with_its_dataset() -> None:
-    """Errors that nobody takes, whose tracebacks refer to the object, keep it no longer."""
+def object_whose_call_failed_is_freed_with_its_dataset() -> None:
     failures = Failures()
     dataset, alive = dataset_and_its_object("fail_from_3", failures)
     with pytest.raises(tf.errors.InvalidArgumentError):
@@ -113,6 +112,21 @@ def test_object_whose_call_failed_is_freed_with_its_dataset() -> None:
     del dataset, failures
     collect()
     assert alive() is None
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        # And no longer: TensorFlow keeps a function that it is given for ever.
+        object_lives_as_long_as_an_iterator,
+        # Errors that nobody takes, whose tracebacks refer to the object, keep it no longer.
+        object_whose_call_failed_is_freed_with_its_dataset,
+    ],
+    ids=lambda claim: claim.__name__,
+)
+def test_object_is_freed(claim: Callable[[], None]) -> None:
+    """In a process of its own: inside pytest, on Python 3.13, it stays (as seen, not explained)."""
+    run_script(f"from tests.feeds import test_tensorflow_calls as t\nt.{claim.__name__}()")
 
 
 def test_call_inside_a_strategy_counts_on_the_cpu() -> None:

@@ -81,7 +81,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
     ) -> None:
         super().__init__()
         # Check the arguments before any file is opened.
-        _make_order(1, None, batch_size=batch_size, seed=seed, drop_remainder=drop_remainder)
+        _check_order_arguments(batch_size, seed, drop_remainder)
         _check_shuffle(shuffle)
         self._data = open_data(x, y, sample_weight)
         num_rows = common_length(self._data)
@@ -590,12 +590,10 @@ def _make_order(
     drop_remainder: bool,
 ) -> Order:
     """Check the user's arguments and return rows in file order."""
-    check_integer("batch_size", batch_size, at_least=1)
-    _check_bool("drop_remainder", drop_remainder)
+    _check_order_arguments(batch_size, seed, drop_remainder)
     if seed is None:
         # Keras draws the default seeds of its layers so: set_random_seed then applies here too.
         seed = random.getrandbits(32)
-    check_integer("seed", seed, at_least=0)
     return Order(
         num_samples=num_samples,
         batch_size=int(batch_size),
@@ -603,6 +601,13 @@ def _make_order(
         seed=int(seed),
         indices=indices,
     )
+
+
+def _check_order_arguments(batch_size: int, seed: int | None, drop_remainder: bool) -> None:
+    check_integer("batch_size", batch_size, at_least=1)
+    if seed is not None:
+        check_integer("seed", seed, at_least=0)
+    _check_bool("drop_remainder", drop_remainder)
 
 
 def _merge_shuffle(asked: ShuffleArgument, own: ShuffleArgument) -> Shuffle:

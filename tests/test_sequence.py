@@ -2,6 +2,7 @@
 
 import multiprocessing
 import pickle
+import random
 from pathlib import Path
 from typing import Any
 
@@ -347,3 +348,11 @@ def test_indices_cannot_be_written_to(stored: Stored) -> None:
     with pytest.raises(ValueError, match="read-only"):
         part.indices[0] = 60
     assert [5, 3] == part.indices.tolist()
+
+
+def test_seed_that_is_drawn_is_the_next_one_that_keras_would_draw() -> None:
+    """One number is drawn, so that a layer built after a sequence gets the seed that it got."""
+    keras.utils.set_random_seed(7)
+    expected = [random.getrandbits(32), random.getrandbits(32)]
+    keras.utils.set_random_seed(7)
+    assert expected == [NpySequence(np.arange(4)).seed, random.getrandbits(32)]

@@ -1,6 +1,7 @@
 """`NpySequence`: these arrays, but on disk."""
 
 import copy
+import dataclasses
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Self, overload
@@ -11,14 +12,16 @@ from numpy.typing import NDArray
 
 from keras_npy.errors import check_integer
 from keras_npy.feeds.batches import Batches, Sources, common_length, open_data
+from keras_npy.feeds.state import check_state, identity_of, state_of
 from keras_npy.order.order import Order
 from keras_npy.order.parts import fold_rows, split_rows
-from keras_npy.order.position import PassCounter
+from keras_npy.order.position import PassCounter, Position
 from keras_npy.order.selection import to_indices, to_rows
 from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.class_folders import LabelMode, find_samples
 from keras_npy.rows.describe import describe
+from keras_npy.rows.fingerprint import fingerprint_of
 from keras_npy.rows.labels import ClassWeightRows, read_classes
 from keras_npy.rows.samples import samples
 from keras_npy.types import Indices, Path, Shuffle, ShuffleArgument
@@ -95,6 +98,9 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             drop_remainder=drop_remainder,
         )
         self._order.check_num_batches()
+        self._seed_was_drawn = seed is None
+        # Of all rows of the sources. It is computed when it is asked for.
+        self._fingerprint: str | None = None
         self._count_from_zero()
 
     @property
@@ -134,7 +140,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
     @epoch.setter
     def epoch(self, epoch: int) -> None:
         check_integer("epoch", epoch, at_least=0)
-        self._passes.epoch = int(epoch)
+        self._passes.position = Position(int(epoch))
 
     @property
     def x(self) -> Any:
@@ -210,15 +216,63 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
     def __iter__(self) -> Iterator[Any]:
         """Yield the batches of one pass: in file order, or shuffled anew if `shuffle=True`."""
         batches = batches_of(self, shuffle=self._shuffle)
-        epoch = self._passes.begin() if batches.order.shuffle else 0
-        for index in range(self.num_batches):
-            yield _take(batches, epoch, index)
+        is_counted = bool(batches.order.shuffle)
+        start = self._passes.begin() if is_counted else self._passes.begin_uncounted()
+        for index in range(start.batch, self.num_batches):
+            batch = _take(batches, start.epoch, index)
+            is_last = index + 1 == self.num_batches
+            following = self._passes.position if is_last else Position(start.epoch, index + 1)
+            self._passes.reach(following)
+            yield batch
 
     def on_epoch_end(self) -> None:
         """Count a shuffled pass if batches were read by index; otherwise do nothing."""
         if self._was_indexed and self._shuffle:
             self._passes.begin()
         self._was_indexed = False
+
+    def get_state(self) -> dict[str, Any]:
+        """Where a loop of one's own stands: `set_state` goes on there, also in a new process.
+
+        Returns:
+            A dict of numbers and short strings, which `json.dumps` takes: `epoch` and `batch` of
+            the batch that comes next, what decides the order, and a fingerprint of the data. It
+            is the state of the iteration that gave the last batch. In file order all passes are
+            the same, so `epoch` counts only shuffled passes. In `fit`, use `ResumeTraining`.
+
+        Raises:
+            NpyFileError: If a file has changed.
+
+        Example:
+
+        >>> seq = NpySequence(np.arange(6), batch_size=2, shuffle=True, seed=0)
+        >>> batches = iter(seq)
+        >>> first = next(batches)
+        >>> state = seq.get_state()
+        >>> state["epoch"], state["batch"]
+        (0, 1)
+        >>> later = NpySequence(np.arange(6), batch_size=2, shuffle=True, seed=0)
+        >>> later.set_state(state)
+        >>> [batch.tolist() for batch in later] == [batch.tolist() for batch in batches]
+        True
+        """
+        return state_of(self._identity(), self._passes.reached)
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on where `get_state` was called: the next pass begins with the batch that was next.
+
+        A sequence that was built with `seed=None` takes the seed of the state.
+
+        Args:
+            state: A dict that `get_state` returned, perhaps in another process. The sources may
+                lie elsewhere, and be shards instead of one file, but their rows must be equal. If
+                they take more than 64 MiB, only their shape, their dtype and 256 rows are compared.
+
+        Raises:
+            TypeError: If `state` is no such dict.
+            ValueError: If it belongs to another seed, batch size, choice of rows or other data.
+        """
+        self._passes.position = take_state(self, state)
 
     def replace(self, **changes: Any) -> Self:
         """Serve the same rows of the same open files with other arguments.
@@ -260,6 +314,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         _check_shuffle(arguments["shuffle"])
         other = self._with_order(order)
         other._shuffle = arguments["shuffle"]
+        other._seed_was_drawn &= "seed" not in changes
         return other
 
     def subset(self, indices: object) -> Self:
@@ -507,6 +562,11 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         self._passes = PassCounter()
         self._was_indexed = False
 
+    def _identity(self) -> dict[str, Any]:
+        if self._fingerprint is None:
+            self._fingerprint = fingerprint_of(keras.tree.flatten(self._data))
+        return identity_of(self._order, self._shuffle, self._fingerprint)
+
     def _with_order(self, order: Order) -> Self:
         order.check_num_batches()
         # copy uses __getstate__, as pickle does: the copy shares the rows, not the pass count.
@@ -574,6 +634,21 @@ def batches_of(
     data = seq._data[:1] if only_x else _weighted(seq._data, class_weight)
     order = seq._order.shuffled(_merge_shuffle(shuffle, seq.shuffle))
     return Batches(data, order, is_endless=is_endless)
+
+
+def take_state(seq: NpySequence, state: Mapping[str, Any]) -> Position:
+    """The position in a state of `get_state`. The seed of the state replaces one that was drawn.
+
+    Raises:
+        TypeError: If `state` is no such dict.
+        ValueError: If it belongs to other batches.
+    """
+    identity = seq._identity()
+    if seq._seed_was_drawn and isinstance(state, Mapping):
+        identity["seed"] = state.get("seed")
+    position = check_state(state, identity, seq.num_batches)
+    seq._order = dataclasses.replace(seq._order, seed=identity["seed"])
+    return position
 
 
 def passes_of(seq: NpySequence) -> PassCounter:

@@ -5,7 +5,7 @@ import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from keras_npy.boundary.frames import is_called_from_reset
+from keras_npy.boundary.frames import epoch_of_fit, is_called_from_reset
 from keras_npy.boundary.passes import Passes
 from keras_npy.feeds import jax as jax_feed
 from keras_npy.feeds import numpy as numpy_feed
@@ -15,9 +15,9 @@ from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.buffers import BufferPool
 from keras_npy.feeds.super_batches import SuperBatches
 from keras_npy.feeds.tensorflow_calls import Failures
-from keras_npy.order.position import PassCounter
+from keras_npy.order.position import PassCounter, Position
 from keras_npy.sequence import NpySequence, batches_of, passes_of
-from keras_npy.types import ShuffleArgument
+from keras_npy.types import Shuffle, ShuffleArgument
 
 try:
     from keras.src.trainers.data_adapters.data_adapter import DataAdapter
@@ -43,6 +43,7 @@ class AdapterPlan:
         batches_per_epoch: Batches in an epoch, if each epoch continues where the last one stopped,
             pass after pass. `None` if an epoch is one pass.
         only_x: Whether to leave out targets and weights, which `predict` does not need.
+        is_training: Whether `fit` trains on these batches.
     """
 
     seq: NpySequence
@@ -50,6 +51,7 @@ class AdapterPlan:
     class_weight: Mapping[int, float] | None = None
     batches_per_epoch: int | None = None
     only_x: bool = False
+    is_training: bool = False
 
 
 class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
@@ -64,9 +66,11 @@ class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
             only_x=plan.only_x,
             is_endless=plan.batches_per_epoch is not None,
         )
-        # In file order every pass is the same, so the sequence counts none: use another counter.
-        counter = passes_of(plan.seq) if batches.order.shuffle else PassCounter()
-        self._passes = Passes(counter, plan.seq.num_batches, plan.batches_per_epoch)
+        self._passes = Passes(
+            _counter(plan, bool(batches.order.shuffle)),
+            plan.seq.num_batches,
+            plan.batches_per_epoch,
+        )
         self._batches: Batches = dataclasses.replace(batches, position=self._passes.position)
         self._failures = Failures()
         self._super_batches: dict[int, SuperBatches] = {}
@@ -122,12 +126,46 @@ class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
             return None
         return self.plan.seq.num_samples % self.plan.seq.batch_size
 
+    @property
+    def shuffle(self) -> Shuffle:
+        """How rows are shuffled: what Keras asked for, and what the sequence allows."""
+        return self._batches.order.shuffle
+
+    @property
+    def epoch_batches(self) -> int:
+        """Batches that Keras trains in an epoch."""
+        return self.plan.batches_per_epoch or self.plan.seq.num_batches
+
+    def upcoming(self, epoch: int) -> Position:
+        """Where epoch `epoch` of `fit` begins, if it begins next."""
+        return self._passes.upcoming(epoch)
+
+    def num_done(self) -> int:
+        """Batches of the epoch which begins next that have trained before a restart."""
+        return self._passes.num_done()
+
+    def resume(self, position: Position, num_done: int) -> None:
+        """Begin the next epoch with the batch at `position`, as its batch `num_done`."""
+        self._passes.resume(position, num_done)
+
+    def position_at(self, step: int) -> Position:
+        """The position of batch `step` of Keras's present epoch."""
+        return self._passes.position_at(step)
+
     def on_epoch_begin(self) -> None:
-        self._passes.begin_epoch()
+        self._passes.begin_epoch(epoch_of_fit())
 
     def on_epoch_end(self) -> None:
         if is_called_from_reset():
             self._passes.reset()
+
+
+def _counter(plan: AdapterPlan, is_shuffled: bool) -> PassCounter:
+    counter = passes_of(plan.seq)
+    if is_shuffled:
+        return counter
+    # In file order every pass is the same, so the sequence counts none: use another counter.
+    return PassCounter(counter.begin_uncounted() if plan.is_training else None)
 
 
 class NpyDataAdapter(PlannedAdapter):

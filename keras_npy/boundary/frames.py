@@ -1,7 +1,11 @@
 """Read from Keras's frames what Keras does not say: which method asks for data, and when."""
 
 import itertools
+import types
 from dataclasses import dataclass
+from typing import Any
+
+import keras
 
 from keras_npy.frames import callers
 
@@ -15,6 +19,7 @@ class Call:
 
     method: str | None = None
     steps_per_execution: int = 1
+    is_within_epoch: bool = False
 
 
 def calling_method() -> Call:
@@ -23,12 +28,26 @@ def calling_method() -> Call:
     Keras passes the same arguments from all three (Keras 3.15), although `predict` needs no
     targets, and `fit` continues with the next pass where `evaluate` and `predict` end.
     """
-    for frame in itertools.islice(callers(), CALLERS_LOOKED_AT):
-        name, module = frame.f_code.co_name, str(frame.f_globals.get("__name__"))
-        if name in ("fit", "evaluate", "predict") and module.startswith("keras.src."):
-            model = frame.f_locals.get("self")
-            return Call(name, getattr(model, "steps_per_execution", None) or 1)
-    return Call()
+    frame = _method_frame()
+    if frame is None:
+        return Call()
+    model = frame.f_locals.get("self")
+    steps = getattr(model, "steps_per_execution", None) or 1
+    # Within an epoch, `fit` asks for an adapter of its validation data.
+    return Call(frame.f_code.co_name, steps, is_within_epoch="epoch" in frame.f_locals)
+
+
+def epoch_of_fit() -> int | None:
+    """The number of the epoch that `fit` has begun, or `None` if no epoch of `fit` calls.
+
+    Keras does not tell an adapter which epoch begins (Keras 3.16). `BackupAndRestore` changes the
+    first one after the adapter is made, so the number is read when the epoch begins.
+    """
+    frame = _method_frame()
+    if frame is None or frame.f_code.co_name != "fit":
+        return None
+    epoch: int | None = frame.f_locals.get("epoch")
+    return epoch
 
 
 def is_called_from_reset() -> bool:
@@ -38,3 +57,41 @@ def is_called_from_reset() -> bool:
     """
     _, frame = itertools.islice(callers(), 2)
     return frame.f_code.co_name == "reset"
+
+
+def _method_frame() -> types.FrameType | None:
+    """The frame of the innermost `fit`, `evaluate` or `predict` that led here, if one is near."""
+    for frame in itertools.islice(callers(), CALLERS_LOOKED_AT):
+        is_of_keras = str(frame.f_globals.get("__name__")).startswith("keras.src.")
+        if is_of_keras and frame.f_code.co_name in ("fit", "evaluate", "predict"):
+            return frame
+    return None
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The `fit` that calls: its callbacks, and what gives it batches."""
+
+    callback_list: Any
+    epoch_iterator: Any
+
+
+def running_fit() -> Fit | None:
+    """The `fit` that calls a callback, or `None` if no `fit` does.
+
+    A callback is given neither the other callbacks nor the adapter (Keras 3.16).
+    """
+    frame = _method_frame()
+    if frame is None or frame.f_code.co_name != "fit":
+        return None
+    callback_list = _self_of_callback_list()
+    epoch_iterator = frame.f_locals.get("epoch_iterator")
+    return Fit(callback_list, epoch_iterator) if epoch_iterator is not None else None
+
+
+def _self_of_callback_list() -> Any:
+    for frame in itertools.islice(callers(), CALLERS_LOOKED_AT):
+        caller = frame.f_locals.get("self")
+        if isinstance(caller, keras.callbacks.CallbackList):
+            return caller
+    return None

@@ -16,6 +16,7 @@ from typing import Any
 import keras
 
 from keras_npy.boundary.adapter import AdapterPlan, PlannedAdapter
+from keras_npy.boundary.epochs import wrap_epochs
 from keras_npy.boundary.failures import wrap_steps
 from keras_npy.boundary.frames import Call, calling_method
 from keras_npy.boundary.processes import refuse_several_processes
@@ -137,8 +138,12 @@ def _planned(plan: AdapterPlan, call: Call, arguments: Mapping[str, Any]) -> Ada
         # The last execution of an epoch always takes all its steps, however few are left for it
         # (Keras 3.15).
         steps += -steps % call.steps_per_execution
-    only_x = call.method == "predict"
-    return dataclasses.replace(plan, batches_per_epoch=steps, only_x=only_x)
+    return dataclasses.replace(
+        plan,
+        batches_per_epoch=steps,
+        only_x=call.method == "predict",
+        is_training=call.method == "fit" and not call.is_within_epoch,
+    )
 
 
 def _refuse_adapter(adapter: PlannedAdapter, call: Call, arguments: Mapping[str, Any]) -> None:
@@ -188,3 +193,4 @@ def _refuse_arguments(seq: NpySequence, arguments: Mapping[str, Any]) -> None:
 
 wrap_get_data_adapter()
 wrap_steps()
+wrap_epochs()

@@ -62,6 +62,12 @@ def _layer_cells(line: Line) -> tuple[str, ...]:
     return line["case"], line["variant"], _spread(line, "us_per_step"), handed_over, fused
 
 
+def _resume_cells(line: Line) -> tuple[str, ...]:
+    times = common.number(line["times_without"])
+    size = common.number(line["save_mb"]) if "save_mb" in line else NO_FIGURE
+    return line["case"], line["variant"], _spread(line, "ms_per_step"), times, size
+
+
 # The title, the columns and the cells of a row, by benchmark.
 SECTIONS: dict[str, tuple[str, tuple[str, ...], Callable[[Line], tuple[str, ...]]]] = {
     "backends": (
@@ -88,6 +94,11 @@ SECTIONS: dict[str, tuple[str, tuple[str, ...], Callable[[Line], tuple[str, ...]
         "`fit`",
         ("model", "data", "us a step: median (least to most)", "growth of RssAnon, MB"),
         _fit_cells,
+    ),
+    "resume": (
+        "`fit` with `ResumeTraining`",
+        ("model", "saves", "ms a step: median (least to most)", "times as long", "MB of a save"),
+        _resume_cells,
     ),
     "layer": (
         "Preprocessing in the graph",

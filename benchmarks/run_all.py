@@ -19,6 +19,7 @@ from benchmarks import common, report
 BENCHMARKS = (
     "bench_layer",
     "bench_fit",
+    "bench_resume",
     "bench_start",
     "bench_feed",
     "bench_backends",

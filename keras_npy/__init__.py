@@ -7,6 +7,7 @@ from keras_npy.version import __version__
 
 if TYPE_CHECKING:
     from keras_npy.boundary.adapter import NpyDataAdapter
+    from keras_npy.callbacks.resume import ResumeTraining
     from keras_npy.errors import NpyFileError, NpyLayoutWarning
     from keras_npy.layer.input import Input
     from keras_npy.layer.input_layer import NpyInputLayer
@@ -24,6 +25,7 @@ __all__ = [
     "NpyInputLayer",
     "NpyLayoutWarning",
     "NpySequence",
+    "ResumeTraining",
     "Rows",
     "__version__",
     "convert",
@@ -46,6 +48,7 @@ _KERAS_HOMES = {
     "NpyDataAdapter": "keras_npy.boundary.adapter",
     "NpyInputLayer": "keras_npy.layer.input_layer",
     "NpySequence": "keras_npy.sequence",
+    "ResumeTraining": "keras_npy.callbacks.resume",
 }
 
 # Type checkers must not see it: they would take every name as defined.

@@ -29,7 +29,14 @@ TESTS = Path(__file__).parent
 
 # No test in these depends on the backend of Keras. The benchmarks start each backend themselves.
 WITHOUT_A_BACKEND = (
-    *("files", "order", "rows", "tools/test_convert.py", "layer/test_moments.py"),
+    *(
+        "files",
+        "order",
+        "rows",
+        "callbacks/test_backups.py",
+        "tools/test_convert.py",
+        "layer/test_moments.py",
+    ),
     # These start each backend themselves, or need no more than its package.
     *("test_benchmarks.py", "user/test_backends.py", "layer/test_pipelines.py"),
     *("feeds/test_tensorflow.py", "feeds/test_tensorflow_calls.py"),

@@ -45,6 +45,13 @@ VARIANTS = {
     "cold": {KERAS_NPY, PY_DATASET, "one sequential read"},
     "start": {KERAS_NPY, ARRAYS, PY_DATASET},
     "fit": {KERAS_NPY, ARRAYS, PY_DATASET},
+    "resume": {
+        "fit without saves",
+        'save_freq="epoch"',
+        "save_freq=100",
+        "save_freq=10",
+        "save_freq=1",
+    },
     "layer": {
         "NpyInputLayer, uint8 handed over",
         "Rescaling, uint8 handed over",
@@ -68,6 +75,7 @@ TARGETS = {
     "cold": {2.5, 0.8},
     "start": {1.0, 64.0, 2.0},
     "fit": {1.0},
+    "resume": set(),
     "layer": {0.0, 4.0},
 }
 # What may be nothing; all other figures measure.

@@ -280,3 +280,27 @@ def test_grain_computes_in_the_folders_that_are_looked_for() -> None:
     folder = Path(grain.__file__).parent / "_src" / "python"
     assert (folder / "dataset").is_dir()
     assert list(folder.glob("data_loader*"))
+
+
+def test_monitor_callback_turns_min_delta_each_time_it_chooses_its_comparison() -> None:
+    """callbacks/training_state.py: `min_delta` is not restored."""
+    callback = keras.callbacks.EarlyStopping("loss", min_delta=0.5, patience=3)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(np.zeros((4, 1)), np.zeros((4, 1)), callbacks=[callback], verbose=0)
+    assert -0.5 == callback.min_delta
+    assert callable(callback.monitor_op)
+
+
+def test_save_weights_leaves_out_seeds_of_layers(tmp_path: Path) -> None:
+    """callbacks/training_state.py: all variables are saved, by their place."""
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dropout(0.5, seed=1)])
+    path = tmp_path / "x.weights.h5"
+    model.save_weights(path)
+    seeds = np.array(keras.ops.convert_to_numpy(model.variables[0]))
+    model(np.zeros((1, 4)), training=True)
+    moved = np.array(keras.ops.convert_to_numpy(model.variables[0]))
+    model.load_weights(path)
+    loaded = keras.ops.convert_to_numpy(model.variables[0])
+    assert seeds.tolist() != moved.tolist()
+    assert moved.tolist() == loaded.tolist()

@@ -1,0 +1,44 @@
+"""What a resume needs of a model and of Keras that Keras gives no public name.
+
+Modules of `keras.src` are imported where they are used. If a future Keras moves them, only a resume
+fails.
+"""
+
+import keras
+
+from keras_npy.sequence import NpySequence
+from keras_npy.types import Array
+
+
+def build_for(model: keras.Model, seq: NpySequence) -> None:
+    """Make all variables of a compiled model: weights, optimizer and metrics.
+
+    On TensorFlow Keras makes them in the first step (Keras 3.16).
+    """
+    specs = (seq.x_spec, seq.y_spec, seq.sample_weight_spec)
+    num_rows = min(seq.batch_size, seq.num_samples)
+    batch = keras.tree.map_structure(
+        lambda spec: keras.InputSpec(dtype=spec.dtype, shape=(num_rows, *spec.shape[1:])),
+        tuple(spec for spec in specs if spec is not None),
+    )
+    model._symbolic_build(data_batch=batch)
+
+
+def begin_fit_at(model: keras.Model, epoch: int | None) -> None:
+    """Make `fit` begin with this epoch, if called in `on_train_begin`; `None` takes it back."""
+    model._initial_epoch = epoch
+
+
+def global_seed() -> Array | None:
+    """The state of the generator that draws for layers without a seed, `None` if nothing drew."""
+    from keras.src.backend.common import global_state
+
+    generator = global_state.get_global_attribute("global_seed_generator")
+    return None if generator is None else keras.ops.convert_to_numpy(generator.state)
+
+
+def set_global_seed(state: Array) -> None:
+    """Restore what `global_seed` returned."""
+    from keras.src.random import seed_generator
+
+    seed_generator.global_seed_generator().state.assign(state)

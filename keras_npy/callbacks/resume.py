@@ -1,0 +1,368 @@
+"""`ResumeTraining`: a run that is killed goes on as if it had not been."""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+
+from keras_npy.boundary.adapter import PlannedAdapter
+from keras_npy.boundary.epochs import can_resume_epochs
+from keras_npy.boundary.frames import Fit, running_fit
+from keras_npy.boundary.models import begin_fit_at, build_for
+from keras_npy.callbacks.backups import FORMAT, Backups
+from keras_npy.callbacks.training_state import (
+    CallbackStates,
+    collect_generators,
+    collect_variables,
+    description_of,
+    first_difference,
+    learning_rates_of,
+    restore_generators,
+    restore_variables,
+)
+from keras_npy.errors import check_integer
+from keras_npy.order.position import Position
+from keras_npy.sequence import NpySequence, take_state
+
+SaveFrequency = Literal["epoch"] | int
+
+
+class ResumeTraining(keras.callbacks.Callback):  # type: ignore[misc] # Keras ships no types.
+    """Save a run while it trains. The same script, started again, goes on where it was.
+
+    It goes on with the batch after the last save, in the same epoch. On the CPU the weights, the
+    optimizer, the metrics, the history and the callbacks end up as in a run that was never
+    interrupted, bit for bit. On a GPU that needs `keras.config` or backend settings that make its
+    operations deterministic.
+
+    Saved are: all variables of the model, its optimizer and its metrics; the random generators of
+    Keras, torch, NumPy and Python; the attributes of all callbacks that changed in training, if
+    they are plain values or arrays, and the rows of a `CSVLogger`; and the position in the data.
+
+    Args:
+        seq: The sequence that `fit` trains on.
+        directory: The folder of this run. It holds the last two saves. Delete it to begin anew.
+        save_freq: `"epoch"` saves at the end of each epoch; a number saves each time that this
+            many batches have trained, and at the end of the run.
+        verbose: 1 prints a line when a run goes on or has finished, 0 prints nothing.
+
+    Raises:
+        TypeError: If an argument has a wrong type.
+        ValueError: If an argument has a wrong value; if the save in `directory` is damaged, or
+            belongs to other data, another order or another model. `fit` raises the same before
+            the model is changed.
+        RuntimeError: In `fit`, if another process trains with `directory`.
+
+    Example:
+
+    >>> x, y = np.arange(8, dtype="float32").reshape(8, 1), np.arange(8, dtype="float32")
+    >>> seq = NpySequence(x, y, batch_size=2, seed=0)
+    >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> resume = ResumeTraining(seq, "run", save_freq=100)
+    >>> history = model.fit(seq, epochs=3, callbacks=[resume], verbose=0)
+    >>> history = model.fit(seq, epochs=3, callbacks=[resume], verbose=0)
+    ResumeTraining: the run in run has finished after epoch 3: nothing is left to train.
+    """
+
+    def __init__(
+        self,
+        seq: NpySequence,
+        directory: str | os.PathLike[str],
+        save_freq: SaveFrequency = "epoch",
+        *,
+        verbose: int = 1,
+    ) -> None:
+        super().__init__()
+        _check_arguments(seq, save_freq)
+        self.seq = seq
+        self.directory = Path(directory)
+        self.save_freq = save_freq
+        self.verbose = verbose
+        self._backups = Backups(self.directory)
+        # Check the save now, before anything trains, and take its seed if none was given.
+        self._read("sequence")
+        self._run: _Run | None = None
+
+    def set_params(self, params: Any) -> None:
+        """Check the save. Keras calls it before any `on_train_begin`, which may change files."""
+        super().set_params(params)
+        fit = running_fit()
+        if fit is not None:
+            self._begin(fit)
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        fit = running_fit()
+        if fit is None or fit.callback_list is None:
+            raise RuntimeError(
+                "ResumeTraining belongs to the callbacks of fit. "
+                f"Received: a call that does not come from fit of Keras {keras.__version__}. "
+                "Pass it in callbacks= of model.fit."
+            )
+        run = self._run or self._begin(fit)
+        # Keras reads this list while it calls the callbacks. This one has been called, and the
+        # last one will be.
+        callbacks = fit.callback_list.callbacks
+        others = [cb for cb in callbacks if not isinstance(cb, ResumeTraining | _AfterOthers)]
+        after = _AfterOthers(self, run, others)
+        after.set_model(self.model)
+        after.set_params(self.params)
+        callbacks[:] = [self, *others, after]
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if self._run is not None:
+            self._run.save_first(epoch)
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        # It costs nothing, where `on_train_batch_end` makes all callbacks wait for the device
+        # (Keras 3.16). When a batch begins, exactly those before it have trained.
+        if self._run is not None and self._run.is_due(batch):
+            self._run.save(batch)
+
+    def end(self) -> None:
+        """Wait for the last save, and let go of the directory. `fit` has ended."""
+        self._run = None
+        try:
+            self._backups.wait()
+        finally:
+            self._backups.unlock()
+
+    def _begin(self, fit: Fit) -> "_Run":
+        adapter = getattr(fit.epoch_iterator, "data_adapter", None)
+        if not isinstance(adapter, PlannedAdapter) or adapter.plan.seq is not self.seq:
+            raise ValueError(
+                "ResumeTraining must be given the sequence that fit trains on. "
+                "Received: another sequence, or data of another kind, in fit. "
+                "Pass the same NpySequence to both."
+            )
+        # An interrupted `fit` may have left a save that is being written.
+        self._backups.wait()
+        self._backups.lock()
+        try:
+            self._run = _Run(self, adapter, self._backups, self._read())
+        except BaseException:
+            self._backups.unlock()
+            raise
+        return self._run
+
+    def _read(self, only: str | None = None) -> dict[str, Any] | None:
+        """The last save, or `None`; its data and order are those of the sequence."""
+        path = self._backups.newest()
+        if path is None:
+            return None
+        saved = self._backups.read(path, only)
+        try:
+            take_state(self.seq, saved["sequence"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path}: a run goes on only with the data that it began with. "
+                f"Received: {error} Or take another directory."
+            ) from error
+        return saved
+
+
+class _Run:
+    """One `fit`, from its first callback to its last.
+
+    Args:
+        resume: The callback.
+        adapter: What gives Keras the batches.
+        backups: Where saves are kept.
+        saved: The save to go on from, if there is one.
+
+    Raises:
+        ValueError: If the run cannot go on from the save. The values of the model have not been
+            changed then.
+    """
+
+    def __init__(
+        self,
+        resume: ResumeTraining,
+        adapter: PlannedAdapter,
+        backups: Backups,
+        saved: dict[str, Any] | None,
+    ) -> None:
+        self._resume = resume
+        self._adapter = adapter
+        self._backups = backups
+        self._saved = saved
+        self._callbacks = CallbackStates([])
+        self._epoch = 0
+        # Whether a save of this run exists.
+        self._has_begun = saved is not None
+        # The step of the present epoch after which a save was last made. It is below 0 if that
+        # was in an epoch before.
+        self._saved_step = 0
+        build_for(resume.model, resume.seq)
+        self._identity = self._describe()
+        self._first_learning_rates = learning_rates_of(resume.model)
+        if saved is not None:
+            self._check(saved)
+
+    def _describe(self) -> dict[str, Any]:
+        model, plan = self._resume.model, self._adapter.plan
+        return {
+            "format": FORMAT,
+            "keras": keras.__version__,
+            "backend": keras.backend.backend(),
+            "shuffle": self._adapter.shuffle,
+            "class_weight": sorted(dict(plan.class_weight or {}).items()),
+            "steps_per_epoch": plan.batches_per_epoch,
+            "steps_per_execution": model.steps_per_execution,
+            **description_of(model),
+        }
+
+    def _check(self, saved: dict[str, Any]) -> None:
+        name = self._resume.directory
+        difference = first_difference(saved["identity"], self._identity)
+        if difference is not None:
+            raise ValueError(
+                f"{name}: a run goes on only as it began. Received: {difference}. "
+                "Restore what differs, or take another directory to begin a new run."
+            )
+        rates = self._first_learning_rates
+        self._first_learning_rates = saved["first_learning_rates"]
+        if rates not in (saved["first_learning_rates"], saved["learning_rates"]):
+            raise ValueError(
+                f"{name}: a run goes on with the learning rate that it began with. "
+                f"Received: {rates}, not {saved['first_learning_rates']}. "
+                "Restore the learning rate, change it by a schedule or a callback, or take "
+                "another directory to begin a new run."
+            )
+        if saved["step"] and not can_resume_epochs():
+            raise ValueError(
+                f"{name}: only a Keras that keras_npy knows can go on in the middle of an epoch. "
+                f"Received: Keras {keras.__version__}. Use an older Keras."
+            )
+
+    def begin(self, callbacks: list[keras.callbacks.Callback], epochs: int) -> None:
+        """Restore the save, if there is one. All other callbacks have begun."""
+        # A progress bar holds what this `fit` was told, such as its number of epochs.
+        self._callbacks = CallbackStates(
+            cb for cb in callbacks if not isinstance(cb, keras.callbacks.ProgbarLogger)
+        )
+        self._epochs = epochs
+        if self._saved is None:
+            return
+        self._restore(self._saved)
+        epoch, step = self._saved["epoch"], self._saved["step"]
+        has_finished = self._saved["stop_training"] or epoch >= epochs
+        begin_fit_at(self._resume.model, max(epoch, epochs) if has_finished else epoch)
+        position = take_state(self._resume.seq, self._saved["sequence"])
+        self._adapter.resume(position, step)
+        self._saved_step = step
+        self._say(epoch, step, has_finished)
+        if not step:
+            self._saved = None
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Restore once more what callbacks changed when they were told of an epoch that goes on."""
+        self._epoch = epoch
+        begin_fit_at(self._resume.model, None)
+        if self._saved is not None:
+            self._restore(self._saved)
+        self._saved = None
+
+    def save_first(self, epoch: int) -> None:
+        """Save the run before its first batch. No other callback knows of the epoch yet."""
+        if not self._has_begun:
+            self._save(epoch, 0, self._adapter.upcoming(epoch))
+
+    def is_due(self, step: int) -> bool:
+        """Whether to save after `step` batches of the epoch."""
+        frequency = self._resume.save_freq
+        return frequency != "epoch" and step - self._saved_step >= frequency
+
+    def save(self, step: int) -> None:
+        """Save the run after `step` batches of the epoch."""
+        self._save(self._epoch, step, self._adapter.position_at(step))
+        self._saved_step = step
+
+    def end_epoch(self) -> None:
+        """Save the run at the end of an epoch, after all other callbacks, if it is due."""
+        num_steps = self._adapter.epoch_batches
+        is_last = self._epoch + 1 >= self._epochs or self._resume.model.stop_training
+        if is_last or self._resume.save_freq == "epoch" or self.is_due(num_steps):
+            self._save(self._epoch + 1, 0, self._adapter.position_at(num_steps))
+            self._saved_step = num_steps
+        self._saved_step -= num_steps
+
+    def end(self) -> None:
+        """Leave the model as it is without this callback."""
+        begin_fit_at(self._resume.model, None)
+        self._resume.end()
+
+    def _save(self, epoch: int, step: int, position: Position) -> None:
+        # On JAX this property brings the variables up to date.
+        model = self._resume.model
+        state = {**self._resume.seq.get_state(), **dataclasses.asdict(position)}
+        tree = {
+            "identity": self._identity,
+            "sequence": state,
+            "epoch": epoch,
+            "step": step,
+            "stop_training": bool(model.stop_training),
+            "first_learning_rates": self._first_learning_rates,
+            "learning_rates": learning_rates_of(model),
+            "variables": collect_variables(model),
+            "generators": collect_generators(),
+            "callbacks": self._callbacks.collect(),
+        }
+        self._backups.write_soon(tree)
+        self._has_begun = True
+
+    def _restore(self, saved: Mapping[str, Any]) -> None:
+        restore_variables(self._resume.model, saved["variables"])
+        self._callbacks.restore(saved["callbacks"])
+        restore_generators(saved["generators"])
+
+    def _say(self, epoch: int, step: int, has_finished: bool) -> None:
+        if not self._resume.verbose:
+            return
+        run = f"ResumeTraining: the run in {self._resume.directory}"
+        if has_finished:
+            print(f"{run} has finished after epoch {epoch}: nothing is left to train.")
+        else:
+            batches = self._adapter.epoch_batches
+            print(f"{run} goes on with epoch {epoch + 1}, batch {step + 1} of {batches}.")
+
+
+class _AfterOthers(keras.callbacks.Callback):  # type: ignore[misc] # Keras ships no types.
+    """The last of the callbacks: it restores and saves when all others have done their part."""
+
+    def __init__(
+        self, resume: ResumeTraining, run: _Run, others: list[keras.callbacks.Callback]
+    ) -> None:
+        super().__init__()
+        self._run = run
+        self._others = others
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._run.begin(self._others, self.params["epochs"])
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._run.begin_epoch(epoch)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._run.end_epoch()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self._run.end()
+
+
+def _check_arguments(seq: object, save_freq: object) -> None:
+    if not isinstance(seq, NpySequence):
+        raise TypeError(
+            "ResumeTraining takes the sequence that fit trains on. "
+            f"Received: seq of type {type(seq).__name__}. Pass an NpySequence first."
+        )
+    if isinstance(save_freq, str) and save_freq != "epoch":
+        raise ValueError(
+            "save_freq is 'epoch' or a number of batches. "
+            f"Received: save_freq={save_freq!r:.100}. Pass 'epoch', or a whole number from 1."
+        )
+    if save_freq != "epoch":
+        check_integer("save_freq", save_freq, at_least=1)

@@ -1,0 +1,234 @@
+"""Everything that decides how training goes on: collected as NumPy arrays, and restored.
+
+Keras's `save_weights` leaves out the state of seed generators, metrics and callbacks (Keras 3.16).
+"""
+
+import copy
+import random
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_npy.boundary.models import global_seed, set_global_seed
+from keras_npy.callbacks.backups import can_save
+from keras_npy.errors import cut
+from keras_npy.types import Array
+
+# Keras numbers layers and optimizers on, in a process. Names of slots have these names within.
+_NUMBER = re.compile(r"_\d+")
+# Attributes by which Keras shows a callback what it is attached to.
+_OF_KERAS = ("_model", "model", "params", "validation_data")
+# `min_delta`: EarlyStopping and its like turn its sign when they choose `monitor_op`, a function
+# that no save holds. They choose again in the next process (Keras 3.16). `append_header`: whether
+# a CSVLogger writes its header follows from the rows that are restored.
+_CHOSEN_AGAIN = ("min_delta", "append_header")
+
+
+def variables_of(model: keras.Model) -> list[Any]:
+    """Weights, seed generators, optimizer and metrics, each variable once, in a fixed order."""
+    optimizer = getattr(model.optimizer, "variables", [])
+    found = [*model.variables, *optimizer, *model.metrics_variables]
+    return list({id(variable): variable for variable in found}.values())
+
+
+def collect_variables(model: keras.Model) -> list[Array]:
+    """Copies of the values of `variables_of`."""
+    # On the CPU torch gives the memory of the variable itself.
+    return [np.array(keras.ops.convert_to_numpy(v)) for v in variables_of(model)]
+
+
+def restore_variables(model: keras.Model, values: Iterable[Array]) -> None:
+    """Set the values of `variables_of`, whose shapes the caller has checked."""
+    for variable, value in zip(variables_of(model), values, strict=True):
+        variable.assign(value)
+
+
+def collect_generators() -> dict[str, Any]:
+    """The state of all random generators that training may use."""
+    state: dict[str, Any] = {
+        "python": random.getstate(),
+        "numpy": np.random.get_state(legacy=False),
+        "keras": global_seed(),
+    }
+    if keras.backend.backend() == "torch":
+        import torch
+
+        state["torch"] = torch.get_rng_state().numpy()
+        state["cuda"] = [state.cpu().numpy() for state in torch.cuda.get_rng_state_all()]
+    return state
+
+
+def restore_generators(state: Mapping[str, Any]) -> None:
+    """Restore what `collect_generators` returned."""
+    if state["keras"] is not None:
+        set_global_seed(state["keras"])
+    if "torch" in state:
+        import torch
+
+        torch.set_rng_state(torch.from_numpy(state["torch"]))
+        torch.cuda.set_rng_state_all([torch.from_numpy(device) for device in state["cuda"]])
+    random.setstate(state["python"])
+    np.random.set_state(state["numpy"])
+
+
+class CallbackStates:
+    """The attributes of callbacks that change while they are in use.
+
+    Attributes that stay as they were when training began are settings. They are not saved, so
+    that another `patience` can be given to the next process.
+
+    Args:
+        callbacks: The callbacks, after their `on_train_begin`.
+    """
+
+    def __init__(self, callbacks: Iterable[keras.callbacks.Callback]) -> None:
+        self._callbacks = dict(_named(callbacks))
+        self._settings = {name: _attributes(cb) for name, cb in self._callbacks.items()}
+
+    def collect(self) -> dict[str, Any]:
+        """The state of each callback, by its name."""
+        return {name: self._state(name, cb) for name, cb in self._callbacks.items()}
+
+    def restore(self, states: Mapping[str, Any]) -> None:
+        """Restore what `collect` returned; a callback that is new keeps its state."""
+        for name, callback in self._callbacks.items():
+            state = copy.deepcopy(states.get(name, {}))
+            # From now on they are saved, even if they change no more.
+            for attribute in state:
+                self._settings[name].pop(attribute, None)
+            if (text := state.pop("csv_file", None)) is not None:
+                _restore_csv(callback, text)
+            for attribute, value in state.items():
+                setattr(callback, attribute, value)
+
+    def _state(self, name: str, callback: keras.callbacks.Callback) -> dict[str, Any]:
+        settings = self._settings[name]
+        state = {
+            attribute: value
+            for attribute, value in _attributes(callback).items()
+            if attribute not in settings or not _are_equal(settings[attribute], value)
+        }
+        if isinstance(callback, keras.callbacks.CSVLogger):
+            state["csv_file"] = np.fromfile(callback.filename, np.uint8)
+        return state
+
+
+def _named(
+    callbacks: Iterable[keras.callbacks.Callback],
+) -> Iterator[tuple[str, keras.callbacks.Callback]]:
+    """Name callbacks by their class and, among those of one class, by their place."""
+    seen: dict[str, int] = {}
+    for callback in callbacks:
+        name = f"{type(callback).__module__}.{type(callback).__qualname__}"
+        seen[name] = seen.get(name, 0) + 1
+        yield f"{name} {seen[name]}", callback
+
+
+def _attributes(callback: keras.callbacks.Callback) -> dict[str, Any]:
+    """Copies of the attributes that a save can hold."""
+    return {
+        name: copy.deepcopy(value)
+        for name, value in vars(callback).items()
+        if name not in _OF_KERAS + _CHOSEN_AGAIN and can_save(value)
+    }
+
+
+def _are_equal(one: Any, other: Any) -> bool:
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(_are_equal(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(_are_equal, one, other))
+    if isinstance(one, np.ndarray):
+        return one.dtype == other.dtype and np.array_equal(one, other)
+    return bool(one == other)
+
+
+def _restore_csv(callback: keras.callbacks.CSVLogger, text: Array) -> None:
+    """Give a CSVLogger its rows back, without those that it wrote after the save.
+
+    With `append=False` it has emptied its file in `on_train_begin`.
+    """
+    if callback.csv_file is not None:
+        callback.csv_file.close()
+    Path(callback.filename).write_bytes(text.tobytes())
+    callback.csv_file = open(callback.filename, "a")  # The callback closes it.
+    callback.append_header = text.size == 0
+
+
+def description_of(model: keras.Model) -> dict[str, Any]:
+    """What must be equal for a save to fit a model: its variables, layers and compilation."""
+    return {
+        "variables": [
+            f"{_NUMBER.sub('', v.path)} {v.dtype} {tuple(map(int, v.shape))}"
+            for v in variables_of(model)
+        ],
+        "layers": _config(model.get_config),
+        "compile": _config(model.get_compile_config),
+    }
+
+
+def first_difference(saved: Any, present: Any, path: str = "") -> str | None:
+    """Say where two descriptions differ first, or `None` if they are equal."""
+    if isinstance(saved, dict) and isinstance(present, dict):
+        for key in [*saved, *(key for key in present if key not in saved)]:
+            inner = f"{path}.{key}" if path else key
+            found = first_difference(saved.get(key), present.get(key), inner)
+            if found is not None:
+                return found
+        return None
+    if isinstance(saved, list) and isinstance(present, list) and len(saved) == len(present):
+        for number, (one, other) in enumerate(zip(saved, present, strict=True)):
+            found = first_difference(one, other, f"{path}[{number}]")
+            if found is not None:
+                return found
+        return None
+    return None if saved == present else f"{path} of {cut(present)}, not {cut(saved)}"
+
+
+def learning_rates_of(model: keras.Model) -> list[float]:
+    """The learning rates that callbacks may change; a schedule has none."""
+    config: Any = getattr(model.optimizer, "get_config", dict)()
+    return list(_numbers_called("learning_rate", config))
+
+
+def _numbers_called(name: str, config: Any) -> Iterator[float]:
+    if isinstance(config, Mapping):
+        for key, value in config.items():
+            if key == name and isinstance(value, int | float):
+                yield float(value)
+            else:
+                yield from _numbers_called(name, value)
+    elif isinstance(config, list | tuple):
+        for value in config:
+            yield from _numbers_called(name, value)
+
+
+def _config(get_config: Callable[[], Any]) -> Any:
+    """A config without what changes from one process to the next, or during training."""
+    try:
+        return _settled(get_config())
+    except Exception:  # A model of one's own need not have a config.
+        return None
+
+
+def _settled(config: Any) -> Any:
+    if isinstance(config, Mapping):
+        return {
+            str(key): _settled(value)
+            for key, value in config.items()
+            # A callback may change the rate, so it is compared apart.
+            if key != "learning_rate" or not isinstance(value, int | float)
+        }
+    if isinstance(config, list | tuple):
+        return [_settled(value) for value in config]
+    if isinstance(config, str):
+        return _NUMBER.sub("", config)
+    return (
+        config if config is None or isinstance(config, bool | int | float) else repr(type(config))
+    )

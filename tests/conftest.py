@@ -1,8 +1,5 @@
 """What tests share: files with known rows, small models to train on them, and helpers."""
 
-import subprocess
-import sys
-import textwrap
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +12,7 @@ import pytest
 
 import keras_npy
 from keras_npy import errors
+from tests.processes import run_script as run_script
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +40,7 @@ WITHOUT_A_BACKEND = (
     *("feeds/test_tensorflow.py", "feeds/test_tensorflow_calls.py"),
     # And these would train the same batches once more.
     *("feeds/test_buffers.py", "feeds/test_numpy.py", "feeds/test_plan.py", "test_sequence.py"),
-    *("test_doctests.py", "user/test_from_directory.py", "user/test_split.py"),
+    *("test_doctests.py", "test_import.py", "user/test_from_directory.py", "user/test_split.py"),
 )
 
 
@@ -139,17 +137,3 @@ def peak_bytes_of(call: Callable[[], object]) -> int:
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-
-
-def run_script(script: str, *arguments: object, timeout_s: int = 300) -> str:
-    """Run a script in a new process, which may crash, and return its output."""
-    finished = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        check=False,
-        cwd=TESTS.parent,
-    )
-    assert 0 == finished.returncode, finished.stderr[-3000:]
-    return finished.stdout.strip()

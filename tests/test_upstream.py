@@ -17,7 +17,8 @@ import keras
 import numpy as np
 import pytest
 
-from tests.conftest import only_on, run_script
+from tests.conftest import only_on
+from tests.processes import run_forked
 
 # NumPy and Python.
 
@@ -170,7 +171,7 @@ def test_keras_time_distributed_calls_call() -> None:
 @only_on("tensorflow", reason="TensorFlow's own")
 def test_tensorflow_numpy_function_keeps_its_function_for_ever() -> None:
     """feeds/: it is given a module's function, which finds the feed by its number."""
-    kept = run_script(
+    kept = run_forked(
         """
         import gc, weakref
         import numpy as np, tensorflow as tf
@@ -211,7 +212,7 @@ def test_tensorflow_copies_small_tensors_into_a_graph() -> None:
 def test_tensorflow_aborts_on_memory_that_is_not_aligned() -> None:
     """files/layout.py: such memory is copied."""
     with pytest.raises(AssertionError, match="IsAligned"):
-        run_script(
+        run_forked(
             """
             import numpy as np, tensorflow as tf
             memory = np.zeros(1000, "uint8")

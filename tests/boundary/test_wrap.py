@@ -10,7 +10,8 @@ from keras.src.trainers import data_adapters
 
 from keras_npy import NpySequence
 from keras_npy.boundary import wrap
-from tests.conftest import Stored, make_model, run_script
+from tests.conftest import Stored, make_model
+from tests.processes import run_forked
 
 
 def test_wrap_again_changes_nothing() -> None:
@@ -77,7 +78,7 @@ def test_wrap_keras_looks_different_warns_once_and_still_trains() -> None:
         assert first != second and rows.epoch == 1
         print("trained")
     """
-    assert "trained" == run_script(script)
+    assert "trained" == run_forked(script)
 
 
 # What a Keras of the future might do, in the place of what it does.
@@ -167,7 +168,7 @@ def test_wrap_keras_calls_adapters_differently_warns_once_and_still_trains(futur
         print("trained")
     """
     future_lines = textwrap.indent(textwrap.dedent(FUTURES[future]), " " * 8).lstrip()
-    assert "trained" == run_script(script.replace("{future}", future_lines))
+    assert "trained" == run_forked(script.replace("{future}", future_lines))
 
 
 def test_wrap_keras_without_the_base_class_still_imports() -> None:
@@ -186,7 +187,7 @@ def test_wrap_keras_without_the_base_class_still_imports() -> None:
         model.fit(keras_npy.NpySequence(np.zeros((10, 2)), np.zeros(10)), verbose=0)
         print("trained")
     """
-    assert "trained" == run_script(script)
+    assert "trained" == run_forked(script)
 
 
 @pytest.mark.parametrize("name", ["__getitem__", "on_epoch_end"])

@@ -14,7 +14,7 @@ from keras_npy.feeds import tensorflow as feed
 from keras_npy.feeds.tensorflow_calls import Failures
 from keras_npy.order.position import Position
 from keras_npy.sequence import batches_of
-from tests.conftest import run_script
+from tests.processes import run_forked
 
 tf = pytest.importorskip("tensorflow", reason="the feed of the TensorFlow backend")
 
@@ -131,7 +131,7 @@ def test_dataset_data_at_any_offset_is_served_not_aborted(tmp_path: Path, offset
         np.testing.assert_array_equal(np.load(sys.argv[1]), np.concatenate(batches))
         print("served")
     """
-    assert "served" == run_script(script, path)
+    assert "served" == run_forked(script, path)
 
 
 def test_dataset_full_batches_have_a_static_shape(tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_dataset_of_784_gb_starts_at_once(tmp_path: Path) -> None:
                 assert x.shape == (32, 28, 28) and not x.numpy().any()
         print((anonymous_bytes() - before) // 2**20)
     """
-    assert 64 > int(run_script(script, path))
+    assert 64 > int(run_forked(script, path))
 
 
 @pytest.mark.parametrize("shuffle", [True, False], ids=["shuffled", "file-order"])
@@ -286,7 +286,7 @@ def test_dataset_under_mirrored_strategy_holds_no_copy(tmp_path: Path, shuffle: 
         print(grown)
     """
     # The file is 153 MiB; a graph that is serialised would hold it at least once.
-    assert 100 > int(run_script(script, tmp_path, shuffle))
+    assert 100 > int(run_forked(script, tmp_path, shuffle))
 
 
 def test_dataset_under_mirrored_strategy_counts_passes_that_trained(tmp_path: Path) -> None:
@@ -307,4 +307,4 @@ def test_dataset_under_mirrored_strategy_counts_passes_that_trained(tmp_path: Pa
             counts.append(seq.epoch)
         print(counts)
     """
-    assert "[3, 2, 1]" == run_script(script, tmp_path).strip()
+    assert "[3, 2, 1]" == run_forked(script, tmp_path).strip()

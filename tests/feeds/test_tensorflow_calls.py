@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from keras_npy.feeds.tensorflow_calls import Caller, Failures
-from tests.conftest import run_script
+from tests.processes import run_forked
 
 tf = pytest.importorskip("tensorflow", reason="the feed of the TensorFlow backend")
 
@@ -126,7 +126,7 @@ def object_whose_call_failed_is_freed_with_its_dataset() -> None:
 )
 def test_object_is_freed(claim: Callable[[], None]) -> None:
     """In a process of its own: inside pytest, on Python 3.13, it stays (as seen, not explained)."""
-    run_script(f"from tests.feeds import test_tensorflow_calls as t\nt.{claim.__name__}()")
+    run_forked(f"from tests.feeds import test_tensorflow_calls as t\nt.{claim.__name__}()")
 
 
 def test_call_inside_a_strategy_counts_on_the_cpu() -> None:
@@ -179,4 +179,4 @@ _CLOSE = """
 
 def test_close_waits_for_calls_that_run_and_lets_none_begin() -> None:
     """Whatever threads of TensorFlow do afterwards, they need no interpreter."""
-    assert "closed" == run_script(_CLOSE)
+    assert "closed" == run_forked(_CLOSE)

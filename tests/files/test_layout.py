@@ -27,7 +27,7 @@ from keras_npy.files import layout
 from keras_npy.files.header import bfloat16 as bfloat16_dtype
 from keras_npy.files.header import read_header
 from keras_npy.tools.cli import main
-from tests.conftest import run_script
+from tests.processes import run_forked
 from tests.rows.contract import assert_same, write_npy
 
 X = np.arange(60, dtype="float32").reshape(20, 3)
@@ -448,4 +448,4 @@ def test_sequence_of_mixed_sources_serves_one_row_of_each(tmp_path: Path) -> Non
                 np.testing.assert_array_equal(array[rows], leaf, name)
         print("same")
     """
-    assert "same" == run_script(script, tmp_path)
+    assert "same" == run_forked(script, tmp_path)

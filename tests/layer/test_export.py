@@ -1,5 +1,6 @@
 """What is saved gives the same predictions in a process that never saw the training."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -8,6 +9,7 @@ import pytest
 
 import keras_npy
 from tests.conftest import Stored, only_on, run_script
+from tests.processes import run_forked
 
 
 @pytest.fixture
@@ -29,10 +31,12 @@ def trained(stored: Stored) -> keras.Model:
     return model
 
 
-def predict_elsewhere(script: str, model_path: Path, x_path: Path) -> np.ndarray:
+def predict_elsewhere(
+    run: Callable[..., str], script: str, model_path: Path, x_path: Path
+) -> np.ndarray:
     """Run a script in a new process; it writes its predictions to sys.argv[3]."""
     out = model_path.parent / "predicted.npy"
-    run_script(script, model_path, x_path, out)
+    run(script, model_path, x_path, out)
     return np.load(out)
 
 
@@ -48,7 +52,7 @@ def test_keras_file_predicts_the_same_in_a_new_process(
         assert model.inputs[0].dtype == "uint8"
         np.save(sys.argv[3], model.predict(keras_npy.NpySequence(sys.argv[2]), verbose=0))
     """
-    predicted = predict_elsewhere(script, tmp_path / "model.keras", stored.x_path)
+    predicted = predict_elsewhere(run_forked, script, tmp_path / "model.keras", stored.x_path)
     np.testing.assert_allclose(trained.predict(stored.x, verbose=0), predicted, rtol=1e-6)
 
 
@@ -70,7 +74,7 @@ def test_saved_model_takes_raw_uint8_of_any_batch_and_needs_no_keras(
         parts = [served.serve(x[:1]).numpy(), served.serve(x[1:]).numpy()]
         np.save(sys.argv[3], np.concatenate(parts))
     """
-    predicted = predict_elsewhere(script, tmp_path / "served", stored.x_path)
+    predicted = predict_elsewhere(run_script, script, tmp_path / "served", stored.x_path)
     np.testing.assert_allclose(trained.predict(stored.x, verbose=0), predicted, rtol=1e-5)
 
 
@@ -87,7 +91,7 @@ def test_keras_file_without_keras_npy_says_what_is_missing(
         except TypeError as error:
             print(error)
     """
-    printed = run_script(script, tmp_path / "model.keras")
+    printed = run_forked(script, tmp_path / "model.keras")
     # As the README quotes it: the class, that an import is missing, and of which package.
     assert "Could not locate class 'NpyInputLayer'. Make sure" in printed
     assert "make sure they are all imported" in printed

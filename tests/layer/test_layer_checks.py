@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from keras_npy import Input, NpyInputLayer
+from tests.processes import run_forked
 
 CASES = [
     pytest.param({}, (6, 5), "uint8", (6, 5), id="as-stored"),
@@ -383,8 +384,6 @@ def test_mirrored_strategy_trains_as_one_device_does() -> None:
     """Two replicas of the layer on two virtual devices."""
     if keras.backend.backend() != "tensorflow":
         pytest.skip("MirroredStrategy is TensorFlow's")
-    from tests.conftest import run_script
-
     script = """
         import contextlib
         import numpy as np, tensorflow as tf, keras, keras_npy
@@ -408,4 +407,4 @@ def test_mirrored_strategy_trains_as_one_device_does() -> None:
         np.testing.assert_allclose(*results, rtol=1e-5, atol=1e-6)
         print("fine")
     """
-    assert "fine" == run_script(script).splitlines()[-1]
+    assert "fine" == run_forked(script).splitlines()[-1]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import run_script
+from tests.processes import run_forked
 
 BACKENDS = [
     pytest.param(
@@ -23,8 +24,6 @@ needs_grain = pytest.mark.skipif(
 
 # Layers of each layout and arithmetic, and what NumPy makes of it.
 CASES = """
-    import os, sys
-    os.environ["KERAS_BACKEND"] = sys.argv[1]
     import numpy as np, ml_dtypes, keras, keras_npy
     x = np.arange(4 * 3 * 6 * 5).reshape(4, 3, 6, 5).astype("uint16") * 181
     moments = dict(mean=[.1, .2, .3], variance=[.01, .02, .03])
@@ -49,7 +48,7 @@ CASES = """
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_layer_in_dataset_map(backend: str) -> None:
+def test_layer_in_dataset_map(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """TensorFlow's tensors in, TensorFlow's tensors out, with their static shape."""
     pytest.importorskip("tensorflow", reason="tf.data is TensorFlow's")
     script = (
@@ -67,12 +66,13 @@ def test_layer_in_dataset_map(backend: str) -> None:
     print("fine")
     """
     )
-    assert "fine" == run_script(script, backend).splitlines()[-1]
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    assert "fine" == run_forked(script).splitlines()[-1]
 
 
 @needs_grain
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_layer_in_a_grain_pipeline(backend: str) -> None:
+def test_layer_in_a_grain_pipeline(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """NumPy in and out, in map and in Grain's own iterators; outside, Keras computes."""
     script = (
         CASES
@@ -88,7 +88,8 @@ def test_layer_in_a_grain_pipeline(backend: str) -> None:
     print("fine")
     """
     )
-    assert "fine" == run_script(script, backend).splitlines()[-1]
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    assert "fine" == run_forked(script).splitlines()[-1]
 
 
 @needs_grain

@@ -18,6 +18,7 @@ from keras_npy import NpyDataAdapter, NpyFileError, NpySequence, open_rows, samp
 from keras_npy.files import shard_maps
 from keras_npy.files.header import NpyHeader
 from tests.conftest import run_script
+from tests.processes import run_forked
 from tests.rows.contract import DTYPES, assert_same, random_values, write_npy
 
 # Slow layouts are read here on purpose.
@@ -348,7 +349,7 @@ _TEN_THOUSAND = """
 @pytest.mark.parametrize("maps_max", [12_288, 5_000], ids=["all-mapped", "half-mapped"])
 def test_ten_thousand_shards_train_with_1024_descriptors(tmp_path: Path, maps_max: int) -> None:
     """A shuffled epoch over 10,000 files, with the system's usual limits."""
-    assert "served True" == run_script(_TEN_THOUSAND, tmp_path, maps_max)
+    assert "served True" == run_forked(_TEN_THOUSAND, tmp_path, maps_max)
 
 
 _FOUR_SOURCES = """

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import Stored, run_script
+from tests.processes import run_forked
 
 BACKENDS = ["tensorflow", "jax", "torch"]
 
@@ -33,7 +34,7 @@ def test_import_brings_no_backend_of_its_own(backend: str, monkeypatch: pytest.M
         assert before == names & set(sys.modules), names & set(sys.modules)
         print("same")
     """
-    assert "same" == run_script(script)
+    assert "same" == run_forked(script)
 
 
 _WITHOUT_TENSORFLOW = """
@@ -54,7 +55,7 @@ _WITHOUT_TENSORFLOW = """
             return self._finder.find_spec(name, path, target)
 
     sys.meta_path[:] = [Hiding(finder) for finder in sys.meta_path]
-    import numpy as np, keras, keras_npy
+    import numpy as np, keras_npy, keras
 
     weights = sys.argv[3]
     seq = keras_npy.NpySequence(sys.argv[1], sys.argv[2], batch_size=8, seed=3)
@@ -83,7 +84,7 @@ _WITHOUT_TENSORFLOW = """
 def test_without_tensorflow_everything_but_its_feed_works(
     backend: str, stored: Stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """JAX and torch users who have no TensorFlow lose nothing."""
+    """JAX and torch users who have no TensorFlow lose nothing; nor does who imports Keras last."""
     on_backend(backend, monkeypatch)
     paths = (stored.x_path, stored.y_path, tmp_path / "model.keras")
     assert "trained" == run_script(_WITHOUT_TENSORFLOW, *paths)
@@ -128,7 +129,7 @@ def test_data_parallel_on_jax_trains_to_the_weights_of_one_device(
     """Two devices, half of each batch on each: sums in another order, the same rows."""
     on_backend("jax", monkeypatch)
     monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
-    assert "same weights" == run_script(_ON_TWO_DEVICES, stored.x_path, stored.y_path)
+    assert "same weights" == run_forked(_ON_TWO_DEVICES, stored.x_path, stored.y_path)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -144,4 +145,4 @@ def test_readme_example_runs_on_each_backend(
     np.save(tmp_path / "x_train.npy", rng.integers(0, 256, (500, 28, 28)).astype("uint8"))
     np.save(tmp_path / "y_train.npy", rng.integers(0, 10, 500))
     start = f"import os, keras, keras_npy\nos.chdir({os.fspath(tmp_path)!r})\n"
-    assert f"{backend} 2 (500, 10)" == run_script(start + block)
+    assert f"{backend} 2 (500, 10)" == run_forked(start + block)

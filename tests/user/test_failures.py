@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import keras_npy
-from tests.conftest import BACKEND, Stored, make_model, only_on, run_script
+from tests.conftest import BACKEND, Stored, make_model, only_on
+from tests.processes import run_forked
 
 
 def fit(model: keras.Model, seq: keras_npy.NpySequence, **arguments: Any) -> None:
@@ -125,7 +126,7 @@ def test_changed_file_raises_npy_file_error_in_the_scope_of_a_strategy(tmp_path:
             except Exception as error:
                 print(type(error).__name__)
     """
-    assert ["NpyFileError"] * 3 == run_script(script, tmp_path / "x.npy").split()
+    assert ["NpyFileError"] * 3 == run_forked(script, tmp_path / "x.npy").split()
 
 
 class Raises(keras.callbacks.Callback):

@@ -21,8 +21,8 @@ from tests.conftest import (
     make_model,
     only_on,
     rows_of_epoch,
-    run_script,
 )
+from tests.processes import run_forked
 
 N = 53
 
@@ -573,4 +573,4 @@ def test_fit_interrupted_by_a_signal_stops(stored: Stored) -> None:
         num_swallowed = len(presses) - len(interrupts) - len(lost_elsewhere)
         print(len(interrupts), num_swallowed, lost_by_us)
     """
-    assert "3 0 []" == run_script(script, stored.x_path, stored.y_path, timeout_s=200)
+    assert "3 0 []" == run_forked(script, stored.x_path, stored.y_path, timeout_s=200)

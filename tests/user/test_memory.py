@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from keras_npy import NpySequence
-from tests.conftest import Stored, make_model, run_script
+from tests.conftest import Stored, make_model
+from tests.processes import run_forked
 
 _GROWTH = """
     import sys
@@ -54,7 +55,7 @@ def test_fit_over_500_mb_holds_a_few_batches(
     assert 500e6 < array.nbytes
     del array
     np.save(tmp_path / "y.npy", np.zeros(num_rows, "float32"))
-    grown_bytes = run_script(_GROWTH, tmp_path / "x.npy", tmp_path / "y.npy", batch_size, shuffle)
+    grown_bytes = run_forked(_GROWTH, tmp_path / "x.npy", tmp_path / "y.npy", batch_size, shuffle)
     assert (64 << 20) + 8 * batch_size * side * side * 6 > int(grown_bytes)
 
 
@@ -87,7 +88,7 @@ _FIT_AGAIN_AND_AGAIN = """
 
 def test_fit_many_times_leaves_no_descriptor_and_no_thread(stored: Stored) -> None:
     """Ten fits, abandoned iterators and new sequences: what was open before is open after."""
-    assert "same" == run_script(_FIT_AGAIN_AND_AGAIN, stored.x_path, stored.y_path)
+    assert "same" == run_forked(_FIT_AGAIN_AND_AGAIN, stored.x_path, stored.y_path)
 
 
 _FIT_MANY_TIMES = """
@@ -114,7 +115,7 @@ def test_fit_many_times_holds_no_more_than_a_few_times(tmp_path: Path) -> None:
     # By 29 MB at most in five runs, and by 137 to 155 MB when earlier fits kept their memory.
     np.save(tmp_path / "x.npy", np.asfortranarray(np.ones((3000, 784), "float32")))
     np.save(tmp_path / "y.npy", np.zeros((3000, 1), "float32"))
-    assert 64 << 20 > int(run_script(_FIT_MANY_TIMES, tmp_path / "x.npy", tmp_path / "y.npy"))
+    assert 64 << 20 > int(run_forked(_FIT_MANY_TIMES, tmp_path / "x.npy", tmp_path / "y.npy"))
 
 
 def test_sequence_is_freed_when_it_is_deleted(stored: Stored) -> None:

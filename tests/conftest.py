@@ -1,7 +1,8 @@
 """What tests share: files with known rows, small models to train on them, and helpers."""
 
+import collections
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,14 +28,10 @@ TESTS = Path(__file__).parent
 
 # No test in these depends on the backend of Keras. The benchmarks start each backend themselves.
 WITHOUT_A_BACKEND = (
-    *(
-        "files",
-        "order",
-        "rows",
-        "callbacks/test_backups.py",
-        "tools/test_convert.py",
-        "layer/test_moments.py",
-    ),
+    *("files", "order", "rows", "tools/test_convert.py", "layer/test_moments.py"),
+    "callbacks/test_backups.py",
+    # The arguments of the command; the demo itself runs on each backend.
+    "tools/test_demo.py/test_command_demo_takes_the_users_files",
     # These start each backend themselves, or need no more than its package.
     *("test_benchmarks.py", "user/test_backends.py", "layer/test_pipelines.py"),
     *("feeds/test_tensorflow.py", "feeds/test_tensorflow_calls.py"),
@@ -48,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that should run on each backend: `pytest -m backend`."""
     without = [TESTS / name for name in WITHOUT_A_BACKEND]
     for item in items:
-        if not any(item.path.is_relative_to(path) for path in without):
+        if not any((item.path / item.name).is_relative_to(path) for path in without):
             item.add_marker(pytest.mark.backend)
 
 
@@ -90,8 +87,52 @@ def stored(tmp_path: Path) -> Stored:
     return Stored(**arrays, **paths)
 
 
+class Models:
+    """Models that tests train one after the other: tracing and compiling a step takes a second.
+
+    A model is lent to one test, with new weights and an optimizer that has taken no step.
+    """
+
+    def __init__(self) -> None:
+        self._idle: dict[str, list[keras.Model]] = collections.defaultdict(list)
+        self._lent: list[tuple[str, keras.Model, Any]] = []
+
+    def lend(self, **compile_arguments: Any) -> keras.Model:
+        """A model that was compiled with these arguments."""
+        keras.utils.set_random_seed(1)
+        key = repr(sorted(compile_arguments.items()))
+        model = self._idle[key].pop() if self._idle[key] else new_model(**compile_arguments)
+        self._lent.append((key, model, model.optimizer))
+        return model
+
+    def take_back(self) -> None:
+        """At the end of a test. A model that it has compiled anew is not lent again."""
+        for key, model, optimizer in self._lent:
+            if model.optimizer is optimizer:
+                _forget_training(model)
+                self._idle[key].append(model)
+        self._lent.clear()
+
+
+MODELS = Models()
+
+
+@pytest.fixture(autouse=True)
+def _models_back() -> Iterator[None]:
+    yield
+    MODELS.take_back()
+
+
 def make_model(**compile_arguments: Any) -> keras.Model:
     """A classifier of 6x5 uint8 samples, untrained, with the same weights each time."""
+    return MODELS.lend(**compile_arguments)
+
+
+LEARNING_RATE = 0.01
+
+
+def new_model(**compile_arguments: Any) -> keras.Model:
+    """As `make_model`, and no test has trained it."""
     keras.utils.set_random_seed(1)
     model = keras.Sequential(
         [
@@ -103,11 +144,21 @@ def make_model(**compile_arguments: Any) -> keras.Model:
         ]
     )
     model.compile(
-        keras.optimizers.Adam(0.01),
+        keras.optimizers.Adam(LEARNING_RATE),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         **compile_arguments,
     )
+    model.first_weights = model.get_weights()
     return model
+
+
+def _forget_training(model: keras.Model) -> None:
+    """Assign all variables. After a `fit` that failed on JAX they have no value (Keras 3.15)."""
+    model.set_weights(model.first_weights)
+    for variable in model.optimizer.variables:
+        is_rate = variable.name == "learning_rate"
+        variable.assign(np.full(variable.shape, LEARNING_RATE if is_rate else 0, variable.dtype))
+    model.reset_metrics()
 
 
 def assert_same_weights(expected: keras.Model, model: keras.Model) -> None:

@@ -59,18 +59,17 @@ def test_wrap_keras_looks_different_warns_once_and_still_trains() -> None:
         assert len(ours) == 1, ours
         assert data_adapters.get_data_adapter is other
         x, y = np.arange(20, dtype="float32").reshape(10, 2), np.arange(10, dtype="float32")
-        def model():
-            keras.utils.set_random_seed(0)
-            model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-            model.compile("sgd", "mse")
-            return model
-        one, two = model(), model()
         seq = keras_npy.NpySequence(x, y, batch_size=4)
-        one.fit(x, y, batch_size=4, shuffle=False, verbose=0)
-        two.fit(seq, shuffle=False, verbose=0)
-        for a, b in zip(one.get_weights(), two.get_weights()):
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        untrained, results = model.get_weights(), []
+        for data in [dict(x=x, y=y, batch_size=4), dict(x=seq)]:
+            model.set_weights(untrained)
+            model.fit(**data, shuffle=False, verbose=0)
+            results.append([*model.get_weights(), model.predict(data["x"], verbose=0)])
+        for a, b in zip(*results):
             np.testing.assert_array_equal(a, b)
-        np.testing.assert_array_equal(one.predict(x, verbose=0), two.predict(seq, verbose=0))
+        assert not np.array_equal(untrained[0], results[1][0])
         rows = keras_npy.NpySequence(np.arange(10), batch_size=4, shuffle=True, seed=0)
         first = [rows[i].tolist() for i in range(len(rows))]
         rows.on_epoch_end(); rows.on_epoch_end()
@@ -149,22 +148,20 @@ def test_wrap_keras_calls_adapters_differently_warns_once_and_still_trains(futur
         assert len(ours) == 1, ours
         assert said in ours[0], ours
         x, y = np.arange(20, dtype="float32").reshape(10, 2), np.arange(10, dtype="float32")
-        def model():
-            keras.utils.set_random_seed(0)
-            model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-            model.compile("sgd", "mse")
-            return model
         class Rows(keras.utils.PyDataset):
             def __len__(self): return 3
             def __getitem__(self, index):
                 return x[4 * index : 4 * index + 4], y[4 * index : 4 * index + 4]
-        one, two = model(), model()
-        seq = keras_npy.NpySequence(x, y, batch_size=4)
-        one.fit(Rows(), shuffle=False, verbose=0)
-        two.fit(seq, shuffle=False, verbose=0)
-        for a, b in zip(one.get_weights(), two.get_weights()):
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        untrained, results = model.get_weights(), []
+        for data in (Rows(), keras_npy.NpySequence(x, y, batch_size=4)):
+            model.set_weights(untrained)
+            model.fit(data, shuffle=False, verbose=0)
+            results.append([*model.get_weights(), model.predict(data, verbose=0)])
+        for a, b in zip(*results):
             np.testing.assert_array_equal(a, b)
-        np.testing.assert_array_equal(one.predict(Rows(), verbose=0), two.predict(seq, verbose=0))
+        assert not np.array_equal(untrained[0], results[1][0])
         print("trained")
     """
     future_lines = textwrap.indent(textwrap.dedent(FUTURES[future]), " " * 8).lstrip()

@@ -6,7 +6,7 @@ batch. Without a limit, a feed that is faster than the model would fill the memo
 
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from keras_npy.errors import warn_once
@@ -63,10 +63,10 @@ class _HoldBack:
         """Whether this many batches may be gathered now."""
         return self._pool.num_lent + num_batches * self._batch_arrays <= self._in_use_max
 
-    def wait(self) -> None:
-        """Wait until a batch may be gathered, or until it is clear that batches are kept."""
+    def wait(self, is_stopped: Callable[[], bool]) -> None:
+        """Wait until a batch may be gathered, or it is clear that batches are kept, or to stop."""
         num_lent, since_s = self._pool.num_lent, time.monotonic()
-        while not self.has_room(1):
+        while not self.has_room(1) and not is_stopped():
             # JAX releases the batches of finished steps when Python collects garbage (jax 0.10).
             gc.collect(0)
             time.sleep(POLL_S)

@@ -4,7 +4,7 @@ import collections
 import queue
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from keras_npy.feeds.batches import Batches
@@ -32,8 +32,8 @@ class HoldBack(Protocol):
     def has_room(self, num_batches: int) -> bool:
         """Whether this many batches may be gathered now."""
 
-    def wait(self) -> None:
-        """Wait until a batch may be gathered."""
+    def wait(self, is_stopped: Callable[[], bool]) -> None:
+        """Wait until a batch may be gathered, or nobody wants it any more."""
 
 
 class ReadAhead:
@@ -150,6 +150,9 @@ class ReadAhead:
             chunk.finish()
         return True
 
+    def _is_over(self) -> bool:
+        return self._is_stopped
+
     def _run(self, start: Position) -> None:
         try:
             self._read(self._chunks.plan(start))
@@ -200,10 +203,10 @@ class ReadAhead:
 
     def _fill(self, chunk: Chunk, hold_back: HoldBack | None) -> None:
         for indices in self._chunks.groups(chunk):
+            if hold_back:
+                hold_back.wait(self._is_over)
             if self._is_stopped:
                 return
-            if hold_back:
-                hold_back.wait()
             chunk.batches.extend(self._chunks.gather(indices))
 
 

@@ -105,12 +105,24 @@ def test_iterate_batches_that_are_kept_are_not_waited_for(monkeypatch: pytest.Mo
     np.testing.assert_array_equal(np.arange(240), np.concatenate(kept)[:, -1])
 
 
-def test_iterate_held_back_stops_when_it_is_closed() -> None:
-    """A thread that waits for JAX ends with the iterator."""
+def test_iterate_held_back_stops_when_it_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that waits for JAX ends with the iterator, however long it would wait."""
+    is_waiting = threading.Event()
+
+    def sleep(seconds: float) -> None:
+        is_waiting.set()
+        time.sleep(seconds)
+
+    noting = types.SimpleNamespace(monotonic=time.monotonic, sleep=sleep)
+    monkeypatch.setattr(jax_feed, "time", noting)
+    monkeypatch.setattr(jax_feed, "PATIENCE_S", 1e6)
+    others = set(threading.enumerate())
     feed = NpyDataAdapter(NpySequence(numbered(240), batch_size=8)).get_jax_iterator()
     kept = [next(feed) for _ in range(5)]
+    assert is_waiting.wait(60)
     feed.close()
     assert 5 == len(kept)
+    assert set() == set(threading.enumerate()) - others
     assert [] == list(feed)
 
 

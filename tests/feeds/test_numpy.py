@@ -239,7 +239,7 @@ class NoRoom:
     def has_room(self, num_batches: int) -> bool:
         return False
 
-    def wait(self) -> None:
+    def wait(self, is_stopped: Callable[[], bool]) -> None:
         return
 
 

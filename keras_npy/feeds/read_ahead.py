@@ -114,6 +114,18 @@ class ReadAhead:
             and not sys.is_finalizing()
         ):
             self._thread.join(STOP_TIMEOUT_S)
+        self._drop_errors()
+
+    def _drop_errors(self) -> None:
+        """Forget the errors of chunks that are not handed over.
+
+        Such an error's traceback refers to frames that refer to its chunk. The reference cycle
+        would keep memory of batches in use until a garbage collection.
+        """
+        while not self._planned.empty():
+            chunk = self._planned.get()
+            if chunk is not None:
+                chunk.error = None
 
     def _tell(self) -> None:
         # One item is enough: the thread looks at everything after it has taken it.

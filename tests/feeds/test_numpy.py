@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 import tracemalloc
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -382,6 +383,38 @@ def test_next_raises_what_stopped_the_thread(error: BaseException) -> None:
         assert error is caught.value
     assert [] == list(feed)
     assert [] == read_ahead_threads()
+
+
+@pytest.mark.usefixtures("one_by_one")
+def test_error_that_is_not_handed_over_is_freed_with_the_iterator() -> None:
+    """And with it the memory that its traceback refers to, without a garbage collection."""
+    batches = batches_of(NpySequence(numbered(60), batch_size=4), shuffle=False)
+    alive: list[weakref.ref[Exception]] = []
+    has_failed = threading.Event()
+
+    class DiskError(Exception):
+        """None of Python's own exceptions may be referred to weakly."""
+
+        def __init__(self) -> None:
+            alive.append(weakref.ref(self))
+
+    def failing(rows: Any, indices: Any) -> Any:
+        if indices[0] == 8:
+            raise DiskError
+        if indices[0] == 12:
+            has_failed.set()
+        return rows.take(indices)
+
+    feed = numpy_feed.iterate(batches, failing)
+    next(feed)
+    # The thread has failed at the third batch, and gathers the fourth.
+    assert has_failed.wait(60)
+    gc.disable()
+    try:
+        feed.close()
+        assert [None] == [error() for error in alive]
+    finally:
+        gc.enable()
 
 
 def test_next_file_changed_since_it_was_opened_raises_its_name(stored: Stored) -> None:

@@ -1,6 +1,7 @@
 """The thread that gathers batches ahead of their use, and the caller that helps it."""
 
 import collections
+import os
 import queue
 import sys
 import threading
@@ -75,6 +76,7 @@ class ReadAhead:
         self._thread = threading.Thread(
             target=self._run, args=(start,), name="keras_npy read-ahead", daemon=True
         )
+        self._process = os.getpid()
 
     def start(self) -> None:
         self._thread.start()
@@ -83,7 +85,16 @@ class ReadAhead:
         """Return the next chunk, or `None` after the last; raise the error that stopped it.
 
         If the chunk is not ready, the caller gathers it, or a later one, in the meantime.
+
+        Raises:
+            RuntimeError: In a forked child, which has no copy of the thread.
         """
+        if os.getpid() != self._process:
+            raise RuntimeError(
+                "A pass ends in the process that began it, because a forked process has no copy "
+                f"of the thread that reads ahead. Received: an iterator of process "
+                f"{self._process} in process {os.getpid()}. Make a new iterator in the child."
+            )
         chunk = self._planned.get()
         if chunk is None:
             return None

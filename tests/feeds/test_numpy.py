@@ -3,6 +3,7 @@
 import dataclasses
 import gc
 import queue
+import re
 import threading
 import time
 import tracemalloc
@@ -20,6 +21,7 @@ from keras_npy.feeds import numpy as numpy_feed
 from keras_npy.order.position import Position
 from keras_npy.sequence import batches_of
 from tests.conftest import Stored, rows_of_epoch, run_script
+from tests.processes import run_forked
 
 
 def read_ahead_threads() -> list[threading.Thread]:
@@ -415,6 +417,38 @@ def test_error_that_is_not_handed_over_is_freed_with_the_iterator() -> None:
         assert [None] == [error() for error in alive]
     finally:
         gc.enable()
+
+
+_GO_ON_IN_A_CHILD = """
+    import os, signal
+    import numpy as np, keras_npy
+
+    # Each batch is handed over on its own.
+    rows = np.repeat(np.arange(60, dtype="uint8")[:, None], 1 << 18, axis=1)
+    seq = keras_npy.NpySequence(rows, batch_size=4)
+    feed = keras_npy.NpyDataAdapter(seq).get_numpy_iterator()
+    next(feed)
+    if child := os.fork():
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        print(status, [int(x[0, 0]) for (x,) in feed] == list(range(4, 60, 4)), flush=True)
+    else:
+        signal.alarm(20)
+        try:
+            next(feed)
+        except RuntimeError as error:
+            print(error, flush=True)
+        anew = keras_npy.NpyDataAdapter(seq).get_numpy_iterator()
+        print([int(x[0, 0]) for (x,) in anew] == list(range(0, 60, 4)), flush=True)
+        os._exit(0)
+"""
+
+
+def test_next_in_a_forked_child_is_refused() -> None:
+    """It has no copy of the thread, and would wait for ever; a new iterator serves all rows."""
+    printed = run_forked(_GO_ON_IN_A_CHILD).splitlines()
+    rule = r"A pass ends in the process that began it.*Received: an iterator of process \d+ in"
+    assert re.match(rule + r" process \d+\. Make a new iterator", printed[0])
+    assert ["True", "0 True"] == printed[1:]
 
 
 def test_next_file_changed_since_it_was_opened_raises_its_name(stored: Stored) -> None:

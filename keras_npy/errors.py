@@ -1,7 +1,9 @@
 """The package's errors and warnings, and the checks of arguments that several files share."""
 
+import contextvars
+import types
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,7 +12,7 @@ from keras_npy.frames import first_frame, package_of
 # A warning points at the user's line, so the search for that line skips frames of these packages.
 _PACKAGES = (
     *("keras_npy", "keras", "tensorflow", "jax", "torch"),
-    *("contextlib", "functools", "importlib", "wrapt"),
+    *("contextlib", "functools", "importlib", "threading", "concurrent", "wrapt"),
 )
 
 SAID: set[str] = set()
@@ -41,16 +43,47 @@ def warn_once(kind: str, message: str, category: type[Warning] = UserWarning) ->
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
     """Give a warning that points at the user's line, which led here."""
-    frame = first_frame(lambda frame: package_of(frame) not in _PACKAGES)
+    line = _users_line()
     # A stacklevel cannot find it: Python does not count the frames of an import.
     warnings.warn_explicit(
-        message,
-        category,
-        frame.f_code.co_filename,
-        frame.f_lineno,
-        module=str(frame.f_globals.get("__name__")),
-        registry=frame.f_globals.setdefault("__warningregistry__", {}),
+        message, category, line.path, line.number, module=line.module, registry=line.registry
     )
+
+
+def context_of_caller() -> contextvars.Context:
+    """A context for a thread of ours: warnings in it point at the user's line that led here."""
+    context = contextvars.copy_context()
+    context.run(_LED_HERE.set, _users_line())
+    return context
+
+
+class _Line(NamedTuple):
+    """A line of source, as `warnings.warn_explicit` takes it."""
+
+    path: str
+    number: int
+    module: str
+    registry: dict[str | tuple[str, type[Warning], int], int]
+
+
+# The stack of a thread of ours does not show which line of the user's led to it.
+_LED_HERE: contextvars.ContextVar[_Line] = contextvars.ContextVar("_LED_HERE")
+
+
+def _users_line() -> _Line:
+    frame = first_frame(_is_users)
+    line = _line_of(frame)
+    return line if _is_users(frame) else _LED_HERE.get(line)
+
+
+def _is_users(frame: types.FrameType) -> bool:
+    return package_of(frame) not in _PACKAGES
+
+
+def _line_of(frame: types.FrameType) -> _Line:
+    module = str(frame.f_globals.get("__name__"))
+    registry = frame.f_globals.setdefault("__warningregistry__", {})
+    return _Line(frame.f_code.co_filename, frame.f_lineno, module, registry)
 
 
 def cut(value: object) -> str:

@@ -60,6 +60,26 @@ def test_warning_in_fit_is_of_the_line_that_calls_fit() -> None:
     assert line.endswith("# here")
 
 
+@pytest.mark.parametrize("slow_file_s", [1, 0], ids=["reader-thread", "threads-of-samples"])
+def test_warning_in_a_thread_of_ours_is_of_the_line_that_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow_file_s: float
+) -> None:
+    """One sample of many lies in another order of axes, which is seen when it is read."""
+    monkeypatch.setattr("keras_npy.files.samples.SLOW_FILE_S", slow_file_s)
+    for number in range(20):
+        order = "F" if number == 17 else "C"
+        np.save(tmp_path / f"{number:02}.npy", np.full((2, 3), number, order=order))
+    seq = keras_npy.NpySequence(keras_npy.samples(f"{tmp_path}/*.npy"), batch_size=20)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        feed = keras_npy.NpyDataAdapter(seq).get_numpy_iterator()
+        ((x,),) = list(feed)  # here
+    assert list(range(20)) == x[:, 1, 2].tolist()
+    filename, line = line_of_warning(caught)
+    assert __file__ == filename
+    assert line.endswith("# here")
+
+
 def test_warning_in_a_thread_without_a_line_of_the_users_is_given(recwarn: Any) -> None:
     """It is of the outermost line."""
     thread = threading.Thread(target=errors.warn_once, args=("thread", "said"))

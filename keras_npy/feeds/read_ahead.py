@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from keras_npy import errors
 from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.chunks import Chunk, Chunks, Gather, chunk_batches
 from keras_npy.order.position import Position
@@ -74,7 +75,10 @@ class ReadAhead:
         # A daemon thread, because the interpreter waits for all others before it frees an iterator
         # that was never closed.
         self._thread = threading.Thread(
-            target=self._run, args=(start,), name="keras_npy read-ahead", daemon=True
+            target=errors.context_of_caller().run,
+            args=(self._run, start),
+            name="keras_npy read-ahead",
+            daemon=True,
         )
         self._process = os.getpid()
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_npy.errors import NpyFileError
+from keras_npy.errors import NpyFileError, context_of_caller
 from keras_npy.files.header import NpyHeader, read_header
 from keras_npy.files.layout import Files, warn_of_layout
 from keras_npy.files.place import changed, fingerprint_of, open_regular
@@ -93,8 +93,12 @@ class SampleStore(Store):
 
     def _read_side_by_side(self, indices: Indices, out: NDArray[np.uint8]) -> None:
         cuts = np.linspace(0, len(indices), READ_THREADS + 1).astype(int)
+        context = context_of_caller()
         reads = [
-            self._threads().submit(self._read, indices[start:stop], out[start:stop])
+            # Each thread needs a copy: a context runs one function at a time.
+            self._threads().submit(
+                context.copy().run, self._read, indices[start:stop], out[start:stop]
+            )
             for start, stop in itertools.pairwise(cuts.tolist())
         ]
         # Wait for all reads before raising an error of one, because they write into `out`.

@@ -103,7 +103,7 @@ def check_real(name: str, dtype: Any, shape: Any) -> None:
     # NumPy says "complex64", torch "torch.complex64", TensorFlow "<dtype: 'complex64'>".
     if "complex" in str(dtype):
         raise TypeError(
-            "NpyInputLayer takes real values: of complex ones it would drop the imaginary part. "
+            "NpyInputLayer takes real values: it would drop the imaginary part of complex ones. "
             f"Received: {name} of {dtype} {shape}. Store the parts as channels, with "
             "np.stack([x.real, x.imag], axis=-1)."
         )

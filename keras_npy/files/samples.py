@@ -136,8 +136,8 @@ class SampleStore(Store):
         if (header.shape, _native(header)) != (first.shape, _native(first)):
             raise NpyFileError(
                 f"{path}: each sample must have the shape and dtype of the first file. "
-                f"Received: {first.name} of {_native(first)} {first.shape}, this one of "
-                f"{header.dtype} {header.shape}. Convert it, or leave it out."
+                f"Received: {header.dtype} {header.shape} here, but {_native(first)} "
+                f"{first.shape} in {first.name}. Convert this file, or leave it out."
             )
         warn_of_layout(header, self._files, are_samples=True)
         values = as_stored(map_rows(header), header)

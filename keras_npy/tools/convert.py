@@ -95,7 +95,7 @@ def check_new(path: str | os.PathLike[str], force: bool) -> str:
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         raise FileNotFoundError(
-            f"{path}: a new file needs a folder that exists. Received: {folder}, which is none. "
+            f"{path}: the folder of a new file must exist. Received: {folder}, which is no folder. "
             "Make that folder first, or choose another path."
         )
     return path
@@ -163,6 +163,7 @@ def _sync_folder(folder: str) -> None:
 def _check_free(path: str, force: bool) -> None:
     if os.path.lexists(path) and not force:
         raise FileExistsError(
-            f"{path}: a file is not replaced unasked. Received: the path of one that exists. "
+            f"{path}: convert replaces a file only if it is told to. Received: the path of a file "
+            "that exists. "
             "Choose another name, or pass force=True (--force)."
         )

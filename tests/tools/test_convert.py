@@ -99,7 +99,9 @@ def test_convert_bfloat16_keeps_its_bits(tmp_path: Path) -> None:
 def test_convert_existing_file_is_kept_unless_forced(tmp_path: Path) -> None:
     """A file is replaced when that was asked for, and then by a complete one."""
     source = fortran(tmp_path)
-    with pytest.raises(FileExistsError, match=r"x\.npy: a file is not replaced.*--force"):
+    with pytest.raises(
+        FileExistsError, match=r"x\.npy: convert replaces a file only.*Received.*exists\. .*--force"
+    ):
         convert(source, source)
     convert(source, source, force=True)
     assert np.load(source).flags.c_contiguous
@@ -115,7 +117,7 @@ def test_convert_into_no_folder_is_refused_before_anything_is_read(
     (tmp_path / "x.npy").write_bytes(b"")
     new = tmp_path / folder / "out.npy"
     message = (
-        f"{new}: a new file needs a folder that exists. Received: {new.parent}, which is none. "
+        f"{new}: the folder of a new file must exist. Received: {new.parent}, which is no folder. "
         "Make that folder first, or choose another path."
     )
     with pytest.raises(FileNotFoundError, match=f"^{re.escape(message)}$"):

@@ -10,12 +10,13 @@ from tests.conftest import BACKEND, run_script
 # The imports, which take longest, are done once; each child that is forked then is a process that
 # trains and ends by itself. One that hangs is ended by its alarm.
 _END_AGAIN_AND_AGAIN = """
-    import json, os, signal, sys
+    import gc, json, os, signal, sys
     import keras, keras_npy
     if keras.backend.backend() == "tensorflow":
         import tensorflow
     keras_npy.NpyDataAdapter
 
+    gc.collect(); gc.freeze()
     folder, cases = sys.argv[1], json.loads(sys.argv[2])
     x, y = f"{folder}/x.npy", f"{folder}/y.npy"
 

@@ -20,7 +20,7 @@ from keras_npy.feeds import chunks, read_ahead
 from keras_npy.feeds import numpy as numpy_feed
 from keras_npy.order.position import Position
 from keras_npy.sequence import batches_of
-from tests.conftest import Stored, rows_of_epoch, run_script
+from tests.conftest import Stored, rows_of_epoch
 from tests.processes import run_forked
 
 
@@ -347,19 +347,6 @@ def test_thread_ends_with_an_abandoned_iterator(in_circle: bool) -> None:
     del feed
     gc.collect()
     assert [] == read_ahead_threads()
-
-
-def test_thread_does_not_keep_the_process() -> None:
-    """A process that ends in the midst of a pass ends."""
-    script = """
-        import numpy as np, keras_npy
-        rows = keras_npy.NpySequence(np.zeros((1000, 1 << 16), "uint8"), batch_size=32)
-        feed = keras_npy.NpyDataAdapter(rows).get_numpy_iterator()
-        next(feed)
-        held = [feed]
-        print("ended")
-    """
-    assert "ended" == run_script(script, timeout_s=60)
 
 
 @pytest.mark.parametrize("error", [OSError("disk"), KeyboardInterrupt(), StopIteration()], ids=repr)

@@ -102,7 +102,10 @@ class ResumeTraining(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
                 f"Received: a call that does not come from fit of Keras {keras.__version__}. "
                 "Pass it in callbacks= of model.fit."
             )
-        run = self._run or self._begin(fit)
+        # A list of callbacks that was made before `fit` has not checked the save of this `fit`.
+        run = self._run
+        if run is None or not run.feeds(fit):
+            run = self._begin(fit)
         # Keras reads this list while it calls the callbacks. This one has been called, and the
         # last one will be.
         callbacks = fit.callback_list.callbacks
@@ -201,6 +204,10 @@ class _Run:
         self._first_learning_rates = learning_rates_of(resume.model)
         if saved is not None:
             self._check(saved)
+
+    def feeds(self, fit: Fit) -> bool:
+        """Whether this is the run of that `fit`."""
+        return getattr(fit.epoch_iterator, "data_adapter", None) is self._adapter
 
     def _describe(self) -> dict[str, Any]:
         model, plan = self._resume.model, self._adapter.plan

@@ -291,6 +291,28 @@ def test_fit_on_another_sequence_is_refused(stored: Stored, tmp_path: Path) -> N
         make_model().fit(stored.x, stored.y, callbacks=[callback], verbose=0)
 
 
+def test_list_of_callbacks_made_before_fit_works_as_a_plain_list(
+    stored: Stored, tmp_path: Path
+) -> None:
+    """Keras then tells callbacks of the model before there is a `fit`; the list is used again."""
+    whole = make_model()
+    whole.fit(stored.sequence(), epochs=3, verbose=0)
+    seq, model = stored.sequence(), make_model()
+    resume = ResumeTraining(seq, tmp_path / "run", 2, verbose=0)
+    for others in ([Interrupt(1, 5)], []):
+        callbacks = keras.callbacks.CallbackList(
+            [*others, resume], add_history=True, model=model, epochs=3, verbose=0, steps=7
+        )
+        try:
+            model.fit(seq, epochs=3, verbose=0, callbacks=callbacks)
+        except KeyboardInterrupt:
+            model.set_weights([weights + 1 for weights in model.get_weights()])
+    assert_same_weights(whole, model)
+    model.set_weights([weights + 1 for weights in model.get_weights()])
+    model.fit(seq, epochs=3, verbose=0, callbacks=callbacks)
+    assert_same_weights(whole, model)
+
+
 def test_evaluate_and_predict_leave_it_alone(stored: Stored, tmp_path: Path) -> None:
     """A list of callbacks is often shared."""
     seq, model = stored.sequence(), make_model()

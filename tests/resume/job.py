@@ -1,6 +1,7 @@
 """A training job that can be killed: what it trains, where it is killed, and what it leaves."""
 
 import dataclasses
+import itertools
 import json
 import os
 import signal
@@ -196,7 +197,8 @@ class _Killer(keras.callbacks.Callback):
     def __init__(self, kill: Kill) -> None:
         super().__init__()
         self._kill = kill
-        self._seen = 0
+        # A resume must not restore it, as it would a number.
+        self._seen = itertools.count()
         if kill.event == "random":
             threading.Timer(kill.count / 1000, _die).start()
         elif kill.event == "write":
@@ -212,10 +214,8 @@ class _Killer(keras.callbacks.Callback):
         return wrapped
 
     def _note(self, event: str) -> None:
-        if event == self._kill.event:
-            if self._seen == self._kill.count:
-                _die()
-            self._seen += 1
+        if event == self._kill.event and next(self._seen) == self._kill.count:
+            _die()
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         self._note("batch")

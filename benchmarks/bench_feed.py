@@ -26,6 +26,14 @@ CASES = {
     ORDERED_LARGE: EpochCase(64, LARGE, shuffle=False),
 }
 
+# Files that are read by position are compared with mapped ones for rows of this size too.
+SHUFFLED_12_KB = "64x64x64x3 shuffled"
+READ_CASES = {**CASES, SHUFFLED_12_KB: EpochCase(64, (64, 64, 3))}
+READ_VARIANTS = (feeds.KERAS_NPY, feeds.READ, feeds.LIMIT)
+
+# How fast reading must be, where mapping is 1.
+READ_TARGETS = {SHUFFLED_LARGE: 0.7, SHUFFLED_12_KB: 0.5}
+
 # How many times as fast keras_npy must be. None: the ratio is shown but has no target.
 TARGETS: dict[str, dict[str, float | None]] = {
     SHUFFLED_LARGE: {feeds.ARRAYS: 1.0, feeds.PY_DATASET: 5.0, feeds.LIMIT: 0.9},
@@ -37,14 +45,30 @@ TARGETS: dict[str, dict[str, float | None]] = {
 
 def ratios(case: str, medians: dict[str, float]) -> list[dict[str, Any]]:
     """The speed of keras_npy over that of each variant in its targets."""
+    read_ratio = medians[feeds.KERAS_NPY] / medians[feeds.READ]
+    read_claim = common.ratio_claim(
+        case, feeds.READ, feeds.KERAS_NPY, read_ratio, READ_TARGETS.get(case)
+    )
+    if case not in CASES:
+        return [read_claim]
     return [
-        common.ratio_claim(
-            case, feeds.KERAS_NPY, name, medians[name] / medians[feeds.KERAS_NPY], target
-        )
-        for name, target in {**TARGETS[case], feeds.LIMIT_AHEAD: None, feeds.FLOOR: None}.items()
-    ] + [
-        common.ratio_claim(case, feeds.MISALIGNED, name, medians[name] / medians[feeds.MISALIGNED])
-        for name in (feeds.ARRAYS, feeds.PY_DATASET)
+        read_claim,
+        *(
+            common.ratio_claim(
+                case, feeds.KERAS_NPY, name, medians[name] / medians[feeds.KERAS_NPY], target
+            )
+            for name, target in {
+                **TARGETS[case],
+                feeds.LIMIT_AHEAD: None,
+                feeds.FLOOR: None,
+            }.items()
+        ),
+        *(
+            common.ratio_claim(
+                case, feeds.MISALIGNED, name, medians[name] / medians[feeds.MISALIGNED]
+            )
+            for name in (feeds.ARRAYS, feeds.PY_DATASET)
+        ),
     ]
 
 
@@ -52,16 +76,17 @@ def main() -> None:
     arguments = common.parse_arguments(
         __doc__,
         {"large_rows": (20_000, 200), "small_rows": (60_000, 1_000), "repeats": (5, 2)},
-        one=CASES,
+        one=READ_CASES,
     )
     if arguments.one:
-        case = CASES[arguments.one]
-        num_rows = arguments.large_rows if case.row_shape == LARGE else arguments.small_rows
-        feeds.measure("feed", arguments.one, case, feeds.FEEDS, num_rows, arguments.repeats)
+        case = READ_CASES[arguments.one]
+        num_rows = arguments.small_rows if case.row_shape == SMALL else arguments.large_rows
+        names = feeds.FEEDS if arguments.one in CASES else READ_VARIANTS
+        feeds.measure("feed", arguments.one, case, names, num_rows, arguments.repeats)
         return
     sizes = {name: getattr(arguments, name) for name in ("large_rows", "small_rows", "repeats")}
     claims = []
-    for case in CASES:
+    for case in READ_CASES:
         # Each case gets a new process, because TensorFlow keeps its arrays until the process ends.
         lines = common.run_in_process(__spec__.name, one=case, **sizes)
         for line in lines:

@@ -78,7 +78,7 @@ def main() -> None:
         growth_mb = line["growth_mb"]
         common.print_line("memory", case=title, variant=name, growth_mb=growth_mb, file_mb=file_mb)
         table.append((title, name, common.number(growth_mb), common.number(file_mb)))
-        if name in (feeds.KERAS_NPY, feeds.MISALIGNED):
+        if name in (feeds.KERAS_NPY, feeds.READ, feeds.MISALIGNED):
             batch_mb = file_mb / num_rows * case.batch_size
             target = EXTRA_MB_MAX + BATCHES_MAX * batch_mb
             figure = f"{name}: growth of RssAnon over an epoch"

@@ -23,6 +23,7 @@ from benchmarks.common import RowFiles
 Feed = Callable[[], Iterable[tuple[Any, Any]]]
 
 KERAS_NPY = "keras_npy"
+READ = 'keras_npy, io="read"'
 MISALIGNED = "keras_npy, misaligned file"
 ARRAYS = "Keras, arrays in RAM"
 PY_DATASET = "PyDataset by hand"
@@ -62,10 +63,10 @@ class FeedKind:
         return self.make(files, batch_size, shuffle)
 
 
-def keras_npy_feed(files: RowFiles, batch_size: int, shuffle: bool) -> Feed:
+def keras_npy_feed(files: RowFiles, batch_size: int, shuffle: bool, io: str = "map") -> Feed:
     import keras_npy
 
-    seq = keras_npy.NpySequence(files.x, files.y, batch_size=batch_size, seed=0)
+    seq = keras_npy.NpySequence(files.x, files.y, batch_size=batch_size, seed=0, io=io)
     return _as_keras_iterates(keras_npy.NpyDataAdapter(seq, shuffle=shuffle))
 
 
@@ -327,6 +328,7 @@ def _loaded(path: Path) -> np.ndarray:
 
 FEEDS = {
     KERAS_NPY: FeedKind(keras_npy_feed),
+    READ: FeedKind(functools.partial(keras_npy_feed, io="read")),
     MISALIGNED: FeedKind(misaligned_feed, is_aligned=False),
     ARRAYS: FeedKind(arrays_feed),
     PY_DATASET: FeedKind(py_dataset_feed),

@@ -109,6 +109,15 @@ def check_real(name: str, dtype: Any, shape: Any) -> None:
         )
 
 
+def check_io(io: object) -> None:
+    """Raise unless `io` names a way to read files."""
+    if io not in ("auto", "map", "read"):
+        raise ValueError(
+            "io must be 'auto', 'map' or 'read'. "
+            f"Received: io={io!r:.100}. Leave it out to let the mount of the file decide."
+        )
+
+
 def check_integer(name: str, value: object, *, at_least: int) -> None:
     """Raise unless `value` is an integer of at least `at_least`; a bool does not count."""
     if not isinstance(value, int | np.integer) or isinstance(value, bool):

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_npy.errors import check_integer
+from keras_npy.errors import check_integer, check_io
 from keras_npy.feeds.batches import Batches, Sources, common_length, open_data
 from keras_npy.feeds.state import check_state, identity_of, state_of
 from keras_npy.order.order import Order
@@ -24,7 +24,7 @@ from keras_npy.rows.describe import describe
 from keras_npy.rows.fingerprint import fingerprint_of
 from keras_npy.rows.labels import ClassWeightRows, read_classes
 from keras_npy.rows.samples import samples
-from keras_npy.types import Indices, Path, Shuffle, ShuffleArgument
+from keras_npy.types import Indices, Io, Path, Shuffle, ShuffleArgument
 
 
 class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no types.
@@ -49,6 +49,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         drop_remainder: Leave out the last batch if it is shorter than `batch_size`.
         indices: The rows to use and their order: a slice, a range, integers or a boolean
             mask. `None` for all. Integers and masks take 8 bytes a row and are pickled.
+        io: How files are read, as in `open_rows`: `"map"`, `"read"` or `"auto"`. Rows that are
+            open already stay as they were opened.
 
     Raises:
         NpyFileError: If a file cannot be streamed. It is a `ValueError`.
@@ -81,12 +83,14 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         seed: int | None = None,
         drop_remainder: bool = False,
         indices: object = None,
+        io: Io = "auto",
     ) -> None:
         super().__init__()
         # Check the arguments before any file is opened.
         _check_order_arguments(batch_size, seed, drop_remainder)
         _check_shuffle(shuffle)
-        self._data = open_data(x, y, sample_weight)
+        check_io(io)
+        self._data = open_data(x, y, sample_weight, io)
         num_rows = common_length(self._data)
         chosen = None if indices is None else to_rows(indices, num_rows)
         self._shuffle = shuffle
@@ -431,6 +435,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         subset: Literal["training", "validation"] | None = ...,
         follow_links: bool = ...,
         drop_remainder: bool = ...,
+        io: Io = ...,
     ) -> Self: ...
 
     @overload
@@ -449,6 +454,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         subset: Literal["both"],
         follow_links: bool = ...,
         drop_remainder: bool = ...,
+        io: Io = ...,
     ) -> tuple[Self, Self]: ...
 
     @classmethod
@@ -466,6 +472,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         subset: Literal["training", "validation", "both"] | None = None,
         follow_links: bool = False,
         drop_remainder: bool = False,
+        io: Io = "auto",
     ) -> Self | tuple[Self, Self]:
         """Stream a directory of one folder per class, in which each `.npy` is one sample.
 
@@ -493,6 +500,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             subset: `"training"`, `"validation"` or `"both"`; required with `validation_split`.
             follow_links: Whether to follow links to folders inside the classes.
             drop_remainder: As in `NpySequence`.
+            io: As in `samples`.
 
         Returns:
             A sequence; `subset="both"` gives a tuple of two. Its `class_names` are in the order
@@ -524,7 +532,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             directory, labels, label_mode, class_names, follow_links=follow_links
         )
         seq = cls(
-            samples(found.paths),
+            samples(found.paths, io=io),
             targets,
             batch_size=batch_size,
             shuffle=shuffle,

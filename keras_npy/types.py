@@ -11,6 +11,9 @@ Array: TypeAlias = NDArray[Any]
 Indices: TypeAlias = NDArray[np.int64]
 """Numbers of rows, `(n,)`."""
 
+Io: TypeAlias = Literal["auto", "map", "read"]
+"""How files are read: mapped into memory, by position, or whichever suits where they lie."""
+
 Path: TypeAlias = str | os.PathLike[str]
 
 Shape: TypeAlias = tuple[int | None, ...]

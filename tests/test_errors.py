@@ -60,12 +60,12 @@ def test_warning_in_fit_is_of_the_line_that_calls_fit() -> None:
     assert line.endswith("# here")
 
 
-@pytest.mark.parametrize("slow_file_s", [1, 0], ids=["reader-thread", "threads-of-samples"])
+@pytest.mark.parametrize("slow_s", [1, 0], ids=["reader-thread", "threads-of-samples"])
 def test_warning_in_a_thread_of_ours_is_of_the_line_that_reads(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow_file_s: float
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow_s: float
 ) -> None:
     """One sample of many lies in another order of axes, which is seen when it is read."""
-    monkeypatch.setattr("keras_npy.files.samples.SLOW_FILE_S", slow_file_s)
+    monkeypatch.setattr("keras_npy.files.side_by_side.SLOW_S", slow_s)
     for number in range(20):
         order = "F" if number == 17 else "C"
         np.save(tmp_path / f"{number:02}.npy", np.full((2, 3), number, order=order))

@@ -13,7 +13,7 @@ from keras_npy.order.position import Position
 from keras_npy.rows.base import Rows
 from keras_npy.rows.sources import Source, open_rows
 from keras_npy.rows.windows import WindowsAndTargets
-from keras_npy.types import Indices
+from keras_npy.types import Indices, Io
 
 Sources: TypeAlias = Source | dict[str, Any] | tuple[Any, ...]
 
@@ -85,7 +85,9 @@ class Batches:
         return self.pack([rows.take(indices) for rows in self.rows])
 
 
-def open_data(x: Sources, y: Sources | None, sample_weight: Sources | None) -> tuple[Any, ...]:
+def open_data(
+    x: Sources, y: Sources | None, sample_weight: Sources | None, io: Io = "auto"
+) -> tuple[Any, ...]:
     """Open sources as `(x,)`, `(x, y)` or `(x, y, sample_weight)`, each a nest of `Rows`.
 
     Raises:
@@ -105,10 +107,10 @@ def open_data(x: Sources, y: Sources | None, sample_weight: Sources | None) -> t
                 "sample_weight needs y, whose losses it weighs. "
                 "Received: sample_weight= and y=None. Pass y=, or leave sample_weight out."
             )
-        return (_open_nest(x),)
+        return (_open_nest(x, io),)
     if sample_weight is None:
-        return _open_nest(x), _open_nest(y)
-    targets, weights = _open_nest(y), _open_nest(sample_weight)
+        return _open_nest(x, io), _open_nest(y, io)
+    targets, weights = _open_nest(y, io), _open_nest(sample_weight, io)
     if isinstance(weights, Rows):
         # One array of weights applies to every output, as Keras does with arrays.
         weights = keras.tree.map_structure(lambda _: weights, targets)
@@ -120,10 +122,10 @@ def open_data(x: Sources, y: Sources | None, sample_weight: Sources | None) -> t
             f"Received: sample_weight={_outline(weights)}, y={_outline(targets)}. "
             "Pass one array of weights for each output."
         ) from error
-    return _open_nest(x), targets, weights
+    return _open_nest(x, io), targets, weights
 
 
-def _open_nest(sources: Sources) -> Any:
+def _open_nest(sources: Sources, io: Io) -> Any:
     if isinstance(sources, dict | tuple):
         if not sources:
             raise ValueError(
@@ -131,9 +133,9 @@ def _open_nest(sources: Sources) -> Any:
                 f"Received: {sources!r}. Pass a path or an array for each input."
             )
         if isinstance(sources, dict):
-            return {key: _open_nest(source) for key, source in sources.items()}
-        return tuple(_open_nest(source) for source in sources)
-    return open_rows(sources)
+            return {key: _open_nest(source, io) for key, source in sources.items()}
+        return tuple(_open_nest(source, io) for source in sources)
+    return open_rows(sources, io=io)
 
 
 def common_length(data: tuple[Any, ...]) -> int:

@@ -79,19 +79,34 @@ def are_resident(path: str, offsets: Iterable[int]) -> bool:
     neither owns the file nor may write to it (Linux 5.2). The result is `False` if the file system
     or kernel cannot tell, or if the file has been deleted, which does not harm its mapping.
     """
-    if not hasattr(os, "RWF_NOWAIT"):
-        return False
-    byte = [bytearray(1)]
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
     try:
+        return are_resident_in(descriptor, offsets)
+    finally:
+        os.close(descriptor)
+
+
+def are_resident_in(descriptor: int, offsets: Iterable[int]) -> bool:
+    """As `are_resident`, for an open file."""
+    if not hasattr(os, "RWF_NOWAIT"):
+        return False
+    byte = [bytearray(1)]
+    try:
         return all(os.preadv(descriptor, byte, offset, os.RWF_NOWAIT) for offset in offsets)
     except OSError:  # BlockingIOError: the disk would be read. EOPNOTSUPP: it cannot tell.
         return False
-    finally:
-        os.close(descriptor)
+
+
+def advise_file(descriptor: int, offsets: Indices, row_bytes: int) -> None:
+    """Ask for the pages of rows at these offsets of an open file, to read them by position."""
+    if not hasattr(os, "posix_fadvise"):
+        return
+    starts, sizes = page_ranges_at(offsets, row_bytes)
+    for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
+        os.posix_fadvise(descriptor, start, size, os.POSIX_FADV_WILLNEED)
 
 
 def page_ranges(

@@ -13,13 +13,13 @@ import re
 import threading
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from keras_npy.errors import NpyFileError, cut
 from keras_npy.files import foreign
-from keras_npy.files.place import Extent, Place, local_path, open_regular, place_of
+from keras_npy.files.place import Extent, Place, local_path, open_regular, place_of, unreadable
 from keras_npy.types import Path
 
 MAGIC = b"\x93NUMPY"
@@ -133,11 +133,19 @@ def read_header(
     path = local_path(path)
     with open_regular(path) as file:
         place = place_of(file, path, extent)
-        file.seek(place.start_bytes)
-        start = file.read(min(PREFIX_BYTES_MAX + HEADER_BYTES_MAX, place.size_bytes))
+        start = _read_start(file, place)
     header = parse_header(start, place, stored_dtype)
     _check_streamable(header, is_sample=is_sample, may_be_empty=may_be_empty)
     return header
+
+
+def _read_start(file: BinaryIO, place: Place) -> bytes:
+    file.seek(place.start_bytes)
+    try:
+        return file.read(min(PREFIX_BYTES_MAX + HEADER_BYTES_MAX, place.size_bytes))
+    except OSError as error:
+        # The system does not say which file it was.
+        raise unreadable(place.name, "in its header", error) from error
 
 
 def parse_header(start: bytes, place: Place, stored_dtype: str | None = None) -> NpyHeader:

@@ -25,21 +25,26 @@ _MAGIC = re.compile(r"[*?[]")
 
 
 def warn_of_layout(
-    header: NpyHeader, files: Files | None = None, *, are_samples: bool = False
+    header: NpyHeader,
+    files: Files | None = None,
+    *,
+    are_samples: bool = False,
+    is_mapped: bool = True,
 ) -> None:
     """Warn of a file's layout, once per process for each kind of layout.
 
     Args:
         header: The header of the file.
         files: The pattern or list that the file belongs to.
-        are_samples: Whether each file is one sample, which is read and not mapped.
+        are_samples: Whether each file is one sample.
+        is_mapped: Whether the file is mapped, so that its alignment matters.
     """
-    for kind, message in _oddities(header, are_samples):
+    for kind, message in _oddities(header, is_mapped and not are_samples):
         remedy = _remedy(header, files, are_samples)
         warn_once(f"layout: {kind}", f"{header.name}: {message} {remedy}", NpyLayoutWarning)
 
 
-def _oddities(header: NpyHeader, are_samples: bool) -> Iterator[tuple[str, str]]:
+def _oddities(header: NpyHeader, is_mapped: bool) -> Iterator[tuple[str, str]]:
     """Yield each oddity of a file: its kind, then the rule and what was received."""
     if header.trailing_bytes:
         yield (
@@ -59,7 +64,7 @@ def _oddities(header: NpyHeader, are_samples: bool) -> Iterator[tuple[str, str]]
             "training reads fastest from this machine's byte order. "
             f"Received: dtype {header.dtype.str}, whose bytes are swapped in every batch.",
         )
-    if not are_samples and header.offset_bytes % ALIGNMENT_BYTES and header.data_bytes:
+    if is_mapped and header.offset_bytes % ALIGNMENT_BYTES and header.data_bytes:
         yield (
             "alignment",
             "batches in file order (evaluate, predict) reach TensorFlow uncopied from one file "

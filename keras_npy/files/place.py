@@ -3,6 +3,7 @@
 This file does not know what the bytes mean. If the system refuses access, its `OSError` passes.
 """
 
+import errno
 import os
 import re
 import stat
@@ -11,6 +12,16 @@ from typing import BinaryIO
 
 from keras_npy.errors import NpyFileError, cut
 from keras_npy.types import Path
+
+# What opening a file or asking for its state answers if a disk or mount has failed.
+LOST = frozenset(
+    {
+        *(errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.ENXIO, errno.ENODEV),
+        *(errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ECONNREFUSED, errno.ECONNABORTED),
+        *(errno.ECONNRESET, errno.ENETDOWN, errno.ENETUNREACH),
+        getattr(errno, "EREMOTEIO", errno.EIO),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -21,6 +32,15 @@ class Fingerprint:
     inode: int
     size_bytes: int
     mtime_ns: int
+
+    def is_of(self, status: os.stat_result) -> bool:
+        """Whether a file with this status is the same file in the same state."""
+        return (
+            status.st_mtime_ns == self.mtime_ns
+            and status.st_size == self.size_bytes
+            and status.st_ino == self.inode
+            and status.st_dev == self.device
+        )
 
 
 @dataclass(frozen=True)
@@ -53,16 +73,31 @@ class Place:
         Raises:
             NpyFileError: If the file has changed or has been replaced.
         """
-        file = open_regular(self.path)
-        if fingerprint_of(os.fstat(file.fileno())) != self.fingerprint:
-            file.close()
-            raise changed(self.path)
-        return file
+        return _as_file(self.open_descriptor())
 
-    def check_unchanged(self) -> None:
+    def open_descriptor(self) -> int:
+        """As `open_unchanged`, for a caller that reads by position and closes the descriptor."""
+        descriptor = _open_regular(self.path)
+        try:
+            self.check_open(descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def check_open(self, descriptor: int) -> None:
+        """Raise `NpyFileError` if the file that is open here has changed, or is another one."""
+        if not self.fingerprint.is_of(os.fstat(descriptor)):
+            raise changed(self.path)
+
+    def check_unchanged(self, *, is_mapped: bool = True) -> None:
         """Raise if the file has been replaced or written to.
 
-        A file may be deleted: its data stays whole for as long as it is mapped.
+        A file may be deleted: its data stays whole for as long as it is mapped, or open.
+
+        Args:
+            is_mapped: Whether the file is mapped, so that a disk or mount that is lost must be
+                noticed before the file is touched.
 
         Raises:
             NpyFileError: If inode, size or modification time have changed since it was opened.
@@ -71,7 +106,13 @@ class Place:
             status = os.stat(self.path)
         except FileNotFoundError:
             return
-        if fingerprint_of(status) != self.fingerprint:
+        except OSError as error:
+            if error.errno not in LOST:
+                raise
+            if not is_mapped:
+                return
+            raise unreadable(self.name, "when its state was asked for", error) from error
+        if not self.fingerprint.is_of(status):
             raise changed(self.path)
 
 
@@ -90,6 +131,24 @@ def changed(path: str) -> NpyFileError:
     return NpyFileError(
         f"{path}: a file must not change while it is in use. "
         "Received: another inode, size or modification time than when it was opened. "
+        "Write new data to another path, and build a new NpySequence to use it."
+    )
+
+
+def unreadable(name: str, where: str, error: OSError) -> NpyFileError:
+    """The error for a file that the system does not give; the caller chains `error` to it."""
+    return NpyFileError(
+        f"{name}: the system must be able to read a file while it is in use. "
+        f"Received: {error.strerror or error}, {where}. "
+        "Look at the disk or the mount (`dmesg`, `mount`), or read a copy of the file."
+    )
+
+
+def cut_short(name: str, where: str) -> NpyFileError:
+    """The error for a file that ends before the data that its header promised."""
+    return NpyFileError(
+        f"{name}: a file must not change while it is in use. "
+        f"Received: the end of the file, {where}. "
         "Write new data to another path, and build a new NpySequence to use it."
     )
 
@@ -122,16 +181,28 @@ def local_path(path: Path) -> str:
 
 def open_regular(path: str) -> BinaryIO:
     """Open a regular file for reading; refuse a directory, a FIFO or a device."""
+    return _as_file(_open_regular(path))
+
+
+def _as_file(descriptor: int) -> BinaryIO:
+    try:
+        return open(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _open_regular(path: str) -> int:
     # Check before opening, because opening can block (FIFO) or have an effect (device). Check again
     # afterwards, because the file may have been replaced in between.
     _check_regular(path, os.stat(path))
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         _check_regular(path, os.fstat(descriptor))
-        return open(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
         raise
+    return descriptor
 
 
 def _check_regular(path: str, status: os.stat_result) -> None:

@@ -5,35 +5,25 @@ header is compared with that of the first file. If reading means waiting, severa
 files of a batch.
 """
 
-import itertools
 import os
 import pickle
-import threading
-import time
 import zlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_npy.errors import NpyFileError, context_of_caller
+from keras_npy.errors import NpyFileError
 from keras_npy.files.header import NpyHeader, read_header
 from keras_npy.files.layout import Files, warn_of_layout
-from keras_npy.files.place import changed, fingerprint_of, open_regular
+from keras_npy.files.mapping import map_bytes
+from keras_npy.files.place import LOST, changed, fingerprint_of, open_regular, unreadable
+from keras_npy.files.reading import Stopped, read_data, read_whole
+from keras_npy.files.side_by_side import SideBySide
 from keras_npy.files.store import Store, map_rows
 from keras_npy.files.values import as_stored
 from keras_npy.types import Indices, Path
-
-# Files that are read at the same time. Reads from a disk or a network wait more than they compute.
-READ_THREADS = 8
-
-# If a file takes longer than this, it is large or has to be waited for, and threads help. A file in
-# memory takes 5 to 10 us. For such files eight threads take twice as long as one, because they wait
-# for Python's lock.
-SLOW_FILE_S = 200e-6
-FILES_LOOKED_AT = 4
 
 
 class SampleStore(Store):
@@ -43,6 +33,7 @@ class SampleStore(Store):
         paths: The files.
         pattern: The pattern that found them, if any.
         stored_dtype: As `open_rows` takes it.
+        is_mapped: Whether to map each file instead of reading it.
 
     Raises:
         NpyFileError: If the first file cannot be read.
@@ -57,13 +48,16 @@ class SampleStore(Store):
         pattern: Path | None = None,
         *,
         stored_dtype: str | None = None,
+        is_mapped: bool = False,
     ) -> None:
         first = read_header(paths[0], is_sample=True, stored_dtype=stored_dtype)
         absolute = [os.path.abspath(os.fsdecode(path)) for path in paths]
-        self._set_up(absolute, pattern, first)
+        self._set_up(absolute, pattern, first, is_mapped)
         warn_of_layout(first, self._files, are_samples=True)
 
-    def _set_up(self, paths: list[str], pattern: Path | None, first: NpyHeader) -> None:
+    def _set_up(
+        self, paths: list[str], pattern: Path | None, first: NpyHeader, is_mapped: bool
+    ) -> None:
         self.first = first
         self.num_rows, self.row_bytes = len(paths), first.data_bytes
         self._paths, self._pattern = paths, pattern
@@ -71,9 +65,8 @@ class SampleStore(Store):
             self._head = file.read(first.offset_bytes)
         # A mark of each file's state when it was first read, to notice a change; 0 before.
         self._seen = np.zeros(len(paths), np.int64)
-        self._pool: ThreadPoolExecutor | None = None
-        self._pool_process = -1
-        self._lock = threading.Lock()
+        self._threads = SideBySide()
+        self.io = "map" if is_mapped else "read"
 
     @property
     def _files(self) -> Files:
@@ -81,52 +74,46 @@ class SampleStore(Store):
         return self._pattern or self._paths
 
     def fetch(self, indices: Indices, out: NDArray[np.uint8]) -> None:
-        start_s = time.perf_counter()
-        for at, index in enumerate(indices.tolist()):
-            self._read_one(index, out[at])
-            num_read = at + 1
-            if num_read >= FILES_LOOKED_AT and (
-                time.perf_counter() - start_s > num_read * SLOW_FILE_S
-            ):
-                self._read_side_by_side(indices[num_read:], out[num_read:])
-                break
-
-    def _read_side_by_side(self, indices: Indices, out: NDArray[np.uint8]) -> None:
-        cuts = np.linspace(0, len(indices), READ_THREADS + 1).astype(int)
-        context = context_of_caller()
-        reads = [
-            # Each thread needs a copy: a context runs one function at a time.
-            self._threads().submit(
-                context.copy().run, self._read, indices[start:stop], out[start:stop]
-            )
-            for start, stop in itertools.pairwise(cuts.tolist())
-        ]
-        # Wait for all reads before raising an error of one, because they write into `out`.
-        errors = [read.exception() for read in reads]
-        for error in errors:
-            if error is not None:
-                raise error
-
-    def _read(self, indices: Indices, out: NDArray[np.uint8]) -> None:
-        for at, index in enumerate(indices.tolist()):
-            self._read_one(index, out[at])
+        numbers = indices.tolist()
+        self._threads.run(lambda at: self._read_one(numbers[at], out[at]), len(numbers))
 
     def _read_one(self, index: int, out: NDArray[np.uint8]) -> None:
         """Read a file into `out`, `(row_bytes,)`."""
-        head = bytearray(len(self._head))
-        descriptor = os.open(self._paths[index], os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        path = self._paths[index]
         try:
-            status = os.fstat(descriptor)
-            self._note(index, status)
-            # A directory or FIFO does not have the right size, and is refused by name below.
-            size_bytes = len(head) + self.row_bytes
-            is_alike = status.st_size == size_bytes and size_bytes == os.preadv(
-                descriptor, [head, out.data], 0
-            )
-        finally:
-            os.close(descriptor)
-        if not is_alike or head != self._head:
-            self._read_other(self._paths[index], out)
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                is_alike = self._read_alike(index, descriptor, out)
+            finally:
+                os.close(descriptor)
+        except Stopped as stopped:
+            raise stopped.fault(path, f"at byte {stopped.position}") from stopped.error
+        except OSError as error:
+            if error.errno not in LOST:
+                raise
+            raise unreadable(path, "when it was read", error) from error
+        if not is_alike:
+            self._read_other(path, out)
+
+    def _read_alike(self, index: int, descriptor: int, out: NDArray[np.uint8]) -> bool:
+        """Read an open file into `out`; return whether its size and header are the first one's."""
+        status = os.fstat(descriptor)
+        self._note(index, status)
+        head = bytearray(len(self._head))
+        # A directory or FIFO does not have the right size, and is refused by name later.
+        if status.st_size != len(head) + self.row_bytes:
+            return False
+        if self.io == "map":
+            mapped = map_bytes(descriptor, 0, status.st_size, self._paths[index])
+            head[:], out[...] = mapped[: len(head)].tobytes(), mapped[len(head) :]
+        else:
+            # One call is enough, unless a read is short.
+            if os.preadv(descriptor, (head, out.data), 0) < status.st_size:
+                read_whole(descriptor, memoryview(head), 0)
+                read_whole(descriptor, out.data, len(head))
+        # It may have been written to meanwhile.
+        self._note(index, os.fstat(descriptor))
+        return head == self._head
 
     def _read_other(self, path: str, out: NDArray[np.uint8]) -> None:
         """Read a file whose header differs from the first one's in writing or in meaning."""
@@ -140,7 +127,8 @@ class SampleStore(Store):
                 f"{first.shape} in {first.name}. Convert this file, or leave it out."
             )
         warn_of_layout(header, self._files, are_samples=True)
-        values = as_stored(map_rows(header), header)
+        data = map_rows(header) if self.io == "map" else read_data(header)
+        values = as_stored(data, header)
         # Convert the values to the byte order and the order of axes of the first file.
         as_stored(out, first)[...] = values
 
@@ -152,24 +140,17 @@ class SampleStore(Store):
         elif self._seen[index] != mark:
             raise changed(self._paths[index])
 
-    def _threads(self) -> ThreadPoolExecutor:
-        with self._lock:
-            if self._pool is None or self._pool_process != os.getpid():
-                # In a forked child the threads of the parent's pool do not exist.
-                self._pool = ThreadPoolExecutor(READ_THREADS, "keras_npy-samples")
-                self._pool_process = os.getpid()
-            return self._pool
-
     def __reduce__(self) -> tuple[Any, ...]:
         # Paths have much in common, so they compress to a few bytes a file.
-        return _unpack, (zlib.compress(pickle.dumps((self._paths, self._pattern, self.first))),)
+        state = (self._paths, self._pattern, self.first, self.io == "map")
+        return _unpack, (zlib.compress(pickle.dumps(state)),)
 
 
 def _unpack(packed: bytes) -> SampleStore:
-    paths, pattern, first = pickle.loads(zlib.decompress(packed))
+    paths, pattern, first, is_mapped = pickle.loads(zlib.decompress(packed))
     first.place.check_unchanged()
     store = SampleStore.__new__(SampleStore)
-    store._set_up(paths, pattern, first)
+    store._set_up(paths, pattern, first, is_mapped)
     return store
 
 

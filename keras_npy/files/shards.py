@@ -63,8 +63,12 @@ class Shards:
         shards = np.searchsorted(self._stops, indices, side="right")
         return shards, indices - self._starts[shards]
 
-    def check_unchanged(self, indices: Indices | None = None) -> None:
+    def check_unchanged(self, indices: Indices | None = None, *, is_mapped: bool = True) -> None:
         """Check the files of these rows that were not just checked; without rows, check all.
+
+        Args:
+            indices: The rows.
+            is_mapped: As `Place.check_unchanged` takes it.
 
         Raises:
             NpyFileError: If a file is no longer the one that was opened.
@@ -73,9 +77,10 @@ class Shards:
         is_due = np.full(len(self.headers), indices is None)
         if indices is not None:
             shards = self.locate(indices)[0]
-            is_due[shards] = self._checked_at_s[shards] < now_s - CHECK_AGAIN_S
+            again_s = CHECK_AGAIN_S if len(self.headers) > 1 else 0
+            is_due[shards] = self._checked_at_s[shards] <= now_s - again_s
         for shard in np.flatnonzero(is_due).tolist():
-            self.headers[shard].place.check_unchanged()
+            self.headers[shard].place.check_unchanged(is_mapped=is_mapped)
         self._checked_at_s[is_due] = now_s
 
     def are_resident(self, shards: Indices, rows: Indices, places: Indices) -> bool:
@@ -97,13 +102,15 @@ def _is_resident(header: NpyHeader, row: int) -> bool:
     return advice.are_resident(header.place.path, [offset_bytes])
 
 
-def open_shards(shards: Shards) -> Store:
-    """A store for files in C order, of one dtype and row shape."""
+def map_shards(shards: Shards) -> Store:
+    """A store that maps files in C order, of one dtype and row shape, when they are first read."""
     arena = make_arena(shards.headers)
     return MapsStore(shards) if arena is None else ArenaStore(shards, arena)
 
 
 class _ShardStore(Store):
+    io = "map"
+
     def __init__(self, shards: Shards) -> None:
         self.num_rows = shards.num_rows
         self.row_bytes = shards.headers[0].row_bytes
@@ -117,7 +124,7 @@ class _ShardStore(Store):
         advice.advise_at(addresses, self.row_bytes, look)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return open_shards, (self._shards,)
+        return map_shards, (self._shards,)
 
 
 class ArenaStore(_ShardStore):

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ class Store(ABC):
 
     num_rows: int
     row_bytes: int
+    io: Literal["map", "read"] | None = None
+    """How its files are read, or `None` if its rows lie in memory."""
 
     @abstractmethod
     def fetch(self, indices: Indices, out: NDArray[np.uint8]) -> None:
@@ -70,6 +72,8 @@ class MappedStore(MemoryStore):
     Raises:
         NpyFileError: If the file is no longer the one whose header was read.
     """
+
+    io = "map"
 
     def __init__(self, header: NpyHeader) -> None:
         super().__init__(map_rows(header))

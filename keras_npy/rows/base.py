@@ -5,7 +5,7 @@ use its shape, its dtype and `read_into`, and never see a file.
 """
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -78,6 +78,11 @@ class Rows(ABC):
 
     def alias(self) -> Array | None:
         """All rows as a read-only C-contiguous array, or `None` if memory holds no such array."""
+        return None
+
+    @property
+    def io(self) -> Literal["map", "read"] | None:
+        """How their files are read: mapped, or by position; `None` if they lie in memory."""
         return None
 
     @property

@@ -1,6 +1,6 @@
 """`ForwardingRows`: the base of rows that are made from other rows."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -39,6 +39,10 @@ class ForwardingRows(Rows):
 
     def check_unchanged(self, indices: Indices | None = None) -> None:
         self.source.check_unchanged(None if indices is None else self.source_indices(indices))
+
+    @property
+    def io(self) -> Literal["map", "read"] | None:
+        return self.source.io
 
     def alias(self) -> None:
         # The new rows have other values than the source.

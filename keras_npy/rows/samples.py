@@ -3,16 +3,19 @@
 import os
 from collections.abc import Sequence
 
+from keras_npy.errors import check_io
 from keras_npy.files.samples import SampleStore
 from keras_npy.files.values import as_bytes, copy_values
 from keras_npy.rows.base import Rows
 from keras_npy.rows.scratch import Scratch
 from keras_npy.rows.sources import expand, is_pattern
 from keras_npy.rows.stored import StoredRows
-from keras_npy.types import Array, Indices, Path
+from keras_npy.types import Array, Indices, Io, Path
 
 
-def samples(source: Path | Sequence[Path], *, stored_dtype: str | None = None) -> Rows:
+def samples(
+    source: Path | Sequence[Path], *, stored_dtype: str | None = None, io: Io = "auto"
+) -> Rows:
     """Take each file as one sample.
 
     The first file sets shape and dtype for all. The other files are checked when they are read, so
@@ -22,6 +25,8 @@ def samples(source: Path | Sequence[Path], *, stored_dtype: str | None = None) -
         source: A pattern (`*`, `?`, `[]`, `**`), whose files come in natural order (`x-2` before
             `x-10`), or a list of paths, which keeps its order.
         stored_dtype: `"bfloat16"` for files whose header says `|V2`, as `open_rows` takes it.
+        io: `"auto"` and `"read"` read each file, which needs one call and reports every fault as an
+            error. `"map"` maps each file for as long as it is copied.
 
     Returns:
         Rows for `NpySequence` and `open_rows`. Row i is the array in file i.
@@ -36,13 +41,15 @@ def samples(source: Path | Sequence[Path], *, stored_dtype: str | None = None) -
     >>> samples("sample-*.npy").shape
     (3, 2, 2)
     """
+    check_io(io)
+    is_mapped = io == "map"
     if isinstance(source, str | os.PathLike):
-        if is_pattern(source):
-            return _rows(SampleStore(expand(source), source, stored_dtype=stored_dtype))
-        return _rows(SampleStore([source], stored_dtype=stored_dtype))
+        pattern = source if is_pattern(source) else None
+        paths: Sequence[Path] = [source] if pattern is None else expand(pattern)
+        return _rows(SampleStore(paths, pattern, stored_dtype=stored_dtype, is_mapped=is_mapped))
     if isinstance(source, list) and all(isinstance(path, str | os.PathLike) for path in source):
         if source:
-            return _rows(SampleStore(source, stored_dtype=stored_dtype))
+            return _rows(SampleStore(source, stored_dtype=stored_dtype, is_mapped=is_mapped))
         raise ValueError(
             "samples needs at least one file. Received: an empty list. Pass the files' paths."
         )

@@ -1,25 +1,28 @@
 """Rows of many files, joined along axis 0."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
 from keras_npy.errors import NpyFileError
 from keras_npy.files.header import NpyHeader
+from keras_npy.files.mounts import may_fall_back, should_read
+from keras_npy.files.reading import open_shards
 from keras_npy.files.shard_maps import Maps
-from keras_npy.files.shards import Shards, open_shards
+from keras_npy.files.shards import Shards
 from keras_npy.files.values import as_stored
 from keras_npy.rows.base import Rows
-from keras_npy.rows.stored import StoredRows, StridedRows
-from keras_npy.types import Array, Indices
+from keras_npy.rows.stored import StoredRows, StridedRows, open_file
+from keras_npy.types import Array, Indices, Io
 
 
-def join_files(headers: Sequence[NpyHeader]) -> Rows:
+def join_files(headers: Sequence[NpyHeader], io: Io = "auto") -> Rows:
     """Rows of many `.npy` files, in the order of the files.
 
     Args:
         headers: The headers of the files. Files without rows are skipped.
+        io: Whether to map the files, to read them, or to decide.
 
     Raises:
         NpyFileError: If dtype or row shape differ, or no file has a row.
@@ -35,41 +38,60 @@ def join_files(headers: Sequence[NpyHeader]) -> Rows:
     name = filled[0].name + (f" and {len(headers) - 1} more" if len(headers) > 1 else "")
     # Files that are stored alike can be read as bytes of one store.
     if any(header.fortran_order or header.dtype != filled[0].dtype for header in filled):
-        return UnlikeShardRows(shards, name)
+        return UnlikeShardRows(shards, name, io)
     shape = (shards.num_rows, *filled[0].shape[1:])
-    return StoredRows(open_shards(shards), name=name, shape=shape, stored_dtype=filled[0].dtype)
+    return StoredRows(open_shards(shards, io), name=name, shape=shape, stored_dtype=filled[0].dtype)
 
 
 class UnlikeShardRows(Rows):
     """Rows of files that differ in byte order, or lie in Fortran order."""
 
-    def __init__(self, shards: Shards, name: str) -> None:
+    def __init__(self, shards: Shards, name: str, io: Io = "auto") -> None:
         first = shards.headers[0]
         self.name = name
         self.shape = (shards.num_rows, *first.shape[1:])
         self.dtype = first.dtype.newbyteorder("=")
         self._shards = shards
-        self._maps = Maps(shards.headers)
+        self._io = io
+        is_mapped = io == "map" or (io == "auto" and not should_read(shards.headers))
+        self._maps = Maps(shards.headers) if is_mapped else None
 
     def read_into(self, indices: Indices, out: Array) -> None:
         # Read so few rows at a time that their files may all be mapped at once.
-        for start in range(0, len(indices), self._maps.maps_max):
-            piece = slice(start, start + self._maps.maps_max)
+        at_once = len(self._shards.headers) if self._maps is None else self._maps.maps_max
+        for start in range(0, len(indices), at_once):
+            piece = slice(start, start + at_once)
             self._read_piece(indices[piece], out[piece])
 
     def _read_piece(self, indices: Indices, out: Array) -> None:
         shards, rows = self._shards.locate(indices)
-        _, maps = self._maps.borrow(shards)
+        opened = self._open(shards)
         for shard in np.unique(shards).tolist():
             here = shards == shard
-            stored = as_stored(maps[shard], self._shards.headers[shard])
-            out[here] = StridedRows(stored, self.name).take(rows[here])
+            out[here] = opened(shard).take(rows[here])
+
+    def _open(self, shards: Indices) -> Callable[[int], Rows]:
+        """A function that gives the rows of each of these files."""
+        headers = self._shards.headers
+        if self._maps is not None:
+            try:
+                _, maps = self._maps.borrow(shards)
+                return lambda shard: StridedRows(as_stored(maps[shard], headers[shard]), self.name)
+            except OSError as error:
+                if self._io == "map" or not may_fall_back(error, self.name):
+                    raise
+                self._maps = None
+        return lambda shard: open_file(headers[shard], "read")
+
+    @property
+    def io(self) -> Literal["map", "read"] | None:
+        return "read" if self._maps is None else "map"
 
     def check_unchanged(self, indices: Indices | None = None) -> None:
         self._shards.check_unchanged(indices)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return UnlikeShardRows, (self._shards, self.name)
+        return UnlikeShardRows, (self._shards, self.name, self._io)
 
 
 def _check_alike(headers: Sequence[NpyHeader]) -> None:

@@ -8,19 +8,19 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from keras_npy.errors import NpyFileError
+from keras_npy.errors import NpyFileError, check_io
 from keras_npy.files import archive
 from keras_npy.files.header import SUPPORTED_DTYPES, is_supported
 from keras_npy.files.layout import Files, warn_of_layout
 from keras_npy.rows.base import Rows
 from keras_npy.rows.shards import join_files
 from keras_npy.rows.stored import open_array, open_file
-from keras_npy.types import Array, Path
+from keras_npy.types import Array, Io, Path
 
 Source: TypeAlias = Path | list[Path] | Array | Rows
 
 
-def open_rows(source: Source, *, stored_dtype: str | None = None) -> Rows:
+def open_rows(source: Source, *, stored_dtype: str | None = None, io: Io = "auto") -> Rows:
     """Open a source as rows that are read when they are asked for.
 
     Args:
@@ -29,13 +29,17 @@ def open_rows(source: Source, *, stored_dtype: str | None = None) -> Rows:
             axis 0; an array; or rows, as `samples(...)` and `windows(...)` return them.
         stored_dtype: `"bfloat16"` for files whose header says `|V2`, as NumPy writes it for dtypes
             that it does not know. `None` for all other files.
+        io: `"map"` maps files into memory. `"read"` reads them by position: a cut file, a failing
+            disk or a lost mount is then an error and never the end of the process, and no page of a
+            file counts as memory of the process. `"auto"` maps files, but reads those on network
+            and FUSE mounts, and those that the system refuses to map; it says so once.
 
     Returns:
         The virtual array: `shape`, `dtype`, `len`, and NumPy indexing on axis 0.
 
     Raises:
         NpyFileError: If a file cannot be streamed. It is a `ValueError`.
-        ValueError: If a list is empty, or an array has no rows.
+        ValueError: If a list is empty, an array has no rows, or rows are open in another way.
         TypeError: If `source` is something else, or no tensor can have the dtype of an array.
 
     Example:
@@ -48,15 +52,17 @@ def open_rows(source: Source, *, stored_dtype: str | None = None) -> Rows:
     array([[3, 4, 5],
            [6, 7, 8]])
     """
+    check_io(io)
     if isinstance(source, str | os.PathLike):
         if is_pattern(source):
-            return _join(expand(source), source, stored_dtype)
+            return _join(expand(source), source, stored_dtype, io)
         header = archive.read_header(source, stored_dtype=stored_dtype)
-        warn_of_layout(header)
-        return open_file(header)
+        rows = open_file(header, io)
+        warn_of_layout(header, is_mapped=rows.io == "map")
+        return rows
     if isinstance(source, list) and _are_paths(source):
         if source:
-            return _join(source, source, stored_dtype)
+            return _join(source, source, stored_dtype, io)
         raise ValueError(
             "A list of sources must name at least one file. "
             "Received: an empty list. Pass the files' paths."
@@ -68,6 +74,7 @@ def open_rows(source: Source, *, stored_dtype: str | None = None) -> Rows:
             "Leave it out."
         )
     if isinstance(source, Rows):
+        _check_open_rows(source, io)
         return source
     if isinstance(source, np.ndarray):
         return open_array(_checked_array(source))
@@ -129,12 +136,21 @@ def _are_paths(source: list[Any]) -> bool:
     return all(isinstance(path, str | os.PathLike) for path in source)
 
 
-def _join(paths: list[Any], files: Files, stored_dtype: str | None) -> Rows:
+def _check_open_rows(rows: Rows, io: Io) -> None:
+    if io != "auto" and rows.io not in (None, io):
+        raise ValueError(
+            f"{rows.name}: rows that are open stay as they were opened. "
+            f"Received: io={io!r} for rows that were opened with io={rows.io!r}. "
+            f"Pass io={io!r} where they are opened: open_rows, samples or windows."
+        )
+
+
+def _join(paths: list[Any], files: Files, stored_dtype: str | None, io: Io) -> Rows:
     headers = archive.read_headers(paths, stored_dtype=stored_dtype)
-    rows = join_files(headers)
+    rows = join_files(headers, io)
     for header in headers:
         if header.shape[0]:
-            warn_of_layout(header, files)
+            warn_of_layout(header, files, is_mapped=rows.io == "map")
     return rows
 
 

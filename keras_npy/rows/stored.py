@@ -1,21 +1,48 @@
 """Rows of one file or array: make values of bytes, for any byte order and order of axes."""
 
-from typing import Any
+import dataclasses
+import math
+from typing import Any, Literal
 
 import numpy as np
 
 from keras_npy.files.header import NpyHeader
+from keras_npy.files.mounts import may_fall_back, should_read
+from keras_npy.files.reading import ReadStore, read_file
+from keras_npy.files.shards import Shards
 from keras_npy.files.store import MappedStore, MemoryStore, Store
 from keras_npy.files.values import as_bytes, as_stored, copy_values, make_native
 from keras_npy.rows.base import Rows
-from keras_npy.types import Array, Indices
+from keras_npy.rows.scratch import Scratch
+from keras_npy.types import Array, Indices, Io
 
 
-def open_file(header: NpyHeader) -> Rows:
-    """Rows of one `.npy` file, or of one member of an archive, mapped read-only."""
-    store = MappedStore(header)
+def open_file(header: NpyHeader, io: Io = "auto") -> Rows:
+    """Rows of one `.npy` file, or of one member of an archive.
+
+    Args:
+        header: The header of the file.
+        io: Whether to map the file, to read it, or to decide.
+    """
+    if io == "auto" and should_read([header]):
+        io = "read"
+    if io != "read":
+        try:
+            return _open_mapped(header)
+        except OSError as error:
+            if io == "map" or not may_fall_back(error, header.name):
+                raise
     if header.fortran_order:
-        return FortranRows(store, header)
+        return FortranReadRows(header)
+    return _stored(read_file(header), header)
+
+
+def _open_mapped(header: NpyHeader) -> Rows:
+    store = MappedStore(header)
+    return FortranRows(store, header) if header.fortran_order else _stored(store, header)
+
+
+def _stored(store: Store, header: NpyHeader) -> Rows:
     return StoredRows(store, name=header.name, shape=header.shape, stored_dtype=header.dtype)
 
 
@@ -57,6 +84,10 @@ class StoredRows(Rows):
     def check_unchanged(self, indices: Indices | None = None) -> None:
         self._store.check_unchanged(indices)
 
+    @property
+    def io(self) -> Literal["map", "read"] | None:
+        return self._store.io
+
     def alias(self) -> Array | None:
         data = self._store.alias()
         # A bool file may hold bytes other than 0 and 1. Only `read_into` makes booleans of them.
@@ -88,8 +119,67 @@ class FortranRows(StridedRows):
         super().__init__(as_stored(store.alias(), header), header.name)
         self._store, self._header = store, header
 
+    @property
+    def io(self) -> Literal["map", "read"] | None:
+        return self._store.io
+
     def check_unchanged(self, indices: Indices | None = None) -> None:
         self._store.check_unchanged()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return FortranRows, (self._store, self._header)
+
+
+class FortranReadRows(Rows):
+    """Rows of a file in Fortran order that is read by position.
+
+    The file is N first values, N second values, and so on. Value j of a row lies in column j, far
+    from the others, and each column is read for itself.
+    """
+
+    def __init__(self, header: NpyHeader) -> None:
+        self.name = header.name
+        self.shape = header.shape
+        self.dtype = header.dtype.newbyteorder("=")
+        self._header = header
+        self._store = _ValueStore(header)
+        self._scratch = Scratch()
+
+    def read_into(self, indices: Indices, out: Array) -> None:
+        num_columns = math.prod(self.row_shape)
+        order = np.argsort(indices, kind="stable")
+        with self._scratch.lend((num_columns, len(indices)), self._header.dtype) as columns:
+            step = max(1, _VALUES_AT_ONCE // max(1, len(indices)))
+            for first in range(0, num_columns, step):
+                numbers = np.arange(first, min(first + step, num_columns))
+                values = (numbers[:, np.newaxis] * len(self) + indices[order]).reshape(-1)
+                self._store.fetch(values, as_bytes(columns[first : first + step].reshape(-1)))
+            rows = columns.reshape(*reversed(self.row_shape), len(indices)).T
+            for at, place in enumerate(order.tolist()):
+                copy_values(rows[at : at + 1], out[place : place + 1])
+
+    @property
+    def io(self) -> Literal["map", "read"] | None:
+        return self._store.io
+
+    def check_unchanged(self, indices: Indices | None = None) -> None:
+        self._store.check_unchanged()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FortranReadRows, (self._header,)
+
+
+# Values whose places in the file are computed at a time. Each takes several times eight bytes.
+_VALUES_AT_ONCE = 1 << 13
+
+
+class _ValueStore(ReadStore):
+    """All values of a file in Fortran order, as it holds them: each is a row of the store."""
+
+    def __init__(self, header: NpyHeader) -> None:
+        flat = dataclasses.replace(header, shape=(math.prod(header.shape),), fortran_order=False)
+        super().__init__(Shards([flat]))
+        self._num_rows = header.shape[0]
+
+    def row_of(self, index: int) -> int:
+        return index % self._num_rows

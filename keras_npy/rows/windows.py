@@ -12,7 +12,7 @@ import numpy as np
 from keras_npy.rows.base import Rows
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.sources import Source, open_rows
-from keras_npy.types import Array, Indices
+from keras_npy.types import Array, Indices, Io
 
 # Row numbers to make at a time. Each takes eight bytes, while a token may take two.
 _ROWS_AT_ONCE = 1 << 18
@@ -36,6 +36,7 @@ def windows(
     sampling_rate: int = 1,
     start_index: int | None = None,
     end_index: int | None = None,
+    io: Io = "auto",
 ) -> Rows: ...
 
 
@@ -50,6 +51,7 @@ def windows(
     sampling_rate: int = 1,
     start_index: int | None = None,
     end_index: int | None = None,
+    io: Io = "auto",
 ) -> WindowsAndTargets: ...
 
 
@@ -64,6 +66,7 @@ def windows(
     sampling_rate: int = 1,
     start_index: int | None = None,
     end_index: int | None = None,
+    io: Io = "auto",
 ) -> WindowsAndTargets: ...
 
 
@@ -77,6 +80,7 @@ def windows(
     sampling_rate: int = 1,
     start_index: int | None = None,
     end_index: int | None = None,
+    io: Io = "auto",
 ) -> Rows | WindowsAndTargets:
     """Serve a series as overlapping windows, without copying the file.
 
@@ -96,6 +100,7 @@ def windows(
         sampling_rate: Timesteps between two samples of a window.
         start_index: The first timestep to use.
         end_index: The first timestep not to use.
+        io: How files are read, as in `open_rows`.
 
     Returns:
         Rows `(num_windows, sequence_length, ...)`. With targets, a pair of these rows and the
@@ -117,13 +122,13 @@ def windows(
     array([[1, 2, 3, 4],
            [5, 6, 7, 8]])
     """
-    series = open_rows(data)
+    series = open_rows(data, io=io)
     _check_between("sequence_length", sequence_length, 1, None)
     _check_between("sequence_stride", sequence_stride, 1, len(series))
     _check_between("sampling_rate", sampling_rate, 1, len(series))
     start, end = _bounds(start_index, end_index, len(series))
     _check_targets(targets, predict_next)
-    opened = None if targets is None else open_rows(targets)
+    opened = None if targets is None else open_rows(targets, io=io)
     span = (sequence_length - 1 + bool(predict_next)) * sampling_rate
     # Count as Keras does: no more starts than targets, even if `start_index` skips some of these.
     num_starts = end - start - span

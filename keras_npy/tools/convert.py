@@ -108,13 +108,13 @@ def _open_any(source: Any, stored_dtype: str | None, folder: str) -> Iterator[Ro
     if isinstance(source, str | os.PathLike):
         archive, member = split_member(source)
     if member is None:
-        yield open_rows(source, stored_dtype=stored_dtype)
+        yield _open(source, stored_dtype)
         return
     archive = local_path(archive)
     with open_regular(archive) as file:
         info = find_member(archive, file, member)
         if info.compress_type == zipfile.ZIP_STORED or is_encrypted(info):
-            yield open_rows(source, stored_dtype=stored_dtype)
+            yield _open(source, stored_dtype)
             return
         with tempfile.NamedTemporaryFile(dir=folder, suffix=".tmp") as unpacked:
             with zipfile.ZipFile(file) as opened, opened.open(info) as packed:
@@ -122,7 +122,15 @@ def _open_any(source: Any, stored_dtype: str | None, folder: str) -> Iterator[Ro
             unpacked.flush()
             name = f"{archive}{MEMBER_MARK}{member}"
             extent = Extent(name, 0, info.file_size)
-            yield open_file(read_header(unpacked.name, extent=extent, stored_dtype=stored_dtype))
+            header = read_header(unpacked.name, extent=extent, stored_dtype=stored_dtype)
+            yield open_file(header, "read")
+
+
+def _open(source: Any, stored_dtype: str | None) -> Rows:
+    # Read files instead of mapping them: a failing disk, from which files are to be saved, is then
+    # an error that names the row, and not the end of the process.
+    is_open = isinstance(source, Rows)
+    return open_rows(source, stored_dtype=stored_dtype, io="auto" if is_open else "read")
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ import pytest
 
 from keras_npy import NpyFileError
 from keras_npy.rows.base import Rows
+from keras_npy.types import Io
 
 DTYPES = ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
 DTYPES += ["float16", "float32", "float64", "complex64", "complex128"]
@@ -77,6 +78,8 @@ class RowsContract:
     """Whether rows of a bool source are its booleans, and not other values."""
     has_alias: ClassVar[bool] = False
     """Whether rows of floats lie in mapped memory as they are."""
+    io: ClassVar[Io] = "map"
+    """How the files of the source are read."""
 
     def make(self, folder: Path, array: np.ndarray) -> Rows:
         """Store an array, and open it."""
@@ -169,6 +172,10 @@ class RowsContract:
             rows.check_unchanged(np.array(indices))
         rows.check_unchanged()
         assert_same(self.expected(array), rows[:])
+
+    def test_rows_say_how_their_files_are_read(self, tmp_path: Path, rows: Rows) -> None:
+        """Rows in memory have no files."""
+        assert (self.io if self.files(tmp_path) else None) == rows.io
 
     def test_alias_is_all_rows_or_nothing(self, rows: Rows, array: np.ndarray) -> None:
         """Read-only, C-contiguous and without a copy."""

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from keras_npy import open_rows, samples, windows
-from keras_npy.files import samples as sample_files
-from keras_npy.files import shard_maps, shards
+from keras_npy.files import open_files, reading, shard_maps, shards, side_by_side
 from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.forwarding import ForwardingRows
@@ -29,7 +28,7 @@ class TestOneFile(RowsContract):
     def make(self, folder: Path, array: np.ndarray) -> Rows:
         stored = array.astype(array.dtype.newbyteorder(self.byte_order))
         write_npy(folder / "x.npy", np.asarray(stored, order=self.order), self.offset_bytes)
-        return open_rows(folder / "x.npy")
+        return open_rows(folder / "x.npy", io=self.io)
 
     def files(self, folder: Path) -> dict[Path, int]:
         return {folder / "x.npy": 3}
@@ -68,7 +67,7 @@ class TestArchiveMember(RowsContract):
 
     def make(self, folder: Path, array: np.ndarray) -> Rows:
         np.savez(folder / "d.npz", other=np.arange(5), x=array)
-        return open_rows(f"{folder}/d.npz::x")
+        return open_rows(f"{folder}/d.npz::x", io=self.io)
 
     def files(self, folder: Path) -> dict[Path, int]:
         return {folder / "d.npz": 3}
@@ -111,7 +110,7 @@ class TestShardsInAnArena(RowsContract):
 
     def make(self, folder: Path, array: np.ndarray) -> Rows:
         save_shards(folder, array)
-        return open_rows(folder / "x-*.npy")
+        return open_rows(folder / "x-*.npy", io=self.io)
 
     def files(self, folder: Path) -> dict[Path, int]:
         return {folder / "x-0.npy": 0, folder / "x-1.npy": 3, folder / "x-2.npy": 9}
@@ -150,7 +149,7 @@ class TestUnlikeShards(TestShardsInAnArena):
         np.save(first, np.asfortranarray(np.load(first)))
         swapped = np.load(second)
         np.save(second, swapped.astype(swapped.dtype.newbyteorder(">")))
-        return open_rows(folder / "x-*.npy")
+        return open_rows(folder / "x-*.npy", io=self.io)
 
 
 class TestUnlikeShardsMappedTwoAtATime(TestUnlikeShards):
@@ -165,7 +164,7 @@ class TestSamples(RowsContract):
     def make(self, folder: Path, array: np.ndarray) -> Rows:
         for number, sample in enumerate(array):
             np.save(folder / f"s-{number}.npy", np.asarray(sample, order=self.order))
-        return samples(folder / "s-*.npy")
+        return samples(folder / "s-*.npy", io=self.io)
 
     def files(self, folder: Path) -> dict[Path, int]:
         return {folder / f"s-{number}.npy": number for number in (0, 7)}
@@ -181,7 +180,7 @@ class TestFortranSamples(TestSamples):
 
 class TestSamplesReadInThreads(TestSamples):
     def limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(sample_files, "SLOW_FILE_S", 0)
+        monkeypatch.setattr(side_by_side, "SLOW_S", 0)
 
 
 class TestUnlikeSamples(TestSamples):
@@ -193,13 +192,13 @@ class TestUnlikeSamples(TestSamples):
             order: Any = "CCF"[number % 3]
             path = folder / f"s-{number}.npy"
             write_npy(path, np.asarray(swapped, order=order), 128 + number)
-        return samples(folder / "s-*.npy")
+        return samples(folder / "s-*.npy", io=self.io)
 
 
 class TestWindows(RowsContract):
     def make(self, folder: Path, array: np.ndarray) -> Rows:
         np.save(folder / "x.npy", array)
-        return windows(folder / "x.npy", sequence_length=3, sampling_rate=2)
+        return windows(folder / "x.npy", sequence_length=3, sampling_rate=2, io=self.io)
 
     def expected(self, array: np.ndarray) -> np.ndarray:
         return np.stack([array[at : at + 5 : 2] for at in range(len(array) - 4)])
@@ -214,7 +213,7 @@ class TestWindowsOfShards(TestWindows):
 
     def make(self, folder: Path, array: np.ndarray) -> Rows:
         save_shards(folder, array)
-        return windows(folder / "x-*.npy", sequence_length=3, sampling_rate=2)
+        return windows(folder / "x-*.npy", sequence_length=3, sampling_rate=2, io=self.io)
 
     def files(self, folder: Path) -> dict[Path, int]:
         # Window 6 begins in the second file and ends in the third.
@@ -228,7 +227,9 @@ class TestChosen(RowsContract):
 
     def make(self, folder: Path, array: np.ndarray) -> Rows:
         np.save(folder / "x.npy", np.repeat(array[::-1], 2, axis=0))
-        return ChosenRows(open_rows(folder / "x.npy"), np.arange(2 * len(array) - 1, 0, -2))
+        return ChosenRows(
+            open_rows(folder / "x.npy", io=self.io), np.arange(2 * len(array) - 1, 0, -2)
+        )
 
     def files(self, folder: Path) -> dict[Path, int]:
         return {folder / "x.npy": 3}
@@ -240,7 +241,7 @@ class TestWidened(RowsContract):
 
     def make(self, folder: Path, array: np.ndarray) -> Rows:
         np.save(folder / "x.npy", array)
-        return WidenedRows(open_rows(folder / "x.npy"), self.expected(array).dtype)
+        return WidenedRows(open_rows(folder / "x.npy", io=self.io), self.expected(array).dtype)
 
     def expected(self, array: np.ndarray) -> np.ndarray:
         return array.astype({"uint16": "int32", "uint32": "int64"}[array.dtype.name])
@@ -271,13 +272,116 @@ class TestClassWeights(RowsContract):
     def make(self, folder: Path, array: np.ndarray) -> Rows:
         np.save(folder / "y.npy", array % 5)
         weights = {0: 0.5, 1: 2, 3: 7}
-        return ClassWeightRows(open_rows(folder / "y.npy"), weights, np.dtype("float32"))
+        return ClassWeightRows(
+            open_rows(folder / "y.npy", io=self.io), weights, np.dtype("float32")
+        )
 
     def expected(self, array: np.ndarray) -> np.ndarray:
         return np.array([0.5, 2, 1, 7, 1], "float32")[array % 5]
 
     def files(self, folder: Path) -> dict[Path, int]:
         return {folder / "y.npy": 3}
+
+
+class Read(RowsContract):
+    """Files that are read by position are as good as mapped ones."""
+
+    io = "read"
+    has_alias = False
+
+
+class TestReadFile(Read, TestOneFile): ...
+
+
+class TestReadMisalignedFile(Read, TestMisalignedFile): ...
+
+
+class TestReadFortranFile(Read, TestMisalignedFortranFile): ...
+
+
+class TestReadBigEndianFortranFile(Read, TestBigEndianFortranFile): ...
+
+
+class TestReadBigEndianFile(Read, TestBigEndianFile): ...
+
+
+class TestReadFlatFile(Read, TestFlatFile): ...
+
+
+class TestReadFileInSpans(Read, TestOneFile):
+    """Of rows that lie together, many are read by one call, into memory of its own."""
+
+    def limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(reading, "GAP_BYTES_MAX", 1 << 20)
+        monkeypatch.setattr(reading, "CALL_BYTES", 1 << 40)
+
+
+class TestReadFileInSmallSpans(Read, TestFlatFile):
+    """Many spans, many groups of spans, and threads that read them."""
+
+    def limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(reading, "GAP_BYTES_MAX", 4096)
+        monkeypatch.setattr(reading, "CALL_BYTES", 1 << 40)
+        monkeypatch.setattr(reading, "SPAN_BYTES", 20)
+        monkeypatch.setattr(side_by_side, "SLOW_S", 0)
+
+
+class TestReadFileInThreads(Read, TestOneFile):
+    """One call for each row, several at a time."""
+
+    def limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(reading, "GAP_BYTES_MAX", 0)
+        monkeypatch.setattr(reading, "RUN_BYTES", 1)
+        monkeypatch.setattr(side_by_side, "SLOW_S", 0)
+
+
+class TestReadArchiveMember(Read, TestArchiveMember): ...
+
+
+class TestReadShards(Read, TestShardsInAnArena): ...
+
+
+class TestReadShardsInSpans(Read, TestShardsInAnArena):
+    def limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().limit(monkeypatch)
+        monkeypatch.setattr(reading, "GAP_BYTES_MAX", 1 << 20)
+        monkeypatch.setattr(reading, "CALL_BYTES", 1 << 40)
+
+
+class TestReadShardsOpenOneAtATime(Read, TestShardsInAnArena):
+    """Where one process may have few descriptors."""
+
+    def limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().limit(monkeypatch)
+        monkeypatch.setattr(open_files, "FILES_MAX", 0)
+        monkeypatch.setattr(open_files, "FILES_MIN", 1)
+
+
+class TestReadUnlikeShards(Read, TestUnlikeShards): ...
+
+
+class TestReadSamples(Read, TestSamples): ...
+
+
+class TestReadUnlikeSamples(Read, TestUnlikeSamples): ...
+
+
+class TestReadFortranSamples(Read, TestFortranSamples): ...
+
+
+class TestReadWindows(Read, TestWindows): ...
+
+
+class TestReadWindowsOfShards(Read, TestWindowsOfShards): ...
+
+
+class TestReadChosen(Read, TestChosen): ...
+
+
+class TestReadWidened(Read, TestWidened): ...
+
+
+class TestReadClassWeights(Read, TestClassWeights): ...
 
 
 def test_what_wraps_rows_forwards_all_that_does_nothing_by_default() -> None:

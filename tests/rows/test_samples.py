@@ -1,6 +1,5 @@
 """One file is one sample: read when it is needed, compared with the first, named if it differs."""
 
-import importlib
 import os
 import pickle
 import re
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from keras_npy import NpyDataAdapter, NpyFileError, NpySequence, open_rows, samples
+from keras_npy.files import side_by_side
 from tests.conftest import run_script
 from tests.rows.contract import DTYPES, assert_same, random_values, write_npy
 
@@ -32,8 +32,7 @@ def save_each(folder: Path, array: np.ndarray) -> list[Path]:
 def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files that are in memory, and files that are waited for."""
     if request.param == "in-threads":
-        module = importlib.import_module("keras_npy.files.samples")
-        monkeypatch.setattr(module, "SLOW_FILE_S", 0)
+        monkeypatch.setattr(side_by_side, "SLOW_S", 0)
 
 
 @pytest.fixture
@@ -226,7 +225,8 @@ def test_samples_leave_no_descriptor_and_no_thread(paths: list[Path]) -> None:
         """
         import gc, os, sys, threading
         from keras_npy import samples
-        sys.modules["keras_npy.files.samples"].SLOW_FILE_S = 0
+        from keras_npy.files import side_by_side
+        side_by_side.SLOW_S = 0
         before = threading.active_count(), len(os.listdir("/proc/self/fd"))
         for _ in range(3):
             rows = samples(f"{sys.argv[1]}/*.npy")

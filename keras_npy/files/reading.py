@@ -1,0 +1,441 @@
+"""A store whose files are read by position, and not mapped.
+
+Whatever happens to a file then is an exception: a cut, a failing disk, a mount that is gone. A
+mapped file reports these by SIGBUS, which ends the process.
+"""
+
+import itertools
+import operator
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_npy.errors import NpyFileError
+from keras_npy.files import advice
+from keras_npy.files.header import NpyHeader
+from keras_npy.files.mounts import may_fall_back, should_read
+from keras_npy.files.open_files import OpenFile, OpenFiles
+from keras_npy.files.place import LOST, cut_short, unreadable
+from keras_npy.files.shards import Shards, map_shards
+from keras_npy.files.side_by_side import SideBySide
+from keras_npy.files.store import Store
+from keras_npy.types import Array, Indices, Io
+
+# Bytes that are copied in the time that a call takes, 1.6 us. Rows that lie closer together are
+# read with what lies between them.
+CALL_BYTES = 6 << 10
+
+# Rows that are larger, or lie further apart, are read by a call for each.
+GAP_BYTES_MAX = 4 << 10
+
+# Bytes that are read before they are sorted into the batch. They stay in the processor's cache, and
+# the C library takes more than 128 kB from the system anew each time.
+SPAN_BYTES = 64 << 10
+
+# If the rows come from so small a part of the file, all of it is read by one call: from labels, for
+# example. To put the rows in order first would take 60 ns for each.
+PART_BYTES_MAX = 1 << 20
+
+# Bytes that one thread reads at a time.
+PIECE_BYTES = 128 << 10
+
+# Bytes that one call reads, so that threads can share the work if the disk has to be waited for.
+RUN_BYTES = 1 << 20
+
+
+class Stopped(Exception):
+    """Reading stopped at a byte of a file: at its end, or by an error of the system."""
+
+    def __init__(self, position: int, error: OSError | None) -> None:
+        super().__init__(position, error)
+        self.position = position
+        self.error = error
+
+    def fault(self, name: str, where: str) -> NpyFileError:
+        """What to raise from `error`."""
+        if self.error is None:
+            return cut_short(name, where)
+        return unreadable(name, where, self.error)
+
+
+def read_whole(descriptor: int, out: memoryview, offset_bytes: int) -> None:
+    """Fill memory with the bytes of an open file from an offset on.
+
+    A read may be short of what was asked for: after 2 GiB, by a signal, or before a bad block. What
+    is missing is read again, until it is there or the system says why it is not.
+
+    Raises:
+        Stopped: If the file ends, or cannot be read.
+    """
+    try:
+        num_read = os.preadv(descriptor, (out,), offset_bytes)
+        while num_read < len(out):
+            out = out[num_read:]
+            offset_bytes += num_read
+            num_read = os.preadv(descriptor, (out,), offset_bytes)
+            if num_read == 0:
+                raise Stopped(offset_bytes, None)
+    except OSError as error:
+        raise Stopped(offset_bytes, error) from error
+
+
+Run: TypeAlias = tuple[int, int, int, int]
+"""Bytes to read by one call: the file, the offset in it, and start and end in memory."""
+
+
+def _read_runs(descriptor: int, runs: Iterable[Run], memory: memoryview) -> None:
+    # Reading small rows takes as long as this loop does, so it calls as little as it can.
+    preadv, offset_bytes = os.preadv, 0
+    try:
+        for _, offset_bytes, start, end in runs:
+            if preadv(descriptor, (memory[start:end],), offset_bytes) != end - start:
+                read_whole(descriptor, memory[start:end], offset_bytes)
+    except OSError as error:
+        raise Stopped(offset_bytes, error) from error
+
+
+class ReadStore(Store):
+    """Rows of one file or of shards in C order, of one dtype and row shape, read by position.
+
+    Args:
+        shards: The files.
+    """
+
+    io = "read"
+
+    def __init__(self, shards: Shards) -> None:
+        self.num_rows = shards.num_rows
+        self.row_bytes = shards.headers[0].row_bytes
+        self._shards = shards
+        self._data_offsets = np.array([header.offset_bytes for header in shards.headers])
+        self._files = OpenFiles(shards.headers)
+        self._threads = SideBySide()
+
+    def fetch(self, indices: Indices, out: NDArray[np.uint8]) -> None:
+        if not len(indices):
+            return
+        shards, offsets = self._locate(indices)
+        follows = _follows(shards, offsets, self.row_bytes)
+        is_together = False
+        if self.row_bytes <= GAP_BYTES_MAX:
+            num_runs = len(offsets) - int(np.count_nonzero(follows))
+            is_together = self._read_together(shards, offsets, num_runs * CALL_BYTES, out)
+        if not is_together:
+            self._read_runs(_runs(shards, offsets, follows, self.row_bytes), out)
+        self._check_read(shards)
+
+    def _read_together(
+        self, shards: Indices | None, offsets: Indices, worth_bytes: int, out: NDArray[np.uint8]
+    ) -> bool:
+        """Read rows with what lies between them, if they lie close together.
+
+        Args:
+            shards: The file of each row, or `None` if all lie in one.
+            offsets: Where it begins in the file.
+            worth_bytes: Do it only if far fewer bytes than this have to be copied.
+            out: As in `fetch`.
+
+        Returns:
+            Whether it was done.
+        """
+        if worth_bytes < 2 * out.nbytes:
+            return False
+        if shards is None:
+            start, stop = int(offsets.min()), int(offsets.max()) + self.row_bytes
+            if stop - start > 4 * worth_bytes:
+                # They lie far apart, so do not spend time on a closer look.
+                return False
+            if stop - start < min(worth_bytes // 2, PART_BYTES_MAX):
+                part = np.empty((stop - start) // self.row_bytes * self.row_bytes, np.uint8)
+                self._read([(0, start, 0, len(part))], part.data)
+                rows = part.reshape(-1, self.row_bytes)
+                np.take(rows, (offsets - start) // self.row_bytes, axis=0, out=out, mode="clip")
+                return True
+            order, shards = offsets.argsort(), np.zeros(len(offsets), np.int64)
+        else:
+            order = np.lexsort((offsets, shards))
+        spans = _Spans(shards[order], offsets[order], self.row_bytes)
+        if spans.num_bytes > worth_bytes // 2:
+            return False
+        self._read_spans(spans, order, out)
+        return True
+
+    def row_of(self, index: int) -> int:
+        """The number by which an error names a row of a file."""
+        return index
+
+    def prepare(self, indices: Indices) -> None:
+        self.check_unchanged(indices)
+        if not len(indices):
+            return
+        shards, offsets = self._locate(np.sort(indices))
+        groups = [(0, slice(None))] if shards is None else _groups(shards)
+        try:
+            if not self._are_resident(shards, offsets):
+                for shard, here in groups:
+                    file = self._files.get(shard)
+                    advice.advise_file(file.descriptor, offsets[here], self.row_bytes)
+        except OSError:
+            # If a file cannot be opened, only time is lost. Reading it will raise the error.
+            return
+
+    def check_unchanged(self, indices: Indices | None = None) -> None:
+        # What has become of the mount, reading finds out, and names the row.
+        self._shards.check_unchanged(indices, is_mapped=False)
+
+    def _locate(self, indices: Indices) -> tuple[Indices | None, Indices]:
+        """The file of each row, or `None` if there is only one, and where the row begins in it."""
+        if len(self._data_offsets) == 1:
+            return None, indices * self.row_bytes + self._data_offsets[0]
+        shards, rows = self._shards.locate(indices)
+        return shards, rows * self.row_bytes + self._data_offsets[shards]
+
+    def _read_runs(self, runs: list[Run], out: NDArray[np.uint8]) -> None:
+        """Read rows straight into the batch."""
+        # Pieces are so large that to share them out costs little beside reading them.
+        step = max(1, PIECE_BYTES * len(runs) // out.nbytes)
+        memory = out.reshape(-1).data
+
+        def read(number: int) -> None:
+            self._read(runs[number * step : (number + 1) * step], memory)
+
+        self._threads.run(read, -(-len(runs) // step))
+
+    def _read_spans(self, spans: "_Spans", order: Indices, out: NDArray[np.uint8]) -> None:
+        """Read stretches of the files, and copy their rows to where they belong."""
+
+        def read(number: int) -> None:
+            scratch = np.empty(spans.scratch_bytes(number), np.uint8)
+            self._read(spans.runs(number), scratch.data)
+            rows, positions = spans.rows(number)
+            _rows_anywhere(out, self.row_bytes)[order[rows] * self.row_bytes] = _rows_anywhere(
+                scratch, self.row_bytes
+            )[positions]
+
+        self._threads.run(read, spans.num_groups)
+
+    def _read(self, runs: Sequence[Run], memory: memoryview) -> None:
+        for shard, group in itertools.groupby(runs, operator.itemgetter(0)):
+            of_file = list(group)
+            # The file is open for as long as this name refers to it.
+            file = self._open(shard, of_file[0][1])
+            try:
+                _read_runs(file.descriptor, of_file, memory)
+            except Stopped as stopped:
+                where = self._where(shard, stopped.position)
+                raise stopped.fault(self._shards.headers[shard].name, where) from stopped.error
+
+    def _open(self, shard: int, offset_bytes: int) -> OpenFile:
+        try:
+            return self._files.get(shard)
+        except OSError as error:
+            if error.errno not in LOST:
+                raise
+            raise self._lost(shard, offset_bytes, error) from error
+
+    def _check_read(self, shards: Indices | None) -> None:
+        """Raise `NpyFileError` if a file was written to before the last of these rows was read."""
+        for shard in [0] if shards is None else np.unique(shards).tolist():
+            header = self._shards.headers[shard]
+            file = self._open(shard, header.offset_bytes)
+            try:
+                header.place.check_open(file.descriptor)
+            except OSError as error:
+                raise self._lost(shard, header.offset_bytes, error) from error
+
+    def _lost(self, shard: int, position: int, error: OSError) -> NpyFileError:
+        name = self._shards.headers[shard].name
+        return unreadable(name, self._where(shard, position), error)
+
+    def _where(self, shard: int, position: int) -> str:
+        header = self._shards.headers[shard]
+        row = self.row_of((position - header.offset_bytes) // header.row_bytes)
+        return f"at row {row} (byte {position})"
+
+    def _are_resident(self, shards: Indices | None, offsets: Indices) -> bool:
+        """Whether those of the rows that are looked at are in memory."""
+        num_looks = min(advice.RESIDENCY_LOOKS, len(offsets))
+        for look in np.linspace(0, len(offsets) - 1, num_looks).astype(np.int64).tolist():
+            file = self._files.get(0 if shards is None else int(shards[look]))
+            if not advice.are_resident_in(file.descriptor, [int(offsets[look])]):
+                return False
+        return True
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Open the files again in the other process, by their paths.
+        return type(self), (self._shards,)
+
+
+class _Spans:
+    """Stretches of files that hold rows which lie close together.
+
+    Several spans make a group, which is read into one piece of memory.
+
+    Args:
+        shards: The file of each row, in rising order.
+        offsets: Where each row begins in its file, in rising order within a file.
+        row_bytes: Bytes of a row.
+    """
+
+    def __init__(self, shards: Indices, offsets: Indices, row_bytes: int) -> None:
+        is_first = np.ones(len(offsets), bool)
+        is_first[1:] = (
+            (offsets[1:] > offsets[:-1] + row_bytes + GAP_BYTES_MAX)
+            | (shards[1:] != shards[:-1])
+            # Cut a long span where a new stretch of the file begins.
+            | (offsets[1:] // SPAN_BYTES != offsets[:-1] // SPAN_BYTES)
+        )
+        self._firsts = np.flatnonzero(is_first)
+        lasts = np.append(self._firsts[1:], len(offsets)) - 1
+        self._shards = shards[self._firsts]
+        self._starts = offsets[self._firsts]
+        self._sizes = offsets[lasts] + row_bytes - self._starts
+        # Where the spans would lie if all were read into one piece of memory.
+        self._ends = np.cumsum(self._sizes)
+        begins = self._ends - self._sizes
+        span_of_row = np.cumsum(is_first) - 1
+        self._rows = offsets - self._starts[span_of_row] + begins[span_of_row]
+        groups = begins // SPAN_BYTES
+        self._group_firsts = np.flatnonzero(np.append(True, groups[1:] != groups[:-1]))
+        self._group_ends = np.append(self._group_firsts[1:], len(groups))
+        self.num_groups = len(self._group_firsts)
+        # To sort a row into the batch takes as long as copying a few hundred bytes.
+        sorted_bytes = 512 * len(offsets)
+        self.num_bytes = len(self._firsts) * CALL_BYTES + int(self._ends[-1]) + sorted_bytes
+        """Bytes that can be copied in the time that it takes to read all spans."""
+
+    def scratch_bytes(self, group: int) -> int:
+        first, end = self._group_firsts[group], self._group_ends[group]
+        return int(self._sizes[first:end].sum())
+
+    def runs(self, group: int) -> list[Run]:
+        """The spans of a group, and where each of them goes in the memory of the group."""
+        spans = slice(self._group_firsts[group], self._group_ends[group])
+        stops = np.cumsum(self._sizes[spans])
+        columns = (self._shards[spans], self._starts[spans], stops - self._sizes[spans], stops)
+        return list(zip(*(column.tolist() for column in columns), strict=True))
+
+    def rows(self, group: int) -> tuple[slice, Indices]:
+        """Which rows lie in the group, and where in its memory."""
+        first, end = self._group_firsts[group], self._group_ends[group]
+        last = self._firsts[end] if end < len(self._firsts) else len(self._rows)
+        rows = slice(int(self._firsts[first]), int(last))
+        return rows, self._rows[rows] - (self._ends[first] - self._sizes[first])
+
+
+def _follows(shards: Indices | None, offsets: Indices, row_bytes: int) -> NDArray[np.bool_]:
+    """Whether each row but the first follows the row before it in a file, too."""
+    follows: NDArray[np.bool_] = offsets[1:] == offsets[:-1] + row_bytes
+    if shards is not None:
+        follows &= shards[1:] == shards[:-1]
+    return follows
+
+
+def _runs(
+    shards: Indices | None, offsets: Indices, follows: NDArray[np.bool_], row_bytes: int
+) -> list[Run]:
+    """Rows that follow each other both in a file and in the batch, as runs."""
+    num_bytes = len(offsets) * row_bytes
+    starts: Sequence[int] = range(0, num_bytes, row_bytes)
+    ends: Sequence[int] = range(row_bytes, num_bytes + row_bytes, row_bytes)
+    if follows.any():
+        is_first = np.append(True, ~follows)
+        is_first[:: max(1, RUN_BYTES // row_bytes)] = True
+        firsts = np.flatnonzero(is_first)
+        starts = (firsts * row_bytes).tolist()
+        ends = [*starts[1:], num_bytes]
+        offsets, shards = offsets[firsts], None if shards is None else shards[firsts]
+    files = [0] * len(offsets) if shards is None else shards.tolist()
+    return list(zip(files, offsets.tolist(), starts, ends, strict=True))
+
+
+def _groups(shards: Indices) -> list[tuple[int, slice]]:
+    """Each file, and the rows that lie in it, of rows in rising order."""
+    firsts = np.flatnonzero(np.append(True, shards[1:] != shards[:-1])).tolist()
+    ends = [*firsts[1:], len(shards)]
+    return [
+        (int(shards[first]), slice(first, end)) for first, end in zip(firsts, ends, strict=True)
+    ]
+
+
+def _rows_anywhere(memory: NDArray[np.uint8], row_bytes: int) -> Array:
+    """Memory as an array with a row that begins at every byte."""
+    row = np.dtype((np.void, row_bytes))
+    rows: Array = np.ndarray(
+        (memory.nbytes - row_bytes + 1,), row, buffer=memory.reshape(-1), strides=(1,)
+    )
+    return rows
+
+
+def read_data(header: NpyHeader) -> NDArray[np.uint8]:
+    """All bytes of the data of a file, in new memory.
+
+    Raises:
+        NpyFileError: If the file is no longer the one whose header was read, or cannot be read.
+    """
+    data = np.empty(header.data_bytes, np.uint8)
+    file = OpenFile(header.place)
+    try:
+        read_whole(file.descriptor, data.data, header.offset_bytes)
+    except Stopped as stopped:
+        raise stopped.fault(header.name, f"at byte {stopped.position}") from stopped.error
+    header.place.check_open(file.descriptor)
+    return data
+
+
+def read_file(header: NpyHeader) -> ReadStore:
+    """A store that reads one file, or one member of an archive."""
+    return ReadStore(Shards([header]))
+
+
+def open_shards(shards: Shards, io: Io = "auto") -> Store:
+    """A store for files in C order, of one dtype and row shape.
+
+    Args:
+        shards: The files.
+        io: Whether to map the files, to read them, or to decide.
+    """
+    if io == "map":
+        return map_shards(shards)
+    if io == "read" or should_read(shards.headers):
+        return ReadStore(shards)
+    return MapOrReadStore(shards)
+
+
+class MapOrReadStore(Store):
+    """Rows of files that are mapped when they are first read, or read if they cannot be mapped."""
+
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+        self._store = map_shards(shards)
+        self.num_rows, self.row_bytes = self._store.num_rows, self._store.row_bytes
+        self.io = self._store.io
+
+    def fetch(self, indices: Indices, out: NDArray[np.uint8]) -> None:
+        try:
+            self._store.fetch(indices, out)
+        except OSError as error:
+            self._fall_back(error)
+            self._store.fetch(indices, out)
+
+    def prepare(self, indices: Indices) -> None:
+        try:
+            self._store.prepare(indices)
+        except OSError as error:
+            self._fall_back(error)
+            self._store.prepare(indices)
+
+    def check_unchanged(self, indices: Indices | None = None) -> None:
+        self._shards.check_unchanged(indices)
+
+    def _fall_back(self, error: OSError) -> None:
+        if not may_fall_back(error, self._shards.headers[0].name):
+            raise error
+        self._store = ReadStore(self._shards)
+        self.io = "read"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return MapOrReadStore, (self._shards,)

@@ -9,9 +9,12 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from keras_npy.errors import NpyLayoutWarning, warn_once
-from keras_npy.files.header import NpyHeader
+
+if TYPE_CHECKING:
+    from keras_npy.files.header import NpyHeader
 
 # Each line describes a mount (proc_pid_mountinfo(5)). Only Linux has this file.
 MOUNTINFO = "/proc/self/mountinfo"
@@ -46,7 +49,7 @@ class Mount:
         return is_fuse or self.fs_type in REMOTE_TYPES
 
 
-def should_read(headers: Iterable[NpyHeader]) -> bool:
+def should_read(headers: "Iterable[NpyHeader]") -> bool:
     """Whether any of these files lies on a network or FUSE mount; say so once if one does."""
     by_device = {header.place.fingerprint.device: header for header in headers}
     mounts = list_mounts()
@@ -76,6 +79,12 @@ def may_fall_back(error: OSError, name: str) -> bool:
         NpyLayoutWarning,
     )
     return True
+
+
+def is_remote(path: str, device: int) -> bool:
+    """Whether a file lies on a network or FUSE mount."""
+    mount = find_mount(list_mounts(), path, device)
+    return mount is not None and mount.is_remote
 
 
 def list_mounts() -> list[Mount]:

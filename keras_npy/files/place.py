@@ -3,14 +3,17 @@
 This file does not know what the bytes mean. If the system refuses access, its `OSError` passes.
 """
 
+import contextlib
 import errno
 import os
 import re
 import stat
+import zlib
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from keras_npy.errors import NpyFileError, cut
+from keras_npy.files import looks
 from keras_npy.types import Path
 
 # What opening a file or asking for its state answers if a disk or mount has failed.
@@ -62,6 +65,9 @@ class Place:
     start_bytes: int
     size_bytes: int
     fingerprint: Fingerprint
+    head_bytes: int = 0
+    """How many of its first bytes `head_checksum` is the checksum of."""
+    head_checksum: int = 0
 
     @property
     def stop_bytes(self) -> int:
@@ -87,24 +93,24 @@ class Place:
 
     def check_open(self, descriptor: int) -> None:
         """Raise `NpyFileError` if the file that is open here has changed, or is another one."""
-        if not self.fingerprint.is_of(os.fstat(descriptor)):
-            raise changed(self.path)
+        self._check(os.fstat(descriptor))
 
     def check_unchanged(self, *, is_mapped: bool = True) -> None:
         """Raise if the file has been replaced or written to.
 
-        A file may be deleted: its data stays whole for as long as it is mapped, or open.
+        A file may be deleted, or its folder closed to this process: its data stays whole for as
+        long as it is mapped, or open. If only its inode or time differ, `looks` decides.
 
         Args:
             is_mapped: Whether the file is mapped, so that a disk or mount that is lost must be
                 noticed before the file is touched.
 
         Raises:
-            NpyFileError: If inode, size or modification time have changed since it was opened.
+            NpyFileError: If it is another file than the one that was opened, or changed.
         """
         try:
             status = os.stat(self.path)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
             return
         except OSError as error:
             if error.errno not in LOST:
@@ -112,7 +118,17 @@ class Place:
             if not is_mapped:
                 return
             raise unreadable(self.name, "when its state was asked for", error) from error
-        if not self.fingerprint.is_of(status):
+        self._check(status)
+
+    def _check(self, status: os.stat_result) -> None:
+        if self.fingerprint.is_of(status):
+            return
+        try:
+            is_same = looks.is_same(self, fingerprint_of(status))
+        except OSError:
+            # What cannot be read cannot be known to be the same.
+            is_same = False
+        if not is_same:
             raise changed(self.path)
 
 
@@ -123,7 +139,20 @@ def place_of(file: BinaryIO, path: str, extent: Extent | None = None) -> Place:
     # Reading mapped bytes beyond the end of the file would end the process.
     held_bytes = max(0, fingerprint.size_bytes - extent.start_bytes)
     size_bytes = min(extent.size_bytes, held_bytes)
-    return Place(path, extent.name, extent.start_bytes, size_bytes, fingerprint)
+    head = b""
+    with contextlib.suppress(OSError):
+        # If it cannot be read, reading the header will say so.
+        head_bytes = min(looks.HEAD_BYTES, size_bytes)
+        head = os.pread(file.fileno(), head_bytes, extent.start_bytes) if head_bytes else b""
+    return Place(
+        path,
+        extent.name,
+        extent.start_bytes,
+        size_bytes,
+        fingerprint,
+        len(head),
+        zlib.crc32(head),
+    )
 
 
 def changed(path: str) -> NpyFileError:

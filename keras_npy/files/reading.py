@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_npy.errors import NpyFileError
-from keras_npy.files import advice
+from keras_npy.files import advice, looks
 from keras_npy.files.header import NpyHeader
-from keras_npy.files.mounts import may_fall_back, should_read
+from keras_npy.files.mounts import is_remote, may_fall_back, should_read
 from keras_npy.files.open_files import OpenFile, OpenFiles
 from keras_npy.files.place import LOST, cut_short, unreadable
 from keras_npy.files.shards import Shards, map_shards
@@ -113,6 +113,9 @@ class ReadStore(Store):
         self._data_offsets = np.array([header.offset_bytes for header in shards.headers])
         self._files = OpenFiles(shards.headers)
         self._threads = SideBySide()
+        places = (shards.headers[0].place, shards.headers[-1].place)
+        # Only there do files seem to change that nobody touched.
+        self._is_noted = any(is_remote(each.path, each.fingerprint.device) for each in places)
 
     def fetch(self, indices: Indices, out: NDArray[np.uint8]) -> None:
         if not len(indices):
@@ -125,7 +128,15 @@ class ReadStore(Store):
             is_together = self._read_together(shards, offsets, num_runs * CALL_BYTES, out)
         if not is_together:
             self._read_runs(_runs(shards, offsets, follows, self.row_bytes), out)
+        if self._is_noted:
+            self._note(shards, offsets, out)
         self._check_read(shards)
+
+    def _note(self, shards: Indices | None, offsets: Indices, out: NDArray[np.uint8]) -> None:
+        """Remember some of the rows, to recognise their files by them."""
+        for at in range(min(len(offsets), looks.ROWS_NOTED)):
+            number = 0 if shards is None else int(shards[at])
+            looks.note(self._shards.headers[number].place, int(offsets[at]), out[at].data)
 
     def _read_together(
         self, shards: Indices | None, offsets: Indices, worth_bytes: int, out: NDArray[np.uint8]

@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_npy.errors import NpyFileError
+from keras_npy.files import looks
 from keras_npy.files.header import NpyHeader, read_header
 from keras_npy.files.layout import Files, warn_of_layout
 from keras_npy.files.mapping import map_bytes
+from keras_npy.files.mounts import is_remote
 from keras_npy.files.place import LOST, changed, fingerprint_of, open_regular, unreadable
 from keras_npy.files.reading import Stopped, read_data, read_whole
 from keras_npy.files.side_by_side import SideBySide
@@ -63,7 +65,7 @@ class SampleStore(Store):
         self._paths, self._pattern = paths, pattern
         with open_regular(first.place.path) as file:
             self._head = file.read(first.offset_bytes)
-        # A mark of each file's state when it was first read, to notice a change; 0 before.
+        # A mark of each file's state when it was last read, to notice a change; 0 before.
         self._seen = np.zeros(len(paths), np.int64)
         self._threads = SideBySide()
         self.io = "map" if is_mapped else "read"
@@ -111,8 +113,9 @@ class SampleStore(Store):
             if os.preadv(descriptor, (head, out.data), 0) < status.st_size:
                 read_whole(descriptor, memoryview(head), 0)
                 read_whole(descriptor, out.data, len(head))
-        # It may have been written to meanwhile.
-        self._note(index, os.fstat(descriptor))
+        after = os.fstat(descriptor)
+        if (after.st_size, after.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
+            raise changed(self._paths[index])
         return head == self._head
 
     def _read_other(self, path: str, out: NDArray[np.uint8]) -> None:
@@ -135,10 +138,13 @@ class SampleStore(Store):
     def _note(self, index: int, status: os.stat_result) -> None:
         # Make the mark odd, so that it is never 0.
         mark = hash(fingerprint_of(status)) | 1
-        if self._seen[index] == 0:
-            self._seen[index] = mark
-        elif self._seen[index] != mark:
-            raise changed(self._paths[index])
+        if self._seen[index] not in (0, mark):
+            path = self._paths[index]
+            is_sized = status.st_size == len(self._head) + self.row_bytes
+            if not is_sized or not is_remote(path, status.st_dev):
+                raise changed(path)
+            looks.say(path, "inode or modification time")
+        self._seen[index] = mark
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Paths have much in common, so they compress to a few bytes a file.

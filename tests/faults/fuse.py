@@ -53,8 +53,9 @@ class Mounted:
 
         Args:
             **faults: `eio_from=n`: bytes from n on cannot be read. `error=e` answers every read
-                with this errno. `new_inodes=True` and `new_mtimes=True`: each look at a file finds
-                another inode or time. `delay_s`: each read takes so long.
+                with this errno. `new_inodes=True`: each look at a file finds another inode.
+                `mtime_s=n`: every file has this modification time. `delay_s`: each read takes so
+                long.
         """
         unfinished = self.control.with_suffix(".new")
         unfinished.write_text(json.dumps(faults))
@@ -207,8 +208,7 @@ class _Server:
         status = os.fstat(self._files[node])
         faults = self._faults()
         inode = node + (self._num_looks << 8 if faults.get("new_inodes") else 0)
-        mtime_s = 1 + (self._num_looks if faults.get("new_mtimes") else 0)
-        sizes = (inode, status.st_size, status.st_blocks, 0, mtime_s, 0)
+        sizes = (inode, status.st_size, status.st_blocks, 0, faults.get("mtime_s", 1), 0)
         return _ATTRIBUTES.pack(*sizes, *(0, 0, 0), stat.S_IFREG | 0o644, 1, 0, 0, 0, 4096, 0)
 
     def _read(self, node: int, offset: int, size: int) -> bytes:

@@ -107,3 +107,56 @@ def test_failing_mount_is_an_error_that_names_the_file(
         assert reason in line
         assert "at row " in line or name == "samples" or "in its header" in line, line
         assert name == "samples" or line.count("must be able to read")
+
+
+@pytest.mark.parametrize("io", ["read", "map"])
+def test_file_that_nobody_touched_is_used_on(folder: Path, io: str) -> None:
+    """Another inode at each look, or another time, is looked into, accepted, and said once."""
+    printed = run_mounted(
+        SOURCES
+        + f"""
+    sources = {{
+        "file": lambda: open_rows(mnt / "x.npy", io="{io}"),
+        "fortran": lambda: open_rows(mnt / "f.npy", io="{io}"),
+        "member": lambda: open_rows(f"{{mnt}}/d.npz::x", io="{io}"),
+        "shards": lambda: open_rows([mnt / "x-0.npy", mnt / "x-1.npy"], io="{io}"),
+        "samples": lambda: samples([mnt / "s-0.npy", mnt / "s-1.npy"], io="{io}"),
+    }}
+    opened = {{name: make() for name, make in sources.items()}}
+    for rows in opened.values():
+        rows[1]
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always")
+        for faults in ({{"new_inodes": True}}, {{"mtime_s": 99}}):
+            served.fail(**faults)
+            for name, rows in opened.items():
+                rows.prepare(np.arange(2))
+                found = rows[:] if name != "samples" else rows[0]
+                assert np.array_equal(found.reshape(expected.shape), expected), name
+    print(len([one for one in given if "the same size" in str(one.message)]))
+    """,
+        folder,
+    )
+    assert "1" == printed
+
+
+def test_file_of_the_same_size_that_differs_is_named(folder: Path) -> None:
+    """Where the time differs, rows that were read before are compared."""
+    printed = run_mounted(
+        SOURCES
+        + """
+    import os, sys
+    rows = open_rows(mnt / "x.npy")
+    rows[40:44]
+    with open(sys.argv[1] + "/x.npy", "r+b") as file:
+        file.seek(128 + 42 * 24000)
+        file.write(b"other values")
+    served.fail(mtime_s=99)
+    try:
+        rows[0]
+    except NpyFileError as error:
+        print("must not change" in str(error))
+    """,
+        folder,
+    )
+    assert "True" == printed

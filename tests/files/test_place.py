@@ -1,12 +1,14 @@
 """Where bytes lie: paths that are no files, and files that are no longer what they were."""
 
+import errno
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from keras_npy.errors import NpyFileError
+from keras_npy.errors import NpyFileError, NpyLayoutWarning
 from keras_npy.files.place import Extent, Place, open_regular, place_of
 from tests.files.test_header import sentences
 
@@ -55,7 +57,7 @@ def overwrite(path: str) -> None:
 def replace(path: str) -> None:
     status = os.stat(path)
     copy = f"{path}.new"
-    Path(copy).write_bytes(Path(path).read_bytes())
+    Path(copy).write_bytes(Path(path).read_bytes()[:-1] + b"\7")
     os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns))
     os.replace(copy, path)
 
@@ -78,6 +80,49 @@ def test_check_unchanged_changed_file_is_named(
     change(opened.path)
     with pytest.raises(NpyFileError, match=sentences(opened.path, *CHANGED)):
         opened.check_unchanged()
+
+
+def test_check_unchanged_copy_of_the_file_is_no_change(opened: Place) -> None:
+    """Restored from a backup with its time, it holds what it held: it is used on, and said once."""
+    status = os.stat(opened.path)
+    shutil.copy2(opened.path, f"{opened.path}.copy")
+    os.replace(f"{opened.path}.copy", opened.path)
+    assert status.st_ino != os.stat(opened.path).st_ino
+    with pytest.warns(NpyLayoutWarning, match=r"x\.bin: .*another inode, but the same size"):
+        opened.check_unchanged()
+    opened.check_unchanged()
+    with opened.open_unchanged() as file:
+        assert b"anything" == file.read()
+    append(opened.path)
+    with pytest.raises(NpyFileError, match="must not change"):
+        opened.check_unchanged()
+
+
+def test_check_unchanged_touched_file_on_a_local_disk_is_named(opened: Place) -> None:
+    """Somebody wrote to it, and a look at a part of it would not find where."""
+    os.utime(opened.path, ns=(1, 1))
+    with pytest.raises(NpyFileError, match="must not change"):
+        opened.check_unchanged()
+
+
+def test_check_unchanged_path_that_is_closed_or_gone_is_no_change(
+    opened: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is mapped or open is as good as before; only a lost mount is none."""
+    for code in (errno.EACCES, errno.ENOTDIR, errno.ENOENT):
+        monkeypatch.setattr(os, "stat", _fails(code))
+        opened.check_unchanged()
+    monkeypatch.setattr(os, "stat", _fails(errno.ESTALE))
+    opened.check_unchanged(is_mapped=False)
+    with pytest.raises(NpyFileError, match="Stale file handle, when its state"):
+        opened.check_unchanged()
+
+
+def _fails(code: int) -> Callable[..., None]:
+    def fail(*arguments: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    return fail
 
 
 def test_check_unchanged_deleted_file_is_no_fault(opened: Place) -> None:

@@ -12,6 +12,12 @@ from types import ModuleType
 
 import wrapt
 
+if sys.platform == "win32":
+    raise ImportError(
+        "keras_npy needs Linux or macOS, whose system calls it reads files with. "
+        "Received: Windows. Run it in WSL, the Linux that Windows brings: `wsl --install`."
+    )
+
 
 def import_with_keras(modules: Iterable[str]) -> None:
     """Import these modules when Keras is imported, or now if Keras is imported already.

@@ -46,6 +46,21 @@ def test_functions_are_not_replaced_by_their_modules() -> None:
     assert [True] * 3 == [callable(function) for function in functions]
 
 
+def test_import_on_windows_names_the_remedy_in_one_line() -> None:
+    """Instead of an error about a module of Python's that Windows does not have."""
+    printed = run_script("""
+        import sys
+        import wrapt
+        sys.platform = "win32"
+        try:
+            import keras_npy
+        except ImportError as error:
+            print(error)
+    """)
+    assert 1 == len(printed.splitlines())
+    assert re.search(r"needs Linux or macOS.*Received: Windows\. .*WSL", printed)
+
+
 # Keras, and when it is imported.
 
 

@@ -9,6 +9,7 @@ import ctypes
 import errno
 import mmap
 import os
+import resource
 import sys
 import weakref
 from typing import Any
@@ -57,7 +58,7 @@ def map_bytes(descriptor: int, offset_bytes: int, size_bytes: int, name: str) ->
         offset_bytes - ahead_bytes,
     )
     if address == _MAP_FAILED:
-        raise _refused(ctypes.get_errno(), name)
+        raise _refused(ctypes.get_errno(), name, mapped_bytes)
     return _own(address, mapped_bytes)[ahead_bytes:]
 
 
@@ -81,7 +82,7 @@ class Reservation:
         flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
         address = _LIBC.mmap(None, size_bytes, _PROT_NONE, flags, -1, 0)
         if address == _MAP_FAILED:
-            raise _refused(ctypes.get_errno(), "shards")
+            raise _refused(ctypes.get_errno(), "shards", size_bytes)
         self._address = address
         self.bytes = _own(address, size_bytes)
 
@@ -90,7 +91,7 @@ class Reservation:
         flags = mmap.MAP_SHARED | _MAP_FIXED
         address = self._address + at_bytes
         if address != _LIBC.mmap(address, size_bytes, mmap.PROT_READ, flags, descriptor, 0):
-            raise _refused(ctypes.get_errno(), name)
+            raise _refused(ctypes.get_errno(), name, size_bytes)
 
 
 def _own(address: int, mapped_bytes: int) -> NDArray[np.uint8]:
@@ -101,12 +102,45 @@ def _own(address: int, mapped_bytes: int) -> NDArray[np.uint8]:
     return np.frombuffer(memoryview(memory).toreadonly(), np.uint8)
 
 
-def _refused(code: int, name: str) -> OSError:
-    if code == errno.ENOMEM:
-        return OSError(
-            code,
-            f"{name}: a process may map vm.max_map_count files at once (65530 by default). "
-            f"Received: {os.strerror(code)}. Join shards with `keras-npy convert`, or raise "
-            "the limit with `sysctl vm.max_map_count`",
+def _refused(code: int, name: str, size_bytes: int) -> OSError:
+    if code != errno.ENOMEM:
+        return OSError(code, os.strerror(code), name)
+    rule, remedy = _limit_hit(size_bytes)
+    return OSError(
+        code,
+        f"{name}: {rule}. Received: {os.strerror(code)}, where {size_bytes} bytes were to be "
+        f"mapped. {remedy}, or pass io='read', which maps nothing",
+    )
+
+
+def _limit_hit(size_bytes: int) -> tuple[str, str]:
+    """The limit behind ENOMEM, and how to raise it."""
+    limit_bytes, _ = resource.getrlimit(resource.RLIMIT_AS)
+    used_bytes, num_maps, maps_max = _usage()
+    if limit_bytes != resource.RLIM_INFINITY and used_bytes + size_bytes > limit_bytes:
+        return (
+            f"this process may use {limit_bytes} bytes of addresses (`ulimit -v`, RLIMIT_AS), and "
+            f"uses {used_bytes}",
+            "Raise the limit with `ulimit -v unlimited`",
         )
-    return OSError(code, os.strerror(code), name)
+    # A call may need a mapping more than it makes, because it splits one.
+    if num_maps + 2 >= maps_max:
+        return (
+            f"a process may have {maps_max} mappings (vm.max_map_count), and this one has "
+            f"{num_maps}",
+            "Join shards with `keras-npy convert`, raise the limit with `sysctl vm.max_map_count`",
+        )
+    return "a mapping needs addresses, and memory for its tables", "Free some of them"
+
+
+def _usage() -> tuple[int, int, int]:
+    """Bytes of addresses and mappings of this process, and how many mappings it may have."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            used_bytes = int(file.read().split()[0]) * mmap.PAGESIZE
+        with open("/proc/self/maps", "rb") as lines:
+            num_maps = sum(1 for _ in lines)
+        with open("/proc/sys/vm/max_map_count", encoding="ascii") as file:
+            return used_bytes, num_maps, int(file.read())
+    except OSError:  # Only Linux has these files.
+        return 0, 0, sys.maxsize

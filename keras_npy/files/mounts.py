@@ -74,7 +74,7 @@ def may_fall_back(error: OSError, name: str) -> bool:
         return False
     warn_once(
         "io: refused",
-        f"{name}: a file that cannot be mapped is read. Received: {error.strerror}. "
+        f"{name}: a file that cannot be mapped is read. Received: {os.strerror(error.errno)}. "
         "Pass io='read' to choose that yourself.",
         NpyLayoutWarning,
     )

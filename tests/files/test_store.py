@@ -96,3 +96,65 @@ def test_map_data_deleted_file_lets_the_systems_error_pass(opened: NpyHeader) ->
     os.unlink(opened.place.path)
     with pytest.raises(FileNotFoundError, match=re.escape(opened.place.path)):
         map_data(opened)
+
+
+def test_map_rows_without_addresses_names_the_limit_and_the_bytes() -> None:
+    """Under `ulimit -v`; and `io="read"`, the remedy, reads the file."""
+    printed = run_script(
+        """
+        import resource, tempfile
+        import numpy as np
+        from keras_npy import open_rows
+        with tempfile.NamedTemporaryFile(suffix=".npy") as file:
+            header = {"descr": "|u1", "fortran_order": False, "shape": (1 << 20, 4096)}
+            np.lib.format.write_array_header_1_0(file, header)
+            file.truncate(file.tell() + (4 << 30))
+            used = int(open("/proc/self/statm").read().split()[0]) * 4096
+            resource.setrlimit(resource.RLIMIT_AS, (used + (2 << 30),) * 2)
+            try:
+                open_rows(file.name, io="map")
+            except OSError as error:
+                print(used + (2 << 30), error)
+            print(open_rows(file.name, io="read")[-1].sum())
+        """
+    )
+    message, read = printed.splitlines()
+    limit = message.split()[0]
+    assert re.search(
+        rf"npy: this process may use {limit} bytes of addresses \(`ulimit -v`.*Received: Cannot "
+        r"allocate memory, where 42949\d+ bytes.*`ulimit -v unlimited`, or pass io='read'",
+        message,
+    )
+    assert "0" == read
+
+
+def test_map_rows_without_mappings_names_the_limit_and_their_number(opened: NpyHeader) -> None:
+    """Where a process has as many as it may have; `io="read"`, the remedy, needs none."""
+    maps_max = int(Path("/proc/sys/vm/max_map_count").read_text())
+    if maps_max > 1 << 18:
+        pytest.skip(f"This system allows {maps_max} mappings, which takes long to reach.")
+    printed = run_script(
+        """
+        import mmap, sys
+        from keras_npy import open_rows
+        held, protections = [], (mmap.PROT_READ, mmap.PROT_READ | mmap.PROT_WRITE)
+        try:
+            while True:  # Neighbours with one protection would become one mapping.
+                held.append(mmap.mmap(-1, 4096, prot=protections[len(held) % 2]))
+        except OSError:
+            pass
+        try:
+            open_rows(sys.argv[1], io="map")
+        except OSError as error:
+            print(error)
+        print(open_rows(sys.argv[1], io="read")[1].tolist())
+        """,
+        opened.place.path,
+    )
+    message, read = printed.splitlines()
+    assert re.search(
+        rf"x\.npy: a process may have {maps_max} mappings \(vm\.max_map_count\), and this one has "
+        r"\d+\. Received: Cannot allocate memory, where 152 bytes.*Join shards.*or pass io='read'",
+        message,
+    )
+    assert "[3, 4, 5]" == read

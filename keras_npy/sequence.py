@@ -4,7 +4,7 @@ import copy
 import dataclasses
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, Self, overload
+from typing import Any, Literal, Never, Self, overload
 
 import keras
 import numpy as np
@@ -84,8 +84,11 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         drop_remainder: bool = False,
         indices: object = None,
         io: Io = "auto",
+        # `Never`, so that type checkers still find a misspelt argument.
+        **others: Never,
     ) -> None:
         super().__init__()
+        _check_no_others(others)
         # Check the arguments before any file is opened.
         _check_order_arguments(batch_size, seed, drop_remainder)
         _check_shuffle(shuffle)
@@ -729,6 +732,22 @@ def _take(batches: Batches, epoch: int, index: int) -> Any:
     rows = batches.order.rows(epoch, index, index + 1)
     batches.check_unchanged(rows)
     return keras.utils.pack_x_y_sample_weight(*batches.take(rows))
+
+
+def _check_no_others(others: Mapping[str, object]) -> None:
+    of_py_dataset = [name for name in others if name in _OF_PY_DATASET]
+    if of_py_dataset:
+        raise TypeError(
+            "NpySequence reads ahead in threads of its own, so it needs no workers. "
+            f"Received: {', '.join(f'{name}={others[name]!r:.100}' for name in of_py_dataset)}. "
+            "Leave it out."
+        )
+    for name in others:
+        raise TypeError(f"NpySequence.__init__() got an unexpected keyword argument '{name}'")
+
+
+# What `keras.utils.PyDataset` takes, and people give by habit.
+_OF_PY_DATASET = ("workers", "use_multiprocessing", "max_queue_size")
 
 
 def _check_shuffle(shuffle: object) -> None:

@@ -356,3 +356,26 @@ def test_seed_that_is_drawn_is_the_next_one_that_keras_would_draw() -> None:
     expected = [random.getrandbits(32), random.getrandbits(32)]
     keras.utils.set_random_seed(7)
     assert expected == [NpySequence(np.arange(4)).seed, random.getrandbits(32)]
+
+
+@pytest.mark.parametrize(
+    ("others", "received"),
+    [
+        ({"workers": 2}, r"workers=2\."),
+        ({"workers": 2, "use_multiprocessing": True}, r"workers=2, use_multiprocessing=True\."),
+        ({"max_queue_size": 5}, r"max_queue_size=5\."),
+    ],
+)
+def test_sequence_arguments_of_py_dataset_are_refused_with_the_reason(
+    others: Any, received: str
+) -> None:
+    """People give them by habit; reading ahead is built in."""
+    with pytest.raises(TypeError, match=rf"reads ahead.*Received: {received} Leave it out"):
+        NpySequence(np.arange(4), **others)
+
+
+def test_sequence_unknown_argument_is_refused_by_its_name() -> None:
+    """As Python does."""
+    others: Any = {"bath_size": 2}
+    with pytest.raises(TypeError, match="unexpected keyword argument 'bath_size'"):
+        NpySequence(np.arange(4), **others)

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -93,12 +94,20 @@ def check_new(path: str | os.PathLike[str], force: bool) -> str:
     path = local_path(path)
     _check_free(path, force)
     folder = os.path.dirname(path)
-    if not os.path.isdir(folder):
+    if not _is_folder(folder):
         raise FileNotFoundError(
             f"{path}: the folder of a new file must exist. Received: {folder}, which is no folder. "
             "Make that folder first, or choose another path."
         )
     return path
+
+
+def _is_folder(path: str) -> bool:
+    # os.path.isdir would say no whatever the system says, such as that a disk has failed.
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 @contextlib.contextmanager

@@ -37,6 +37,9 @@ SUPPORTED_DTYPES = "bool, int8-64, uint8-64, float16-64, complex64-128"
 # Magic, version and the length of the header, in any version of the format.
 PREFIX_BYTES_MAX = 12
 
+# Bytes in which any header that is allowed ends.
+START_BYTES = PREFIX_BYTES_MAX + HEADER_BYTES_MAX
+
 # Bytes to look at in a file that is not .npy.
 _LOOK_AT_BYTES = 512
 
@@ -135,14 +138,14 @@ def read_header(
         place = place_of(file, path, extent)
         start = _read_start(file, place)
     header = parse_header(start, place, stored_dtype)
-    _check_streamable(header, is_sample=is_sample, may_be_empty=may_be_empty)
+    check_streamable(header, is_sample=is_sample, may_be_empty=may_be_empty)
     return header
 
 
 def _read_start(file: BinaryIO, place: Place) -> bytes:
     file.seek(place.start_bytes)
     try:
-        return file.read(min(PREFIX_BYTES_MAX + HEADER_BYTES_MAX, place.size_bytes))
+        return file.read(min(START_BYTES, place.size_bytes))
     except OSError as error:
         # The system does not say which file it was.
         raise unreadable(place.name, "in its header", error) from error
@@ -279,7 +282,10 @@ def _parse_dtype(path: str, descr: object, wanted: str | None) -> np.dtype[Any]:
     )
 
 
-def _check_streamable(header: NpyHeader, *, is_sample: bool, may_be_empty: bool) -> None:
+def check_streamable(
+    header: NpyHeader, *, is_sample: bool = False, may_be_empty: bool = False
+) -> None:
+    """Raise `NpyFileError` unless the array has rows, and its place is as long as it says."""
     path, shape = header.name, header.shape
     if is_sample:
         if 0 in shape:

@@ -1,20 +1,23 @@
 """Write any source as one plain `.npy`: C order, this machine's byte order, 64-byte aligned."""
 
 import contextlib
+import dataclasses
 import errno
 import os
 import shutil
 import stat
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 
+from keras_npy.errors import NpyFileError, cut
 from keras_npy.files.archive import MEMBER_MARK, find_member, is_encrypted, split_member
-from keras_npy.files.header import read_header
-from keras_npy.files.place import Extent, local_path, open_regular
+from keras_npy.files.header import START_BYTES, check_streamable, parse_header, read_header
+from keras_npy.files.place import Extent, Place, local_path, open_regular, place_of
 from keras_npy.files.values import as_bytes
 from keras_npy.rows.base import Rows
 from keras_npy.rows.sources import Source, open_rows
@@ -126,13 +129,40 @@ def _open_any(source: Any, stored_dtype: str | None, folder: str) -> Iterator[Ro
             yield _open(source, stored_dtype)
             return
         with tempfile.NamedTemporaryFile(dir=folder, suffix=".tmp") as unpacked:
-            with zipfile.ZipFile(file) as opened, opened.open(info) as packed:
-                shutil.copyfileobj(packed, unpacked, BLOCK_BYTES)
-            unpacked.flush()
             name = f"{archive}{MEMBER_MARK}{member}"
+            with zipfile.ZipFile(file) as opened:
+                _unpack(opened, info, place_of(file, archive), name, unpacked, stored_dtype)
+            unpacked.flush()
             extent = Extent(name, 0, info.file_size)
             header = read_header(unpacked.name, extent=extent, stored_dtype=stored_dtype)
             yield open_file(header, "read")
+
+
+def _unpack(
+    archive: zipfile.ZipFile,
+    info: zipfile.ZipInfo,
+    place: Place,
+    name: str,
+    out: IO[bytes],
+    stored_dtype: str | None,
+) -> None:
+    """Unpack a compressed member, once its first bytes have shown that it is an array.
+
+    A small archive may hold terabytes of zeros.
+    """
+    try:
+        with archive.open(info) as packed:
+            start = packed.read(START_BYTES)
+            inside = dataclasses.replace(place, name=name, start_bytes=0, size_bytes=info.file_size)
+            header = parse_header(start, inside, stored_dtype)
+            check_streamable(header)
+            out.write(start)
+            shutil.copyfileobj(packed, out, BLOCK_BYTES)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise NpyFileError(
+            f"{name}: a compressed member must unpack to what was packed. "
+            f"Received: {cut(str(error))}. Copy the archive again, or write it again."
+        ) from error
 
 
 def _open(source: Any, stored_dtype: str | None) -> Rows:

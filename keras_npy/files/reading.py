@@ -174,6 +174,9 @@ class ReadStore(Store):
         self._read_spans(spans, order, out)
         return True
 
+    def locate(self, index: int) -> tuple[str, int]:
+        return self._shards.name_of(index)
+
     def row_of(self, index: int) -> int:
         """The number by which an error names a row of a file."""
         return index
@@ -441,6 +444,9 @@ class MapOrReadStore(Store):
 
     def check_unchanged(self, indices: Indices | None = None) -> None:
         self._shards.check_unchanged(indices)
+
+    def locate(self, index: int) -> tuple[str, int]:
+        return self._shards.name_of(index)
 
     def _fall_back(self, error: OSError) -> None:
         if not may_fall_back(error, self._shards.headers[0].name):

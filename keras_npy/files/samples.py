@@ -79,6 +79,9 @@ class SampleStore(Store):
         numbers = indices.tolist()
         self._threads.run(lambda at: self._read_one(numbers[at], out[at]), len(numbers))
 
+    def locate(self, index: int) -> tuple[str, int]:
+        return self._paths[index], index
+
     def _read_one(self, index: int, out: NDArray[np.uint8]) -> None:
         """Read a file into `out`, `(row_bytes,)`."""
         path = self._paths[index]

@@ -83,6 +83,11 @@ class Shards:
             self.headers[shard].place.check_unchanged(is_mapped=is_mapped)
         self._checked_at_s[is_due] = now_s
 
+    def name_of(self, index: int) -> tuple[str, int]:
+        """The name of the file of a row, and the row's number in it."""
+        (shard,), (row,) = self.locate(np.array([index]))
+        return self.headers[shard].name, int(row)
+
     def are_resident(self, shards: Indices, rows: Indices, places: Indices) -> bool:
         """Whether the rows at these places of `shards` and `rows` are in memory."""
         looks = zip(shards[places].tolist(), rows[places].tolist(), strict=True)
@@ -118,6 +123,9 @@ class _ShardStore(Store):
 
     def check_unchanged(self, indices: Indices | None = None) -> None:
         self._shards.check_unchanged(indices)
+
+    def locate(self, index: int) -> tuple[str, int]:
+        return self._shards.name_of(index)
 
     def _advise(self, addresses: Indices, shards: Indices, rows: Indices) -> None:
         look = functools.partial(self._shards.are_resident, shards, rows)

@@ -41,6 +41,10 @@ class Store(ABC):
         """Raise `NpyFileError` if a file of these rows has changed; without rows, check all."""
         return
 
+    def locate(self, index: int) -> tuple[str, int] | None:
+        """The name of the file of a row, and the row's number in it; `None` for one file."""
+        return None
+
     def alias(self) -> NDArray[np.uint8] | None:
         """All rows as read-only `(num_rows, row_bytes)`, or `None` if memory holds no such map."""
         return None

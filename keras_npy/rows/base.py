@@ -80,6 +80,10 @@ class Rows(ABC):
         """All rows as a read-only C-contiguous array, or `None` if memory holds no such array."""
         return None
 
+    def locate(self, index: int) -> str:
+        """The name of a row in messages: its file, and its number in it."""
+        return f"{self.name}, row {index}"
+
     @property
     def io(self) -> Literal["map", "read"] | None:
         """How their files are read: mapped, or by position; `None` if they lie in memory."""

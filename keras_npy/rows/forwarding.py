@@ -40,6 +40,10 @@ class ForwardingRows(Rows):
     def check_unchanged(self, indices: Indices | None = None) -> None:
         self.source.check_unchanged(None if indices is None else self.source_indices(indices))
 
+    def locate(self, index: int) -> str:
+        # The new row may be made of several rows, so its own number says more.
+        return f"{self.name}, row {index}"
+
     @property
     def io(self) -> Literal["map", "read"] | None:
         return self.source.io

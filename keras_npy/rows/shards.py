@@ -83,6 +83,10 @@ class UnlikeShardRows(Rows):
                 self._maps = None
         return lambda shard: open_file(headers[shard], "read")
 
+    def locate(self, index: int) -> str:
+        name, row = self._shards.name_of(index)
+        return f"{name}, row {row}"
+
     @property
     def io(self) -> Literal["map", "read"] | None:
         return "read" if self._maps is None else "map"

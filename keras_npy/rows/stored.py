@@ -84,6 +84,10 @@ class StoredRows(Rows):
     def check_unchanged(self, indices: Indices | None = None) -> None:
         self._store.check_unchanged(indices)
 
+    def locate(self, index: int) -> str:
+        name, row = self._store.locate(index) or (self.name, index)
+        return f"{name}, row {row}"
+
     @property
     def io(self) -> Literal["map", "read"] | None:
         return self._store.io

@@ -1,0 +1,81 @@
+"""Look through the values of sources once, for what would spoil training in silence."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from keras_npy.order.selection import rows_at
+from keras_npy.rows.base import Rows
+from keras_npy.types import Array, Indices
+
+# Bytes that are read and looked through at a time.
+BLOCK_BYTES = 4 << 20
+
+
+def check_finite(sources: Iterable[Rows], chosen: range | Indices | None) -> None:
+    """Raise `ValueError` at the first NaN or infinity; integers, which have none, are not read.
+
+    Args:
+        sources: What to look through.
+        chosen: The rows that are used, or `None` for all.
+    """
+    for rows in sources:
+        if np.issubdtype(rows.dtype, np.integer) or rows.dtype.kind == "b":
+            continue
+        for indices, values in _blocks(rows, chosen):
+            is_finite = np.isfinite(values)
+            if not is_finite.all():
+                row, value = _first(~is_finite, values)
+                raise ValueError(
+                    f"{rows.locate(int(indices[row]))}: validate=True allows finite values only. "
+                    f"Received: {value} in {rows.dtype} {rows.row_shape}. "
+                    "Replace it with np.nan_to_num, or leave the row out with indices=."
+                )
+
+
+def check_labels(y: Rows, chosen: range | Indices | None, num_classes: int) -> None:
+    """Raise `ValueError` at the first label that is no class number.
+
+    Rows with one value for each class, such as one-hot rows, have no class numbers.
+    """
+    if y.row_shape[-1:] == (num_classes,) and num_classes > 1:
+        return
+    for indices, values in _blocks(y, chosen):
+        is_class = (values >= 0) & (values < num_classes)
+        if values.dtype.kind not in "biu":
+            is_class &= values == np.floor(values)
+        if not is_class.all():
+            row, value = _first(~is_class, values)
+            raise ValueError(
+                f"{y.locate(int(indices[row]))}: a label must be a whole number in 0 <= label < "
+                f"{num_classes}, the num_classes given. Received: {value}. "
+                "Number the classes from 0, or pass the number of classes that there are."
+            )
+
+
+def _first(is_wrong: Array, values: Array) -> tuple[int, Any]:
+    where = np.unravel_index(int(np.argmax(is_wrong)), is_wrong.shape)
+    return int(where[0]), values[where]
+
+
+def _blocks(rows: Rows, chosen: range | Indices | None) -> Iterator[tuple[Indices, Array]]:
+    """Yield the rows block by block with their numbers, and show progress on a terminal."""
+    num_rows = len(rows) if chosen is None else len(chosen)
+    step = max(1, BLOCK_BYTES // rows.row_bytes)
+    for start in _shown(range(0, num_rows, step), rows.name):
+        indices = np.arange(start, min(start + step, num_rows))
+        if chosen is not None:
+            indices = rows_at(chosen, indices)
+        rows.prepare(indices)
+        yield indices, rows.take(indices)
+
+
+def _shown(starts: range, name: str) -> Iterable[int]:
+    if not sys.stderr.isatty() or len(starts) < 2:
+        return starts
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(starts, f"validate {name}", console=Console(stderr=True), transient=True)

@@ -52,7 +52,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             mask. `None` for all. Integers and masks take 8 bytes a row and are pickled.
         validate: Whether to look through all rows once, now: `ValueError` at the first NaN or
             infinity, with its file and row. Integers are not read for that. A gigabyte of float32
-            takes about a second if it is in memory.
+            takes 0.3 s if the file is in the page cache.
         num_classes: With `validate`, also raise at the first label in `y` that is negative,
             fractional or not below this. Rows with one value for each class are left alone.
         io: How files are read, as in `open_rows`: `"map"`, `"read"` or `"auto"`. Rows that are

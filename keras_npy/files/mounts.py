@@ -5,6 +5,7 @@ takes a failing disk or a cut file; on a network or FUSE mount, a lost connectio
 """
 
 import errno
+import functools
 import os
 import re
 from collections.abc import Iterable
@@ -91,9 +92,16 @@ def list_mounts() -> list[Mount]:
     """The mounts of this process, or none if the system does not list them."""
     try:
         with open(MOUNTINFO, "rb") as file:
-            lines = os.fsdecode(file.read()).splitlines()
+            text = file.read()
     except OSError:
         return []
+    return _parse_all(text)
+
+
+# Mounts seldom change, and to parse 30 lines takes as long as opening a file.
+@functools.lru_cache(maxsize=1)
+def _parse_all(text: bytes) -> list[Mount]:
+    lines = os.fsdecode(text).splitlines()
     return [mount for mount in map(_parse, lines) if mount is not None]
 
 

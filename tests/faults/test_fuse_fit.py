@@ -23,10 +23,13 @@ def test_fit_from_a_failing_mount_raises_npy_file_error(tmp_path: Path) -> None:
     import warnings
     warnings.simplefilter("ignore")
     import keras, keras_npy
-    model = keras.Sequential([
-        keras.Input((3, 1000)), keras.layers.Flatten(), keras.layers.Dense(3),
-    ])
-    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    def make_model():
+        model = keras.Sequential([
+            keras.Input((3, 1000)), keras.layers.Flatten(), keras.layers.Dense(3),
+        ])
+        model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        return model
+    model = make_model()
     seq = keras_npy.NpySequence(mnt / "x.npy", mnt / "y.npy", batch_size=4)
     served.fail(eio_from=800_000)
     for method in (model.fit, model.evaluate, model.predict):
@@ -35,7 +38,8 @@ def test_fit_from_a_failing_mount_raises_npy_file_error(tmp_path: Path) -> None:
         except keras_npy.NpyFileError as error:
             print("x.npy" in str(error), "Input/output error, at row" in str(error))
     served.fail()
-    print(len(model.fit(seq, verbose=0, epochs=2).history["loss"]))
+    # On JAX, Keras cannot go on with a model whose step was broken off (Keras 3.15).
+    print(len(make_model().fit(seq, verbose=0, epochs=2).history["loss"]))
     """,
         folder,
     )

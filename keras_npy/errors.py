@@ -130,3 +130,13 @@ def check_integer(name: str, value: object, *, at_least: int) -> None:
             f"{name} must be at least {at_least}. Received: {name}={value}. "
             f"Pass a whole number from {at_least}."
         )
+
+
+def check_bool(name: str, value: object, remedy: str = "Pass a bool.") -> None:
+    """Raise unless `value` is a bool, of Python or NumPy."""
+    if not isinstance(value, bool | np.bool_):
+        received = f"{value!r}" if isinstance(value, int | float | str) else "an object"
+        raise TypeError(
+            f"{name} must be True or False. "
+            f"Received: {name}={received:.100} of type {type(value).__name__}. {remedy}"
+        )

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_npy.errors import check_integer, check_io
+from keras_npy.errors import check_bool, check_integer
 from keras_npy.feeds.batches import Batches, Sources, common_length, open_data
 from keras_npy.feeds.state import check_state, identity_of, state_of
 from keras_npy.order.order import Order
@@ -598,7 +598,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
 
     def _classes(self, stratify: bool, *, at_least: int) -> Indices | None:
         """The class of each row, or `None` without `stratify`."""
-        _check_bool("stratify", stratify, "Pass True, which reads the classes from y.")
+        check_bool("stratify", stratify, "Pass True, which reads the classes from y.")
         if not stratify:
             return None
         outputs = keras.tree.flatten(self._data[1:2])
@@ -704,7 +704,7 @@ def _check_order_arguments(batch_size: int, seed: int | None, drop_remainder: bo
     check_integer("batch_size", batch_size, at_least=1)
     if seed is not None:
         check_integer("seed", seed, at_least=0)
-    _check_bool("drop_remainder", drop_remainder)
+    check_bool("drop_remainder", drop_remainder)
 
 
 def _merge_shuffle(asked: ShuffleArgument, own: ShuffleArgument) -> Shuffle:
@@ -792,15 +792,6 @@ def _check_shuffle(shuffle: object) -> None:
         raise ValueError(
             "shuffle must be None, True, False or 'batch'. "
             f"Received: shuffle={shuffle!r}. Leave it out to let fit decide."
-        )
-
-
-def _check_bool(name: str, value: object, remedy: str = "Pass a bool.") -> None:
-    if not isinstance(value, bool | np.bool_):
-        received = f"{value!r}" if isinstance(value, int | float | str) else "an object"
-        raise TypeError(
-            f"{name} must be True or False. "
-            f"Received: {name}={received:.100} of type {type(value).__name__}. {remedy}"
         )
 
 

@@ -4,7 +4,7 @@ import functools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import keras
 
@@ -94,13 +94,13 @@ def open_data(
         NpyFileError: If a source cannot be streamed.
         ValueError: If the structures do not match.
     """
-    if isinstance(x, WindowsAndTargets):
+    if isinstance(x, WindowsAndTargets) or _are_pairs(x):
         if y is not None:
             raise ValueError(
                 "windows(...) with targets brings its own y. Received: y= as well. "
                 "Leave y= out, or the targets= or predict_next= of windows."
             )
-        x, y = x
+        x, y = x if isinstance(x, WindowsAndTargets) else _unzip(x)
     if y is None:
         if sample_weight is not None:
             raise ValueError(
@@ -125,7 +125,25 @@ def open_data(
     return _open_nest(x, io), targets, weights
 
 
-def _open_nest(sources: Sources, io: Io) -> Any:
+def _unzip(pairs: list[WindowsAndTargets]) -> tuple[list[Rows], list[Rows]]:
+    return [pair.x for pair in pairs], [pair.y for pair in pairs]
+
+
+def _are_pairs(x: Any) -> TypeGuard[list[WindowsAndTargets]]:
+    """Whether x is a list of windows with targets, whose x and y are joined apart."""
+    if not isinstance(x, list) or not x:
+        return False
+    num_pairs = sum(isinstance(source, WindowsAndTargets) for source in x)
+    if 0 < num_pairs < len(x):
+        raise ValueError(
+            "All windows of a list must have targets, or none of them. "
+            f"Received: {num_pairs} with targets, of {len(x)} sources. "
+            "Pass targets= or predict_next=True to each, or `.x` of those with targets."
+        )
+    return num_pairs > 0
+
+
+def _open_nest(sources: Sources) -> Any:
     if isinstance(sources, dict | tuple):
         if not sources:
             raise ValueError(

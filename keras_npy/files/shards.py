@@ -45,9 +45,12 @@ class Shards:
         headers: The headers of the files, each with at least one row.
     """
 
+    lengths: Indices
+    """Rows of each file."""
+
     def __init__(self, headers: Sequence[NpyHeader]) -> None:
         self.headers = headers
-        lengths = np.array([header.shape[0] for header in headers], np.int64)
+        lengths = self.lengths = np.array([header.shape[0] for header in headers], np.int64)
         self._stops: Indices = np.cumsum(lengths)
         self._starts = self._stops - lengths
         self.num_rows = int(self._stops[-1])

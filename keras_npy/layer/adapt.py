@@ -50,7 +50,7 @@ def iterate_blocks(data: Any) -> Generator[Array, None, None]:
             f"Received: a tuple of {len(data)} items. "
             "Pass x alone, or a list of batches or of paths."
         )
-    if isinstance(data, str | os.PathLike | np.ndarray | Rows) or _is_list_of_paths(data):
+    if isinstance(data, str | os.PathLike | np.ndarray | Rows) or _is_list_of_sources(data):
         return _row_blocks(_in_file_order(open_rows(data)))
     if keras.ops.is_tensor(data):
         return _row_blocks(_in_file_order(open_rows(keras.ops.convert_to_numpy(data))))
@@ -104,12 +104,14 @@ def _with_progress(blocks: Iterator[Array], num_bytes: int) -> Iterator[Array]:
             progress.advance(task, block.nbytes)
 
 
-def _is_list_of_paths(data: Any) -> bool:
-    """Whether a list holds a path, and so is meant for `open_rows`, and not a list of batches.
+def _is_list_of_sources(data: Any) -> bool:
+    """Whether a list holds a path or rows, and so is no list of batches, but for `open_rows`.
 
     `open_rows` refuses a list that holds other things too, and says what a source is.
     """
-    return isinstance(data, list) and any(isinstance(path, str | os.PathLike) for path in data)
+    return isinstance(data, list) and any(
+        isinstance(source, str | os.PathLike | Rows) for source in data
+    )
 
 
 def _finite_batches(data: Any) -> Iterable[Any]:

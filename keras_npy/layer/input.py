@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from keras_npy.rows.sources import open_rows
+from keras_npy.rows.windows import WindowsAndTargets
 from keras_npy.sequence import NpySequence
 
 
@@ -47,6 +48,8 @@ def input_specs(source: Any) -> Any:
     """
     if isinstance(source, NpySequence):
         return source.x_spec
+    if isinstance(source, WindowsAndTargets):
+        return input_specs(source.x)
     if isinstance(source, dict):
         return {key: input_specs(value) for key, value in source.items()}
     if isinstance(source, tuple):

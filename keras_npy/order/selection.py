@@ -13,7 +13,11 @@ def to_indices(index: object, num_rows: int) -> Indices:
     >>> to_indices(slice(0, None, 2), 5).tolist()
     [0, 2, 4]
     """
-    rows = to_rows(index, num_rows)
+    return to_array(to_rows(index, num_rows))
+
+
+def to_array(rows: range | Indices) -> Indices:
+    """Row numbers as an array."""
     if isinstance(rows, range):
         return np.arange(rows.start, rows.stop, rows.step, dtype=np.int64)
     return rows
@@ -91,5 +95,5 @@ def choose(indices: range | Indices, positions: range | Indices) -> range | Indi
         if isinstance(indices, range):
             start, step = indices[positions.start], indices.step * positions.step
             return range(start, start + step * len(positions), step)
-        positions = np.arange(positions.start, positions.stop, positions.step, dtype=np.int64)
+        positions = to_array(positions)
     return rows_at(indices, positions)

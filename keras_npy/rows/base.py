@@ -90,6 +90,11 @@ class Rows(ABC):
         return None
 
     @property
+    def shard_lengths(self) -> Indices:
+        """Rows of each file or source that is joined here, in order; a single one if none is."""
+        return np.array([len(self)], np.int64)
+
+    @property
     def row_shape(self) -> tuple[int, ...]:
         """The shape of one row."""
         return self.shape[1:]

@@ -30,6 +30,10 @@ class ForwardingRows(Rows):
         self.shape = shape
         self.dtype = dtype
 
+    @property
+    def shard_lengths(self) -> Indices:
+        return self.source.shard_lengths
+
     def source_indices(self, indices: Indices) -> Indices:
         """The rows of `source` to check and prepare before these rows are read."""
         return indices

@@ -38,9 +38,22 @@ def join_files(headers: Sequence[NpyHeader], io: Io = "auto") -> Rows:
     name = filled[0].name + (f" and {len(headers) - 1} more" if len(headers) > 1 else "")
     # Files that are stored alike can be read as bytes of one store.
     if any(header.fortran_order or header.dtype != filled[0].dtype for header in filled):
-        return UnlikeShardRows(shards, name, io)
-    shape = (shards.num_rows, *filled[0].shape[1:])
-    return StoredRows(open_shards(shards, io), name=name, shape=shape, stored_dtype=filled[0].dtype)
+        return UnlikeShardRows(shards, name)
+    return ShardRows(shards, name)
+
+
+class ShardRows(StoredRows):
+    """Rows of files that are stored alike, in C order."""
+
+    def __init__(self, shards: Shards, name: str) -> None:
+        first = shards.headers[0]
+        shape = (shards.num_rows, *first.shape[1:])
+        super().__init__(open_shards(shards), name=name, shape=shape, stored_dtype=first.dtype)
+        self._shards = shards
+
+    @property
+    def shard_lengths(self) -> Indices:
+        return self._shards.lengths
 
 
 class UnlikeShardRows(Rows):
@@ -93,6 +106,10 @@ class UnlikeShardRows(Rows):
 
     def check_unchanged(self, indices: Indices | None = None) -> None:
         self._shards.check_unchanged(indices)
+
+    @property
+    def shard_lengths(self) -> Indices:
+        return self._shards.lengths
 
     def __reduce__(self) -> tuple[Any, ...]:
         return UnlikeShardRows, (self._shards, self.name, self._io)

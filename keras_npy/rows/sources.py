@@ -1,9 +1,10 @@
 """`open_rows`: turn what a user may give as data into rows."""
 
 import glob
+import itertools
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,11 +14,12 @@ from keras_npy.files import archive
 from keras_npy.files.header import SUPPORTED_DTYPES, is_supported
 from keras_npy.files.layout import Files, warn_of_layout
 from keras_npy.rows.base import Rows
+from keras_npy.rows.joined import join_rows
 from keras_npy.rows.shards import join_files
 from keras_npy.rows.stored import open_array, open_file
 from keras_npy.types import Array, Io, Path
 
-Source: TypeAlias = Path | list[Path] | Array | Rows
+Source: TypeAlias = Path | list[Any] | Array | Rows
 
 
 def open_rows(source: Source, *, stored_dtype: str | None = None, io: Io = "auto") -> Rows:
@@ -25,8 +27,9 @@ def open_rows(source: Source, *, stored_dtype: str | None = None, io: Io = "auto
 
     Args:
         source: The path of one `.npy` file; `"data.npz::x"` for an uncompressed member of an
-            archive; a pattern (`*`, `?`, `[]`, `**`) or list of paths, whose rows are joined along
-            axis 0; an array; or rows, as `samples(...)` and `windows(...)` return them.
+            archive; a pattern (`*`, `?`, `[]`, `**`), whose files are joined along axis 0; an
+            array; rows, as `samples(...)` and `windows(...)` return them; or a list of any of
+            these, which are joined along axis 0.
         stored_dtype: `"bfloat16"` for files whose header says `|V2`, as NumPy writes it for dtypes
             that it does not know. `None` for all other files.
         io: `"map"` maps files into memory. `"read"` reads them by position: a cut file, a failing
@@ -57,16 +60,10 @@ def open_rows(source: Source, *, stored_dtype: str | None = None, io: Io = "auto
         if is_pattern(source):
             return _join(expand(source), source, stored_dtype, io)
         header = archive.read_header(source, stored_dtype=stored_dtype)
-        rows = open_file(header, io)
-        warn_of_layout(header, is_mapped=rows.io == "map")
-        return rows
-    if isinstance(source, list) and _are_paths(source):
-        if source:
-            return _join(source, source, stored_dtype, io)
-        raise ValueError(
-            "A list of sources must name at least one file. "
-            "Received: an empty list. Pass the files' paths."
-        )
+        warn_of_layout(header)
+        return open_file(header)
+    if isinstance(source, list):
+        return _open_list(source, stored_dtype)
     if stored_dtype is not None:
         raise ValueError(
             "stored_dtype= says what the bytes of a file are. "
@@ -78,10 +75,7 @@ def open_rows(source: Source, *, stored_dtype: str | None = None, io: Io = "auto
         return source
     if isinstance(source, np.ndarray):
         return open_array(_checked_array(source))
-    raise TypeError(
-        "A source must be the path of an .npy file, a list of paths, or a NumPy array. "
-        f"Received: {type(source).__name__}. Pass a path, or np.asarray(...) of the data."
-    )
+    raise _no_source(type(source).__name__)
 
 
 def is_pattern(path: Path) -> bool:
@@ -132,8 +126,42 @@ def _natural_key(path: str) -> tuple[list[Any], str]:
 _NUMBERS = re.compile(r"([0-9]{1,18})")
 
 
-def _are_paths(source: list[Any]) -> bool:
-    return all(isinstance(path, str | os.PathLike) for path in source)
+_SOURCE_TYPES = (str, os.PathLike, list, np.ndarray, Rows)
+
+
+def _no_source(received: str) -> TypeError:
+    return TypeError(
+        "A source must be the path of an .npy file, a list of sources, or a NumPy array. "
+        f"Received: {received}. Pass a path, or np.asarray(...) of the data."
+    )
+
+
+def _open_list(sources: list[Any], stored_dtype: str | None) -> Rows:
+    if not sources:
+        raise ValueError(
+            "A list of sources must name at least one file. "
+            "Received: an empty list. Pass the files' paths."
+        )
+    other = [source for source in sources if not isinstance(source, _SOURCE_TYPES)]
+    if other:
+        raise _no_source(f"a list with {type(other[0]).__name__}")
+    opened: list[Rows] = []
+    # Files beside each other are opened together: 100,000 files then are one source.
+    for are_paths, group in itertools.groupby(sources, _is_path):
+        if are_paths:
+            paths = [found for path in group for found in _found(path)]
+            opened.append(_join(paths, paths, stored_dtype))
+        else:
+            opened += [open_rows(source, stored_dtype=stored_dtype) for source in group]
+    return join_rows(opened)
+
+
+def _is_path(source: Any) -> bool:
+    return isinstance(source, str | os.PathLike)
+
+
+def _found(path: Path) -> Sequence[Path]:
+    return expand(path) if is_pattern(path) else [path]
 
 
 def _check_open_rows(rows: Rows, io: Io) -> None:

@@ -5,10 +5,12 @@ Windows are never stored. For each batch, only the rows of its windows are read 
 
 import mmap
 import os
-from typing import Literal, NamedTuple, overload
+import zlib
+from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 
+from keras_npy.errors import check_bool
 from keras_npy.rows.base import Rows
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.sources import Source, open_rows
@@ -36,7 +38,7 @@ def windows(
     sampling_rate: int = 1,
     start_index: int | None = None,
     end_index: int | None = None,
-    io: Io = "auto",
+    join: bool = False,
 ) -> Rows: ...
 
 
@@ -51,7 +53,7 @@ def windows(
     sampling_rate: int = 1,
     start_index: int | None = None,
     end_index: int | None = None,
-    io: Io = "auto",
+    join: bool = False,
 ) -> WindowsAndTargets: ...
 
 
@@ -66,7 +68,7 @@ def windows(
     sampling_rate: int = 1,
     start_index: int | None = None,
     end_index: int | None = None,
-    io: Io = "auto",
+    join: bool = False,
 ) -> WindowsAndTargets: ...
 
 
@@ -80,7 +82,7 @@ def windows(
     sampling_rate: int = 1,
     start_index: int | None = None,
     end_index: int | None = None,
-    io: Io = "auto",
+    join: bool = False,
 ) -> Rows | WindowsAndTargets:
     """Serve a series as overlapping windows, without copying the file.
 
@@ -89,18 +91,25 @@ def windows(
     `start_index + i * sequence_stride + j * sampling_rate` for each j in
     `0 <= j < sequence_length`.
 
+    A window never crosses from one file to the next, nor from one source of a list to the next:
+    each is a series of its own, whose first window begins at its first timestep. A file that is
+    shorter than a window has none.
+
     Args:
-        data: The series: a path, shards, a member of an archive or an array, `(T, ...)`.
+        data: The series: a path, shards, a member of an archive, an array, or a list of these,
+            `(T, ...)`. With `samples(...)`, each file is one timestep.
         sequence_length: Timesteps in a window.
         targets: A source of targets. `targets[start]` is the target of the window that begins at
-            timestep `start`. `None` for windows without targets.
+            timestep `start`, in the same file if there are as many. `None` for windows without
+            targets.
         predict_next: Whether the target of a window is the same window one sample later. Then the
             target of each position is the value after it, as language models need.
         sequence_stride: Timesteps between the beginnings of two windows.
         sampling_rate: Timesteps between two samples of a window.
-        start_index: The first timestep to use.
+        start_index: The first timestep to use, counted over all files.
         end_index: The first timestep not to use.
-        io: How files are read, as in `open_rows`.
+        join: Whether the files are one long series that was cut into parts, so that windows cross
+            from one to the next.
 
     Returns:
         Rows `(num_windows, sequence_length, ...)`. With targets, a pair of these rows and the
@@ -127,36 +136,33 @@ def windows(
     _check_between("sequence_stride", sequence_stride, 1, len(series))
     _check_between("sampling_rate", sampling_rate, 1, len(series))
     start, end = _bounds(start_index, end_index, len(series))
+    check_bool("join", join, "Pass True for one series that goes on from file to file.")
     _check_targets(targets, predict_next)
-    opened = None if targets is None else open_rows(targets, io=io)
+    opened = None if targets is None else open_rows(targets)
+    lengths = np.array([len(series)]) if join else series.shard_lengths
     span = (sequence_length - 1 + bool(predict_next)) * sampling_rate
-    # Count as Keras does: no more starts than targets, even if `start_index` skips some of these.
-    num_starts = end - start - span
+    files = _Files(lengths, start, end)
+    num_starts = files.num_steps - span
     if opened is not None:
-        num_starts = min(num_starts, len(opened))
-    num_windows = -(-num_starts // sequence_stride)
-    if num_windows < 1:
-        raise ValueError(
-            f"{series.name}: a series must hold at least one window. Received: {end - start} "
-            f"timesteps, of which a window takes {span + 1}. Pass a smaller sequence_length."
-        )
-    cut = (sequence_stride, num_windows)
-    x = WindowRows(series, start, *cut, sequence_length, sampling_rate)
+        num_with_target, target_firsts = _targets_of(files, opened, series)
+        num_starts = np.minimum(num_starts, num_with_target)
+    counts = np.maximum(0, -(-num_starts // sequence_stride))
+    if not counts.any():
+        raise _no_window(series, files, span + 1)
+    starts = Starts(files.firsts, counts, sequence_stride)
+    x = WindowRows(series, starts, sequence_length, sampling_rate)
     if predict_next:
-        later = start + sampling_rate
-        return WindowsAndTargets(x, WindowRows(series, later, *cut, sequence_length, sampling_rate))
+        y = WindowRows(series, starts, sequence_length, sampling_rate, shift=sampling_rate)
+        return WindowsAndTargets(x, y)
     if opened is None:
         return x
-    _check_last_target(opened, start + (num_windows - 1) * sequence_stride)
-    return WindowsAndTargets(x, WindowRows(opened, start, *cut))
+    with_target = Starts(target_firsts, counts, sequence_stride)
+    _check_last_target(opened, int(with_target.at(np.array([len(starts) - 1]))[0]))
+    return WindowsAndTargets(x, WindowRows(opened, with_target))
 
 
 def _check_targets(targets: object, predict_next: object) -> None:
-    if not isinstance(predict_next, bool | np.bool_):
-        raise TypeError(
-            "predict_next must be True or False. "
-            f"Received: {predict_next!r:.100}. Pass a bool; the data of targets is targets=."
-        )
+    check_bool("predict_next", predict_next, "Pass a bool; the data of targets is targets=.")
     # Before predict_next, targets="next" said the same.
     if isinstance(targets, str) and targets == "next" and not os.path.exists(targets):
         raise ValueError(
@@ -180,32 +186,70 @@ def _check_last_target(targets: Rows, begin: int) -> None:
         )
 
 
+class Starts:
+    """The timestep at which each window begins.
+
+    Args:
+        firsts: The timestep at which the first window of each file begins, `(num_files,)`.
+        counts: Windows in each file, `(num_files,)`, at least one in all.
+        stride: Timesteps between the beginnings of two windows of a file.
+    """
+
+    def __init__(self, firsts: Indices, counts: Indices, stride: int) -> None:
+        has_windows = counts > 0
+        self.counts = counts[has_windows]
+        self._firsts, self._stride = firsts[has_windows], stride
+        self._stops = np.cumsum(self.counts)
+        # Window i of a file begins at its origin, plus i strides.
+        self._origins = self._firsts - (self._stops - self.counts) * stride
+
+    def __len__(self) -> int:
+        return int(self._stops[-1])
+
+    def at(self, indices: Indices) -> Indices:
+        """The timesteps at which these windows begin."""
+        if len(self._stops) == 1:
+            return int(self._origins[0]) + indices * self._stride
+        files = np.searchsorted(self._stops, indices, side="right")
+        return self._origins[files] + indices * self._stride
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Many files have one length: the differences of these numbers then compress to nothing.
+        rises = np.diff(np.stack([self._firsts, self._stops]), prepend=0)
+        return _unpack, (zlib.compress(rises.tobytes()), self._stride)
+
+
+def _unpack(packed: bytes, stride: int) -> Starts:
+    rises = np.frombuffer(zlib.decompress(packed), np.int64).reshape(2, -1)
+    return Starts(np.cumsum(rises[0]), rises[1].copy(), stride)
+
+
 class WindowRows(ForwardingRows):
     """Rows of which each is a window of a series.
 
     Args:
         series: The series.
-        start: Row of the series at which the first window begins.
-        stride: Rows between the beginnings of two windows.
-        num_windows: Number of windows.
+        starts: The row of the series at which each window begins.
         length: Samples in a window. `None` for only its first row, without an axis for samples.
         rate: Rows between two samples of a window.
+        shift: Rows to add to each number of a row.
     """
 
     def __init__(
         self,
         series: Rows,
-        start: int,
-        stride: int,
-        num_windows: int,
+        starts: Starts,
         length: int | None = None,
         rate: int = 1,
+        *,
+        shift: int = 0,
     ) -> None:
         window = () if length is None else (length,)
-        shape = (num_windows, *window, *series.row_shape)
+        shape = (len(starts), *window, *series.row_shape)
         super().__init__(series, name=f"windows of {series.name}", shape=shape, dtype=series.dtype)
-        self._start, self._stride = start, stride
-        self._steps = np.arange(length or 1, dtype=np.int64) * rate
+        self._starts = starts
+        self._steps = shift + np.arange(length or 1, dtype=np.int64) * rate
+        self._rate = rate
 
     def read_into(self, indices: Indices, out: Array) -> None:
         flat = out.reshape(-1, *self.source.row_shape)
@@ -215,18 +259,73 @@ class WindowRows(ForwardingRows):
             rows = self._rows(indices[at : at + step], self._steps)
             self.source.read_into(rows, flat[at * num_steps : at * num_steps + len(rows)])
 
+    @property
+    def shard_lengths(self) -> Indices:
+        return self._starts.counts
+
     def _rows(self, indices: Indices, steps: Indices) -> Indices:
         """The rows of the series at these steps of these windows."""
-        begins = self._start + indices * self._stride
-        rows: Indices = (begins[:, None] + steps).reshape(-1)
+        rows: Indices = (self._starts.at(indices)[:, None] + steps).reshape(-1)
         return rows
 
     def source_indices(self, indices: Indices) -> Indices:
         """Enough rows of each window to touch every page of it."""
-        rate = int(self._steps[1]) if len(self._steps) > 1 else 1
-        page_rows = max(1, mmap.PAGESIZE // (self.source.row_bytes * rate))
+        page_rows = max(1, mmap.PAGESIZE // (self.source.row_bytes * self._rate))
         steps = np.append(self._steps[::page_rows], self._steps[-1])
         return self._rows(indices, steps)
+
+
+class _Files:
+    """The timesteps of each file of a series that may be used.
+
+    Args:
+        lengths: Timesteps of each file.
+        start: The first timestep to use, counted over all files.
+        end: The first timestep not to use.
+    """
+
+    def __init__(self, lengths: Indices, start: int, end: int) -> None:
+        stops = np.cumsum(lengths)
+        self.lengths = lengths
+        self.begins: Indices = stops - lengths
+        self.firsts: Indices = np.maximum(self.begins, start)
+        self.num_steps: Indices = np.minimum(stops, end) - self.firsts
+
+
+def _targets_of(files: _Files, targets: Rows, series: Rows) -> tuple[Indices, Indices]:
+    """The number of window starts that have a target, and the target of the first, for each file.
+
+    Raises:
+        ValueError: If it is not certain which target belongs to which timestep.
+    """
+    if len(files.lengths) == 1:
+        # Count as Keras does: no more starts than targets, even if `start_index` skips some.
+        return np.array([len(targets)]), files.firsts
+    lengths = targets.shard_lengths
+    are_pairs = len(lengths) == len(files.lengths)
+    if are_pairs and np.all(lengths <= files.lengths):
+        skipped = files.firsts - files.begins
+        return lengths - skipped, np.cumsum(lengths) - lengths + skipped
+    if len(targets) == len(series) and not are_pairs:
+        return files.num_steps, files.firsts
+    raise ValueError(
+        f"{targets.name}: a series of several files needs a target for each timestep, or targets "
+        f"in as many files, each no longer than its series. Received: {len(targets)} targets in "
+        f"{len(lengths)} files, for {len(series)} timesteps in {len(files.lengths)} files of "
+        f"{series.name}. Save one file of targets for each file of the series."
+    )
+
+
+def _no_window(series: Rows, files: _Files, num_steps: int) -> ValueError:
+    where = f"{files.num_steps[0]} timesteps"
+    join = ""
+    if len(files.lengths) > 1:
+        where = f"{len(files.lengths)} files of at most {max(files.num_steps)} timesteps"
+        join = ", or join=True if the files are one long series"
+    return ValueError(
+        f"{series.name}: a series must hold at least one window. Received: {where}, of which a "
+        f"window takes {num_steps}. Pass a smaller sequence_length{join}."
+    )
 
 
 def _bounds(start_index: int | None, end_index: int | None, num_rows: int) -> tuple[int, int]:

@@ -63,6 +63,10 @@ SOURCES: dict[str, Callable[[Path], Any]] = {
     "dropping-sequence": lambda folder: NpySequence(VALUES, batch_size=8, drop_remainder=True),
     "tf-dataset": lambda folder: tf_dataset(VALUES),
     "py-dataset": lambda folder: Batches(),
+    "list-of-path-and-rows": lambda folder: [
+        save(folder / "x-0.npy", VALUES[:20]),
+        open_rows(save(folder / "x-1.npy", VALUES[20:])),
+    ],
     "list-of-batches": lambda folder: np.array_split(VALUES, 5),
     "list-of-tuples": lambda folder: [(VALUES[:9], np.zeros(9)), (VALUES[9:], np.zeros(28))],
     "generator": lambda folder: (batch for batch in np.array_split(VALUES, 5)),
@@ -256,7 +260,7 @@ def test_adapt_shows_progress_of_long_files_in_a_terminal(
         ),
         pytest.param({}, ("a.npy", "b.npy"), TypeError, r"tuple.*list.*paths", id="tuple-of-paths"),
         pytest.param(
-            {}, ["a.npy", VALUES], TypeError, r"source must be.*list", id="path-and-array"
+            {}, ["a.npy", 1.0], TypeError, r"source must be.*list with float", id="path-and-float"
         ),
         pytest.param({}, [1.0, 2.0], TypeError, r"must be an array.*float.*np\.asarray", id="list"),
         pytest.param({}, [{"a": VALUES}], TypeError, r"must be an array.*dict", id="dict-batches"),

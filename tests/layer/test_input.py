@@ -31,6 +31,14 @@ def test_input_of_a_dict_is_named_by_its_keys(tmp_path: Path) -> None:
         keras_npy.Input(seq, name="both")
 
 
+def test_input_of_windows_with_targets_is_that_of_the_windows() -> None:
+    """Not one input for the windows and another one for the targets."""
+    pair = keras_npy.windows(np.zeros((9, 2), "int16"), sequence_length=3, predict_next=True)
+    for source in (pair, pair.x, [pair.x, np.zeros((1, 3, 2), "int16")]):
+        tensor = keras_npy.Input(source)
+        assert ((None, 3, 2), "int16") == (tensor.shape, tensor.dtype)
+
+
 def test_input_of_a_missing_file_raises_at_once(tmp_path: Path) -> None:
     """The system's own error names the path."""
     with pytest.raises(FileNotFoundError, match=r"none\.npy"):

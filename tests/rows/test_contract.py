@@ -207,17 +207,54 @@ class TestWindows(RowsContract):
         return {folder / "x.npy": 3}
 
 
-class TestWindowsOfShards(TestWindows):
+class TestWindowsOfJoinedShards(TestWindows):
     def limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(shards, "CHECK_AGAIN_S", -1)
 
     def make(self, folder: Path, array: np.ndarray) -> Rows:
         save_shards(folder, array)
-        return windows(folder / "x-*.npy", sequence_length=3, sampling_rate=2, io=self.io)
+        return windows(folder / "x-*.npy", sequence_length=3, sampling_rate=2, join=True)
 
     def files(self, folder: Path) -> dict[Path, int]:
         # Window 6 begins in the second file and ends in the third.
         return {folder / "x-0.npy": 0}
+
+
+class TestWindowsOfShards(RowsContract):
+    """Windows of two timesteps in each file, and none in the file of one."""
+
+    def limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(shards, "CHECK_AGAIN_S", -1)
+
+    def make(self, folder: Path, array: np.ndarray) -> Rows:
+        for number, part in enumerate(np.split(array, [6, 7])):
+            np.save(folder / f"x-{number}.npy", part)
+        return windows(folder / "x-*.npy", sequence_length=2)
+
+    def expected(self, array: np.ndarray) -> np.ndarray:
+        begins = [*range(5), *range(7, len(array) - 1)]
+        return np.stack([array[at : at + 2] for at in begins])
+
+    def files(self, folder: Path) -> dict[Path, int]:
+        return {folder / "x-0.npy": 4, folder / "x-2.npy": 5}
+
+
+class TestJoinedSources(RowsContract):
+    """Two files, rows that were opened before, and samples of one file each."""
+
+    def limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(shards, "CHECK_AGAIN_S", -1)
+
+    def make(self, folder: Path, array: np.ndarray) -> Rows:
+        for number, part in enumerate(np.split(array, [2, 4, 7])):
+            np.save(folder / f"x-{number}.npy", part)
+        for number, row in enumerate(array[7:]):
+            np.save(folder / f"s-{number}.npy", row)
+        paths = [folder / f"x-{number}.npy" for number in range(3)]
+        return open_rows([*paths[:2], open_rows(paths[2]), samples(folder / "s-*.npy")])
+
+    def files(self, folder: Path) -> dict[Path, int]:
+        return {folder / "x-0.npy": 0, folder / "x-1.npy": 3, folder / "x-2.npy": 4}
 
 
 class TestChosen(RowsContract):

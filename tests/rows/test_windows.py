@@ -1,6 +1,7 @@
 """Windows of a series: those of Keras, read from the file when they are needed."""
 
 import os
+import pickle
 import re
 import tracemalloc
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_npy import NpyDataAdapter, NpyFileError, NpySequence, windows
+from keras_npy import NpyDataAdapter, NpyFileError, NpySequence, open_rows, windows
+from keras_npy.rows.windows import Starts
 
 SERIES = np.arange(200, dtype="float32").reshape(100, 2)
 
@@ -93,12 +95,185 @@ def test_windows_next_serves_every_token_but_the_first_as_target(tmp_path: Path)
     np.testing.assert_array_equal(tokens[1:], pair.y[:].reshape(-1))
 
 
+# Files are series of their own.
+
+LENGTHS = [10, 1, 13, 4, 10]
+RECORDINGS = np.split(np.arange(76).reshape(38, 2), np.cumsum(LENGTHS)[:-1])
+
+
+def as_list(folder: Path, parts: list[np.ndarray]) -> Any:
+    for number, part in enumerate(parts):
+        np.save(folder / f"r-{number}.npy", part)
+    return [folder / f"r-{number}.npy" for number in range(len(parts))]
+
+
+def as_pattern(folder: Path, parts: list[np.ndarray]) -> Any:
+    as_list(folder, parts)
+    return f"{folder}/r-*.npy"
+
+
+def as_members(folder: Path, parts: list[np.ndarray]) -> Any:
+    np.savez(folder / "r.npz", **{f"part{number}": part for number, part in enumerate(parts)})
+    return [f"{folder}/r.npz::part{number}" for number in range(len(parts))]
+
+
+def as_fortran_files(folder: Path, parts: list[np.ndarray]) -> Any:
+    return as_list(folder, [np.asfortranarray(part) for part in parts])
+
+
+def as_arrays(folder: Path, parts: list[np.ndarray]) -> Any:
+    return parts
+
+
+def as_rows(folder: Path, parts: list[np.ndarray]) -> Any:
+    return [open_rows(path) for path in as_list(folder, parts)]
+
+
+def as_a_mixture(folder: Path, parts: list[np.ndarray]) -> Any:
+    paths = as_list(folder, parts)
+    return [*paths[:2], parts[2], [paths[3], open_rows(paths[4])]]
+
+
+def as_rows_of_a_subset(folder: Path, parts: list[np.ndarray]) -> Any:
+    """The first file is left out, and stands for a file of the list."""
+    other = parts[0] + 1000
+    return NpySequence(as_list(folder, [other, *parts])).subset(slice(len(other), None)).x
+
+
+SOURCES = [
+    *(as_list, as_pattern, as_members, as_fortran_files, as_arrays, as_rows, as_a_mixture),
+    as_rows_of_a_subset,
+]
+
+CUTS = [
+    pytest.param({"sequence_length": 4}, id="every-window"),
+    pytest.param({"sequence_length": 1}, id="single-steps"),
+    pytest.param({"sequence_length": 3, "sequence_stride": 3, "sampling_rate": 2}, id="sampled"),
+    pytest.param({"sequence_length": 2, "sequence_stride": 7}, id="gaps"),
+    pytest.param({"sequence_length": 11}, id="one-file-is-long-enough"),
+]
+
+
+@pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+@pytest.mark.parametrize("make", SOURCES)
+@pytest.mark.parametrize("cut", CUTS)
+def test_windows_never_cross_from_one_file_to_the_next(
+    tmp_path: Path, make: Any, cut: dict[str, int]
+) -> None:
+    """They are the windows of each file alone, one file after the other, also with targets."""
+    length, rate = cut["sequence_length"], cut.get("sampling_rate", 1)
+
+    def expected(reach: int, shift: int = 0) -> np.ndarray:
+        """Slices of the files, in which `reach` timesteps behind the first one must lie."""
+        slices = [
+            part[begin + shift :][: 1 + (length - 1) * rate : rate]
+            for part in RECORDINGS
+            for begin in range(0, len(part) - reach, cut.get("sequence_stride", 1))
+        ]
+        return np.stack(slices)
+
+    source = make(tmp_path, RECORDINGS)
+    span = (length - 1) * rate
+    np.testing.assert_array_equal(expected(span), windows(source, **cut)[:])
+    x, y = windows(source, predict_next=True, **cut)
+    np.testing.assert_array_equal(expected(span + rate), x[:])
+    np.testing.assert_array_equal(expected(span + rate, rate), y[:])
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        pytest.param(LENGTHS, id="one-for-each-timestep"),
+        pytest.param([8, 1, 13, 1, 7], id="fewer-in-some-files"),
+        pytest.param([38], id="one-array-for-all-files"),
+        pytest.param([20, 18], id="other-files-of-the-same-length"),
+    ],
+)
+def test_windows_of_files_take_the_target_of_their_timestep(
+    tmp_path: Path, lengths: list[int]
+) -> None:
+    """The target with the number of the first timestep in the same file."""
+    cut: Any = {"sequence_length": 3, "sequence_stride": 2}
+    targets = np.split(np.arange(sum(lengths)) * 7, np.cumsum(lengths)[:-1])
+    x, y = windows(as_list(tmp_path, RECORDINGS), targets=targets, **cut)
+    if len(lengths) != len(LENGTHS):
+        targets = np.split(np.arange(38) * 7, np.cumsum(LENGTHS)[:-1])
+    pairs = [
+        windows(part, targets=of_part, **cut)
+        for part, of_part in zip(RECORDINGS, targets, strict=True)
+        if len(part) > 2
+    ]
+    np.testing.assert_array_equal(np.concatenate([pair.x[:] for pair in pairs]), x[:])
+    np.testing.assert_array_equal(np.concatenate([pair.y[:] for pair in pairs]), y[:])
+
+
+@pytest.mark.parametrize(
+    "lengths", [[10, 1, 14, 4, 9], [37], [30, 7], [1] * 40], ids=["longer", "37", "30-7", "40"]
+)
+def test_windows_of_files_with_targets_of_no_certain_timestep_are_refused(
+    lengths: list[int],
+) -> None:
+    """A wrong guess would train each window on the target of another."""
+    targets = [np.arange(length) for length in lengths]
+    with pytest.raises(ValueError, match=r"target for each timestep.*Save one file of targets"):
+        windows(list(RECORDINGS), targets=targets, sequence_length=2)
+
+
+@pytest.mark.parametrize("make", SOURCES)
+@pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+def test_windows_join_makes_one_series_of_all_files(tmp_path: Path, make: Any) -> None:
+    """As over one file that holds them all."""
+    cut: Any = {"sequence_length": 5, "sequence_stride": 2, "sampling_rate": 2}
+    whole = np.concatenate(RECORDINGS)
+    rows = windows(make(tmp_path, RECORDINGS), join=True, **cut)
+    np.testing.assert_array_equal(windows(whole, **cut)[:], rows[:])
+
+
+def test_windows_start_and_end_count_over_all_files() -> None:
+    """They cut the file in which they lie, and leave out those before and behind."""
+    rows = windows(list(RECORDINGS), sequence_length=3, start_index=8, end_index=16)
+    whole = np.concatenate(RECORDINGS)
+    expected = [whole[at : at + 3] for at in (11, 12, 13)]
+    np.testing.assert_array_equal(expected, rows[:])
+
+
+def test_windows_of_many_files_are_pickled_small() -> None:
+    """Row numbers of 100,000 recordings, not one object for each."""
+    starts = Starts(np.arange(100_000) * 10, np.full(100_000, 7), 1)
+    pickled = pickle.dumps(starts)
+    assert 8192 > len(pickled)
+    again = pickle.loads(pickled)
+    indices = np.array([0, 6, 7, 699_999])
+    assert [0, 6, 10, 999_996] == starts.at(indices).tolist() == again.at(indices).tolist()
+
+
+def test_windows_of_files_that_are_all_too_short_are_refused() -> None:
+    """The longest is named, and the way to join them."""
+    with pytest.raises(ValueError, match=r"5 files of at most 13.*takes 14.*or join=True"):
+        windows(list(RECORDINGS), sequence_length=14)
+
+
+def test_sequence_takes_a_list_of_windows_with_targets(tmp_path: Path) -> None:
+    """The same batches as windows of a list of files."""
+    paths = as_list(tmp_path, [part for part in RECORDINGS if len(part) > 4])
+    cut: Any = {"sequence_length": 4, "predict_next": True}
+    expected = NpySequence(windows(paths, **cut), batch_size=5)
+    seq = NpySequence([windows(path, **cut) for path in paths], batch_size=5)
+    assert 21 == seq.num_samples == expected.num_samples
+    for (x, y), (expected_x, expected_y) in zip(seq, expected, strict=True):
+        np.testing.assert_array_equal(expected_x, x)
+        np.testing.assert_array_equal(expected_y, y)
+    # As one of several inputs.
+    both = NpySequence({"a": [pair.x for pair in [windows(path, **cut) for path in paths]]})
+    np.testing.assert_array_equal(expected.x[:], both[0]["a"])
+
+
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_sequence_takes_windows_with_their_targets(tmp_path: Path, shuffle: bool) -> None:
     """As one argument, or as x and y: the same batches through the TensorFlow feed."""
     for number, part in enumerate(np.split(np.arange(300, dtype="int32"), [100, 101])):
         np.save(tmp_path / f"t-{number}.npy", part)
-    pair = windows(str(tmp_path / "t-*.npy"), predict_next=True, sequence_length=16)
+    pair = windows(str(tmp_path / "t-*.npy"), predict_next=True, sequence_length=16, join=True)
     for seq in (
         NpySequence(pair, batch_size=32, seed=0),
         NpySequence(pair.x, pair.y, batch_size=32, seed=0),
@@ -153,6 +328,7 @@ def test_take_of_long_windows_takes_the_memory_of_a_batch(tmp_path: Path) -> Non
         pytest.param(
             {"sequence_length": 2, "predict_next": SERIES}, TypeError, "True or False", id="no-bool"
         ),
+        pytest.param({"sequence_length": 2, "join": 1}, TypeError, "join must be.*1 of", id="join"),
         pytest.param(
             {"sequence_length": 2, "predict_next": True, "targets": SERIES},
             ValueError,
@@ -199,3 +375,13 @@ def test_sequence_windows_with_targets_and_y_are_refused() -> None:
     """Two targets for one input are a mistake."""
     with pytest.raises(ValueError, match=r"brings its own y.*y= as well"):
         NpySequence(windows(SERIES, predict_next=True, sequence_length=4), np.arange(96))
+    with pytest.raises(ValueError, match=r"brings its own y.*y= as well"):
+        NpySequence([windows(SERIES, predict_next=True, sequence_length=4)], np.arange(96))
+
+
+def test_sequence_list_of_windows_with_and_without_targets_is_refused() -> None:
+    """Some rows would have no target."""
+    pair = windows(SERIES, predict_next=True, sequence_length=4)
+    with pytest.raises(ValueError, match=r"1 with targets, of 2 sources\. Pass .*`\.x`"):
+        NpySequence([pair, windows(SERIES, sequence_length=4)])
+    assert 192 == NpySequence([pair.x, pair.x]).num_samples

@@ -1,0 +1,91 @@
+"""Rows of several sources of any kind, joined along axis 0."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from keras_npy.rows.base import Rows
+from keras_npy.rows.scratch import Scratch
+from keras_npy.types import Array, Indices
+
+
+def join_rows(sources: Sequence[Rows]) -> Rows:
+    """The rows of each source, one source after the other.
+
+    Raises:
+        ValueError: If dtype or row shape differ.
+    """
+    first = sources[0]
+    for source in sources:
+        if (source.dtype, source.row_shape) != (first.dtype, first.row_shape):
+            raise ValueError(
+                f"{source.name}: sources in a list must have one dtype, and one shape but for axis "
+                f"0, because their rows are joined. Received: {first.name} of {first.dtype} "
+                f"{first.shape}, {source.name} of {source.dtype} {source.shape}. "
+                "For several inputs or outputs, pass a tuple or a dict of sources."
+            )
+    return first if len(sources) == 1 else JoinedRows(sources)
+
+
+class JoinedRows(Rows):
+    """Rows of several sources, of one dtype and row shape.
+
+    Args:
+        sources: The sources, at least one.
+    """
+
+    def __init__(self, sources: Sequence[Rows]) -> None:
+        first, more = sources[0], len(sources) - 1
+        self.sources = list(sources)
+        lengths = np.array([len(source) for source in sources], np.int64)
+        self._stops: Indices = np.cumsum(lengths)
+        self._starts = self._stops - lengths
+        self.name = f"{first.name}, joined with {more} more source{'s' * (more > 1)}"
+        self.shape = (int(self._stops[-1]), *first.row_shape)
+        self.dtype = first.dtype
+        self._scratch = Scratch()
+
+    def read_into(self, indices: Indices, out: Array) -> None:
+        for source, places, rows in self._by_source(indices):
+            if isinstance(places, slice):
+                source.read_into(rows, out[places])
+                continue
+            with self._scratch.lend((len(rows), *self.row_shape), self.dtype) as taken:
+                source.read_into(rows, taken)
+                out[places] = taken
+
+    def prepare(self, indices: Indices) -> None:
+        for source, _, rows in self._by_source(indices):
+            source.prepare(rows)
+
+    def check_unchanged(self, indices: Indices | None = None) -> None:
+        if indices is None:
+            for source in self.sources:
+                source.check_unchanged()
+            return
+        for source, _, rows in self._by_source(indices):
+            source.check_unchanged(rows)
+
+    @property
+    def shard_lengths(self) -> Indices:
+        return np.concatenate([source.shard_lengths for source in self.sources])
+
+    def _by_source(self, indices: Indices) -> Iterator[tuple[Rows, slice | Indices, Indices]]:
+        """Each source with some of the rows, the places of these rows, and their numbers in it."""
+        numbers = np.searchsorted(self._stops, indices, side="right")
+        order = np.argsort(numbers, kind="stable")
+        cuts = np.flatnonzero(np.diff(numbers[order])) + 1
+        for places in np.split(order, cuts):
+            if len(places):
+                number = numbers[places[0]]
+                yield (
+                    self.sources[number],
+                    _as_slice(places),
+                    indices[places] - self._starts[number],
+                )
+
+
+def _as_slice(places: Indices) -> slice | Indices:
+    """Ascending places as a slice if they lie together: rows are then read where they belong."""
+    first, last = int(places[0]), int(places[-1])
+    return slice(first, last + 1) if last - first + 1 == len(places) else places

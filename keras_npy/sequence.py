@@ -50,13 +50,9 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         drop_remainder: Leave out the last batch if it is shorter than `batch_size`.
         indices: The rows to use and their order: a slice, a range, integers or a boolean
             mask. `None` for all. Integers and masks take 8 bytes a row and are pickled.
-        validate: Whether to look through all rows once, now: `ValueError` at the first NaN or
-            infinity, with its file and row. Integers are not read for that. A gigabyte of float32
-            takes 0.3 s if the file is in the page cache.
-        num_classes: With `validate`, also raise at the first label in `y` that is negative,
-            fractional or not below this. Rows with one value for each class are left alone.
-        io: How files are read, as in `open_rows`: `"map"`, `"read"` or `"auto"`. Rows that are
-            open already stay as they were opened.
+        check_names: Whether files of `x`, `y` and `sample_weight` that are paired must be
+            partners by their names: `img/7.npy` and `case_007_mask.npy`. `False` says that
+            the pairs are meant as they are.
 
     Raises:
         NpyFileError: If a file cannot be streamed. It is a `ValueError`.
@@ -89,21 +85,16 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         seed: int | None = None,
         drop_remainder: bool = False,
         indices: object = None,
-        validate: bool = False,
-        num_classes: int | None = None,
-        io: Io = "auto",
-        # `Never`, so that type checkers still find a misspelt argument.
-        **others: Never,
+        check_names: bool = True,
     ) -> None:
         super().__init__()
         _check_no_others(others)
         # Check the arguments before any file is opened.
         _check_order_arguments(batch_size, seed, drop_remainder)
         _check_shuffle(shuffle)
-        check_io(io)
-        _check_validation(validate, num_classes)
-        self._data = open_data(x, y, sample_weight, io)
-        num_rows = common_length(self._data)
+        check_bool("check_names", check_names)
+        self._data = open_data(x, y, sample_weight)
+        num_rows = common_length(self._data, check_names=check_names)
         chosen = None if indices is None else to_rows(indices, num_rows)
         self._shuffle = shuffle
         self._order = _make_order(

@@ -11,6 +11,7 @@ import keras
 from keras_npy.order.order import Order
 from keras_npy.order.position import Position
 from keras_npy.rows.base import Rows
+from keras_npy.rows.pairs import check_pairs
 from keras_npy.rows.sources import Source, open_rows
 from keras_npy.rows.windows import WindowsAndTargets
 from keras_npy.types import Indices, Io
@@ -156,17 +157,15 @@ def _open_nest(sources: Sources) -> Any:
     return open_rows(sources, io=io)
 
 
-def common_length(data: tuple[Any, ...]) -> int:
-    """The number of rows of every leaf of `data`; raise `ValueError` if they differ."""
-    first, *others = keras.tree.flatten(data)
-    for other in others:
-        if len(other) != len(first):
-            raise ValueError(
-                f"{other.name}: x, y and sample_weight must have the same number of samples on "
-                f"axis 0. Received: {first.name} has N={len(first)}, {other.name} has "
-                f"N={len(other)}. Save matching files, or trim the longer one before np.save."
-            )
-    return len(first)
+def common_length(data: tuple[Any, ...], *, check_names: bool) -> int:
+    """The number of rows of every leaf of `data`.
+
+    Raises:
+        ValueError: If lengths differ, or if files are not partners by their names.
+    """
+    leaves = keras.tree.flatten(data)
+    check_pairs(leaves, check_names=check_names)
+    return len(leaves[0])
 
 
 def _outline(nest: Any) -> str:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from keras_npy.files import advice
 from keras_npy.files.header import NpyHeader
 from keras_npy.files.shard_maps import Arena, Maps, make_arena
-from keras_npy.files.store import Store
+from keras_npy.files.store import FileList, Store
 from keras_npy.types import Array, Indices
 
 # A file in use is checked again at most once in this time. To check 470 files takes 2 ms, as long
@@ -57,6 +57,10 @@ class Shards:
         is_equal = np.all(lengths[:-1] == lengths[0]) and lengths[-1] <= lengths[0]
         self._equal_length = int(lengths[0]) if is_equal else 0
         self._checked_at_s = np.full(len(headers), -np.inf)
+
+    @property
+    def files(self) -> FileList:
+        return FileList([header.name for header in self.headers], self.lengths)
 
     def locate(self, indices: Indices) -> tuple[Indices, Indices]:
         """The file that holds each row, and the number of the row in it."""
@@ -127,8 +131,9 @@ class _ShardStore(Store):
     def check_unchanged(self, indices: Indices | None = None) -> None:
         self._shards.check_unchanged(indices)
 
-    def locate(self, index: int) -> tuple[str, int]:
-        return self._shards.name_of(index)
+    @property
+    def files(self) -> FileList:
+        return self._shards.files
 
     def _advise(self, addresses: Indices, shards: Indices, rows: Indices) -> None:
         look = functools.partial(self._shards.are_resident, shards, rows)

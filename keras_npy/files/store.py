@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,15 @@ from keras_npy.files.header import NpyHeader
 from keras_npy.types import Indices
 
 
+class FileList(NamedTuple):
+    """The files that hold rows, one file after the other."""
+
+    paths: Sequence[str]
+    """Their names in messages."""
+    lengths: Indices
+    """Rows of each file."""
+
+
 class Store(ABC):
     """Rows of `row_bytes` bytes each, fetched by row number."""
 
@@ -19,6 +28,11 @@ class Store(ABC):
     row_bytes: int
     io: Literal["map", "read"] | None = None
     """How its files are read, or `None` if its rows lie in memory."""
+
+    @property
+    def files(self) -> FileList | None:
+        """The files of the rows, or `None` if they are in no file."""
+        return None
 
     @abstractmethod
     def fetch(self, indices: Indices, out: NDArray[np.uint8]) -> None:
@@ -92,6 +106,10 @@ class MappedStore(MemoryStore):
 
     def alias(self) -> NDArray[np.uint8]:
         return self._data
+
+    @property
+    def files(self) -> FileList:
+        return FileList([self._header.name], np.array([self._header.shape[0]]))
 
     def _are_resident(self, offsets: Sequence[int]) -> bool:
         first = self._header.offset_bytes

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from keras_npy.files.store import FileList
 from keras_npy.order.selection import to_indices
 from keras_npy.types import Array, Indices
 
@@ -87,6 +88,11 @@ class Rows(ABC):
     @property
     def io(self) -> Literal["map", "read"] | None:
         """How their files are read: mapped, or by position; `None` if they lie in memory."""
+        return None
+
+    @property
+    def files(self) -> FileList | None:
+        """The files of the rows, in order, or `None` if not all rows lie in files."""
         return None
 
     @property

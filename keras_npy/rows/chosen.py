@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_npy.files.store import FileList
 from keras_npy.order.selection import rows_at, to_array
 from keras_npy.rows.base import Rows
 from keras_npy.rows.forwarding import ForwardingRows
@@ -22,14 +23,22 @@ class ChosenRows(ForwardingRows):
         self._indices = indices
 
     @property
+    def files(self) -> FileList | None:
+        files = self.source.files
+        if files is None:
+            return None
+        numbers, lengths = self._runs(files.lengths)
+        return FileList([files.paths[number] for number in numbers.tolist()], lengths)
+
+    @property
     def shard_lengths(self) -> Indices:
-        """Runs of chosen rows that lie in one file."""
-        stops = np.cumsum(self.source.shard_lengths)
-        if len(stops) == 1:
-            return super().shard_lengths
-        files = np.searchsorted(stops, to_array(self._indices), side="right")
-        begins = np.flatnonzero(np.diff(files, prepend=-1))
-        return np.diff(begins, append=len(files))
+        return self._runs(self.source.shard_lengths)[1]
+
+    def _runs(self, lengths: Indices) -> tuple[Indices, Indices]:
+        """The file and the length of each run of chosen rows that lie in one file."""
+        numbers = np.searchsorted(np.cumsum(lengths), to_array(self._indices), side="right")
+        begins = np.flatnonzero(np.diff(numbers, prepend=-1))
+        return numbers[begins], np.diff(begins, append=len(numbers))
 
     def source_indices(self, indices: Indices) -> Indices:
         return rows_at(self._indices, indices)

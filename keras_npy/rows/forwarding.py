@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from keras_npy.files.store import FileList
 from keras_npy.rows.base import Rows
 from keras_npy.types import Indices
 
@@ -29,6 +30,10 @@ class ForwardingRows(Rows):
         self.name = name
         self.shape = shape
         self.dtype = dtype
+
+    @property
+    def files(self) -> FileList | None:
+        return self.source.files
 
     @property
     def shard_lengths(self) -> Indices:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from keras_npy.files.store import FileList
 from keras_npy.rows.base import Rows
 from keras_npy.rows.scratch import Scratch
 from keras_npy.types import Array, Indices
@@ -65,6 +66,14 @@ class JoinedRows(Rows):
             return
         for source, _, rows in self._by_source(indices):
             source.check_unchanged(rows)
+
+    @property
+    def files(self) -> FileList | None:
+        lists = [files for source in self.sources if (files := source.files)]
+        if len(lists) < len(self.sources):
+            return None
+        paths = [path for files in lists for path in files.paths]
+        return FileList(paths, np.concatenate([files.lengths for files in lists]))
 
     @property
     def shard_lengths(self) -> Indices:

@@ -10,7 +10,8 @@ from keras_npy.files.header import NpyHeader
 from keras_npy.files.mounts import may_fall_back, should_read
 from keras_npy.files.reading import open_shards
 from keras_npy.files.shard_maps import Maps
-from keras_npy.files.shards import Shards
+from keras_npy.files.shards import Shards, open_shards
+from keras_npy.files.store import FileList
 from keras_npy.files.values import as_stored
 from keras_npy.rows.base import Rows
 from keras_npy.rows.stored import StoredRows, StridedRows, open_file
@@ -110,6 +111,10 @@ class UnlikeShardRows(Rows):
     @property
     def shard_lengths(self) -> Indices:
         return self._shards.lengths
+
+    @property
+    def files(self) -> FileList:
+        return self._shards.files
 
     def __reduce__(self) -> tuple[Any, ...]:
         return UnlikeShardRows, (self._shards, self.name, self._io)

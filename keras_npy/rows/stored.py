@@ -7,10 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from keras_npy.files.header import NpyHeader
-from keras_npy.files.mounts import may_fall_back, should_read
-from keras_npy.files.reading import ReadStore, read_file
-from keras_npy.files.shards import Shards
-from keras_npy.files.store import MappedStore, MemoryStore, Store
+from keras_npy.files.store import FileList, MappedStore, MemoryStore, Store
 from keras_npy.files.values import as_bytes, as_stored, copy_values, make_native
 from keras_npy.rows.base import Rows
 from keras_npy.rows.scratch import Scratch
@@ -84,13 +81,9 @@ class StoredRows(Rows):
     def check_unchanged(self, indices: Indices | None = None) -> None:
         self._store.check_unchanged(indices)
 
-    def locate(self, index: int) -> str:
-        name, row = self._store.locate(index) or (self.name, index)
-        return f"{name}, row {row}"
-
     @property
-    def io(self) -> Literal["map", "read"] | None:
-        return self._store.io
+    def files(self) -> FileList | None:
+        return self._store.files
 
     def alias(self) -> Array | None:
         data = self._store.alias()
@@ -129,6 +122,10 @@ class FortranRows(StridedRows):
 
     def check_unchanged(self, indices: Indices | None = None) -> None:
         self._store.check_unchanged()
+
+    @property
+    def files(self) -> FileList:
+        return FileList([self._header.name], np.array([len(self)]))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return FortranRows, (self._store, self._header)

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple, overload
 import numpy as np
 
 from keras_npy.errors import check_bool
+from keras_npy.files.store import FileList
 from keras_npy.rows.base import Rows
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.sources import Source, open_rows
@@ -196,9 +197,10 @@ class Starts:
     """
 
     def __init__(self, firsts: Indices, counts: Indices, stride: int) -> None:
-        has_windows = counts > 0
-        self.counts = counts[has_windows]
-        self._firsts, self._stride = firsts[has_windows], stride
+        self.num_files = len(counts)
+        self.files = np.flatnonzero(counts)
+        self.counts = counts[self.files]
+        self._firsts, self._stride = firsts[self.files], stride
         self._stops = np.cumsum(self.counts)
         # Window i of a file begins at its origin, plus i strides.
         self._origins = self._firsts - (self._stops - self.counts) * stride
@@ -215,13 +217,16 @@ class Starts:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Many files have one length: the differences of these numbers then compress to nothing.
-        rises = np.diff(np.stack([self._firsts, self._stops]), prepend=0)
-        return _unpack, (zlib.compress(rises.tobytes()), self._stride)
+        rises = np.diff(np.stack([self.files, self._firsts, self._stops]), prepend=0)
+        return _unpack, (zlib.compress(rises.tobytes()), self.num_files, self._stride)
 
 
-def _unpack(packed: bytes, stride: int) -> Starts:
-    rises = np.frombuffer(zlib.decompress(packed), np.int64).reshape(2, -1)
-    return Starts(np.cumsum(rises[0]), rises[1].copy(), stride)
+def _unpack(packed: bytes, num_files: int, stride: int) -> Starts:
+    rises = np.frombuffer(zlib.decompress(packed), np.int64).reshape(3, -1)
+    firsts, counts = np.zeros((2, num_files), np.int64)
+    files, firsts_there, _ = np.cumsum(rises, axis=1)
+    firsts[files], counts[files] = firsts_there, rises[2]
+    return Starts(firsts, counts, stride)
 
 
 class WindowRows(ForwardingRows):
@@ -258,6 +263,13 @@ class WindowRows(ForwardingRows):
         for at in range(0, len(indices), step):
             rows = self._rows(indices[at : at + step], self._steps)
             self.source.read_into(rows, flat[at * num_steps : at * num_steps + len(rows)])
+
+    @property
+    def files(self) -> FileList | None:
+        files, starts = self.source.files, self._starts
+        if files is None or len(files.paths) != starts.num_files:
+            return None
+        return FileList([files.paths[number] for number in starts.files.tolist()], starts.counts)
 
     @property
     def shard_lengths(self) -> Indices:

@@ -1,0 +1,223 @@
+"""Whether two sources pair the right files, by what their names say.
+
+Rows are paired by position. If x and y are made of many files each, one file that is missing on one
+side pairs all files behind it wrongly. Names show it, `img/7.npy` and `msk/case_007_mask.npy`:
+what differs from file to file on one side, the 7, must differ in the same way on the other side.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+from keras_npy.errors import warn
+from keras_npy.files.store import FileList
+from keras_npy.rows.base import Rows
+
+# As in natural order: int() refuses very long numbers.
+_NUMBERS = re.compile(r"([0-9]{1,18})")
+
+Column: TypeAlias = tuple[str, ...]
+
+FILES_NAMED_MAX = 3
+
+
+def check_pairs(leaves: Sequence[Rows], *, check_names: bool) -> None:
+    """Raise `ValueError` if sources cannot belong together, row by row.
+
+    Args:
+        leaves: The sources whose rows are paired.
+        check_names: Whether files must also be partners by their names.
+    """
+    first, *others = leaves
+    for other in others:
+        if len(other) != len(first):
+            raise _differ_in_length(first, other)
+    if not check_names:
+        return
+    sources = [(rows, files) for rows in leaves if (files := rows.files) and len(files.paths) > 1]
+    # All leaves are compared with one of them: if two pairs are right, so is the third.
+    for rows, files in sources[1:]:
+        if rows is not sources[0][0]:
+            _check_files(sources[0][1], files)
+
+
+def _check_files(files: FileList, others: FileList) -> None:
+    if len(files.paths) != len(others.paths):
+        return
+    verdict = compare_names(files.paths, others.paths)
+    if verdict.kind == "partners":
+        _check_lengths(files, others, "; check_names=False says that they do not belong together")
+    elif verdict.kind != "unknown":
+        place = verdict.first
+        message = (
+            f"{others.paths[place]}: files are paired in order, and their names must agree in the "
+            f"numbers and words that differ from file to file. Received: {files.paths[place]} with "
+            f"{others.paths[place]}, pair {place + 1} of {len(files.paths)}. "
+            f"{_remedy(verdict)}; check_names=False says that the pairs are meant."
+        )
+        if verdict.kind == "differ":
+            raise ValueError(message)
+        warn(message)
+
+
+def _check_lengths(files: FileList, others: FileList, or_else: str = "") -> None:
+    differs = np.flatnonzero(files.lengths != others.lengths)
+    if differs.size:
+        place = int(differs[0])
+        raise ValueError(
+            f"{others.paths[place]}: two files that belong together must have the same number of "
+            f"rows. Received: {files.paths[place]} has N={files.lengths[place]}, "
+            f"{others.paths[place]} has N={others.lengths[place]}. Save both again, with the same "
+            f"rows{or_else}."
+        )
+
+
+def _differ_in_length(first: Rows, other: Rows) -> ValueError:
+    received = (
+        f"{other.name}: x, y and sample_weight must have the same number of samples on "
+        f"axis 0. Received: {first.name} has N={len(first)}, {other.name} has "
+        f"N={len(other)}. "
+    )
+    files, others = first.files, other.files
+    if files and others:
+        verdict = compare_names(files.paths, others.paths)
+        if verdict.alone:
+            return ValueError(f"{received}{_remedy(verdict)}.")
+        if verdict.kind == "partners":
+            _check_lengths(files, others)
+    return ValueError(
+        f"{received}Save matching files; trim the longer one only if its last rows are those "
+        "without a partner."
+    )
+
+
+def _remedy(verdict: "Verdict") -> str:
+    if not verdict.alone:
+        return "List the files of both in the same order"
+    named = ", ".join(verdict.alone[:FILES_NAMED_MAX])
+    more = len(verdict.alone) - FILES_NAMED_MAX
+    return (
+        f"Without a partner: {named}{f' and {more} more' if more > 0 else ''}. "
+        "Leave these files out, or add their partners"
+    )
+
+
+class Verdict(NamedTuple):
+    """What the names of two lists of files say.
+
+    Args:
+        kind: `"partners"` if they agree, `"differ"` if they certainly do not, `"doubtful"` if they
+            seem not to, `"unknown"` if they cannot be compared.
+        first: The first position where they differ.
+        alone: Files that are partners of no file on the other side.
+    """
+
+    kind: Literal["partners", "differ", "doubtful", "unknown"]
+    first: int = 0
+    alone: Sequence[str] = ()
+
+
+NOTHING_KNOWN = Verdict("unknown")
+
+
+def compare_names(names: Sequence[str], others: Sequence[str]) -> Verdict:
+    """Compare the names of files that are paired by position.
+
+    Example:
+
+    >>> compare_names(["case_2.npy", "case_10.npy"], ["002_mask.npy", "010_mask.npy"]).kind
+    'partners'
+    >>> compare_names(["1.npy", "2.npy", "3.npy"], ["1_mask.npy", "3_mask.npy", "4_mask.npy"])
+    Verdict(kind='differ', first=1, alone=['2.npy', '4_mask.npy'])
+    """
+    if _middles(names) == _middles(others):
+        return Verdict("partners")
+    parts, other_parts = _split(names), _split(others)
+    is_certain = parts is not None and other_parts is not None
+    columns = parts if parts is not None and is_certain else [_numbers(names)]
+    other_columns = other_parts if other_parts is not None and is_certain else [_numbers(others)]
+    alike = [column for column in columns if column in other_columns]
+    if _num_distinct(alike) >= min(_num_distinct(columns), _num_distinct(other_columns)):
+        return Verdict("partners")
+    keys, other_keys = _keys(columns, other_columns)
+    known, other_known = set(keys), set(other_keys)
+    num_shared = len(known & other_known)
+    if num_shared == 0:
+        return NOTHING_KNOWN
+    alone = [name for name, key in zip(names, keys, strict=True) if key not in other_known]
+    alone += [name for name, key in zip(others, other_keys, strict=True) if key not in known]
+    pairs = enumerate(zip(keys, other_keys, strict=False))
+    first = next((at for at, (key, other) in pairs if key != other), 0)
+    # Labels may count from 1 where images count from 0, and forecasts have the file of the next
+    # day as their target. Few numbers in common may be a coincidence.
+    is_certain &= 2 * num_shared >= min(len(known), len(other_known))
+    is_certain &= not _is_shifted(keys, other_keys)
+    return Verdict("differ" if is_certain else "doubtful", first, alone)
+
+
+def _middles(names: Sequence[str]) -> list[str]:
+    """The names without their common beginning and end, which cut no number or word in two."""
+    head = _num_common(names)
+    while head and names[0][head - 1].isalnum():
+        head -= 1
+    reversed_names = [name[head:][::-1] for name in names]
+    tail = _num_common(reversed_names)
+    while tail and reversed_names[0][tail - 1].isalnum():
+        tail -= 1
+    return [name[head : len(name) - tail] for name in names]
+
+
+def _num_common(names: Sequence[str]) -> int:
+    """The number of characters with which all names begin."""
+    least, most = min(names), max(names)
+    differs = (at for at, (one, other) in enumerate(zip(least, most, strict=False)) if one != other)
+    return next(differs, min(len(least), len(most)))
+
+
+def _split(names: Sequence[str]) -> list[Column] | None:
+    """What differs from name to name, as columns of numbers or of text.
+
+    `None` if some names have more numbers than others.
+    """
+    rows = [_NUMBERS.split(name) for name in names]
+    if len({len(row) for row in rows}) > 1:
+        return None
+    columns = []
+    for at, column in enumerate(zip(*rows, strict=True)):
+        if len(set(column)) > 1:
+            # Text and numbers alternate. A number counts without its leading zeros.
+            values = [text.lstrip("0") for text in column] if at % 2 else _middles(column)
+            columns.append(tuple(values))
+    return columns
+
+
+def _numbers(names: Sequence[str]) -> Column:
+    """All numbers of each name."""
+    return tuple(" ".join(map(str, map(int, _NUMBERS.findall(name)))) for name in names)
+
+
+def _num_distinct(columns: list[Column]) -> int:
+    return len(set(zip(*columns, strict=True)))
+
+
+def _keys(columns: list[Column], others: list[Column]) -> tuple[list[Column], list[Column]]:
+    """One key for each name, of the columns by which both lists can be compared."""
+    if len(columns) != len(others):
+        # One list says more, such as a date: take the columns that have most in common.
+        pairs = [(column, other) for column in columns for other in others]
+        best = max(pairs, key=lambda pair: len(set(pair[0]) & set(pair[1])), default=((), ()))
+        is_unique = all(len(set(column)) == len(column) for column in best)
+        columns, others = ([best[0]], [best[1]]) if is_unique else ([], [])
+    return list(zip(*columns, strict=True)), list(zip(*others, strict=True))
+
+
+def _is_shifted(keys: list[Column], others: list[Column]) -> bool:
+    """Whether one number differs by the same amount in all pairs."""
+    if len(keys) != len(others) or not all(
+        len(key) == 1 and (key[0] or "0").isdecimal() for key in (*keys, *others)
+    ):
+        return False
+    pairs = zip(keys, others, strict=True)
+    return len({int(other[0] or 0) - int(key[0] or 0) for key, other in pairs}) == 1

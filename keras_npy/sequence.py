@@ -3,12 +3,11 @@
 import copy
 import dataclasses
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, Never, Self, overload
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal, Self, overload
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_npy.errors import check_bool, check_integer
 from keras_npy.feeds.batches import Batches, Sources, common_length, open_data
@@ -19,7 +18,7 @@ from keras_npy.order.position import PassCounter, Position
 from keras_npy.order.selection import to_indices, to_rows
 from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import ChosenRows
-from keras_npy.rows.class_folders import LabelMode, find_samples
+from keras_npy.rows.class_folders import LabelMode, LabelsOfFiles, find_samples
 from keras_npy.rows.describe import describe
 from keras_npy.rows.fingerprint import fingerprint_of
 from keras_npy.rows.labels import ClassWeightRows, read_classes
@@ -429,7 +428,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
     def from_directory(
         cls,
         directory: Path,
-        labels: Literal["inferred"] | Sequence[int] | NDArray[np.integer[Any]] | None = ...,
+        labels: LabelsOfFiles = ...,
         label_mode: LabelMode = ...,
         class_names: Iterable[str] | None = ...,
         *,
@@ -448,7 +447,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
     def from_directory(
         cls,
         directory: Path,
-        labels: Literal["inferred"] | Sequence[int] | NDArray[np.integer[Any]] | None = ...,
+        labels: LabelsOfFiles = ...,
         label_mode: LabelMode = ...,
         class_names: Iterable[str] | None = ...,
         *,
@@ -466,7 +465,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
     def from_directory(
         cls,
         directory: Path,
-        labels: Literal["inferred"] | Sequence[int] | NDArray[np.integer[Any]] | None = "inferred",
+        labels: LabelsOfFiles = "inferred",
         label_mode: LabelMode = "int",
         class_names: Iterable[str] | None = None,
         *,
@@ -489,9 +488,11 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         Args:
             directory: The folder that holds the folders of the classes.
             labels: `"inferred"` numbers the folders in sorted order, including those without
-                samples. A list of integers gives the label of each file, `None` means no labels.
-                In both cases folders have no meaning, and files come folder by folder, in
-                natural order.
+                samples. A dict gives the label of each file, by its path in the directory or
+                its name. A list of integers gives the label of each file in natural order; it
+                is refused if sorted paths, as Keras orders them, would get other labels. `None`
+                means no labels. In these cases folders have no meaning, and files come folder
+                by folder.
             label_mode: `"int"`: int32 `(b,)`. `"binary"`, for two classes: float32 `(b, 1)`.
                 `"categorical"`: float32 one-hot `(b, num_classes)`. `None`: no labels.
             class_names: The folders to use, in the order of their class numbers. Allowed only

@@ -73,7 +73,8 @@ class SampleStore(Store):
 
     @property
     def files(self) -> FileList:
-        return FileList(self._paths, np.ones(self.num_rows, np.int64))
+        ones = np.ones(self.num_rows, np.int64)
+        return FileList(self._paths, ones, are_found=self._pattern is not None)
 
     def fetch(self, indices: Indices, out: NDArray[np.uint8]) -> None:
         numbers = indices.tolist()

@@ -43,13 +43,15 @@ class Shards:
 
     Args:
         headers: The headers of the files, each with at least one row.
+        are_found: Whether a pattern found the files.
     """
 
     lengths: Indices
     """Rows of each file."""
 
-    def __init__(self, headers: Sequence[NpyHeader]) -> None:
+    def __init__(self, headers: Sequence[NpyHeader], *, are_found: bool = False) -> None:
         self.headers = headers
+        self._are_found = are_found
         lengths = self.lengths = np.array([header.shape[0] for header in headers], np.int64)
         self._stops: Indices = np.cumsum(lengths)
         self._starts = self._stops - lengths
@@ -60,7 +62,8 @@ class Shards:
 
     @property
     def files(self) -> FileList:
-        return FileList([header.name for header in self.headers], self.lengths)
+        names = [header.name for header in self.headers]
+        return FileList(names, self.lengths, are_found=self._are_found)
 
     def locate(self, indices: Indices) -> tuple[Indices, Indices]:
         """The file that holds each row, and the number of the row in it."""
@@ -102,11 +105,12 @@ class Shards:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Pickle only paths and headers. They have much in common and take 30 bytes a file.
-        return _unpack, (zlib.compress(pickle.dumps(list(self.headers))),)
+        packed = zlib.compress(pickle.dumps(list(self.headers)))
+        return _unpack, (packed, self._are_found)
 
 
-def _unpack(packed: bytes) -> Shards:
-    return Shards(pickle.loads(zlib.decompress(packed)))
+def _unpack(packed: bytes, are_found: bool) -> Shards:
+    return Shards(pickle.loads(zlib.decompress(packed)), are_found=are_found)
 
 
 def _is_resident(header: NpyHeader, row: int) -> bool:

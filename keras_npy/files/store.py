@@ -19,6 +19,8 @@ class FileList(NamedTuple):
     """Their names in messages."""
     lengths: Indices
     """Rows of each file."""
+    are_found: bool = False
+    """Whether a pattern found the files, and natural order sorted them."""
 
 
 class Store(ABC):

@@ -1,7 +1,8 @@
 """Folders of classes: their files, their labels, and how Keras encodes the labels."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -14,6 +15,9 @@ from keras_npy.rows.sources import Source, natural_order
 from keras_npy.types import Path
 
 LabelMode: TypeAlias = Literal["int", "categorical", "binary"] | None
+LabelsOfFiles: TypeAlias = (
+    Literal["inferred"] | Sequence[int] | Mapping[str, int] | NDArray[np.integer[Any]] | None
+)
 LABEL_MODES = ("int", "categorical", "binary")
 
 
@@ -67,7 +71,7 @@ class ClassFolders:
 
 def find_samples(
     directory: Path,
-    labels: Any,
+    labels: LabelsOfFiles,
     label_mode: LabelMode,
     class_names: Iterable[str] | None,
     *,
@@ -131,14 +135,66 @@ def list_files(directory: str, labels: object | None, *, follow_links: bool) -> 
         )
     if labels is None:
         return ClassFolders(paths)
+    if isinstance(labels, Mapping):
+        labels = _labels_by_name(labels, paths, directory)
     given = _checked_labels(labels)
     if len(given) != len(paths):
         raise ValueError(
             "labels must hold one label per .npy file of the directory. "
             f"Received: {len(given)} labels for {len(paths)} files in {directory}. "
-            "Sort them as the files: folder by folder, x-2 before x-10."
+            "Pass a dict with the label of each file name."
         )
+    if not isinstance(labels, ByName):
+        _check_order(paths, given, directory)
     return ClassFolders(paths, given, [str(label) for label in np.unique(given)])
+
+
+class ByName(list[Any]):
+    """Labels that were given by file name, in the order of the files."""
+
+
+def _labels_by_name(labels: Mapping[Any, Any], paths: list[str], directory: str) -> "ByName":
+    """The label of each file, by its path in the directory, or by its name if no other has it."""
+    relative = [os.path.relpath(path, directory) for path in paths]
+    counts = Counter(map(os.path.basename, relative))
+    left = {os.fsdecode(name): label for name, label in labels.items()}
+    found = ByName()
+    for path in relative:
+        base = os.path.basename(path)
+        name = base if base in left and path not in left and counts[base] == 1 else path
+        if name not in left:
+            raise ValueError(
+                f"{os.path.join(directory, path)}: labels must hold a label for each .npy file of "
+                f"the directory. Received: {len(labels)} labels, none for {path!r}. "
+                "Add it by this path, or move the file away."
+            )
+        found.append(left.pop(name))
+    if left:
+        raise ValueError(
+            f"{directory}: labels must name .npy files of the directory, each once. "
+            f"Received: {next(iter(left))!r:.100}, and {len(left) - 1} more that name none. "
+            f"Leave them out; files have names such as {relative[0]!r}."
+        )
+    return found
+
+
+def _check_order(paths: list[str], labels: NDArray[np.int32], directory: str) -> None:
+    """Raise if the order that Keras documents would give a file another label."""
+    by_keras = sorted(range(len(paths)), key=lambda at: os.path.split(paths[at]))
+    differs = np.flatnonzero(labels[by_keras] != labels)
+    if not differs.size:
+        return
+    # The first place at which the two orders name another file.
+    at = next(at for at, other in enumerate(by_keras) if at != other)
+    names = [os.path.relpath(path, directory) for path in paths]
+    natural = ", ".join(names[at : at + 3])
+    as_text = ", ".join(names[other] for other in by_keras[at : at + 3])
+    raise ValueError(
+        f"{directory}: labels in a list must lie in the order of the files, which is not certain "
+        f"here: {len(differs)} labels belong to another file in another order. Received: files in "
+        f"natural order ({natural}) and sorted as text, as Keras sorts them ({as_text}). Say which "
+        f"label belongs to which file: labels={{{names[at]!r}: {labels[at]}, ...}}."
+    )
 
 
 def _is_folder(directory: str, entry: str) -> bool:
@@ -169,8 +225,8 @@ def _checked_labels(labels: Any) -> NDArray[np.int32]:
         received = type(labels).__name__
         received += f" {labels!r:.50}" if given is None else f" of {given.dtype} {given.shape}"
         raise TypeError(
-            "labels must be 'inferred', None, or a list of one integer per file. "
-            f"Received: {received}. Pass integers in the sorted order of the files."
+            "labels must be 'inferred', None, a list of one integer per file, or a dict. "
+            f"Received: {received}. Pass a dict with the integer of each file name."
         )
     limits = np.iinfo(np.int32)
     if given.size and not limits.min <= int(given.min()) <= int(given.max()) <= limits.max:

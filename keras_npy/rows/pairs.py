@@ -36,11 +36,38 @@ def check_pairs(leaves: Sequence[Rows], *, check_names: bool) -> None:
             raise _differ_in_length(first, other)
     if not check_names:
         return
+    _check_natural_order(leaves)
     sources = [(rows, files) for rows in leaves if (files := rows.files) and len(files.paths) > 1]
     # All leaves are compared with one of them: if two pairs are right, so is the third.
     for rows, files in sources[1:]:
         if rows is not sources[0][0]:
             _check_files(sources[0][1], files)
+
+
+def _check_natural_order(leaves: Sequence[Rows]) -> None:
+    """Warn if rows in an order of their own are paired with files that a pattern found."""
+    for rows in leaves:
+        files = rows.files
+        if files is None or not files.are_found or len(files.paths) == 1:
+            continue
+        by_text = sorted(files.paths)
+        differs = (at for at, path in enumerate(by_text) if path != files.paths[at])
+        at = next(differs, None)
+        others = (other for other in leaves if not _has_as_many_files(other, files))
+        other = next(others, None)
+        if at is not None and other is not None:
+            warn(
+                f"{files.paths[at]}: a pattern gives files in natural order, in which the rows of "
+                f"{other.name} must lie too. Received: {files.paths[at]} in the place where sorted "
+                f"paths have {by_text[at]}. For rows in another order pass the paths as a list, "
+                "such as sorted(glob.glob(pattern)); check_names=False says that this order is "
+                "meant."
+            )
+            return
+
+
+def _has_as_many_files(rows: Rows, files: FileList) -> bool:
+    return rows.files is not None and len(rows.files.paths) == len(files.paths)
 
 
 def _check_files(files: FileList, others: FileList) -> None:
@@ -81,7 +108,7 @@ def _differ_in_length(first: Rows, other: Rows) -> ValueError:
         f"N={len(other)}. "
     )
     files, others = first.files, other.files
-    if files and others:
+    if files and others and max(len(files.paths), len(others.paths)) > 1:
         verdict = compare_names(files.paths, others.paths)
         if verdict.alone:
             return ValueError(f"{received}{_remedy(verdict)}.")

@@ -18,12 +18,12 @@ from keras_npy.rows.stored import StoredRows, StridedRows, open_file
 from keras_npy.types import Array, Indices, Io
 
 
-def join_files(headers: Sequence[NpyHeader], io: Io = "auto") -> Rows:
+def join_files(headers: Sequence[NpyHeader], *, are_found: bool = False) -> Rows:
     """Rows of many `.npy` files, in the order of the files.
 
     Args:
         headers: The headers of the files. Files without rows are skipped.
-        io: Whether to map the files, to read them, or to decide.
+        are_found: Whether a pattern found the files.
 
     Raises:
         NpyFileError: If dtype or row shape differ, or no file has a row.
@@ -35,7 +35,7 @@ def join_files(headers: Sequence[NpyHeader], io: Io = "auto") -> Rows:
             f"{headers[0].name}: shards must hold at least one row in all. "
             f"Received: {len(headers)} files without rows. Leave the empty files out."
         )
-    shards = Shards(filled)
+    shards = Shards(filled, are_found=are_found)
     name = filled[0].name + (f" and {len(headers) - 1} more" if len(headers) > 1 else "")
     # Files that are stored alike can be read as bytes of one store.
     if any(header.fortran_order or header.dtype != filled[0].dtype for header in filled):

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keras_npy import NpySequence, samples, windows
+from keras_npy import NpySequence, open_rows, samples, windows
 from keras_npy.rows.pairs import compare_names
-
 
 # The data of archives is not aligned.
 pytestmark = pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
@@ -239,3 +238,31 @@ def test_sequence_of_arrays_of_other_lengths_says_what_to_trim(tmp_path: Path) -
         with pytest.raises(ValueError, match=r"has N=4, .*trim the longer one only if its last"):
             NpySequence(samples(images), y)
     assert 3 == NpySequence(samples(images[:3]), np.arange(3)).num_samples
+
+
+@pytest.mark.parametrize("make", ["samples", "shards"])
+def test_sequence_of_a_pattern_and_rows_in_an_order_of_their_own_warns(
+    tmp_path: Path, make: str
+) -> None:
+    """Labels that were saved for sorted paths are those of other files in natural order."""
+    paths = save(tmp_path / "x", range(12))
+    read = samples if make == "samples" else list
+    pattern: Any = str(tmp_path / "x" / "*.npy")
+    num_rows = len(open_rows(pattern)) if make == "shards" else 12
+    y = np.arange(num_rows)
+    np.save(tmp_path / "y.npy", y)
+    source = samples(pattern) if make == "samples" else pattern
+    message = r"x/2\.npy: .*natural order.*x/2\.npy in the place where sorted .*x/10\.npy.*glob"
+    for labels in (y, str(tmp_path / "y.npy")):
+        with pytest.warns(UserWarning, match=message):
+            NpySequence(source, labels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # What the warning says, and what needs no warning.
+        assert 10 == NpySequence(read(sorted(map(str, paths))), y).x[2 * num_rows // 12].min()
+        NpySequence(source, y, check_names=False)
+        NpySequence(source)
+        NpySequence(source, source)
+        names = str(tmp_path / "x" / "?.npy")
+        few = samples(names) if make == "samples" else names
+        NpySequence(few, y[: len(open_rows(few))])

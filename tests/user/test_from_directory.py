@@ -133,6 +133,7 @@ def test_class_names_choose_and_number_the_folders(pets: Path) -> None:
 @pytest.mark.parametrize("kind", [list, tuple, np.array])
 def test_labels_given_for_each_file_are_those_of_the_sorted_files(pets: Path, kind: Any) -> None:
     """Class names are then the sorted labels as text, as in Keras."""
+    (pets / "cat" / "x-10.npy").rename(pets / "cat" / "x-9a.npy")
     labels = [5, -3] * 7
     seq = NpySequence.from_directory(pets, labels=kind(labels))
     x, y = seq[0]
@@ -140,6 +141,58 @@ def test_labels_given_for_each_file_are_those_of_the_sorted_files(pets: Path, ki
     assert (["-3", "5"], np.int32) == (seq.class_names, y.dtype)
     one_hot = NpySequence.from_directory(pets, labels=kind([1, 0] * 7), label_mode="categorical")
     np.testing.assert_array_equal(np.eye(2)[[1, 0] * 7], one_hot[0][1])
+
+
+@pytest.mark.parametrize("names", [(1, 2, 10), ("a/2", "a/10", "b/1")], ids=["files", "folders"])
+def test_labels_in_a_list_for_files_of_two_orders_are_refused(tmp_path: Path, names: Any) -> None:
+    """Both orders are shown; a dict says which label belongs to which file."""
+    for number, name in enumerate(names):
+        save(tmp_path / f"{name}.npy", number)
+    natural = [f"{name}.npy" for name in names]
+    as_keras = sorted(natural)
+    message = (
+        rf"2 labels.*natural order \(.*{natural[1]}.*Keras sorts them \(.*{as_keras[1]}.*labels={{"
+    )
+    with pytest.raises(ValueError, match=message):
+        NpySequence.from_directory(tmp_path, labels=[4, 5, 6])
+    # Labels in Keras's order, and how to give them.
+    by_name = dict(zip(as_keras, [4, 5, 6], strict=True))
+    x, y = NpySequence.from_directory(tmp_path, labels=by_name)[0]
+    assert [by_name[natural[number]] for number in x[:, 0, 0]] == y.tolist()
+    short = {os.path.basename(name): by_name[name] for name in natural}
+    np.testing.assert_array_equal(y, NpySequence.from_directory(tmp_path, labels=short)[0][1])
+    # One label for files whose order is not certain: nothing can be wrong.
+    assert [7] * 3 == NpySequence.from_directory(tmp_path, labels=[7] * 3)[0][1].tolist()
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        pytest.param({"1.npy": 0}, r"2\.npy: .*1 labels, none for '2\.npy'", id="one-is-missing"),
+        pytest.param(
+            {"1.npy": 0, "2.npy": 1, "3.npy": 1}, r"each once.*'3\.npy', and 0 more", id="no-file"
+        ),
+        pytest.param({"1.npy": 0, "2.npy": "cat"}, r"list of one integer.*dict", id="no-integer"),
+    ],
+)
+def test_labels_by_name_that_do_not_fit_are_refused(
+    tmp_path: Path, labels: Any, message: str
+) -> None:
+    """Each file needs one label, and each name a file."""
+    save(tmp_path / "1.npy", 1)
+    save(tmp_path / "2.npy", 2)
+    with pytest.raises((ValueError, TypeError), match=message):
+        NpySequence.from_directory(tmp_path, labels=labels)
+
+
+def test_labels_by_name_in_two_folders_need_the_path(tmp_path: Path) -> None:
+    """A name that two folders have is not certain."""
+    save(tmp_path / "a" / "1.npy", 1)
+    save(tmp_path / "b" / "1.npy", 2)
+    with pytest.raises(ValueError, match=r"none for 'a/1\.npy'.*by this path"):
+        NpySequence.from_directory(tmp_path, labels={"1.npy": 3})
+    x, y = NpySequence.from_directory(tmp_path, labels={"b/1.npy": 3, "a/1.npy": 4})[0]
+    assert ([1, 2], [4, 3]) == (x[:, 0, 0].tolist(), y.tolist())
 
 
 @pytest.mark.parametrize("seed", [None, 4])
@@ -276,10 +329,10 @@ def test_a_directory_without_samples_is_refused(tmp_path: Path) -> None:
         pytest.param({"label_mode": "onehot"}, ValueError, r"label_mode must be.*'onehot'", id="m"),
         pytest.param({"labels": "auto"}, TypeError, r"labels must be.*str 'auto'", id="labels-str"),
         pytest.param({"labels": [0.5] * 14}, TypeError, r"float64 \(14,\)", id="labels-float"),
-        pytest.param({"labels": [0, 1]}, ValueError, r"2 labels for 14 files.*x-2", id="labels-2"),
+        pytest.param({"labels": [0, 1]}, ValueError, r"2 labels for 14 files.*dict", id="labels-2"),
         pytest.param({"labels": [2**40] * 14}, ValueError, r"fit int32.*109951", id="labels-big"),
         pytest.param(
-            {"labels": [1, 2] * 7, "label_mode": "categorical"},
+            {"labels": [1] * 11 + [2] * 3, "label_mode": "categorical"},
             ValueError,
             r"0 <= label < 2.*from 1 to 2.*without gaps",
             id="labels-from-1",

@@ -37,8 +37,8 @@ SUPPORTED_DTYPES = "bool, int8-64, uint8-64, float16-64, complex64-128"
 # Magic, version and the length of the header, in any version of the format.
 PREFIX_BYTES_MAX = 12
 
-# Bytes in which any header that is allowed ends.
-START_BYTES = PREFIX_BYTES_MAX + HEADER_BYTES_MAX
+# Bytes to look at behind the data, where padding may precede another array.
+_LOOK_BEHIND_BYTES = 64 << 10
 
 # Bytes to look at in a file that is not .npy.
 _LOOK_AT_BYTES = 512
@@ -136,9 +136,13 @@ def read_header(
     path = local_path(path)
     with open_regular(path) as file:
         place = place_of(file, path, extent)
-        start = _read_start(file, place)
-    header = parse_header(start, place, stored_dtype)
-    check_streamable(header, is_sample=is_sample, may_be_empty=may_be_empty)
+        file.seek(place.start_bytes)
+        start = file.read(min(PREFIX_BYTES_MAX + HEADER_BYTES_MAX, place.size_bytes))
+        header = parse_header(start, place, stored_dtype)
+        _check_streamable(header, is_sample=is_sample, may_be_empty=may_be_empty)
+        if header.trailing_bytes:
+            file.seek(place.stop_bytes - header.trailing_bytes)
+            _check_trailing(header, file.read(min(_LOOK_BEHIND_BYTES, header.trailing_bytes)))
     return header
 
 
@@ -314,6 +318,22 @@ def check_streamable(
             f"{path}: the header promises {promised} bytes of data for shape {cut(shape)} "
             f"{header.dtype}, the file holds {held}. Received: a truncated file. "
             "Copy or write it again; do not open it with mode 'r+', which pads it with zeros."
+        )
+
+
+def _check_trailing(header: NpyHeader, tail: bytes) -> None:
+    """Raise if the bytes behind the data, which begin with `tail`, are another array."""
+    if MAGIC in tail:
+        remedy = "Write each array to a file of its own."
+        if tail.startswith(MAGIC):
+            remedy = (
+                "Load them one by one and save each in a file of its own: `with open(path, 'rb') "
+                "as file: first, second = np.load(file), np.load(file)`."
+            )
+        raise NpyFileError(
+            f"{header.name}: a file must hold one array. Received: another array behind the "
+            f"{header.data_bytes} bytes of {header.dtype} {cut(header.shape)}, as np.save leaves "
+            f"it in a file that is open already. {remedy}"
         )
 
 

@@ -37,6 +37,8 @@ def _run(options: argparse.Namespace) -> None:
     with warnings.catch_warnings():
         # The remedy for these warnings is to run this command.
         warnings.simplefilter("ignore", NpyLayoutWarning)
+        # But bytes that the new file will not have are worth a word.
+        warnings.filterwarnings("default", ".* bytes behind the ", NpyLayoutWarning)
         rows = _convert(options)
     print(f"{options.out}: {rows.dtype} {rows.shape}, {rows.nbytes} bytes from {rows.name}")
 

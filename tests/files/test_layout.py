@@ -21,6 +21,7 @@ from keras_npy import (
     NpyLayoutWarning,
     NpySequence,
     convert,
+    errors,
     open_rows,
 )
 from keras_npy.files import layout
@@ -449,3 +450,85 @@ def test_sequence_of_mixed_sources_serves_one_row_of_each(tmp_path: Path) -> Non
         print("same")
     """
     assert "same" == run_forked(script, tmp_path)
+
+
+# Bytes behind the data.
+
+
+def two_arrays(path: Path, padding: bytes = b"") -> None:
+    """What two np.save into one open file leave."""
+    path.parent.mkdir(exist_ok=True)
+    with path.open("wb") as file:
+        np.save(file, X[:2])
+        file.write(padding)
+        np.save(file, X[2:6])
+
+
+def member_of_two_arrays(folder: Path, compression: int) -> str:
+    two_arrays(folder / "x.npy")
+    with zipfile.ZipFile(folder / "d.npz", "w", compression) as opened:
+        opened.write(folder / "x.npy", "x.npy")
+    return f"{folder}/d.npz::x"
+
+
+def behind_a_good_one(folder: Path) -> list[Path]:
+    np.save(folder / "a.npy", X[:2])
+    two_arrays(folder / "x.npy")
+    return [folder / "a.npy", folder / "x.npy"]
+
+
+def a_class(folder: Path) -> Path:
+    two_arrays(folder / "cat" / "x.npy")
+    return folder
+
+
+READS_OF_TWO_ARRAYS = [
+    pytest.param(lambda at: open_rows(two_arrays(at / "x.npy") or at / "x.npy"), id="path"),
+    pytest.param(
+        lambda at: two_arrays(at / "x.npy", bytes(100)) or open_rows(at / "x.npy"), id="pad"
+    ),
+    pytest.param(lambda at: open_rows(behind_a_good_one(at)), id="list"),
+    pytest.param(lambda at: behind_a_good_one(at) and open_rows(at / "?.npy"), id="pattern"),
+    pytest.param(lambda at: keras_npy.samples(behind_a_good_one(at))[:], id="samples"),
+    pytest.param(lambda at: NpySequence.from_directory(a_class(at)), id="from-directory"),
+    pytest.param(lambda at: open_rows(member_of_two_arrays(at, zipfile.ZIP_STORED)), id="member"),
+    pytest.param(
+        lambda at: convert(member_of_two_arrays(at, zipfile.ZIP_DEFLATED), at / "new"), id="convert"
+    ),
+    pytest.param(
+        lambda at: keras_npy.windows(behind_a_good_one(at)[1], sequence_length=1), id="windows"
+    ),
+]
+
+
+@pytest.mark.parametrize("read", READS_OF_TWO_ARRAYS)
+def test_another_array_behind_the_data_is_refused(tmp_path: Path, read: Any) -> None:
+    """Only the first would be served; the remedy gives both."""
+    with pytest.raises(
+        NpyFileError, match=r"x(\.npy)?: .*one array.*another array behind"
+    ) as caught:
+        read(tmp_path)
+    if "`" not in str(caught.value):
+        # NumPy cannot find an array behind padding.
+        assert "Write each array to a file of its own" in str(caught.value)
+        return
+    code = str(caught.value).split("`")[1].replace(": first, second", ":\n    first, second")
+    session: dict[str, Any] = {"path": next(tmp_path.rglob("x.npy")), "np": np}
+    exec(code, session)
+    assert_same(X[:6], np.concatenate([session["first"], session["second"]]))
+
+
+@pytest.mark.parametrize(
+    "tail", [bytes(4096), b"notes", X[:2].tobytes()], ids=["0", "text", "rows"]
+)
+def test_command_says_what_bytes_it_leaves_behind(tmp_path: Path, tail: bytes) -> None:
+    """Padding is no data, but whether it is padding only the user knows."""
+    np.save(tmp_path / "x.npy", X)
+    append(tmp_path / "x.npy", tail)
+    received = f"{len(tail)} bytes behind the 240 that"
+    with pytest.warns(NpyLayoutWarning, match=received):
+        assert_same(X, open_rows(tmp_path / "x.npy")[:])
+    errors.SAID.clear()
+    with pytest.warns(NpyLayoutWarning, match=received):
+        assert 0 == main(["convert", f"{tmp_path}/x.npy", f"{tmp_path}/new.npy"])
+    assert_same(X, np.load(tmp_path / "new.npy"))

@@ -3,17 +3,18 @@
 import copy
 import dataclasses
 import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Self, overload
 
 import keras
 import numpy as np
 
-from keras_npy.errors import check_bool, check_integer
+from keras_npy.errors import check_bool, check_integer, warn
 from keras_npy.feeds.batches import Batches, Sources, common_length, open_data
 from keras_npy.feeds.state import check_state, identity_of, state_of
+from keras_npy.order.groups import deal_groups
 from keras_npy.order.order import Order
-from keras_npy.order.parts import fold_rows, split_rows
+from keras_npy.order.parts import fold_rows, split_in_order, split_rows, without
 from keras_npy.order.position import PassCounter, Position
 from keras_npy.order.selection import to_indices, to_rows
 from keras_npy.rows.base import Rows
@@ -21,10 +22,11 @@ from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.class_folders import LabelMode, LabelsOfFiles, find_samples
 from keras_npy.rows.describe import describe
 from keras_npy.rows.fingerprint import fingerprint_of
+from keras_npy.rows.groups import Groups, read_groups
 from keras_npy.rows.labels import ClassWeightRows, read_classes
 from keras_npy.rows.samples import samples
-from keras_npy.rows.validate import check_finite, check_labels
-from keras_npy.types import Indices, Io, Path, Shuffle, ShuffleArgument
+from keras_npy.rows.timesteps import keep_apart, share_timesteps
+from keras_npy.types import Indices, Path, Shuffle, ShuffleArgument
 
 
 class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no types.
@@ -352,29 +354,68 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         order = self._order.subset(to_rows(indices, self.num_samples))
         return self._with_order(order)
 
+    @overload
     def split(
-        self, fraction: float, *, seed: int | None = None, stratify: bool = False
-    ) -> tuple[Self, Self]:
-        """Deal the rows out to two sequences, for example to train and to validate.
+        self,
+        second: float,
+        /,
+        *,
+        seed: int | None = ...,
+        stratify: bool = ...,
+        groups: Groups | None = ...,
+        in_order: bool = ...,
+    ) -> tuple[Self, Self]: ...
+
+    @overload
+    def split(
+        self,
+        second: float,
+        third: float,
+        /,
+        *,
+        seed: int | None = ...,
+        stratify: bool = ...,
+        groups: Groups | None = ...,
+        in_order: bool = ...,
+    ) -> tuple[Self, Self, Self]: ...
+
+    def split(
+        self,
+        *fractions: float,
+        seed: int | None = None,
+        stratify: bool = False,
+        groups: Groups | None = None,
+        in_order: bool = False,
+    ) -> tuple[Self, ...]:
+        """Deal the rows out to two sequences or more, for example to train and to validate.
 
         Args:
-            fraction: Share of the *second* sequence, in 0 < fraction < 1, as in Keras's
-                `validation_split`. The first gets `round((1 - fraction) * num_samples)` rows,
-                the second gets the others.
+            *fractions: Share of the *second* sequence, and of the third if there is one, in
+                0 < fraction < 1, as in Keras's `validation_split`. The first sequence gets the
+                others, `round((1 - fraction) * num_samples)` rows.
             seed: Any integer from 0; it decides which rows go where. `None` means 0, not the
                 seed of this sequence: every run holds out the same rows, even if its training
                 order differs.
-            stratify: Whether each class keeps its share in both sequences, to within one row,
+            stratify: Whether each class keeps its share in all sequences, to within one row,
                 and has at least one row in each. The sizes may then differ from those above,
                 by fewer rows than there are classes. Only the labels `y` are read.
+            groups: Which rows belong together, such as all slices of a patient: no group is
+                divided. An array, or a source, with one value for each row, or a function that
+                returns the group of a file from its path, such as `os.path.dirname`. Sizes and
+                class shares are then as near to those above as single groups allow: one of
+                two parts differs by less than the largest group. (scikit-learn's
+                `GroupShuffleSplit` takes a share of the groups, not of the rows.)
+            in_order: Whether the last rows become the last sequence, as with Keras's
+                `validation_split`, which cuts at `floor((1 - fraction) * num_samples)`. Windows
+                that share a timestep with the next sequence are left out.
 
         Returns:
-            Two sequences that share no row and together hold all rows, each in the file order
-            of this sequence.
+            Sequences that share no row and together hold all rows, each in the file order of
+            this sequence.
 
         Raises:
             ValueError: If a part would be empty, or `stratify=True` where `y` is not one
-                class per row or a class has a single row.
+                class per row or a class has fewer rows than there are parts.
             TypeError: If an argument has a wrong type.
 
         Example:
@@ -384,15 +425,41 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         >>> train[0], validation[0]
         (array([1, 2, 4, 5, 7, 8, 9]), array([0, 3, 6]))
         """
-        _check_fraction(fraction)
-        classes = self._classes(stratify, at_least=2)
-        first, second = split_rows(
-            self.num_samples, float(fraction), seed=_checked_seed(seed), classes=classes
-        )
-        return self.subset(first), self.subset(second)
+        _check_fractions(fractions)
+        check_bool("in_order", in_order, "Pass True for the last rows in the last part.")
+        if in_order:
+            _check_in_order(seed, stratify, groups)
+            parts: Sequence[range | Indices] = self._split_in_order(fractions)
+        else:
+            parts = self._split_at_random(fractions, seed, stratify, groups)
+        return tuple(self.subset(part) for part in parts)
+
+    def _split_in_order(self, fractions: Sequence[float]) -> list[range]:
+        parts = split_in_order(self.num_samples, fractions)
+        return keep_apart(self._leaves(), self.indices, parts)
+
+    def _split_at_random(
+        self,
+        fractions: Sequence[float],
+        seed: int | None,
+        stratify: bool,
+        groups: Groups | None,
+    ) -> list[Indices]:
+        num_parts, seed = len(fractions) + 1, _checked_seed(seed)
+        classes = self._classes(stratify, at_least=num_parts if groups is None else 1)
+        if groups is not None:
+            shares = [1 - sum(fractions), *fractions]
+            return deal_groups(self._groups(groups), shares, seed=seed, classes=classes)
+        self._warn_of_shared_timesteps("split(..., in_order=True), which cuts by time")
+        return split_rows(self.num_samples, fractions, seed=seed, classes=classes)
 
     def folds(
-        self, k: int, *, seed: int | None = None, stratify: bool = False
+        self,
+        k: int,
+        *,
+        seed: int | None = None,
+        stratify: bool = False,
+        groups: Groups | None = None,
     ) -> list[tuple[Self, Self]]:
         """Deal the rows out for cross-validation: `k` pairs to train on and to validate.
 
@@ -401,14 +468,16 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             seed: As in `split`.
             stratify: Whether each class is dealt out evenly: the validation parts then also
                 differ by at most one row in each class. Each class needs `k` rows.
+            groups: As in `split`: no group is both in `train` and in `validation`. Sizes and
+                class shares then differ as little as groups allow.
 
         Returns:
             `(train, validation)` pairs. The validation parts share no row, together hold all
             rows, and differ in size by at most one row. `train` holds all other rows.
 
         Raises:
-            ValueError: If there are fewer rows than parts, or `stratify=True` where `y` is not
-                one class per row or a class has fewer rows than `k`.
+            ValueError: If there are fewer rows or groups than parts, or `stratify=True` where
+                `y` is not one class per row or a class has fewer rows than `k`.
             TypeError: If an argument has a wrong type.
 
         Example:
@@ -419,8 +488,14 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         [[2, 5], [3, 4], [0, 1]]
         """
         check_integer("k", k, at_least=2)
-        classes = self._classes(stratify, at_least=int(k))
-        rows = fold_rows(self.num_samples, int(k), seed=_checked_seed(seed), classes=classes)
+        k, seed = int(k), _checked_seed(seed)
+        classes = self._classes(stratify, at_least=k if groups is None else 1)
+        if groups is not None:
+            held_out = deal_groups(self._groups(groups), [1 / k] * k, seed=seed, classes=classes)
+            rows = [(without(part, self.num_samples), part) for part in held_out]
+        else:
+            self._warn_of_shared_timesteps("folds(..., groups=), with a group for each series")
+            rows = fold_rows(self.num_samples, k, seed=seed, classes=classes)
         return [(self.subset(train), self.subset(held_out)) for train, held_out in rows]
 
     @overload
@@ -593,7 +668,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         check_bool("stratify", stratify, "Pass True, which reads the classes from y.")
         if not stratify:
             return None
-        outputs = keras.tree.flatten(self._data[1:2])
+        outputs = self._leaves(slice(1, 2))
         if len(outputs) != 1:
             raise ValueError(
                 "stratify=True needs a sequence with a single output y. "
@@ -603,6 +678,21 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         chosen = self._order.indices
         rows = None if chosen is None else to_indices(chosen, len(outputs[0]))
         return read_classes(outputs[0], rows, at_least=at_least)
+
+    def _leaves(self, positions: slice = slice(None)) -> list[Rows]:
+        leaves: list[Rows] = keras.tree.flatten(self._data[positions])
+        return leaves
+
+    def _groups(self, groups: Groups) -> Indices:
+        return read_groups(groups, self._leaves(), self._order.indices, self.num_samples)
+
+    def _warn_of_shared_timesteps(self, remedy: str) -> None:
+        if share_timesteps(self._leaves(), self.indices):
+            warn(
+                "Rows that share timesteps, as windows that overlap do, are dealt out at random, "
+                "so that the parts have values in common and validation looks too good. "
+                f"Received: {self._leaves()[0].name}. Use {remedy}, or windows side by side."
+            )
 
     def _served(self, position: int) -> Any:
         if position >= len(self._data):
@@ -794,20 +884,36 @@ def _checked_seed(seed: int | None) -> int:
     return int(seed)
 
 
-def _check_fraction(fraction: float) -> None:
-    is_real = isinstance(fraction, int | float | np.integer | np.floating)
-    if not is_real or isinstance(fraction, bool):
-        raise TypeError(
-            "fraction must be a number. "
-            f"Received: fraction={fraction!r:.100} of type {type(fraction).__name__}. "
-            "Pass the share of the second part, such as 0.2."
-        )
-    if not 0 < fraction < 1:
+def _check_fractions(fractions: Sequence[float]) -> None:
+    for fraction in fractions:
+        is_real = isinstance(fraction, int | float | np.integer | np.floating)
+        if not is_real or isinstance(fraction, bool):
+            raise TypeError(
+                "fraction must be a number. "
+                f"Received: fraction={fraction!r:.100} of type {type(fraction).__name__}. "
+                "Pass the share of the second part, such as 0.2."
+            )
+        if not 0 < fraction < 1:
+            raise ValueError(
+                "fraction must lie in 0 < fraction < 1. "
+                f"Received: fraction={fraction}. Pass the share of the second part, such as 0.2; "
+                "for a number of rows, choose them with subset."
+            )
+    if not 0 < sum(fractions) < 1:
         raise ValueError(
-            "fraction must lie in 0 < fraction < 1. "
-            f"Received: fraction={fraction}. Pass the share of the second part, such as 0.2; "
-            "for a number of rows, choose them with subset."
+            "split takes the share of the second part, and of each further one, and leaves rows to "
+            f"the first. Received: {len(fractions)} fractions, in all {sum(fractions)}. "
+            "Pass 0.2 for two parts, or 0.15, 0.15 for three."
         )
+
+
+def _check_in_order(seed: object, stratify: object, groups: object) -> None:
+    for name, value in (("seed", seed), ("stratify", stratify or None), ("groups", groups)):
+        if value is not None:
+            raise ValueError(
+                "A split in order cuts the rows where they lie, and chooses none. "
+                f"Received: in_order=True, and {name}= as well. Leave one of them out."
+            )
 
 
 def _check_subset(validation_split: float | None, subset: object) -> None:

@@ -25,11 +25,12 @@ from keras_npy.sequence import NpySequence
 
 try:
     from keras.src.trainers import data_adapters, epoch_iterator
+    from keras.src.trainers.data_adapters import array_slicing
     from keras.src.trainers.data_adapters.data_adapter import DataAdapter
     from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 except ImportError:
     # This Keras moved its private modules: `wrap_get_data_adapter` warns of it.
-    data_adapters = None
+    data_adapters = array_slicing = None
 
 _KNOWN_PARAMETERS = (
     "x",
@@ -191,6 +192,29 @@ def _refuse_arguments(seq: NpySequence, arguments: Mapping[str, Any]) -> None:
         )
 
 
+def wrap_validation_split() -> None:
+    """Make Keras's refusal to divide a sequence say how to divide it. Idempotent."""
+    original: Any = getattr(array_slicing, "train_validation_split", None)
+    if original is None or getattr(original, "wrapped_by_keras_npy", False):
+        return
+
+    @functools.wraps(original)
+    def train_validation_split(arrays: Any, *args: Any, **kwargs: Any) -> Any:
+        # The arrays are (x, y, sample_weight). Only x may be a sequence (Keras 3.15).
+        if isinstance(arrays, tuple) and isinstance(arrays[0], NpySequence | PlannedAdapter):
+            raise ValueError(
+                "validation_split divides arrays in memory. Received: validation_split= in fit "
+                "beside a sequence. Divide the sequence: train, validation = seq.split(0.2, "
+                "in_order=True) holds out the last rows, as Keras does, and seq.split(0.2) holds "
+                "out rows at random; then fit(train, validation_data=validation)."
+            )
+        return original(arrays, *args, **kwargs)
+
+    train_validation_split.wrapped_by_keras_npy = True  # type: ignore[attr-defined] # The mark of the wrap.
+    array_slicing.train_validation_split = train_validation_split
+
+
 wrap_get_data_adapter()
+wrap_validation_split()
 wrap_steps()
 wrap_epochs()

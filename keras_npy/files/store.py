@@ -36,6 +36,11 @@ class Store(ABC):
         """The files of the rows, or `None` if they are in no file."""
         return None
 
+    @property
+    def address(self) -> tuple[int, ...] | None:
+        """Where the rows lie in memory of the user's, and how many; `None` if they do not."""
+        return None
+
     @abstractmethod
     def fetch(self, indices: Indices, out: NDArray[np.uint8]) -> None:
         """Copy rows into `out`, from any thread.
@@ -77,6 +82,10 @@ class MemoryStore(Store):
         self.num_rows, self.row_bytes = data.shape
         self._data = data
 
+    @property
+    def address(self) -> tuple[int, ...] | None:
+        return (self._data.ctypes.data, *self._data.shape)
+
     def fetch(self, indices: Indices, out: NDArray[np.uint8]) -> None:
         # Gather bytes: with some dtypes and alignments np.take copies the whole array first. Its
         # default, mode="raise", gathers into a buffer of its own first (NumPy 2.4).
@@ -108,6 +117,11 @@ class MappedStore(MemoryStore):
 
     def alias(self) -> NDArray[np.uint8]:
         return self._data
+
+    @property
+    def address(self) -> None:
+        # A file that is opened twice is mapped twice.
+        return None
 
     @property
     def files(self) -> FileList:

@@ -5,13 +5,26 @@ use its shape, its dtype and `read_into`, and never see a file.
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from keras_npy.files.store import FileList
 from keras_npy.order.selection import to_indices
 from keras_npy.types import Array, Indices
+
+
+class Timesteps(NamedTuple):
+    """The timesteps of a series that each of some rows is made of."""
+
+    series: object
+    """The same for all rows of one series."""
+    begins: Indices
+    """The first timestep of each row."""
+    ends: Indices
+    """The timestep behind the last one."""
+    num_steps: int
+    """Timesteps of the series."""
 
 
 class Rows(ABC):
@@ -94,6 +107,15 @@ class Rows(ABC):
     def files(self) -> FileList | None:
         """The files of the rows, in order, or `None` if not all rows lie in files."""
         return None
+
+    @property
+    def origin(self) -> object:
+        """The same for rows of the same files, or memory, that were opened twice."""
+        return id(self) if self.files is None else tuple(self.files.paths)
+
+    def timesteps(self, indices: Indices) -> Timesteps:
+        """The timesteps that these rows are made of; by default each row is one of its own."""
+        return Timesteps(id(self), indices, indices + 1, len(self))
 
     @property
     def shard_lengths(self) -> Indices:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import numpy as np
 
 from keras_npy.files.store import FileList
-from keras_npy.rows.base import Rows
+from keras_npy.rows.base import Rows, Timesteps
 from keras_npy.types import Indices
 
 
@@ -34,6 +34,9 @@ class ForwardingRows(Rows):
     @property
     def files(self) -> FileList | None:
         return self.source.files
+
+    def timesteps(self, indices: Indices) -> Timesteps:
+        return self.source.timesteps(self.source_indices(indices))
 
     @property
     def shard_lengths(self) -> Indices:

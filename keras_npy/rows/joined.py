@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from keras_npy.files.store import FileList
-from keras_npy.rows.base import Rows
+from keras_npy.rows.base import Rows, Timesteps
 from keras_npy.rows.scratch import Scratch
 from keras_npy.types import Array, Indices
 
@@ -47,7 +47,8 @@ class JoinedRows(Rows):
         self._scratch = Scratch()
 
     def read_into(self, indices: Indices, out: Array) -> None:
-        for source, places, rows in self._by_source(indices):
+        for number, places, rows in self._by_source(indices):
+            source = self.sources[number]
             if isinstance(places, slice):
                 source.read_into(rows, out[places])
                 continue
@@ -56,16 +57,30 @@ class JoinedRows(Rows):
                 out[places] = taken
 
     def prepare(self, indices: Indices) -> None:
-        for source, _, rows in self._by_source(indices):
-            source.prepare(rows)
+        for number, _, rows in self._by_source(indices):
+            self.sources[number].prepare(rows)
 
     def check_unchanged(self, indices: Indices | None = None) -> None:
         if indices is None:
             for source in self.sources:
                 source.check_unchanged()
             return
-        for source, _, rows in self._by_source(indices):
-            source.check_unchanged(rows)
+        for number, _, rows in self._by_source(indices):
+            self.sources[number].check_unchanged(rows)
+
+    def timesteps(self, indices: Indices) -> Timesteps:
+        nothing = np.empty(0, np.int64)
+        series = [source.timesteps(nothing) for source in self.sources]
+        lengths = np.array([steps.num_steps for steps in series])
+        firsts = np.cumsum(lengths) - lengths
+        begins, ends = np.empty_like(indices), np.empty_like(indices)
+        for number, places, rows in self._by_source(indices):
+            steps = self.sources[number].timesteps(rows)
+            begins[places], ends[places] = (
+                steps.begins + firsts[number],
+                steps.ends + firsts[number],
+            )
+        return Timesteps(tuple(steps.series for steps in series), begins, ends, int(lengths.sum()))
 
     @property
     def files(self) -> FileList | None:
@@ -79,19 +94,15 @@ class JoinedRows(Rows):
     def shard_lengths(self) -> Indices:
         return np.concatenate([source.shard_lengths for source in self.sources])
 
-    def _by_source(self, indices: Indices) -> Iterator[tuple[Rows, slice | Indices, Indices]]:
-        """Each source with some of the rows, the places of these rows, and their numbers in it."""
+    def _by_source(self, indices: Indices) -> Iterator[tuple[int, slice | Indices, Indices]]:
+        """Number each source of some of the rows; their places in `indices`, their rows in it."""
         numbers = np.searchsorted(self._stops, indices, side="right")
         order = np.argsort(numbers, kind="stable")
         cuts = np.flatnonzero(np.diff(numbers[order])) + 1
         for places in np.split(order, cuts):
             if len(places):
-                number = numbers[places[0]]
-                yield (
-                    self.sources[number],
-                    _as_slice(places),
-                    indices[places] - self._starts[number],
-                )
+                number = int(numbers[places[0]])
+                yield number, _as_slice(places), indices[places] - self._starts[number]
 
 
 def _as_slice(places: Indices) -> slice | Indices:

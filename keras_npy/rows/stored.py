@@ -85,6 +85,10 @@ class StoredRows(Rows):
     def files(self) -> FileList | None:
         return self._store.files
 
+    @property
+    def origin(self) -> object:
+        return self._store.address or super().origin
+
     def alias(self) -> Array | None:
         data = self._store.alias()
         # A bool file may hold bytes other than 0 and 1. Only `read_into` makes booleans of them.
@@ -104,6 +108,10 @@ class StridedRows(Rows):
 
     def read_into(self, indices: Indices, out: Array) -> None:
         copy_values(self._array[indices], out)
+
+    @property
+    def origin(self) -> object:
+        return (self._array.ctypes.data, self._array.strides, self.shape)
 
 
 class FortranRows(StridedRows):
@@ -126,6 +134,10 @@ class FortranRows(StridedRows):
     @property
     def files(self) -> FileList:
         return FileList([self._header.name], np.array([len(self)]))
+
+    @property
+    def origin(self) -> object:
+        return self._header.name
 
     def __reduce__(self) -> tuple[Any, ...]:
         return FortranRows, (self._store, self._header)

@@ -12,7 +12,7 @@ import numpy as np
 
 from keras_npy.errors import check_bool
 from keras_npy.files.store import FileList
-from keras_npy.rows.base import Rows
+from keras_npy.rows.base import Rows, Timesteps
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.sources import Source, open_rows
 from keras_npy.types import Array, Indices, Io
@@ -274,6 +274,11 @@ class WindowRows(ForwardingRows):
     @property
     def shard_lengths(self) -> Indices:
         return self._starts.counts
+
+    def timesteps(self, indices: Indices) -> Timesteps:
+        starts, steps = self._starts.at(indices), self._steps
+        begins, ends = starts + int(steps[0]), starts + int(steps[-1]) + 1
+        return Timesteps(self.source.origin, begins, ends, len(self.source))
 
     def _rows(self, indices: Indices, steps: Indices) -> Indices:
         """The rows of the series at these steps of these windows."""

@@ -1,14 +1,20 @@
 """`subset`, `split` and `folds`: sequences over some of the rows of another."""
 
+import itertools
+import os
 import pickle
+import warnings
+from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from keras.src.trainers.data_adapters.array_slicing import train_validation_split
 
-from keras_npy import NpySequence
+from keras_npy import NpySequence, open_rows, samples, windows
 from keras_npy.rows.stored import StridedRows
 from tests.conftest import Stored, assert_same_weights, make_model
 
@@ -432,3 +438,304 @@ def test_folds_stratified_needs_k_rows_of_each_class() -> None:
     with pytest.raises(ValueError, match=r"at least 4 rows of each class.*3 of class 1"):
         seq.folds(4, stratify=True)
     assert 3 == len(seq.folds(3, stratify=True))
+
+
+# Groups, such as the slices of a patient.
+
+
+def patients(folder: Path, sizes: list[int]) -> NpySequence:
+    """One folder for each patient, one file for each slice, a class for each slice."""
+    for patient, size in enumerate(sizes):
+        (folder / f"patient-{patient}").mkdir()
+        for number in range(size):
+            np.save(folder / f"patient-{patient}" / f"{number}.npy", np.array([patient, number]))
+    x = samples(str(folder / "*" / "*.npy"))
+    return NpySequence(x, np.arange(sum(sizes)) % 3, batch_size=8, check_names=False)
+
+
+SIZES = [7, 1, 12, 3, 5, 5, 2, 9, 4, 2]
+
+
+def patients_of(seq: NpySequence) -> list[int]:
+    return seq.x[:][:, 0].tolist()
+
+
+def by_array(folder: Path) -> Any:
+    return np.repeat(np.arange(len(SIZES)), SIZES)
+
+
+def by_column(folder: Path) -> Any:
+    return by_array(folder)[:, None]
+
+
+def by_names(folder: Path) -> Any:
+    return [f"patient {number}" for number in by_array(folder)]
+
+
+def by_objects(folder: Path) -> Any:
+    return np.array(by_names(folder), object)
+
+
+def by_path(folder: Path) -> Any:
+    np.save(folder / "groups.npy", by_array(folder))
+    return folder / "groups.npy"
+
+
+def by_rows(folder: Path) -> Any:
+    return open_rows(by_path(folder))
+
+
+def by_folder(folder: Path) -> Any:
+    return os.path.dirname
+
+
+@pytest.mark.parametrize(
+    "make", [by_array, by_column, by_names, by_objects, by_path, by_rows, by_folder]
+)
+@pytest.mark.parametrize("stratify", [False, True])
+def test_split_and_folds_divide_no_group(tmp_path: Path, make: Any, stratify: bool) -> None:
+    """However the groups are given, of a sequence and of a part of it."""
+    seq, groups = patients(tmp_path, SIZES), make(tmp_path)
+    arguments: Any = {"groups": groups, "stratify": stratify}
+    for parts in (
+        seq.split(0.3, **arguments),
+        seq.split(0.2, 0.2, **arguments),
+        *seq.folds(4, **arguments),
+        seq.subset(range(3, 47)).split(0.5, **arguments),
+        seq.subset(np.arange(49, 3, -1)).split(0.5, **arguments),
+    ):
+        held = [set(patients_of(part)) for part in parts]
+        assert sum(map(len, held)) == len(set.union(*held)) >= len(SIZES) - 1
+        assert all(held)
+    train, validation = seq.split(0.3, **arguments)
+    assert 12 > abs(validation.num_samples - 15)
+    assert_dealt_out([part.indices.tolist() for part in (train, validation)], list(range(50)))
+    if stratify:
+        counts = np.bincount(validation.y[:], minlength=3)
+        assert 2 >= np.abs(counts - 0.3 * np.bincount(seq.y[:])).max()
+    held_out = [validation.indices.tolist() for _, validation in seq.folds(4, **arguments)]
+    assert_dealt_out(held_out, list(range(50)))
+
+
+def test_groups_of_a_part_count_its_own_rows() -> None:
+    """An array of as many values as the part has rows, or as its files have."""
+    seq = counting(12).subset([9, 8, 7, 6, 1, 0])
+    own = [1, 1, 1, 2, 2, 2]
+    for groups in (own, np.array([2, 2, 0, 0, 0, 0, 2, 1, 1, 1, 5, 5])):
+        train, validation = seq.split(0.5, groups=groups)
+        assert {(9, 8, 7), (6, 1, 0)} == {tuple(served(train)), tuple(served(validation))}
+
+
+def test_groups_are_dealt_out_by_seed_and_the_same_on_every_run() -> None:
+    """No seed is seed 0."""
+    groups = np.repeat(np.arange(20), 3)
+    held = [
+        [served(counting(60).split(0.25, groups=groups, seed=seed)[1]) for seed in (0, 1, None)]
+        for _ in range(2)
+    ]
+    assert held[0] == held[1]
+    assert held[0][0] == held[0][2] != held[0][1]
+    # May change only with a new major version.
+    assert [2, 4, 11, 12, 19] == sorted({row // 3 for row in held[0][0]})
+
+
+@pytest.mark.parametrize(
+    ("groups", "error", "message"),
+    [
+        pytest.param([1, 2], ValueError, r"one value for each row.*\(2,\) for 6 rows", id="few"),
+        pytest.param(np.ones((6, 2)), ValueError, r"one value for.*\(6, 2\)", id="two-columns"),
+        pytest.param(3, ValueError, r"one value for.*\(\) for", id="number"),
+        pytest.param([1, 1, 2, 2, np.nan, 3], ValueError, r"Received: 1 NaN", id="nan"),
+        pytest.param([1] * 6, ValueError, r"group of its own.*1 groups for 2", id="one-group"),
+        pytest.param(
+            np.array([1, "a", 2, 3, 4, None], object),
+            TypeError,
+            r"sorted.*\(groups, str\)",
+            id="kinds",
+        ),
+        pytest.param(
+            os.path.dirname, ValueError, r"path of each file.*arrays in mem", id="no-files"
+        ),
+    ],
+)
+def test_groups_that_do_not_fit_are_refused(groups: Any, error: Any, message: str) -> None:
+    """Each row needs a group, and each part a group."""
+    for deal in (
+        lambda seq: seq.split(0.5, groups=groups),
+        lambda seq: seq.folds(2, groups=groups),
+    ):
+        with pytest.raises(error, match=message):
+            deal(counting(6))
+
+
+# More than two parts.
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(5, 300), st.lists(st.floats(0.05, 0.3), min_size=1, max_size=3), st.booleans())
+def test_split_in_three_or_more_is_disjoint_and_complete(
+    num_samples: int, fractions: list[float], stratify: bool
+) -> None:
+    """The second part is that of a split in two; classes keep their shares within a row."""
+    labels = np.arange(num_samples) % 3
+    seq = NpySequence(np.arange(num_samples), labels, batch_size=300)
+    num_first = round((1 - sum(fractions)) * num_samples)
+    if num_samples * min(fractions) < 4:
+        return
+    parts = seq.split(*fractions, stratify=stratify)
+    rows = [[int(row) for x, _ in part for row in x] for part in parts]
+    assert_dealt_out(rows, list(range(num_samples)))
+    if not stratify:
+        assert num_first == len(rows[0])
+        assert parts[1].indices.tolist() == seq.split(fractions[0])[1].indices.tolist()
+        return
+    sizes = np.bincount(labels)
+    for part, fraction in zip(rows[1:], fractions, strict=True):
+        held = np.bincount(labels[part], minlength=3)
+        assert (held >= 1).all()
+        assert (np.abs(held - sizes * fraction) < 1 + 1e-9).all()
+
+
+@pytest.mark.parametrize(
+    ("fractions", "message"),
+    [
+        pytest.param((), r"0 fractions", id="none"),
+        pytest.param((0.5, 0.5), r"2 fractions, in all 1\.0\. Pass .*0\.15, 0\.15", id="all"),
+        pytest.param((0.2, 0.0), r"fraction=0\.0", id="zero"),
+        pytest.param((0.2, 0.001), r"in each part.*0\.2, 0\.001 of 53 rows, .*11, 0", id="few"),
+    ],
+)
+def test_split_fractions_that_leave_a_part_empty_are_refused(
+    stored: Stored, fractions: Any, message: str
+) -> None:
+    """The first part gets what they leave."""
+    with pytest.raises(ValueError, match=message):
+        stored.sequence().split(*fractions)
+
+
+# In order, and windows that overlap.
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.2, 0.25, 0.5, 0.9])
+@pytest.mark.parametrize("num_samples", [11, 40, 97])
+def test_split_in_order_is_the_validation_split_of_keras(num_samples: int, fraction: float) -> None:
+    """The same rows train and validate."""
+    rows = np.arange(num_samples)
+    (train, *_), (held_out, *_) = train_validation_split((rows, None, None), fraction)
+    parts = counting(num_samples).split(fraction, in_order=True)
+    assert [train.tolist(), held_out.tolist()] == [served(part) for part in parts]
+    *_, last = counting(num_samples).split(0.1, fraction / 2, in_order=True)
+    assert last.indices[-1] == num_samples - 1
+
+
+def spans(part: NpySequence) -> set[int]:
+    """The timesteps of all windows, inputs and targets, of a series of its own numbers."""
+    leaves = keras.tree.flatten([part.x, part.y])
+    return {int(step) for leaf in leaves if leaf is not None for step in np.ravel(leaf[:])}
+
+
+SERIES = np.arange(60)
+RECORDINGS = np.split(SERIES, [17, 40])
+WINDOWED: list[Any] = [
+    pytest.param(lambda: windows(SERIES, sequence_length=5), id="windows"),
+    pytest.param(lambda: windows(SERIES, sequence_length=5, predict_next=True), id="predict-next"),
+    pytest.param(
+        lambda: windows(SERIES, sequence_length=4, sequence_stride=3, sampling_rate=2), id="sampled"
+    ),
+    pytest.param(lambda: windows(RECORDINGS, sequence_length=5, predict_next=True), id="files"),
+    pytest.param(
+        lambda: [windows(part, sequence_length=5, predict_next=True) for part in RECORDINGS],
+        id="list-of-windows",
+    ),
+    pytest.param(
+        lambda: (
+            (windows(SERIES, sequence_length=5, end_index=57),),
+            windows(SERIES, sequence_length=3, start_index=5),
+        ),
+        id="horizon-as-two-windows",
+    ),
+]
+
+
+@pytest.mark.parametrize("make", WINDOWED)
+def test_split_in_order_of_windows_shares_no_timestep(make: Any) -> None:
+    """As many windows are left out as reach into the next part."""
+    source = make()
+    seq = NpySequence(*source) if type(source) is tuple else NpySequence(source)
+    for fractions in ((0.2,), (0.3, 0.2)):
+        parts = seq.split(*fractions, in_order=True)
+        steps = [spans(part) for part in parts]
+        for one, other in itertools.combinations(steps, 2):
+            assert not one & other
+            assert max(one) < min(other)
+        for at, part in enumerate(parts[:-1]):
+            # The first window that was left out shares a timestep.
+            behind = seq.subset([int(part.indices[-1]) + 1])
+            begins_next = behind.indices[0] == parts[at + 1].indices[0]
+            assert begins_next or spans(behind) & steps[at + 1]
+
+
+@pytest.mark.parametrize("make", WINDOWED)
+def test_split_at_random_of_windows_that_overlap_warns(make: Any) -> None:
+    """Both remedies are named, and give no warning."""
+    source = make()
+    seq = NpySequence(*source) if type(source) is tuple else NpySequence(source)
+    for deal in (seq.split, seq.subset(range(2, 14)).split):
+        with pytest.warns(UserWarning, match=r"dealt out at random.*in_order=True") as caught:
+            deal(0.2)
+        assert __file__ == caught[0].filename
+    with pytest.warns(UserWarning, match=r"share timesteps.*folds\(\.\.\., groups=\)"):
+        seq.folds(3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        seq.split(0.2, in_order=True)
+        seq.folds(2, groups=np.arange(seq.num_samples) > 12)
+
+
+@pytest.mark.parametrize("stride", [5, 6])
+def test_split_at_random_of_windows_side_by_side_does_not_warn(stride: int) -> None:
+    """They share no timestep."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        seq = NpySequence(windows(SERIES, sequence_length=5, sequence_stride=stride))
+        every_second = NpySequence(windows(SERIES, sequence_length=5)).subset(slice(0, None, 5))
+        for parts in (seq.split(0.3), every_second.split(0.3), seq.split(0.3, in_order=True)):
+            assert not spans(parts[0]) & spans(parts[1])
+        assert seq.num_samples == sum(part.num_samples for part in parts)
+
+
+def test_split_at_random_of_rows_that_come_twice_warns() -> None:
+    """Else a row that is trained on is also validated on."""
+    with pytest.warns(UserWarning, match="dealt out at random"):
+        counting(9).subset([1, 4, 4, 2, 3]).split(0.4)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"seed": 1}, {"stratify": True}, {"groups": [1] * 53}],
+    ids=lambda value: str(value)[:8],
+)
+def test_split_in_order_with_what_chooses_rows_is_refused(stored: Stored, arguments: Any) -> None:
+    """It chooses none."""
+    (name,) = arguments
+    with pytest.raises(ValueError, match=rf"in_order=True, and {name}= as well"):
+        stored.sequence().split(0.2, in_order=True, **arguments)
+
+
+def test_split_in_order_of_rows_in_no_order_is_refused() -> None:
+    """The last of them are not the last in time."""
+    with pytest.raises(ValueError, match=r"order of time.*Sort the indices"):
+        counting(9).subset([1, 8, 2]).split(0.4, in_order=True)
+    seq = NpySequence(windows(SERIES, sequence_length=30))
+    with pytest.raises(ValueError, match=r"24 rows .*all do\. .*shorter windows"):
+        seq.split(0.2, in_order=True)
+
+
+def test_fit_validation_split_names_split(stored: Stored) -> None:
+    """Keras refuses it for anything but arrays, and knows no remedy."""
+    model = make_model()
+    message = r"Received: validation_split= in fit.*seq\.split\(0\.2, in_order=True\)"
+    with pytest.raises(ValueError, match=message):
+        model.fit(stored.sequence(), validation_split=0.2, verbose=0)
+    history = model.fit(stored.x, stored.y, validation_split=0.2, verbose=0)
+    assert "val_loss" in history.history

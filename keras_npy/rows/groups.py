@@ -1,0 +1,83 @@
+"""Read which rows belong together, such as the slices of a patient."""
+
+import os
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from keras_npy.order.selection import rows_at
+from keras_npy.rows.base import Rows
+from keras_npy.rows.sources import open_rows
+from keras_npy.types import Array, Indices, Path
+
+Groups: TypeAlias = Sequence[Any] | Array | Path | Rows | Callable[[str], Hashable]
+
+
+def read_groups(
+    groups: Groups, leaves: Sequence[Rows], indices: range | Indices | None, num_rows: int
+) -> Indices:
+    """Number the groups of the rows from 0.
+
+    Args:
+        groups: One value for each row, in an array, a list or a source; or a function that returns
+            the group of a file from its path.
+        leaves: The sources of the rows.
+        indices: The rows of the sources that count, or `None` for all.
+        num_rows: Their number.
+
+    Returns:
+        int64 `(num_rows,)`.
+
+    Raises:
+        ValueError: If there is not one group for each row.
+        TypeError: If groups cannot be compared with each other.
+    """
+    if callable(groups):
+        return _chosen(_groups_of_files(groups, leaves), indices)
+    is_source = isinstance(groups, str | os.PathLike | Rows)
+    values = np.asarray(open_rows(groups) if is_source else groups)  # type: ignore[arg-type] # A string is a source.
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1 or len(values) not in (num_rows, len(leaves[0])):
+        raise ValueError(
+            "groups must hold one value for each row. "
+            f"Received: {values.dtype} {values.shape} for {num_rows} rows. "
+            "Pass an array (N,), the path of one, or a function of a file's path."
+        )
+    if len(values) != num_rows:
+        values = _chosen(values, indices)
+    if values.dtype.kind in "fc" and np.isnan(values).any():
+        raise ValueError(
+            "groups must say for each row where it belongs. "
+            f"Received: {int(np.isnan(values).sum())} NaN. "
+            "Give these rows groups of their own, or leave them out with subset."
+        )
+    try:
+        return np.unique(values, return_inverse=True)[1].astype(np.int64, copy=False)
+    except TypeError as error:
+        raise TypeError(
+            "groups must be values that can be sorted, such as integers or names. "
+            f"Received: {error}. Convert them with np.asarray(groups, str)."
+        ) from error
+
+
+def _chosen(values: Array, indices: range | Indices | None) -> Array:
+    if indices is None:
+        return values
+    return np.asarray(values[rows_at(indices, np.arange(len(indices)))])
+
+
+def _groups_of_files(function: Callable[[str], Hashable], leaves: Sequence[Rows]) -> Indices:
+    lists = [leaf.files for leaf in leaves]
+    files = max(
+        (files for files in lists if files), key=lambda found: len(found.paths), default=None
+    )
+    if files is None:
+        raise ValueError(
+            "groups as a function takes the path of each file. "
+            "Received: a sequence of arrays in memory. Pass an array with the group of each row."
+        )
+    numbers: dict[Hashable, int] = {}
+    of_files = [numbers.setdefault(function(path), len(numbers)) for path in files.paths]
+    return np.repeat(np.array(of_files, np.int64), files.lengths)

@@ -15,11 +15,12 @@ CALLERS_LOOKED_AT = 8
 
 @dataclass(frozen=True)
 class Call:
-    """The method of a Keras model that asks for an adapter; `None` if it is unknown."""
+    """The method of a Keras model that asks for an adapter, and the model; `None` if unknown."""
 
     method: str | None = None
     steps_per_execution: int = 1
     is_within_epoch: bool = False
+    model: Any = None
 
 
 def calling_method() -> Call:
@@ -34,7 +35,8 @@ def calling_method() -> Call:
     model = frame.f_locals.get("self")
     steps = getattr(model, "steps_per_execution", None) or 1
     # Within an epoch, `fit` asks for an adapter of its validation data.
-    return Call(frame.f_code.co_name, steps, is_within_epoch="epoch" in frame.f_locals)
+    is_within_epoch = "epoch" in frame.f_locals
+    return Call(frame.f_code.co_name, steps, is_within_epoch, model)
 
 
 def epoch_of_fit() -> int | None:

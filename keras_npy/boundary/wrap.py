@@ -20,6 +20,7 @@ from keras_npy.boundary.epochs import wrap_epochs
 from keras_npy.boundary.failures import wrap_steps
 from keras_npy.boundary.frames import Call, calling_method
 from keras_npy.boundary.processes import refuse_several_processes
+from keras_npy.boundary.targets import warn_of_targets
 from keras_npy.errors import warn, warn_once
 from keras_npy.sequence import NpySequence
 
@@ -121,6 +122,8 @@ def _planned(plan: AdapterPlan, call: Call, arguments: Mapping[str, Any]) -> Ada
     """The plan with what `fit`, `evaluate` or `predict` adds to it."""
     seq = plan.seq
     _refuse_arguments(seq, arguments)
+    if call.method == "fit":
+        warn_of_targets(seq, call.model)
     # Only fit continues with the next pass; evaluate and predict end, as they do with arrays.
     # Keras takes 0 as all batches (Keras 3.15), so an endless feed would never end its epoch.
     steps = (arguments["steps_per_epoch"] or None) if call.method == "fit" else None

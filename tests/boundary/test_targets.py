@@ -1,0 +1,96 @@
+"""Targets that a loss takes for probabilities."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from keras_npy import NpySequence, samples
+
+X = np.arange(24, dtype="float32").reshape(6, 4) / 24
+
+
+def fit(seq: NpySequence, loss: Any, units: Any = 1) -> None:
+    inputs = keras.Input((4,))
+    if isinstance(units, int):
+        outputs: Any = keras.layers.Dense(units, activation="sigmoid")(inputs)
+    else:
+        outputs = {name: keras.layers.Dense(1, name=name)(inputs) for name in units}
+    model = keras.Model(inputs, outputs)
+    # Eager, so that nothing is compiled.
+    model.compile("sgd", loss, run_eagerly=True)
+    model.fit(seq, verbose=0, shuffle=False)
+
+
+MASK = np.array([0, 0, 255, 0, 255, 0], "uint8")
+ONE_HOT = np.eye(3, dtype="int32")[[0, 1, 2, 0, 1, 2]]
+
+LOSSES = ["binary_crossentropy", keras.losses.BinaryCrossentropy()]
+LOSSES += [keras.losses.binary_focal_crossentropy, "bce", keras.losses.BinaryFocalCrossentropy()]
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=str)
+def test_fit_masks_of_0_and_255_warn_once_and_the_remedy_ends_it(tmp_path: Path, loss: Any) -> None:
+    """However the loss is given."""
+    path = tmp_path / "y.npy"
+    np.save(path, MASK)
+    message = (
+        r"y\.npy: binary_\w*crossentropy takes targets from 0 to 1\. Received: uint8 from 0 to 255"
+    )
+    with pytest.warns(UserWarning, match=message) as caught:
+        fit(NpySequence(X, path, batch_size=4), loss)
+    assert [__file__] == [warning.filename for warning in caught]
+    call = str(caught[0].message).partition("for example ")[2].partition(";")[0]
+    exec(call, {"np": np, "path": path, "new_path": tmp_path / "new.npy"})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit(NpySequence(X, path, batch_size=4), loss)
+        fit(NpySequence(X, tmp_path / "new.npy", batch_size=4), loss)
+
+
+def as_files(folder: Path, y: np.ndarray) -> Any:
+    for number, row in enumerate(y):
+        np.save(folder / f"{number}.npy", row)
+    return samples(folder / "*.npy")
+
+
+@pytest.mark.parametrize(
+    ("y", "loss", "units", "is_warned"),
+    [
+        pytest.param(MASK, "bce", 1, True, id="mask"),
+        pytest.param(lambda folder: as_files(folder, MASK), "bce", 1, True, id="samples"),
+        pytest.param(1 - 2 * (MASK > 0).astype("int8"), "bce", 1, True, id="minus-one"),
+        pytest.param(ONE_HOT * 255, "categorical_crossentropy", 3, True, id="one-hot-of-255"),
+        pytest.param({"a": MASK, "b": MASK}, {"a": "bce", "b": "mse"}, ("a", "b"), True, id="dict"),
+        pytest.param(
+            {"a": MASK > 0, "b": MASK}, {"a": "bce", "b": "mse"}, ("a", "b"), False, id="b"
+        ),
+        pytest.param(MASK // 255, "bce", 1, False, id="0-and-1"),
+        pytest.param(MASK > 0, "bce", 1, False, id="bool"),
+        pytest.param(MASK.astype("float32"), "bce", 1, False, id="floats-are-not-looked-at"),
+        pytest.param(MASK, "mse", 1, False, id="another-loss"),
+        pytest.param(MASK % 3, "sparse_categorical_crossentropy", 3, False, id="sparse"),
+        pytest.param(ONE_HOT, "categorical_crossentropy", 3, False, id="one-hot"),
+        pytest.param(MASK, lambda y, y_pred: y_pred - y_pred, 1, False, id="own-loss"),
+    ],
+)
+def test_fit_warns_where_targets_are_no_probabilities(
+    tmp_path: Path, y: Any, loss: Any, units: Any, is_warned: bool
+) -> None:
+    """And nowhere else."""
+    seq = NpySequence(X, y(tmp_path) if callable(y) else y, batch_size=4)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit(seq, loss, units)
+    assert is_warned == any("takes targets from 0 to 1" in str(w.message) for w in caught)
+
+
+def test_fit_looks_at_a_batch_of_targets(tmp_path: Path) -> None:
+    """Reading all of them would cost a pass; predict and evaluate do not look."""
+    late = np.array([0, 1, 0, 1, 255, 255], "uint8")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit(NpySequence(X, late, batch_size=4), "bce")

@@ -171,6 +171,15 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         return self._served(2)
 
     @property
+    def file_paths(self) -> Any:
+        """The file of each input row that the sequence serves, in file order: a list.
+
+        `None` if not each row is a file of its own: then `seq.x.locate(i)` says in which file row
+        `i` lies, and where in it. In a dict or tuple if `x` is one.
+        """
+        return keras.tree.map_structure(lambda rows: rows.file_paths, self.x)
+
+    @property
     def nbytes(self) -> int:
         """Bytes of all rows in a pass, including those that `drop_remainder` leaves out."""
         row_bytes: int = sum(rows.row_bytes for rows in keras.tree.flatten(self._data))

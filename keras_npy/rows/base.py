@@ -109,6 +109,43 @@ class Rows(ABC):
         return None
 
     @property
+    def file_paths(self) -> list[str] | None:
+        """The file of each row, or `None` if not each row is a file of its own."""
+        files = self.files
+        return None if files is None or np.any(files.lengths != 1) else list(files.paths)
+
+    def locate(self, index: int) -> tuple[str, int]:
+        """The file that holds a row, and the number of the row in it.
+
+        For a window it is the timestep with which the window begins. Rows that lie in memory have
+        the name of their source.
+
+        Raises:
+            IndexError: If there is no such row.
+
+        Example:
+
+        >>> from keras_npy import open_rows, windows
+        >>> np.save("x-1.npy", np.arange(6))
+        >>> np.save("x-2.npy", np.arange(6, 12))
+        >>> path, row = open_rows("x-*.npy").locate(8)
+        >>> path[-7:], row
+        ('x-2.npy', 2)
+        >>> windows("x-*.npy", sequence_length=4).locate(-1)[1]
+        2
+        """
+        return self._locate(int(to_indices([index], len(self))[0]))
+
+    def _locate(self, index: int) -> tuple[str, int]:
+        """`locate` for a row that exists."""
+        files = self.files
+        if files is None:
+            return self.name, index
+        stops = np.cumsum(files.lengths)
+        number = int(np.searchsorted(stops, index, side="right"))
+        return files.paths[number], index - int(stops[number] - files.lengths[number])
+
+    @property
     def origin(self) -> object:
         """The same for rows of the same files, or memory, that were opened twice."""
         return id(self) if self.files is None else tuple(self.files.paths)

@@ -31,6 +31,14 @@ class ChosenRows(ForwardingRows):
         return FileList([files.paths[number] for number in numbers.tolist()], lengths)
 
     @property
+    def file_paths(self) -> list[str] | None:
+        paths = self.source.file_paths
+        return None if paths is None else [paths[row] for row in to_array(self._indices).tolist()]
+
+    def _locate(self, index: int) -> tuple[str, int]:
+        return self.source.locate(int(self._indices[index]))
+
+    @property
     def shard_lengths(self) -> Indices:
         return self._runs(self.source.shard_lengths)[1]
 

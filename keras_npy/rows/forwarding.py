@@ -35,6 +35,13 @@ class ForwardingRows(Rows):
     def files(self) -> FileList | None:
         return self.source.files
 
+    @property
+    def file_paths(self) -> list[str] | None:
+        return self.source.file_paths
+
+    def _locate(self, index: int) -> tuple[str, int]:
+        return self.source.locate(index)
+
     def timesteps(self, indices: Indices) -> Timesteps:
         return self.source.timesteps(self.source_indices(indices))
 

@@ -275,6 +275,14 @@ class WindowRows(ForwardingRows):
     def shard_lengths(self) -> Indices:
         return self._starts.counts
 
+    @property
+    def file_paths(self) -> None:
+        # A window is no file, even if its timesteps are.
+        return None
+
+    def _locate(self, index: int) -> tuple[str, int]:
+        return self.source.locate(int(self._starts.at(np.array([index]))[0] + self._steps[0]))
+
     def timesteps(self, indices: Indices) -> Timesteps:
         starts, steps = self._starts.at(indices), self._steps
         begins, ends = starts + int(steps[0]), starts + int(steps[-1]) + 1

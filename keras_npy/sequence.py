@@ -19,12 +19,14 @@ from keras_npy.order.position import PassCounter, Position
 from keras_npy.order.selection import to_indices, to_rows
 from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import ChosenRows
+from keras_npy.rows.class_files import open_classes
 from keras_npy.rows.class_folders import LabelMode, LabelsOfFiles, find_samples
 from keras_npy.rows.describe import describe
 from keras_npy.rows.fingerprint import fingerprint_of
 from keras_npy.rows.groups import Groups, read_groups
 from keras_npy.rows.labels import ClassWeightRows, read_classes
 from keras_npy.rows.samples import samples
+from keras_npy.rows.sources import Source
 from keras_npy.rows.timesteps import keep_apart, share_timesteps
 from keras_npy.types import Indices, Path, Shuffle, ShuffleArgument
 
@@ -73,7 +75,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
     """
 
     class_names: list[str] | None = None
-    """Class names in the order of their numbers, if `from_directory` labelled the sequence."""
+    """Class names in the order of their numbers, if files or folders labelled the sequence."""
 
     def __init__(
         self,
@@ -636,6 +638,63 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         if subset == "both":
             return training, validation
         return training if subset == "training" else validation
+
+    @classmethod
+    def from_class_files(
+        cls,
+        source: Path | Mapping[str, Source],
+        label_mode: Literal["int", "categorical", "binary"] = "int",
+        class_names: Iterable[str] | None = None,
+        *,
+        batch_size: int = 32,
+        shuffle: ShuffleArgument = None,
+        seed: int | None = None,
+        drop_remainder: bool = False,
+    ) -> Self:
+        """Stream one file per class, in which each row is a sample of the class.
+
+        Args:
+            source: A directory, in which `airplane.npy` is a class, or the files in the folder
+                `airplane` are; a pattern, whose files are classes; or a dict of class names
+                and sources.
+            label_mode: As in `from_directory`.
+            class_names: The classes to use, in the order of their numbers. `None` for all, in
+                the sorted order of their names; those of a dict in its own order.
+            batch_size: As in `NpySequence`.
+            shuffle: As in `NpySequence`.
+            seed: As in `NpySequence`.
+            drop_remainder: As in `NpySequence`.
+
+        Returns:
+            A sequence of all rows, class by class, with `class_names`. Use
+            `split(0.2, stratify=True)` to hold out a share of each class.
+
+        Raises:
+            NpyFileError: If there are no classes, or a file cannot be streamed.
+            ValueError: If an argument has a wrong value, or the rows of two classes differ.
+            OSError: If a file cannot be read; `FileNotFoundError` is one.
+
+        Example:
+
+        >>> import os
+        >>> os.makedirs("drawn", exist_ok=True)
+        >>> np.save("drawn/apple.npy", np.zeros((2, 3)))
+        >>> np.save("drawn/pear.npy", np.ones((1, 3)))
+        >>> seq = NpySequence.from_class_files("drawn")
+        >>> seq.class_names, seq.y[:]
+        (['apple', 'pear'], array([0, 0, 1], dtype=int32))
+        """
+        rows, targets, names = open_classes(source, label_mode, class_names)
+        seq = cls(
+            rows,
+            targets,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            drop_remainder=drop_remainder,
+        )
+        seq.class_names = names
+        return seq
 
     def __repr__(self) -> str:
         lines = describe(self._data)

@@ -9,7 +9,9 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_npy.errors import NpyFileError
+from keras_npy.errors import NpyFileError, warn
+from keras_npy.files.header import read_header
+from keras_npy.rows.base import Rows
 from keras_npy.rows.labels import OneHotRows
 from keras_npy.rows.sources import Source, natural_order
 from keras_npy.types import Path
@@ -36,37 +38,47 @@ class ClassFolders:
     class_names: list[str] | None = None
 
     def targets(self, label_mode: LabelMode) -> Source | None:
-        """Labels as `keras.utils.image_dataset_from_directory` encodes them.
-
-        Returns:
-            `"int"`: int32 `(N,)`. `"binary"`: float32 `(N, 1)`, 0 or 1. `"categorical"`:
-            float32 `(N, num_classes)`, one-hot rows that are made when they are read. `None`
-            without labels.
+        """Labels as `keras.utils.image_dataset_from_directory` encodes them, if there are any.
 
         Raises:
             ValueError: If the labels do not suit `label_mode`.
         """
         if self.labels is None or self.class_names is None:
             return None
-        if label_mode == "int":
-            return self.labels
         num_classes = len(self.class_names)
-        if label_mode == "binary" and num_classes != 2:
-            raise ValueError(
-                "label_mode='binary' needs exactly 2 classes. "
-                f"Received: {num_classes} classes, {self.class_names!r:.100}. "
-                "Use label_mode='int' or 'categorical', or choose two with class_names."
-            )
+        check_num_classes(label_mode, self.class_names)
         low, high = int(self.labels.min()), int(self.labels.max())
-        if low < 0 or high >= num_classes:
+        if label_mode != "int" and (low < 0 or high >= num_classes):
             raise ValueError(
                 f"label_mode={label_mode!r} needs labels in 0 <= label < {num_classes}, the number "
                 f"of different labels. Received: labels from {low} to {high}. "
                 "Number the classes from 0 without gaps, or use label_mode='int'."
             )
-        if label_mode == "binary":
-            return self.labels.astype(np.float32)[:, np.newaxis]
-        return OneHotRows(self.labels, num_classes)
+        return encode_labels(self.labels, num_classes, label_mode)
+
+
+def encode_labels(labels: NDArray[np.int32] | Rows, num_classes: int, mode: LabelMode) -> Source:
+    """Class numbers from 0 as `label_mode` says.
+
+    Returns:
+        `"int"`: int32 `(N,)`. `"binary"`: float32 `(N, 1)`, 0 or 1. `"categorical"`: float32
+        `(N, num_classes)`, one-hot rows that are made when they are read.
+    """
+    if mode == "categorical":
+        return OneHotRows(labels, num_classes)
+    if mode == "binary":
+        return np.asarray(labels).astype(np.float32)[:, np.newaxis]
+    return labels
+
+
+def check_num_classes(label_mode: LabelMode, class_names: list[str]) -> None:
+    """Raise `ValueError` if a binary label would have to tell more or fewer than two classes."""
+    if label_mode == "binary" and len(class_names) != 2:
+        raise ValueError(
+            "label_mode='binary' needs exactly 2 classes. "
+            f"Received: {len(class_names)} classes, {class_names!r:.100}. "
+            "Use label_mode='int' or 'categorical', or choose two with class_names."
+        )
 
 
 def find_samples(
@@ -90,7 +102,7 @@ def find_samples(
         NpyFileError: If there are no files.
         ValueError: If an argument has a wrong value.
     """
-    _check_label_mode(label_mode)
+    check_label_mode(label_mode)
     has_labels = labels is not None and label_mode is not None
     is_inferred = isinstance(labels, str) and labels == "inferred"
     if class_names is not None and not (has_labels and is_inferred):
@@ -112,22 +124,52 @@ def infer_labels(
 ) -> ClassFolders:
     """Number the folders of a directory, and label each file with the number of its folder."""
     folders = sorted(entry for entry in os.listdir(directory) if _is_folder(directory, entry))
-    names = folders if class_names is None else _checked_names(class_names, folders)
-    files = [list(_npy_files(os.path.join(directory, name), follow_links)) for name in names]
+    names = folders if class_names is None else checked_names(class_names, folders)
+    files = [list(npy_files(os.path.join(directory, name), follow_links)) for name in names]
     paths = [path for of_class in files for path in of_class]
     if not paths:
         raise NpyFileError(
             f"{directory}: a directory of classes must hold one folder per class, and in these at "
             f"least one .npy file. Received: {len(names)} folders without any, {names!r:.100}. "
-            "Save one file per sample there, or pass labels=None to ignore the folders."
+            "Save one file per sample there, or pass labels=None to ignore the folders. If each "
+            "file is a class, use NpySequence.from_class_files."
         )
+    _check_samples(files)
     counts = [len(of_class) for of_class in files]
     return ClassFolders(paths, np.repeat(np.arange(len(names), dtype=np.int32), counts), names)
 
 
+def _check_samples(files: list[list[str]]) -> None:
+    """Raise, or warn, if files hold the rows of a class and not one sample each.
+
+    Looks at the first and the last file of each class: parts of a class differ at its end.
+    """
+    used = [of_class for of_class in files if of_class]
+    looked_at = [path for of_class in used for path in (of_class[0], of_class[-1])]
+    headers = [read_header(path, is_sample=True) for path in dict.fromkeys(looked_at)]
+    first = headers[0]
+    other = next((header for header in headers if header.shape != first.shape), None)
+    remedy = (
+        "If each row is a sample, use NpySequence.from_class_files, which takes a class as one "
+        "file or as a folder of files."
+    )
+    if other is not None and first.shape and other.shape[1:] == first.shape[1:]:
+        raise NpyFileError(
+            f"{other.name}: from_directory takes each file as one sample, and samples have one "
+            f"shape. Received: {first.name} of {first.shape}, {other.name} of {other.shape}, "
+            f"which differ in their number of rows. {remedy}"
+        )
+    if len(used) > 1 and len(headers) == len(used) and len(first.shape) > 1 and first.shape[0] > 1:
+        warn(
+            f"{first.name}: from_directory takes each file as one sample. "
+            f"Received: one file for each of {len(used)} classes, the first of shape "
+            f"{first.shape}. {remedy}"
+        )
+
+
 def list_files(directory: str, labels: object | None, *, follow_links: bool) -> ClassFolders:
     """All files under a directory, with the given labels if there are any."""
-    paths = list(_npy_files(directory, follow_links))
+    paths = list(npy_files(directory, follow_links))
     if not paths:
         raise NpyFileError(
             f"{directory}: a directory of samples must hold at least one .npy file. "
@@ -201,7 +243,8 @@ def _is_folder(directory: str, entry: str) -> bool:
     return not entry.startswith(".") and os.path.isdir(os.path.join(directory, entry))
 
 
-def _checked_names(class_names: Iterable[str], folders: list[str]) -> list[str]:
+def checked_names(class_names: Iterable[str], folders: list[str]) -> list[str]:
+    """The names to use of those there are, or an error."""
     if isinstance(class_names, str):
         raise TypeError(
             "class_names must be a list of folder names. "
@@ -237,7 +280,7 @@ def _checked_labels(labels: Any) -> NDArray[np.int32]:
     return given.astype(np.int32)
 
 
-def _npy_files(folder: str, follow_links: bool) -> Iterator[str]:
+def npy_files(folder: str, follow_links: bool = False) -> Iterator[str]:
     """Yield the files of a folder in natural order, then those of each folder in it."""
     for root, folders, files in os.walk(folder, onerror=_raise, followlinks=follow_links):
         # os.walk continues with the folders that remain in this list, in its order.
@@ -262,7 +305,8 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def _check_label_mode(label_mode: object) -> None:
+def check_label_mode(label_mode: object) -> None:
+    """Raise `ValueError` for a `label_mode` that Keras does not have."""
     if label_mode is not None and label_mode not in LABEL_MODES:
         raise ValueError(
             "label_mode must be 'int', 'categorical', 'binary' or None. "

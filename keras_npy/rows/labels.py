@@ -91,15 +91,33 @@ class ClassWeightRows(ForwardingRows):
             out[named] = self._weights[nearest[named]]
 
 
-class OneHotRows(Rows):
-    """Class numbers in memory, served as one-hot float32 rows.
+class RunRows(Rows):
+    """Class numbers of rows that lie class by class, int32 `(N,)`.
 
     Args:
-        classes: `(N,)` integers in 0 <= class < num_classes, which the caller has ensured.
+        lengths: Rows of each class.
+    """
+
+    def __init__(self, lengths: Indices) -> None:
+        self.name = "class numbers"
+        self.dtype = np.dtype(np.int32)
+        self._stops: Indices = np.cumsum(lengths)
+        self.shape = (int(self._stops[-1]),)
+
+    def read_into(self, indices: Indices, out: Array) -> None:
+        out[...] = np.searchsorted(self._stops, indices, side="right")
+
+
+class OneHotRows(Rows):
+    """Class numbers, served as one-hot float32 rows.
+
+    Args:
+        classes: `(N,)` integers in 0 <= class < num_classes, which the caller has ensured, in
+            memory or as rows.
         num_classes: Length of a row.
     """
 
-    def __init__(self, classes: NDArray[np.int32], num_classes: int) -> None:
+    def __init__(self, classes: NDArray[np.int32] | Rows, num_classes: int) -> None:
         self.name = "one-hot labels"
         self.shape = (len(classes), num_classes)
         self.dtype = np.dtype(np.float32)

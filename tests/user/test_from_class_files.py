@@ -1,0 +1,151 @@
+"""`NpySequence.from_class_files`: one file per class, many rows each."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from keras_npy import NpyFileError, NpySequence, samples
+
+ROWS = {
+    "apple": np.arange(0, 5),
+    "pear": np.arange(100, 103),
+    "zebra": np.arange(200, 207),
+}
+
+
+def save(path: Path, rows: np.ndarray) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, np.repeat(rows[:, None], 2, axis=1))
+    return str(path)
+
+
+def a_directory(folder: Path) -> Any:
+    for name, rows in ROWS.items():
+        save(folder / "data" / f"{name}.npy", rows)
+    (folder / "data" / "notes.txt").write_text("no class")
+    (folder / "data" / ".hidden.npy").write_text("no class")
+    (folder / "data" / "empty").mkdir()
+    return folder / "data"
+
+
+def a_pattern(folder: Path) -> Any:
+    return f"{a_directory(folder)}/*.npy"
+
+
+def folders_of_parts(folder: Path) -> Any:
+    for name, rows in ROWS.items():
+        for number in range(len(rows)):
+            save(folder / "data" / name / f"part-{number}.npy", rows[number : number + 1])
+    return folder / "data"
+
+
+def files_and_folders(folder: Path) -> Any:
+    save(folder / "data" / "apple.npy", ROWS["apple"])
+    save(folder / "data" / "pear" / "a.npy", ROWS["pear"][:2])
+    save(folder / "data" / "pear" / "b" / "c.npy", ROWS["pear"][2:])
+    save(folder / "data" / "zebra.npy", ROWS["zebra"])
+    return str(folder / "data")
+
+
+def a_dict_of_paths(folder: Path) -> Any:
+    return {name: save(folder / f"{at}.npy", ROWS[name]) for at, name in enumerate(ROWS)}
+
+
+def a_dict_of_sources(folder: Path) -> Any:
+    paths = [save(folder / f"{number}.npy", row[None]) for number, row in enumerate(ROWS["pear"])]
+    for number in range(7):
+        np.save(folder / f"s-{number}.npy", np.full(2, 200 + number))
+    np.savez(folder / "d.npz", x=np.repeat(ROWS["apple"][:, None], 2, axis=1))
+    return {"apple": f"{folder}/d.npz::x", "pear": paths, "zebra": samples(folder / "s-*.npy")}
+
+
+@pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+@pytest.mark.parametrize(
+    "make",
+    [
+        a_directory,
+        a_pattern,
+        folders_of_parts,
+        files_and_folders,
+        a_dict_of_paths,
+        a_dict_of_sources,
+    ],
+)
+def test_from_class_files_labels_each_row_with_its_file(tmp_path: Path, make: Any) -> None:
+    """Class by class, in each label mode; pickled, split and chosen too."""
+    source = make(tmp_path)
+    seq = NpySequence.from_class_files(source, batch_size=4)
+    labels = np.repeat([0, 1, 2], [5, 3, 7])
+    assert list(ROWS) == seq.class_names
+    assert np.dtype(np.int32) == seq.y.dtype
+    for again in (seq, pickle.loads(pickle.dumps(seq))):
+        np.testing.assert_array_equal(np.concatenate(list(ROWS.values())), again.x[:][:, 0])
+        np.testing.assert_array_equal(labels, np.concatenate([y for _, y in again]))
+    one_hot = NpySequence.from_class_files(source, "categorical")
+    np.testing.assert_array_equal(np.eye(3, dtype="float32")[labels], one_hot[0][1])
+    chosen = NpySequence.from_class_files(source, "binary", ["zebra", "apple"])
+    np.testing.assert_array_equal([[0.0]] * 7 + [[1.0]] * 5, chosen[0][1])
+    assert [200, 0] == [chosen.x[0][0], chosen.x[7][0]]
+    train, held_out = seq.split(0.4, stratify=True)
+    for part in (train, held_out):
+        assert list(ROWS) == part.class_names
+        np.testing.assert_array_equal(part.x[:][:, 0] // 100, part.y[:])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        pytest.param(
+            {"label_mode": None}, ValueError, r"label_mode=None.*NpySequence\(", id="none"
+        ),
+        pytest.param({"label_mode": "binary"}, ValueError, r"exactly 2.*3 classes", id="binary"),
+        pytest.param({"class_names": ["cow"]}, ValueError, r"'cow'.*'apple'", id="no-such-class"),
+    ],
+)
+def test_from_class_files_wrong_argument_is_refused(
+    tmp_path: Path, arguments: Any, error: Any, message: str
+) -> None:
+    """As from_directory refuses it."""
+    with pytest.raises(error, match=message):
+        NpySequence.from_class_files(a_directory(tmp_path), **arguments)
+
+
+def test_from_class_files_of_no_classes_or_two_of_a_name_are_refused(tmp_path: Path) -> None:
+    """And rows that are not alike are named by file."""
+    (tmp_path / "none").mkdir()
+    with pytest.raises(NpyFileError, match=r"none: .*Received: none"):
+        NpySequence.from_class_files(tmp_path / "none")
+    folder = Path(a_directory(tmp_path))
+    save(folder / "pear" / "1.npy", ROWS["pear"])
+    with pytest.raises(NpyFileError, match=r"pear\.npy: .*second one for 'pear'.*a dict"):
+        NpySequence.from_class_files(folder)
+    np.save(folder / "pear" / "1.npy", np.zeros((2, 5)))
+    (folder / "pear.npy").unlink()
+    with pytest.raises(NpyFileError, match=r"pear/1\.npy: shards must have one dtype"):
+        NpySequence.from_class_files(folder)
+
+
+@pytest.mark.parametrize("make", [a_directory, folders_of_parts, files_and_folders])
+def test_from_directory_of_files_with_many_rows_names_from_class_files(
+    tmp_path: Path, make: Any
+) -> None:
+    """Each file would be one sample: what is certain is refused at once, the rest warns."""
+    folder = make(tmp_path)
+    if make is a_directory:
+        with pytest.raises(NpyFileError, match=r"one folder per class.*from_class_files"):
+            NpySequence.from_directory(folder)
+        return
+    if make is files_and_folders:
+        save(tmp_path / "data" / "apple" / "1.npy", ROWS["apple"])
+        with pytest.raises(NpyFileError, match=r"their number of rows.*from_class_files"):
+            NpySequence.from_directory(folder)
+        return
+    for name in ROWS:
+        for number in range(1, 7):
+            (Path(folder) / name / f"part-{number}.npy").unlink(missing_ok=True)
+        save(Path(folder) / name / "part-0.npy", ROWS[name][:3])
+    with pytest.warns(UserWarning, match=r"one file for each of 3 classes, .*\(3, 2\).*from_class"):
+        NpySequence.from_directory(folder)

@@ -142,7 +142,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
 
     @property
     def epoch(self) -> int:
-        """The number of shuffled passes that have begun; it can be set.
+        """The number of shuffled passes that have begun; it can be set, also for later parts.
 
         It is also the number of the next pass. In `fit` a pass counts when Keras begins an epoch
         in which a batch of that pass trains.
@@ -153,6 +153,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
     def epoch(self, epoch: int) -> None:
         check_integer("epoch", epoch, at_least=0)
         self._passes.position = Position(int(epoch))
+        self._is_epoch_set = True
 
     @property
     def x(self) -> Any:
@@ -300,7 +301,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
 
         Args:
             **changes: `batch_size`, `shuffle`, `seed` or `drop_remainder`, as the constructor
-                takes them. All others stay. The count of passes starts at 0.
+                takes them. All others stay. The count of passes starts at 0, or at `epoch` if
+                it was set.
 
         Raises:
             TypeError: If another argument is given, or an argument has a wrong type.
@@ -341,7 +343,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
     def subset(self, indices: object) -> Self:
         """Serve only some of the rows that this sequence serves, from the same open files.
 
-        Batch size, seed, shuffling and structure stay; the count of passes starts at 0.
+        Batch size, seed, shuffling and structure stay. The count of passes starts at 0, or at
+        `epoch` if it was set.
 
         Args:
             indices: Positions in the file order of *this sequence*: a slice, a range, integers
@@ -697,7 +700,9 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         return seq
 
     def __repr__(self) -> str:
-        lines = describe(self._data)
+        lines = describe(tuple(self._served(position) for position in range(len(self._data))))
+        if self._order.indices is not None:
+            lines.append(f"a part: {self.num_samples} of {len(self._leaves()[0])} rows")
         last = self.num_samples - (self.num_batches - 1) * self.batch_size
         short = "" if self._order.has_static_batches else f", the last of {last}"
         lines.append(
@@ -708,7 +713,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
 
     def __getstate__(self) -> dict[str, Any]:
         # The count of passes belongs to the process that trains, and its lock cannot be pickled.
-        counted = ("_passes", "_was_indexed")
+        counted = ("_passes", "_was_indexed", "_is_epoch_set")
         return {key: value for key, value in self.__dict__.items() if key not in counted}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -718,6 +723,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
     def _count_from_zero(self) -> None:
         self._passes = PassCounter()
         self._was_indexed = False
+        self._is_epoch_set = False
 
     def _identity(self) -> dict[str, Any]:
         if self._fingerprint is None:
@@ -729,6 +735,9 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         # copy uses __getstate__, as pickle does: the copy shares the rows, not the pass count.
         other = copy.copy(self)
         other._order = order
+        if self._is_epoch_set:
+            # A run that is resumed says so before it splits its rows as it did the first time.
+            other.epoch = self.epoch
         return other
 
     def _classes(self, stratify: bool, *, at_least: int) -> Indices | None:

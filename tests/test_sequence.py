@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_npy import NpyFileError, NpySequence
+from keras_npy import NpyFileError, NpySequence, windows
 from tests.conftest import Stored, rows_of_epoch, rows_served, run_script
 
 
@@ -175,6 +175,48 @@ def test_constructor_empty_name_is_refused_as_empty(source: Any, message: str) -
         NpySequence(source)
 
 
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        pytest.param(
+            lambda s: s.sequence().subset(range(10)),
+            ["x: uint8 (10, 6, 5), 300 B", "y: int64 (10,)", "a part: 10 of 53 rows", "10 samples"],
+            id="subset",
+        ),
+        pytest.param(
+            lambda s: s.sequence().split(0.2)[1],
+            ["x: uint8 (11, 6, 5)", "a part: 11 of 53"],
+            id="split",
+        ),
+        pytest.param(
+            lambda s: NpySequence({"a": s.x_path}, indices=[3, 1]),
+            ["x['a']: uint8 (2, 6, 5)", "a part: 2 of 53 rows"],
+            id="indices",
+        ),
+        # 49 windows of 5 rows would be 7.35 kB.
+        pytest.param(
+            lambda s: NpySequence(windows(s.x_path, sequence_length=5)),
+            ["x: uint8 (49, 5, 6, 5), 1.59 kB"],
+            id="windows",
+        ),
+        pytest.param(
+            lambda s: NpySequence([windows(s.x_path, sequence_length=5)] * 2).subset(range(1, 98)),
+            ["x: uint8 (97, 5, 6, 5), 3.18 kB", "a part: 97 of 98"],
+            id="part-of-windows",
+        ),
+        pytest.param(
+            lambda s: NpySequence(windows(s.x_path, sequence_length=2, sequence_stride=50)),
+            ["x: uint8 (2, 2, 6, 5), 120 B"],
+            id="few-windows",
+        ),
+    ],
+)
+def test_repr_says_what_is_served(stored: Stored, make: Any, expected: list[str]) -> None:
+    """The rows of a part, and the bytes of the file of windows that overlap."""
+    text = repr(make(stored))
+    assert [] == [line for line in expected if line not in text], text
+
+
 def test_repr_says_rows_shapes_dtypes_batches_and_bytes(stored: Stored) -> None:
     """One look tells what is served."""
     text = repr(NpySequence({"image": stored.x_path}, stored.y_path, batch_size=8, seed=3))
@@ -284,11 +326,11 @@ def test_sequence_paths_survive_a_change_of_directory(
 
 
 def test_replace_keeps_the_rows_and_what_is_not_named(stored: Stored) -> None:
-    """Another batch size over the same open files; the count of passes begins at 0."""
+    """Another batch size over the same open files; an epoch that was set holds."""
     seq = stored.sequence(shuffle="batch").subset(range(10, 53))
     seq.epoch = 4
     other = seq.replace(batch_size=20, drop_remainder=True)
-    assert (20, 2, "batch", 3, 0) == (
+    assert (20, 2, "batch", 3, 4) == (
         other.batch_size,
         other.num_batches,
         other.shuffle,

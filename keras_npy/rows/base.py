@@ -175,6 +175,11 @@ class Rows(ABC):
         return len(self) * self.row_bytes
 
     @property
+    def stored_bytes(self) -> int:
+        """Bytes of the rows where they lie: rows that overlap count once."""
+        return self.nbytes
+
+    @property
     def ndim(self) -> int:
         """Number of axes."""
         return len(self.shape)

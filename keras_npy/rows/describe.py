@@ -9,7 +9,7 @@ from keras_npy.rows.base import Rows
 def describe(data: tuple[Any, ...]) -> list[str]:
     """One line for each leaf of `(x,)`, `(x, y)` or `(x, y, sample_weight)`."""
     return [
-        f"{name}{key}: {rows.dtype} {rows.shape}, {_readable(rows.nbytes)}, {rows.name}"
+        f"{name}{key}: {rows.dtype} {rows.shape}, {_readable(rows.stored_bytes)}, {rows.name}"
         for name, nest in zip(("x", "y", "sample_weight"), data, strict=False)
         for key, rows in _named_leaves(nest)
     ]

@@ -82,6 +82,10 @@ class JoinedRows(Rows):
             )
         return Timesteps(tuple(steps.series for steps in series), begins, ends, int(lengths.sum()))
 
+    @property
+    def stored_bytes(self) -> int:
+        return sum(source.stored_bytes for source in self.sources)
+
     def _locate(self, index: int) -> tuple[str, int]:
         ((number, _, rows),) = self._by_source(np.array([index]))
         return self.sources[number].locate(int(rows[0]))

@@ -74,7 +74,7 @@ def test_subset_counts_within_indices_given_to_the_constructor() -> None:
 def test_subset_keeps_files_arguments_and_seed_but_counts_its_own_passes(stored: Stored) -> None:
     """Only the rows differ; neither sequence moves the other on."""
     seq = stored.sequence(shuffle=True, drop_remainder=True)
-    seq.epoch = 5
+    list(seq)
     part = seq.subset(range(20))
     assert (8, 3, True, 20, 2, 0) == (
         part.batch_size,
@@ -86,7 +86,33 @@ def test_subset_keeps_files_arguments_and_seed_but_counts_its_own_passes(stored:
     )
     assert part.x.source is seq.x
     list(part)
-    assert (5, 1) == (seq.epoch, part.epoch)
+    list(part)
+    assert (1, 2) == (seq.epoch, part.epoch)
+
+
+@pytest.mark.parametrize(
+    "make_parts",
+    [
+        lambda seq: [seq.subset(range(20))],
+        lambda seq: seq.split(0.5),
+        lambda seq: seq.folds(2)[1],
+        lambda seq: [seq.replace(batch_size=4)],
+        lambda seq: seq.split(0.5)[0].split(0.5),
+    ],
+    ids=["subset", "split", "folds", "replace", "split-of-split"],
+)
+def test_parts_of_a_sequence_whose_epoch_was_set_begin_with_it(
+    stored: Stored, make_parts: Any
+) -> None:
+    """A run that is resumed may say so before it makes its parts."""
+    seq = stored.sequence(shuffle=True)
+    seq.epoch = 5
+    list(seq)
+    for part in make_parts(seq):
+        assert 6 == part.epoch
+        list(part)
+        assert (6, 7) == (seq.epoch, part.epoch)
+    assert 0 == pickle.loads(pickle.dumps(seq)).subset(range(20)).epoch
 
 
 def test_subset_shuffled_is_that_of_a_sequence_built_with_the_indices(stored: Stored) -> None:

@@ -60,4 +60,6 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-import_with_keras([*_KERAS_HOMES.values(), "keras_npy.boundary.wrap"])
+import_with_keras(
+    [*_KERAS_HOMES.values(), "keras_npy.boundary.wrap", "keras_npy.boundary.tf_keras"]
+)

@@ -21,6 +21,8 @@ class Call:
     steps_per_execution: int = 1
     is_within_epoch: bool = False
     model: Any = None
+    validation_data: Any = None
+    validation_steps: int | None = None
 
 
 def calling_method() -> Call:
@@ -32,11 +34,18 @@ def calling_method() -> Call:
     frame = _method_frame()
     if frame is None:
         return Call()
-    model = frame.f_locals.get("self")
+    given = frame.f_locals
+    model = given.get("self")
     steps = getattr(model, "steps_per_execution", None) or 1
     # Within an epoch, `fit` asks for an adapter of its validation data.
-    is_within_epoch = "epoch" in frame.f_locals
-    return Call(frame.f_code.co_name, steps, is_within_epoch, model)
+    return Call(
+        frame.f_code.co_name,
+        steps,
+        is_within_epoch="epoch" in given,
+        model=model,
+        validation_data=given.get("validation_data"),
+        validation_steps=given.get("validation_steps"),
+    )
 
 
 def epoch_of_fit() -> int | None:

@@ -16,6 +16,7 @@ from typing import Any
 import keras
 
 from keras_npy.boundary.adapter import AdapterPlan, PlannedAdapter
+from keras_npy.boundary.devices import refuse_uneven_batches
 from keras_npy.boundary.epochs import wrap_epochs
 from keras_npy.boundary.failures import wrap_steps
 from keras_npy.boundary.frames import Call, calling_method
@@ -122,8 +123,12 @@ def _planned(plan: AdapterPlan, call: Call, arguments: Mapping[str, Any]) -> Ada
     """The plan with what `fit`, `evaluate` or `predict` adds to it."""
     seq = plan.seq
     _refuse_arguments(seq, arguments)
+    refuse_uneven_batches(seq, arguments["steps_per_epoch"], call.method or "the data")
     if call.method == "fit":
         warn_of_targets(seq, call.model)
+        if isinstance(call.validation_data, NpySequence):
+            # Keras asks for its adapter at the end of the first epoch.
+            refuse_uneven_batches(call.validation_data, call.validation_steps, "validation_data")
     # Only fit continues with the next pass; evaluate and predict end, as they do with arrays.
     # Keras takes 0 as all batches (Keras 3.15), so an endless feed would never end its epoch.
     steps = (arguments["steps_per_epoch"] or None) if call.method == "fit" else None

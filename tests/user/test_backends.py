@@ -116,6 +116,21 @@ _ON_TWO_DEVICES = """
     keras.distribution.set_distribution(keras.distribution.DataParallel())
     two, num_devices, predicted_by_two = train(sys.argv[1:])
     assert 2 == num_devices
+
+    # What two devices cannot share is refused before anything is trained.
+    even = keras_npy.NpySequence(*sys.argv[1:], batch_size=8, drop_remainder=True)
+    uneven = keras_npy.NpySequence(*sys.argv[1:], batch_size=8)
+    model = keras.Sequential([keras.Input((6, 5)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    for arguments in ({"x": uneven}, {"x": even, "validation_data": uneven}):
+        try:
+            model.fit(**arguments, epochs=2, verbose=0)
+        except ValueError as error:
+            assert "2 devices" in str(error) and "drop_remainder=True" in str(error), error
+        else:
+            raise AssertionError(arguments)
+        assert 0 == int(model.optimizer.iterations)
+    model.fit(even, validation_data=uneven, validation_steps=6, verbose=0)
     for a, b in zip(one, two):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(predicted_by_one, predicted_by_two, rtol=1e-4, atol=1e-5)

@@ -15,7 +15,6 @@ _FOREIGN_STARTS = (
     (b"\x89PNG", "a PNG image", "Decode it and np.save the pixels."),
     (b"\xff\xd8\xff", "a JPEG image", "Decode it and np.save the pixels."),
     (b"\x00\x00\x08", "an IDX file (as MNIST has)", "Read it with np.frombuffer and np.save it."),
-    (b"\x80", "a Python pickle", "Load it where you trust it and np.save the array."),
     (b"ARROW1", "an Arrow file", "Read it with pyarrow and np.save the column."),
     (b"PAR1", "a Parquet file", "Read it with pyarrow and np.save the column."),
 )
@@ -32,14 +31,47 @@ def identify(start: bytes) -> tuple[str, str]:
     for signature, name, remedy in _FOREIGN_STARTS:
         if start.startswith(signature):
             return name, remedy
+    if _is_pickle(start):
+        return "a Python pickle", "Load it where you trust it and np.save the array."
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
         return "an HTML page", "Download the file itself, not the page about it."
     if not start.strip(b"\0"):
-        return "zeros only", "Copy the file again; its contents were never written."
+        remedy = f"Copy the file again if its contents were never written. {_RAW}"
+        return "zeros at the beginning", remedy
     if _is_text(start):
-        return f"text: {cut(start)}", "Read it with np.loadtxt and np.save the array."
-    return f"{start[:8]!r}", "Save the array with np.save."
+        return f"text: {cut(start)}", _remedy_of_text(start.decode("utf-8", "ignore"))
+    return f"{start[:8]!r}", f"Save the array with np.save. {_RAW}"
+
+
+_RAW = "If it holds raw values, np.save(new, np.fromfile(path, dtype)) with their dtype."
+
+
+def _is_pickle(start: bytes) -> bool:
+    # Protocols 4 and 5 begin with a frame, or like 2 and 3 with the letter of an operation.
+    protocol = start[1:2]
+    if start[:1] != b"\x80" or protocol not in (b"\2", b"\3", b"\4", b"\5"):
+        return False
+    return start[2:3] == b"\x95" or b" " < start[2:3] < b"\x7f"
+
+
+def _remedy_of_text(text: str) -> str:
+    lines = text.splitlines()
+    if len(lines) < 2:
+        return f"Read it with np.loadtxt and np.save the array. {_RAW}"
+    for delimiter, argument in ((",", ", delimiter=','"), (";", ", delimiter=';'"), (None, "")):
+        rows = [_are_numbers(line, delimiter) for line in lines[:2]]
+        if rows[1]:
+            header = "" if rows[0] else ", skiprows=1"
+            return f"np.save(new, np.loadtxt(path{argument}{header}))."
+    return "Pass the file that holds the array."
+
+
+def _are_numbers(line: str, delimiter: str | None) -> bool:
+    try:
+        return bool([float(value) for value in line.split(delimiter)])
+    except ValueError:
+        return False
 
 
 def _is_text(start: bytes) -> bool:

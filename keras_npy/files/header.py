@@ -225,7 +225,7 @@ def _parse_text(
         raise _bad_header(path, f"shape {cut(shape)}, of {len(shape)} axes")
     if type(fortran_order) is not bool:
         raise _bad_header(path, f"fortran_order {cut(fortran_order)}, neither True nor False")
-    return shape, _parse_dtype(path, fields["descr"], wanted), fortran_order
+    return shape, _parse_dtype(path, fields["descr"], shape, wanted), fortran_order
 
 
 def _literal(path: str, text: str) -> object:
@@ -248,7 +248,9 @@ def _literal(path: str, text: str) -> object:
         raise _bad_header(path, f"{cut(text)}, which is no Python literal") from error
 
 
-def _parse_dtype(path: str, descr: object, wanted: str | None) -> np.dtype[Any]:
+def _parse_dtype(
+    path: str, descr: object, shape: tuple[int, ...], wanted: str | None
+) -> np.dtype[Any]:
     try:
         dtype: np.dtype[Any] = np.lib.format.descr_to_dtype(descr)  # type: ignore[arg-type] # NumPy's stub wants a str or list; any literal may stand in a file.
     except Exception as error:  # NumPy's parser leaks TypeError, ValueError, KeyError and more.
@@ -264,26 +266,38 @@ def _parse_dtype(path: str, descr: object, wanted: str | None) -> np.dtype[Any]:
         )
     if is_supported(dtype):
         return dtype
-    if is_two_bytes:
-        remedy = (
+    raise NpyFileError(
+        f"{path}: a streamed dtype must be one of {SUPPORTED_DTYPES}. "
+        f"Received: {cut(dtype)}. {_dtype_remedy(dtype, shape)}"
+    )
+
+
+def _dtype_remedy(dtype: np.dtype[Any], shape: tuple[int, ...]) -> str:
+    """What makes a file of numbers of one that holds something else."""
+    if dtype.names is not None:
+        return f"Save each field as a file of its own: np.save(new, array[{dtype.names[0]!r}])."
+    if dtype.kind == "O" and shape == ():
+        return (
+            "It is a pickled object, such as a dict. Where you trust the file, take it apart and "
+            "save its arrays: np.load(path, allow_pickle=True).item()."
+        )
+    if dtype.kind == "O":
+        return (
+            "It holds pickled objects, such as lists of unequal length. Where you trust the file, "
+            "load it and pad them to one shape; those that have one: np.save(new, "
+            "np.stack(list(np.load(path, allow_pickle=True))))."
+        )
+    if dtype.kind in "SUT":
+        return "Number the names: np.save(new, np.unique(array, return_inverse=True)[1])."
+    if dtype.kind in "mM":
+        return "Save it as int64: np.save(new, array.view('int64'))."
+    if dtype.kind == "V" and dtype.itemsize == 2:
+        return (
             "If it is bfloat16, say so: open_rows(path, stored_dtype='bfloat16'), or "
             "samples(paths, stored_dtype='bfloat16') where each file is one sample; keras-npy "
             "convert takes --stored-dtype bfloat16."
         )
-    elif dtype.names is not None:
-        remedy = "Save each field as a file of its own."
-    elif dtype.kind == "O":
-        remedy = "Convert the objects to numbers of one shape before np.save."
-    elif dtype.kind in "SUT":
-        remedy = "Encode the strings as integers before np.save."
-    elif dtype.kind in "mM":
-        remedy = "Save it as int64 (x.view('int64'))."
-    else:
-        remedy = "Save it as float32 or float64."
-    raise NpyFileError(
-        f"{path}: a streamed dtype must be one of {SUPPORTED_DTYPES}. "
-        f"Received: {cut(dtype)}. {remedy}"
-    )
+    return "Save it as float32 or float64."
 
 
 def check_streamable(

@@ -3,8 +3,7 @@
 This file does not know what the bytes mean. If the system refuses access, its `OSError` passes.
 """
 
-import contextlib
-import errno
+import glob
 import os
 import re
 import stat
@@ -239,8 +238,18 @@ def _check_regular(path: str, status: os.stat_result) -> None:
         kinds = (name for is_kind, name in _KINDS if is_kind(status.st_mode))
         raise NpyFileError(
             f"{path}: only regular files can be mapped. "
-            f"Received: {next(kinds, 'no regular file')}. Pass the path of one .npy file."
+            f"Received: {next(kinds, 'no regular file')}. {_remedy(path, status)}"
         )
+
+
+def _remedy(path: str, status: os.stat_result) -> str:
+    if not stat.S_ISDIR(status.st_mode):
+        return "Pass the path of one .npy file."
+    pattern = os.path.join(glob.escape(path), "*.npy")
+    return (
+        f"Pass its files: {pattern!r} joins their rows, and samples({pattern!r}) takes each file "
+        "as one sample."
+    )
 
 
 _KINDS = (

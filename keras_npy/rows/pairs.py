@@ -108,12 +108,19 @@ def _differ_in_length(first: Rows, other: Rows) -> ValueError:
         f"N={len(other)}. "
     )
     files, others = first.files, other.files
-    if files and others and max(len(files.paths), len(others.paths)) > 1:
+    if files and others and min(len(files.paths), len(others.paths)) > 1:
         verdict = compare_names(files.paths, others.paths)
         if verdict.alone:
             return ValueError(f"{received}{_remedy(verdict)}.")
         if verdict.kind == "partners":
             _check_lengths(files, others)
+    joined, one = (first, other) if len(first) > len(other) else (other, first)
+    lengths = joined.shard_lengths
+    if len(lengths) > 1 and np.all(lengths == len(one)):
+        return ValueError(
+            f"{received}A list joins its sources; if they are several inputs or outputs, pass a "
+            "tuple or a dict of them."
+        )
     return ValueError(
         f"{received}Save matching files; trim the longer one only if its last rows are those "
         "without a partner."
@@ -222,7 +229,9 @@ def _split(names: Sequence[str]) -> list[Column] | None:
 
 def _numbers(names: Sequence[str]) -> Column:
     """All numbers of each name."""
-    return tuple(" ".join(map(str, map(int, _NUMBERS.findall(name)))) for name in names)
+    numbers = ([str(int(number)) for number in _NUMBERS.findall(name)] for name in names)
+    # A name without numbers is like no other.
+    return tuple(" ".join(found) or name for found, name in zip(numbers, names, strict=True))
 
 
 def _num_distinct(columns: list[Column]) -> int:

@@ -128,5 +128,6 @@ def _check_alike(headers: Sequence[NpyHeader]) -> None:
             raise NpyFileError(
                 f"{header.name}: shards must have one dtype, and one shape but for axis 0. "
                 f"Received: {first.name} of {first.dtype} {first.shape}, {header.name} of "
-                f"{header.dtype} {header.shape}. Convert one of them, or leave it out."
+                f"{header.dtype} {header.shape}. Convert one of them, or leave it out; several "
+                "inputs or outputs are a tuple or a dict, not a list."
             )

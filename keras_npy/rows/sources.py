@@ -11,8 +11,8 @@ import numpy as np
 
 from keras_npy.errors import NpyFileError, check_io
 from keras_npy.files import archive
-from keras_npy.files.header import SUPPORTED_DTYPES, is_supported
 from keras_npy.files.layout import Files, warn_of_layout
+from keras_npy.rows.arrays import checked_array
 from keras_npy.rows.base import Rows
 from keras_npy.rows.joined import join_rows
 from keras_npy.rows.shards import join_files
@@ -74,7 +74,7 @@ def open_rows(source: Source, *, stored_dtype: str | None = None, io: Io = "auto
         _check_open_rows(source, io)
         return source
     if isinstance(source, np.ndarray):
-        return open_array(_checked_array(source))
+        return open_array(checked_array(source))
     raise _no_source(type(source).__name__)
 
 
@@ -180,24 +180,3 @@ def _join(paths: list[Any], files: Files, stored_dtype: str | None, io: Io) -> R
         if header.shape[0]:
             warn_of_layout(header, files, is_mapped=rows.io == "map")
     return rows
-
-
-def _checked_array(array: Array) -> Array:
-    received = f"Received: an array of {array.dtype} {array.shape}."
-    if not is_supported(array.dtype):
-        raise TypeError(
-            f"An array must have one of the dtypes {SUPPORTED_DTYPES}. {received} "
-            "Convert it with astype first."
-        )
-    if isinstance(array, np.ma.MaskedArray):
-        raise TypeError(
-            f"An array must have no mask, which would be lost. {received} "
-            "Fill it with array.filled(value) first."
-        )
-    if array.ndim == 0 or 0 in array.shape:
-        raise ValueError(
-            f"An array must hold at least one row, and a row one value. {received} "
-            "Axis 0 counts the samples."
-        )
-    # A subclass may index differently, and np.memmap would be pickled with all its data.
-    return np.asarray(array)

@@ -1,0 +1,95 @@
+"""Arrays in memory: which of them can be streamed, and what to do with the others."""
+
+import contextlib
+from typing import Any
+
+import numpy as np
+
+from keras_npy.files.header import SUPPORTED_DTYPES, is_supported
+from keras_npy.types import Array
+
+# Items of an object array to look at.
+ITEMS_LOOKED_AT = 1000
+
+
+def checked_array(array: Array) -> Array:
+    """The array without its subclass.
+
+    Raises:
+        TypeError: If no tensor can have the dtype, or the array has a mask.
+        ValueError: If the array has no rows, or its rows no values.
+    """
+    received = f"Received: an array of {array.dtype} {array.shape}."
+    if not is_supported(array.dtype):
+        raise TypeError(
+            f"An array must have one of the dtypes {SUPPORTED_DTYPES}. {received} {_remedy(array)}"
+        )
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(
+            f"An array must have no mask, which would be lost. {received} "
+            "Fill it with array.filled(value) first."
+        )
+    if array.ndim == 0:
+        raise ValueError(
+            f"An array must hold at least one row. {received} "
+            "Axis 0 counts the samples: pass array.reshape(1) for one sample."
+        )
+    if 0 in array.shape:
+        raise ValueError(
+            f"An array must hold at least one row, and a row one value. {received} "
+            "Leave the empty source out."
+        )
+    # A subclass may index differently, and np.memmap would be pickled with all its data.
+    return np.asarray(array)
+
+
+def _remedy(array: Array) -> str:
+    """What makes an array of numbers of an array that is none."""
+    dtype = array.dtype
+    if dtype.names is not None:
+        return (
+            f"Pass one field, array[{dtype.names[0]!r}], or all as a dict: "
+            "{name: array[name] for name in array.dtype.names}."
+        )
+    if dtype.kind == "O":
+        return _remedy_of_objects(array)
+    if dtype.kind in "SUT":
+        return _remedy_of_names(array)
+    if dtype.kind in "mM":
+        return "Count it in integers: array.astype('int64')."
+    if dtype.kind == "V":
+        return "If it is bfloat16, import ml_dtypes and pass array.view('bfloat16')."
+    return f"Convert it: array.astype({'complex128' if dtype.kind == 'c' else 'float64'!r})."
+
+
+def _remedy_of_names(array: Array) -> str:
+    with contextlib.suppress(ValueError):
+        array.astype("float64")
+        return "Read the numbers in it: array.astype('float64')."
+    return "Number the names: np.unique(array, return_inverse=True)[1]."
+
+
+def _remedy_of_objects(array: Array) -> str:
+    if array.ndim == 0:
+        return f"It holds a {type(array.item()).__name__}: take it apart with array.item()."
+    items = [item for _, item in zip(range(ITEMS_LOOKED_AT), array.flat, strict=False)]
+    if any(isinstance(item, str | bytes) for item in items):
+        return _remedy_of_names(np.asarray(array, str)).replace("array", "array.astype(str)")
+    shapes = {_shape(item) for item in items}
+    if len(shapes) != 1 or None in shapes:
+        return (
+            "Its items differ in shape: pad them to one, as keras.utils.pad_sequences(array) does "
+            "with lists of numbers, or save each in a file of its own."
+        )
+    if shapes == {()}:
+        return "Convert it: array.astype('float64')."
+    return "Its items have one shape: pass np.stack(list(array))."
+
+
+def _shape(item: Any) -> tuple[int, ...] | None:
+    try:
+        shape: tuple[int, ...] = np.shape(item)
+    except ValueError:
+        # A list of lists of unequal length has none.
+        return None
+    return shape

@@ -48,6 +48,14 @@ class ChosenRows(ForwardingRows):
 
     def _runs(self, lengths: Indices) -> tuple[Indices, Indices]:
         """The file and the length of each run of chosen rows that lie in one file."""
+        rows = self._indices
+        if isinstance(rows, range) and rows.step > 0:
+            # A part of a large file is a range, whose row numbers would take 8 bytes each.
+            behind = -((rows.start - np.cumsum(lengths)) // rows.step)
+            stops: Indices = np.clip(behind, 0, len(rows))
+            counts: Indices = np.diff(stops, prepend=0)
+            used = np.flatnonzero(counts)
+            return used, counts[used]
         numbers = np.searchsorted(np.cumsum(lengths), to_array(self._indices), side="right")
         begins = np.flatnonzero(np.diff(numbers, prepend=-1))
         return numbers[begins], np.diff(begins, append=len(numbers))

@@ -1,5 +1,6 @@
 """Windows of a series: those of Keras, read from the file when they are needed."""
 
+import itertools
 import os
 import pickle
 import re
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_npy import NpyDataAdapter, NpyFileError, NpySequence, open_rows, windows
+from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.windows import Starts
 
 SERIES = np.arange(200, dtype="float32").reshape(100, 2)
@@ -235,6 +237,18 @@ def test_windows_start_and_end_count_over_all_files() -> None:
     whole = np.concatenate(RECORDINGS)
     expected = [whole[at : at + 3] for at in (11, 12, 13)]
     np.testing.assert_array_equal(expected, rows[:])
+
+
+@pytest.mark.parametrize("step", [1, 2, 5, 20, -1, -3])
+def test_rows_of_a_subset_keep_the_files_apart(step: int) -> None:
+    """A range, whose row numbers are not made, gives what its row numbers give."""
+    rows = open_rows([np.zeros(length) for length in (3, 5, 1, 7)])
+    for start in range(16):
+        chosen = range(start, 16, step) if step > 0 else range(start, -1, step)
+        one, other = ChosenRows(rows, chosen), ChosenRows(rows, np.array(chosen))
+        files = np.searchsorted([3, 8, 9, 16], list(chosen), side="right")
+        runs = [len(list(group)) for _, group in itertools.groupby(files)]
+        assert runs == one.shard_lengths.tolist() == other.shard_lengths.tolist()
 
 
 def test_windows_of_many_files_are_pickled_small() -> None:

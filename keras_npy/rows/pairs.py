@@ -114,6 +114,13 @@ def _differ_in_length(first: Rows, other: Rows) -> ValueError:
             return ValueError(f"{received}{_remedy(verdict)}.")
         if verdict.kind == "partners":
             _check_lengths(files, others)
+    for windows, targets in ((first, other), (other, first)):
+        num_steps = windows.timesteps(np.empty(0, np.int64)).num_steps
+        if num_steps == len(targets) != len(windows):
+            return ValueError(
+                f"{received}{targets.name} has a row for each timestep of the windows: pass it as "
+                "targets= of windows, which takes those that windows begin with."
+            )
     joined, one = (first, other) if len(first) > len(other) else (other, first)
     lengths = joined.shard_lengths
     if len(lengths) > 1 and np.all(lengths == len(one)):
@@ -178,7 +185,9 @@ def compare_names(names: Sequence[str], others: Sequence[str]) -> Verdict:
     keys, other_keys = _keys(columns, other_columns)
     known, other_known = set(keys), set(other_keys)
     num_shared = len(known & other_known)
-    if num_shared == 0:
+    # A file that is listed twice has two partners, such as the captions of an image.
+    are_distinct = len(known) == len(keys) and len(other_known) == len(other_keys)
+    if num_shared == 0 or not are_distinct:
         return NOTHING_KNOWN
     alone = [name for name, key in zip(names, keys, strict=True) if key not in other_known]
     alone += [name for name, key in zip(others, other_keys, strict=True) if key not in known]

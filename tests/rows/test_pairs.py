@@ -55,6 +55,12 @@ NAMES = [
     pytest.param(["a3f9", "77e0", "beef"], ["a3f9", "77e0", "beef"], "partners", id="hashes"),
     pytest.param(["1", "1", "2", "2"], ["1_1", "1_2", "2_1", "2_2"], "partners", id="captions"),
     pytest.param(["x", "y"], ["p", "q"], "unknown", id="nothing-alike"),
+    pytest.param(["1", "1", "2"], ["1_c", "2_c", "3_c"], "unknown", id="numbered-captions"),
+    pytest.param(["x_train", "x_test"], ["y_train", "y_test"], "partners", id="named-parts"),
+    pytest.param(
+        ["a_2024-01-05_1", "a_2024-02-09_2"], ["l_1", "l_2"], "partners", id="more-on-one-side"
+    ),
+    pytest.param(["x_train", "x_test"], ["y_test", "y_train"], "differ", id="turned-parts"),
     pytest.param(named("t1_{}", (11, 12)), named("t2_{}", (31, 32)), "unknown", id="other-numbers"),
     pytest.param(["a3f9", "77e0", "beef"], ["c0", "d4d5", "11a"], "unknown", id="other-hashes"),
     pytest.param(named("x{}", range(9)), named("y{}", range(1, 10)), "doubtful", id="from-0-and-1"),

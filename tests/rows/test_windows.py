@@ -267,6 +267,17 @@ def test_windows_of_files_that_are_all_too_short_are_refused() -> None:
         windows(list(RECORDINGS), sequence_length=14)
 
 
+def test_sequence_of_windows_and_a_row_for_each_timestep_is_told_of_targets() -> None:
+    """To trim it would be wrong where windows have a stride, or lie in several files."""
+    cut: Any = {"sequence_length": 4, "sequence_stride": 2}
+    y = np.arange(38) * 7
+    for source in (list(RECORDINGS), np.concatenate(RECORDINGS)):
+        with pytest.raises(ValueError, match=r"a row for each timestep.*targets= of windows"):
+            NpySequence(windows(source, **cut), y)
+        x, y_of_x = NpySequence(windows(source, targets=y, **cut))[0]
+        np.testing.assert_array_equal(x[:, 0, 0] // 2 * 7, y_of_x)
+
+
 def test_sequence_takes_a_list_of_windows_with_targets(tmp_path: Path) -> None:
     """The same batches as windows of a list of files."""
     paths = as_list(tmp_path, [part for part in RECORDINGS if len(part) > 4])

@@ -31,10 +31,6 @@ class ChosenRows(ForwardingRows):
         return FileList([files.paths[number] for number in numbers.tolist()], lengths)
 
     @property
-    def stored_bytes(self) -> int:
-        return min(self.nbytes, self.source.stored_bytes)
-
-    @property
     def file_paths(self) -> list[str] | None:
         paths = self.source.file_paths
         return None if paths is None else [paths[row] for row in to_array(self._indices).tolist()]

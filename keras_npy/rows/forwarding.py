@@ -36,6 +36,15 @@ class ForwardingRows(Rows):
         return self.source.files
 
     @property
+    def origin(self) -> object:
+        # The new rows are another array, even if they lie in the same files.
+        return id(self)
+
+    @property
+    def stored_bytes(self) -> int:
+        return min(self.nbytes, self.source.stored_bytes)
+
+    @property
     def file_paths(self) -> list[str] | None:
         return self.source.file_paths
 

@@ -276,10 +276,6 @@ class WindowRows(ForwardingRows):
         return self._starts.counts
 
     @property
-    def stored_bytes(self) -> int:
-        return min(self.nbytes, self.source.stored_bytes)
-
-    @property
     def file_paths(self) -> None:
         # A window is no file, even if its timesteps are.
         return None

@@ -423,6 +423,15 @@ class TestReadClassWeights(Read, TestClassWeights): ...
 
 def test_what_wraps_rows_forwards_all_that_does_nothing_by_default() -> None:
     """A method that is added to `Rows` must not become a silent no-op in a wrapper."""
-    made_of_others = {"take", "read_into", "row_shape", "row_bytes", "nbytes", "ndim", "size"}
+    made_of_others = {
+        "take",
+        "read_into",
+        "locate",
+        "row_shape",
+        "row_bytes",
+        "nbytes",
+        "ndim",
+        "size",
+    }
     public = {name for name in vars(Rows) if not name.startswith("_")}
     assert public - made_of_others <= set(vars(ForwardingRows))

@@ -174,9 +174,12 @@ def test_open_rows_other_type_is_refused(source: Any) -> None:
         pytest.param(
             TypeError, np.array([1, "a"], "O"), r"dtypes .*object \(2,\).*astype", id="object"
         ),
-        pytest.param(TypeError, np.array(["ab"]), r"dtypes .*<U2 \(1,\).*astype", id="string"),
+        pytest.param(TypeError, np.array(["ab"]), r"dtypes .*<U2 \(1,\).*np.unique", id="string"),
         pytest.param(
-            TypeError, np.zeros(2, "<i4,<f4"), r"dtypes .*'f0'.* \(2,\).*astype", id="structured"
+            TypeError,
+            np.zeros(2, "<i4,<f4"),
+            r"dtypes .*'f0'.* \(2,\).*array\['f0'\]",
+            id="structured",
         ),
         pytest.param(
             TypeError, np.zeros(2, "M8[s]"), r"dtypes .*datetime64.* \(2,\)", id="datetime"
@@ -184,7 +187,10 @@ def test_open_rows_other_type_is_refused(source: Any) -> None:
         pytest.param(TypeError, np.zeros(2, "V2"), r"dtypes .*\|V2 \(2,\)", id="void"),
         pytest.param(ValueError, np.array(5), r"at least one row.* int64 \(\)\. Axis 0", id="0-d"),
         pytest.param(
-            ValueError, np.zeros((0, 3)), r"at least one row.* \(0, 3\)\. Axis 0", id="no-rows"
+            ValueError,
+            np.zeros((0, 3)),
+            r"at least one row.* \(0, 3\)\. Leave the empty",
+            id="no-rows",
         ),
         pytest.param(ValueError, np.zeros((3, 0)), r"a row one value.* \(3, 0\)\.", id="no-values"),
     ],

@@ -39,6 +39,7 @@ WITHOUT_A_BACKEND = (
     *("feeds/test_buffers.py", "feeds/test_numpy.py", "feeds/test_plan.py", "test_sequence.py"),
     *("test_doctests.py", "test_import.py", "user/test_from_directory.py", "user/test_split.py"),
     "user/test_from_class_files.py",
+    *("faults/test_fuse.py", "faults/test_hostile.py", "faults/test_nth_call.py"),
 )
 
 

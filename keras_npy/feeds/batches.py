@@ -144,7 +144,7 @@ def _are_pairs(x: Any) -> TypeGuard[list[WindowsAndTargets]]:
     return num_pairs > 0
 
 
-def _open_nest(sources: Sources) -> Any:
+def _open_nest(sources: Sources, io: Io) -> Any:
     if isinstance(sources, dict | tuple):
         if not sources:
             raise ValueError(

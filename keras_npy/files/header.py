@@ -39,6 +39,8 @@ PREFIX_BYTES_MAX = 12
 
 # Bytes to look at behind the data, where padding may precede another array.
 _LOOK_BEHIND_BYTES = 64 << 10
+# Bytes in which any header that is allowed ends.
+START_BYTES = PREFIX_BYTES_MAX + HEADER_BYTES_MAX
 
 # Bytes to look at in a file that is not .npy.
 _LOOK_AT_BYTES = 512
@@ -136,10 +138,9 @@ def read_header(
     path = local_path(path)
     with open_regular(path) as file:
         place = place_of(file, path, extent)
-        file.seek(place.start_bytes)
-        start = file.read(min(PREFIX_BYTES_MAX + HEADER_BYTES_MAX, place.size_bytes))
+        start = _read_start(file, place)
         header = parse_header(start, place, stored_dtype)
-        _check_streamable(header, is_sample=is_sample, may_be_empty=may_be_empty)
+        check_streamable(header, is_sample=is_sample, may_be_empty=may_be_empty)
         if header.trailing_bytes:
             file.seek(place.stop_bytes - header.trailing_bytes)
             _check_trailing(header, file.read(min(_LOOK_BEHIND_BYTES, header.trailing_bytes)))

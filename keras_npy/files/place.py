@@ -3,6 +3,8 @@
 This file does not know what the bytes mean. If the system refuses access, its `OSError` passes.
 """
 
+import contextlib
+import errno
 import glob
 import os
 import re

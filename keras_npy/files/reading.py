@@ -21,7 +21,7 @@ from keras_npy.files.open_files import OpenFile, OpenFiles
 from keras_npy.files.place import LOST, cut_short, unreadable
 from keras_npy.files.shards import Shards, map_shards
 from keras_npy.files.side_by_side import SideBySide
-from keras_npy.files.store import Store
+from keras_npy.files.store import FileList, Store
 from keras_npy.types import Array, Indices, Io
 
 # Bytes that are copied in the time that a call takes, 1.6 us. Rows that lie closer together are
@@ -173,6 +173,10 @@ class ReadStore(Store):
             return False
         self._read_spans(spans, order, out)
         return True
+
+    @property
+    def files(self) -> FileList:
+        return self._shards.files
 
     def locate(self, index: int) -> tuple[str, int]:
         return self._shards.name_of(index)
@@ -444,6 +448,10 @@ class MapOrReadStore(Store):
 
     def check_unchanged(self, indices: Indices | None = None) -> None:
         self._shards.check_unchanged(indices)
+
+    @property
+    def files(self) -> FileList:
+        return self._shards.files
 
     def locate(self, index: int) -> tuple[str, int]:
         return self._shards.name_of(index)

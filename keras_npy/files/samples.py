@@ -18,7 +18,11 @@ from keras_npy.errors import NpyFileError
 from keras_npy.files import looks
 from keras_npy.files.header import NpyHeader, read_header
 from keras_npy.files.layout import Files, warn_of_layout
-from keras_npy.files.place import changed, fingerprint_of, open_regular
+from keras_npy.files.mapping import map_bytes
+from keras_npy.files.mounts import is_remote
+from keras_npy.files.place import LOST, changed, fingerprint_of, open_regular, unreadable
+from keras_npy.files.reading import Stopped, read_data, read_whole
+from keras_npy.files.side_by_side import SideBySide
 from keras_npy.files.store import FileList, Store, map_rows
 from keras_npy.files.values import as_stored
 from keras_npy.types import Indices, Path

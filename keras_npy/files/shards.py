@@ -139,6 +139,9 @@ class _ShardStore(Store):
     def files(self) -> FileList:
         return self._shards.files
 
+    def locate(self, index: int) -> tuple[str, int]:
+        return self._shards.name_of(index)
+
     def _advise(self, addresses: Indices, shards: Indices, rows: Indices) -> None:
         look = functools.partial(self._shards.are_resident, shards, rows)
         advice.advise_at(addresses, self.row_bytes, look)

@@ -5,7 +5,7 @@ use its shape, its dtype and `read_into`, and never see a file.
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -114,7 +114,7 @@ class Rows(ABC):
         files = self.files
         return None if files is None or np.any(files.lengths != 1) else list(files.paths)
 
-    def locate(self, index: int) -> tuple[str, int]:
+    def file_of(self, index: int) -> tuple[str, int]:
         """The file that holds a row, and the number of the row in it.
 
         For a window it is the timestep with which the window begins. Rows that lie in memory have
@@ -128,16 +128,16 @@ class Rows(ABC):
         >>> from keras_npy import open_rows, windows
         >>> np.save("x-1.npy", np.arange(6))
         >>> np.save("x-2.npy", np.arange(6, 12))
-        >>> path, row = open_rows("x-*.npy").locate(8)
+        >>> path, row = open_rows("x-*.npy").file_of(8)
         >>> path[-7:], row
         ('x-2.npy', 2)
-        >>> windows("x-*.npy", sequence_length=4).locate(-1)[1]
+        >>> windows("x-*.npy", sequence_length=4).file_of(-1)[1]
         2
         """
-        return self._locate(int(to_indices([index], len(self))[0]))
+        return self._file_of(int(to_indices([index], len(self))[0]))
 
-    def _locate(self, index: int) -> tuple[str, int]:
-        """`locate` for a row that exists."""
+    def _file_of(self, index: int) -> tuple[str, int]:
+        """`file_of` for a row that exists."""
         files = self.files
         if files is None:
             return self.name, index

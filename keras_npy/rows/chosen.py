@@ -35,8 +35,8 @@ class ChosenRows(ForwardingRows):
         paths = self.source.file_paths
         return None if paths is None else [paths[row] for row in to_array(self._indices).tolist()]
 
-    def _locate(self, index: int) -> tuple[str, int]:
-        return self.source.locate(int(self._indices[index]))
+    def _file_of(self, index: int) -> tuple[str, int]:
+        return self.source.file_of(int(self._indices[index]))
 
     @property
     def shard_lengths(self) -> Indices:

@@ -48,8 +48,8 @@ class ForwardingRows(Rows):
     def file_paths(self) -> list[str] | None:
         return self.source.file_paths
 
-    def _locate(self, index: int) -> tuple[str, int]:
-        return self.source.locate(index)
+    def _file_of(self, index: int) -> tuple[str, int]:
+        return self.source.file_of(index)
 
     def timesteps(self, indices: Indices) -> Timesteps:
         return self.source.timesteps(self.source_indices(indices))

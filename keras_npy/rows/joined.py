@@ -1,6 +1,7 @@
 """Rows of several sources of any kind, joined along axis 0."""
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -82,13 +83,22 @@ class JoinedRows(Rows):
             )
         return Timesteps(tuple(steps.series for steps in series), begins, ends, int(lengths.sum()))
 
+    def locate(self, index: int) -> str:
+        ((number, _, rows),) = self._by_source(np.array([index]))
+        return self.sources[number].locate(int(rows[0]))
+
+    @property
+    def io(self) -> Literal["map", "read"] | None:
+        kinds = {source.io for source in self.sources} - {None}
+        return kinds.pop() if len(kinds) == 1 else None
+
     @property
     def stored_bytes(self) -> int:
         return sum(source.stored_bytes for source in self.sources)
 
-    def _locate(self, index: int) -> tuple[str, int]:
+    def _file_of(self, index: int) -> tuple[str, int]:
         ((number, _, rows),) = self._by_source(np.array([index]))
-        return self.sources[number].locate(int(rows[0]))
+        return self.sources[number].file_of(int(rows[0]))
 
     @property
     def files(self) -> FileList | None:

@@ -10,7 +10,7 @@ from keras_npy.files.header import NpyHeader
 from keras_npy.files.mounts import may_fall_back, should_read
 from keras_npy.files.reading import open_shards
 from keras_npy.files.shard_maps import Maps
-from keras_npy.files.shards import Shards, open_shards
+from keras_npy.files.shards import Shards
 from keras_npy.files.store import FileList
 from keras_npy.files.values import as_stored
 from keras_npy.rows.base import Rows
@@ -18,11 +18,12 @@ from keras_npy.rows.stored import StoredRows, StridedRows, open_file
 from keras_npy.types import Array, Indices, Io
 
 
-def join_files(headers: Sequence[NpyHeader], *, are_found: bool = False) -> Rows:
+def join_files(headers: Sequence[NpyHeader], io: Io = "auto", *, are_found: bool = False) -> Rows:
     """Rows of many `.npy` files, in the order of the files.
 
     Args:
         headers: The headers of the files. Files without rows are skipped.
+        io: Whether to map the files, to read them, or to decide.
         are_found: Whether a pattern found the files.
 
     Raises:
@@ -39,17 +40,17 @@ def join_files(headers: Sequence[NpyHeader], *, are_found: bool = False) -> Rows
     name = filled[0].name + (f" and {len(headers) - 1} more" if len(headers) > 1 else "")
     # Files that are stored alike can be read as bytes of one store.
     if any(header.fortran_order or header.dtype != filled[0].dtype for header in filled):
-        return UnlikeShardRows(shards, name)
-    return ShardRows(shards, name)
+        return UnlikeShardRows(shards, name, io)
+    return ShardRows(shards, name, io)
 
 
 class ShardRows(StoredRows):
     """Rows of files that are stored alike, in C order."""
 
-    def __init__(self, shards: Shards, name: str) -> None:
+    def __init__(self, shards: Shards, name: str, io: Io) -> None:
         first = shards.headers[0]
         shape = (shards.num_rows, *first.shape[1:])
-        super().__init__(open_shards(shards), name=name, shape=shape, stored_dtype=first.dtype)
+        super().__init__(open_shards(shards, io), name=name, shape=shape, stored_dtype=first.dtype)
         self._shards = shards
 
     @property

@@ -60,10 +60,11 @@ def open_rows(source: Source, *, stored_dtype: str | None = None, io: Io = "auto
         if is_pattern(source):
             return _join(expand(source), source, stored_dtype, io)
         header = archive.read_header(source, stored_dtype=stored_dtype)
-        warn_of_layout(header)
-        return open_file(header)
+        rows = open_file(header, io)
+        warn_of_layout(header, is_mapped=rows.io == "map")
+        return rows
     if isinstance(source, list):
-        return _open_list(source, stored_dtype)
+        return _open_list(source, stored_dtype, io)
     if stored_dtype is not None:
         raise ValueError(
             "stored_dtype= says what the bytes of a file are. "
@@ -136,7 +137,7 @@ def _no_source(received: str) -> TypeError:
     )
 
 
-def _open_list(sources: list[Any], stored_dtype: str | None) -> Rows:
+def _open_list(sources: list[Any], stored_dtype: str | None, io: Io) -> Rows:
     if not sources:
         raise ValueError(
             "A list of sources must name at least one file. "
@@ -150,9 +151,9 @@ def _open_list(sources: list[Any], stored_dtype: str | None) -> Rows:
     for are_paths, group in itertools.groupby(sources, _is_path):
         if are_paths:
             paths = [found for path in group for found in _found(path)]
-            opened.append(_join(paths, paths, stored_dtype))
+            opened.append(_join(paths, paths, stored_dtype, io))
         else:
-            opened += [open_rows(source, stored_dtype=stored_dtype) for source in group]
+            opened += [open_rows(source, stored_dtype=stored_dtype, io=io) for source in group]
     return join_rows(opened)
 
 
@@ -175,7 +176,7 @@ def _check_open_rows(rows: Rows, io: Io) -> None:
 
 def _join(paths: list[Any], files: Files, stored_dtype: str | None, io: Io) -> Rows:
     headers = archive.read_headers(paths, stored_dtype=stored_dtype)
-    rows = join_files(headers, are_found=not isinstance(files, list))
+    rows = join_files(headers, io, are_found=not isinstance(files, list))
     for header in headers:
         if header.shape[0]:
             warn_of_layout(header, files, is_mapped=rows.io == "map")

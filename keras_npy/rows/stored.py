@@ -7,6 +7,9 @@ from typing import Any, Literal
 import numpy as np
 
 from keras_npy.files.header import NpyHeader
+from keras_npy.files.mounts import may_fall_back, should_read
+from keras_npy.files.reading import ReadStore, read_file
+from keras_npy.files.shards import Shards
 from keras_npy.files.store import FileList, MappedStore, MemoryStore, Store
 from keras_npy.files.values import as_bytes, as_stored, copy_values, make_native
 from keras_npy.rows.base import Rows
@@ -89,6 +92,14 @@ class StoredRows(Rows):
     def origin(self) -> object:
         return self._store.address or super().origin
 
+    def locate(self, index: int) -> str:
+        name, row = self._store.locate(index) or (self.name, index)
+        return f"{name}, row {row}"
+
+    @property
+    def io(self) -> Literal["map", "read"] | None:
+        return self._store.io
+
     def alias(self) -> Array | None:
         data = self._store.alias()
         # A bool file may hold bytes other than 0 and 1. Only `read_into` makes booleans of them.
@@ -157,6 +168,10 @@ class FortranReadRows(Rows):
         self._header = header
         self._store = _ValueStore(header)
         self._scratch = Scratch()
+
+    @property
+    def files(self) -> FileList:
+        return FileList([self._header.name], np.array([len(self)]))
 
     def read_into(self, indices: Indices, out: Array) -> None:
         num_columns = math.prod(self.row_shape)

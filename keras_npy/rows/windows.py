@@ -40,6 +40,7 @@ def windows(
     start_index: int | None = None,
     end_index: int | None = None,
     join: bool = False,
+    io: Io = "auto",
 ) -> Rows: ...
 
 
@@ -55,6 +56,7 @@ def windows(
     start_index: int | None = None,
     end_index: int | None = None,
     join: bool = False,
+    io: Io = "auto",
 ) -> WindowsAndTargets: ...
 
 
@@ -70,6 +72,7 @@ def windows(
     start_index: int | None = None,
     end_index: int | None = None,
     join: bool = False,
+    io: Io = "auto",
 ) -> WindowsAndTargets: ...
 
 
@@ -84,6 +87,7 @@ def windows(
     start_index: int | None = None,
     end_index: int | None = None,
     join: bool = False,
+    io: Io = "auto",
 ) -> Rows | WindowsAndTargets:
     """Serve a series as overlapping windows, without copying the file.
 
@@ -111,6 +115,7 @@ def windows(
         end_index: The first timestep not to use.
         join: Whether the files are one long series that was cut into parts, so that windows cross
             from one to the next.
+        io: How files are read, as in `open_rows`.
 
     Returns:
         Rows `(num_windows, sequence_length, ...)`. With targets, a pair of these rows and the
@@ -139,7 +144,7 @@ def windows(
     start, end = _bounds(start_index, end_index, len(series))
     check_bool("join", join, "Pass True for one series that goes on from file to file.")
     _check_targets(targets, predict_next)
-    opened = None if targets is None else open_rows(targets)
+    opened = None if targets is None else open_rows(targets, io=io)
     lengths = np.array([len(series)]) if join else series.shard_lengths
     span = (sequence_length - 1 + bool(predict_next)) * sampling_rate
     files = _Files(lengths, start, end)
@@ -280,8 +285,8 @@ class WindowRows(ForwardingRows):
         # A window is no file, even if its timesteps are.
         return None
 
-    def _locate(self, index: int) -> tuple[str, int]:
-        return self.source.locate(int(self._starts.at(np.array([index]))[0] + self._steps[0]))
+    def _file_of(self, index: int) -> tuple[str, int]:
+        return self.source.file_of(int(self._starts.at(np.array([index]))[0] + self._steps[0]))
 
     def timesteps(self, indices: Indices) -> Timesteps:
         starts, steps = self._starts.at(indices), self._steps

@@ -213,7 +213,9 @@ class TestWindowsOfJoinedShards(TestWindows):
 
     def make(self, folder: Path, array: np.ndarray) -> Rows:
         save_shards(folder, array)
-        return windows(folder / "x-*.npy", sequence_length=3, sampling_rate=2, join=True)
+        return windows(
+            folder / "x-*.npy", sequence_length=3, sampling_rate=2, join=True, io=self.io
+        )
 
     def files(self, folder: Path) -> dict[Path, int]:
         # Window 6 begins in the second file and ends in the third.
@@ -229,7 +231,7 @@ class TestWindowsOfShards(RowsContract):
     def make(self, folder: Path, array: np.ndarray) -> Rows:
         for number, part in enumerate(np.split(array, [6, 7])):
             np.save(folder / f"x-{number}.npy", part)
-        return windows(folder / "x-*.npy", sequence_length=2)
+        return windows(folder / "x-*.npy", sequence_length=2, io=self.io)
 
     def expected(self, array: np.ndarray) -> np.ndarray:
         begins = [*range(5), *range(7, len(array) - 1)]
@@ -240,7 +242,7 @@ class TestWindowsOfShards(RowsContract):
 
 
 class TestJoinedSources(RowsContract):
-    """Two files, rows that were opened before, and samples of one file each."""
+    """Two files, and rows that were opened before."""
 
     def limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(shards, "CHECK_AGAIN_S", -1)
@@ -248,10 +250,9 @@ class TestJoinedSources(RowsContract):
     def make(self, folder: Path, array: np.ndarray) -> Rows:
         for number, part in enumerate(np.split(array, [2, 4, 7])):
             np.save(folder / f"x-{number}.npy", part)
-        for number, row in enumerate(array[7:]):
-            np.save(folder / f"s-{number}.npy", row)
-        paths = [folder / f"x-{number}.npy" for number in range(3)]
-        return open_rows([*paths[:2], open_rows(paths[2]), samples(folder / "s-*.npy")])
+        paths = [folder / f"x-{number}.npy" for number in range(4)]
+        opened = [open_rows(path, io=self.io) for path in paths[2:]]
+        return open_rows([*paths[:2], *opened], io=self.io)
 
     def files(self, folder: Path) -> dict[Path, int]:
         return {folder / "x-0.npy": 0, folder / "x-1.npy": 3, folder / "x-2.npy": 4}
@@ -427,6 +428,7 @@ def test_what_wraps_rows_forwards_all_that_does_nothing_by_default() -> None:
         "take",
         "read_into",
         "locate",
+        "file_of",
         "row_shape",
         "row_bytes",
         "nbytes",

@@ -79,29 +79,29 @@ SOURCES += [some_windows, a_part_of_windows, a_list_of_windows]
 
 
 @pytest.mark.parametrize("make", SOURCES)
-def test_locate_is_where_the_row_lies(tmp_path: Path, make: Any) -> None:
+def test_file_of_is_where_the_row_lies(tmp_path: Path, make: Any) -> None:
     """As the values of the row say, of a window those of its first timestep; pickled too."""
     rows = make(tmp_path)
     for source in (rows, pickle.loads(pickle.dumps(rows))):
         for index in range(-len(source), len(source)):
             number, row = source[index].reshape(-1)[:2].tolist()
-            path, place = source.locate(index)
+            path, place = source.file_of(index)
             assert (Path(path.partition("::")[0]).stem, place) == (f"x-{number}", row)
     with pytest.raises(IndexError, match=rf"index < {len(rows)}"):
-        rows.locate(len(rows))
+        rows.file_of(len(rows))
     assert rows.file_paths is None
 
 
-def test_locate_of_rows_in_memory_names_the_array() -> None:
+def test_file_of_of_rows_in_memory_names_the_array() -> None:
     """There is no file."""
-    assert ("array in memory", 3) == open_rows(np.arange(5)).locate(-2)
+    assert ("array in memory", 3) == open_rows(np.arange(5)).file_of(-2)
 
 
-def test_locate_of_predict_next_counts_from_the_target(tmp_path: Path) -> None:
+def test_file_of_of_predict_next_counts_from_the_target(tmp_path: Path) -> None:
     """Windows of targets begin one sample later."""
     files(tmp_path, [9, 9])
     x, y = windows(tmp_path / "x-*.npy", sequence_length=3, sampling_rate=2, predict_next=True)
-    assert [(0, 2), (2, 4)] == [(x.locate(i)[1], y.locate(i)[1]) for i in (0, 5)]
+    assert [(0, 2), (2, 4)] == [(x.file_of(i)[1], y.file_of(i)[1]) for i in (0, 5)]
 
 
 def test_file_paths_are_those_of_the_samples_served(tmp_path: Path) -> None:
@@ -117,9 +117,9 @@ def test_file_paths_are_those_of_the_samples_served(tmp_path: Path) -> None:
         numbers = [int(Path(path).stem) for path in part.file_paths]
         assert numbers == part.x[:][:, 0].tolist()
         assert [(path, 0) for path in part.file_paths] == [
-            part.x.locate(at) for at in range(part.num_samples)
+            part.x.file_of(at) for at in range(part.num_samples)
         ]
     nest = NpySequence({"a": seq.x, "b": (np.arange(12),)})
     assert {"a": seq.file_paths, "b": (None,)} == nest.file_paths
     assert windows(seq.x, sequence_length=3).file_paths is None
-    assert seq.file_paths[4] == windows(seq.x, sequence_length=3).locate(4)[0]
+    assert seq.file_paths[4] == windows(seq.x, sequence_length=3).file_of(4)[0]

@@ -3,7 +3,7 @@
 import copy
 import dataclasses
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Never, Self, overload
 
 import keras
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from keras_npy.errors import check_integer, check_io
 from keras_npy.feeds.batches import Batches, Sources, common_length, open_data
+from keras_npy.feeds.maps import BatchMap, Leaf, make_map
 from keras_npy.feeds.state import check_state, identity_of, state_of
 from keras_npy.order.order import Order
 from keras_npy.order.parts import fold_rows, split_rows
@@ -22,10 +23,10 @@ from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.class_folders import LabelMode, find_samples
 from keras_npy.rows.describe import describe
 from keras_npy.rows.fingerprint import fingerprint_of
-from keras_npy.rows.labels import ClassWeightRows, read_classes
+from keras_npy.rows.labels import ClassWeightRows, ClassWeights, read_classes
 from keras_npy.rows.samples import samples
 from keras_npy.rows.validate import check_finite, check_labels
-from keras_npy.types import Indices, Io, Path, Shuffle, ShuffleArgument
+from keras_npy.types import Array, Indices, Io, Path, Shuffle, ShuffleArgument
 
 
 class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no types.
@@ -103,6 +104,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         check_io(io)
         _check_validation(validate, num_classes)
         self._data = open_data(x, y, sample_weight, io)
+        self._map: BatchMap | None = None
         num_rows = common_length(self._data)
         chosen = None if indices is None else to_rows(indices, num_rows)
         self._shuffle = shuffle
@@ -151,7 +153,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         """The number of shuffled passes that have begun; it can be set.
 
         It is also the number of the next pass. In `fit` a pass counts when Keras begins an epoch
-        in which a batch of that pass trains.
+        in which a batch of that pass trains. If a function of `map` takes `rng`, passes of `fit` in
+        file order count too.
         """
         return self._passes.epoch
 
@@ -164,7 +167,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
     def x(self) -> Any:
         """The input rows that the sequence serves, in file order: `seq.x[:5]` reads five.
 
-        One `Rows`, or a dict or tuple of them, as the sources were given.
+        One `Rows`, or a dict or tuple of them, as the sources were given. They are the stored rows,
+        before any `map`.
         """
         return self._served(0)
 
@@ -181,7 +185,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
     @property
     def nbytes(self) -> int:
         """Bytes of all rows in a pass, including those that `drop_remainder` leaves out."""
-        row_bytes: int = sum(rows.row_bytes for rows in keras.tree.flatten(self._data))
+        row_bytes: int = sum(leaf.row_bytes for leaf in keras.tree.flatten(self._leaves))
         return self.num_samples * row_bytes
 
     @property
@@ -229,7 +233,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             )
         self._was_indexed = True
         batches = batches_of(self, shuffle=self._shuffle)
-        return _take(batches, self.epoch, int(index) % self.num_batches)
+        return _take(batches, Position(self.epoch, int(index) % self.num_batches))
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the batches of one pass: in file order, or shuffled anew if `shuffle=True`."""
@@ -237,7 +241,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         is_counted = bool(batches.order.shuffle)
         start = self._passes.begin() if is_counted else self._passes.begin_uncounted()
         for index in range(start.batch, self.num_batches):
-            batch = _take(batches, start.epoch, index)
+            batch = _take(batches, Position(start.epoch, index))
             is_last = index + 1 == self.num_batches
             following = self._passes.position if is_last else Position(start.epoch, index + 1)
             self._passes.reach(following)
@@ -333,6 +337,56 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         other = self._with_order(order)
         other._shuffle = arguments["shuffle"]
         other._seed_was_drawn &= "seed" not in changes
+        return other
+
+    def map(self, function: Callable[..., Any]) -> Self:
+        """Serve what a function makes of each batch, from the same open files.
+
+        The function gets whole batches as NumPy arrays, `function(x)`, `function(x, y)` or
+        `function(x, y, sample_weight)`, in the structure of the sources, and returns `x`, `(x, y)`
+        or `(x, y, sample_weight)`. It is called in the threads that read ahead, perhaps for two
+        batches at once, for `fit`, `evaluate` and `predict`, and when the sequence is indexed or
+        iterated.
+
+        A function with a parameter `rng` gets a `np.random.Generator` whose numbers depend on the
+        seed, the pass and the number of the batch alone. They are the same on every backend and
+        after a resume, and differ from pass to pass in `fit`. `evaluate`, `predict`, validation and
+        other passes in file order always get the numbers of pass 0.
+
+        The arrays belong to this batch alone. The function may write to them and return them, which
+        costs no copy; after it has returned it must not write to them. Whatever else it returns is
+        copied once. Maps follow each other in the order in which they are made. Class weights are
+        looked up from the `y` that comes out. `split`, `folds` and `subset` keep the map, and read
+        classes from `y` as it is stored. `predict` reads `y` for the function, and drops it.
+
+        Args:
+            function: Returns the batch that is served, with one row for each row that it gets, and
+                the same shapes and dtypes for every batch. It is called once now, with the first
+                batch, to find these.
+
+        Raises:
+            TypeError: If the function takes other arguments, or returns something else than arrays.
+            ValueError: If the function returns another number of rows.
+            Exception: Whatever the function raises. Later, too, it is raised as it is, with a note
+                of the batch.
+
+        Example:
+
+        >>> seq = NpySequence(np.arange(4), np.arange(4) * 10, batch_size=2)
+        >>> scaled = seq.map(lambda x, y: (x, y / 100))
+        >>> scaled[1]
+        (array([2, 3]), array([0.2, 0.3]))
+        >>> noisy = scaled.map(lambda x, y, rng: (x + rng.integers(5, size=len(x)), y))
+        >>> noisy.x_spec.dtype
+        'int64'
+        """
+        batches = batches_of(self, shuffle=False)
+        rows = batches.order.rows(0, 0, 1)
+        batches.check_unchanged(rows)
+        other = self._with_order(self._order)
+        other._map = make_map(
+            function, self._map, batches.read(rows), len(batches.rows[0]), self.seed
+        )
         return other
 
     def subset(self, indices: object) -> Self:
@@ -562,7 +616,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         return training if subset == "training" else validation
 
     def __repr__(self) -> str:
-        lines = describe(self._data)
+        lines = describe(self._leaves)
         last = self.num_samples - (self.num_batches - 1) * self.batch_size
         short = "" if self._order.has_static_batches else f", the last of {last}"
         lines.append(
@@ -620,15 +674,20 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             return self._data[position]
         return keras.tree.map_structure(lambda rows: ChosenRows(rows, chosen), self._data[position])
 
+    @property
+    def _leaves(self) -> tuple[Any, ...]:
+        """What a batch holds, in its structure."""
+        return self._data if self._map is None else self._map.leaves
+
     def _spec(self, position: int) -> Any:
-        if position >= len(self._data):
+        if position >= len(self._leaves):
             return None
         batch_size = self.batch_size if self._order.has_static_batches else None
         return keras.tree.map_structure(
             lambda rows: keras.InputSpec(
                 dtype=rows.dtype.name, shape=(batch_size, *rows.row_shape)
             ),
-            self._data[position],
+            self._leaves[position],
         )
 
 
@@ -639,6 +698,7 @@ def batches_of(
     class_weight: Mapping[int, float] | None = None,
     only_x: bool = False,
     is_endless: bool = False,
+    is_training: bool = False,
 ) -> Batches:
     """The batches that a feed reads when Keras asks for `shuffle` and `class_weight`.
 
@@ -649,13 +709,19 @@ def batches_of(
         class_weight: Weight of each class number, if any.
         only_x: Whether to leave out targets and weights, which `predict` does not need.
         is_endless: Whether the next pass begins where one ends.
+        is_training: Whether `fit` trains on the batches.
 
     Raises:
         ValueError: If `class_weight` cannot be applied.
     """
-    data = seq._data[:1] if only_x else _weighted(seq._data, class_weight)
+    data, batch_map = seq._data, seq._map
+    if batch_map is not None:
+        # The function gets y in `predict` too, as it does in `fit`.
+        batch_map = _first_only(batch_map) if only_x else _weighted_map(batch_map, class_weight)
+    else:
+        data = data[:1] if only_x else _weighted(data, class_weight)
     order = seq._order.shuffled(_merge_shuffle(shuffle, seq.shuffle))
-    return Batches(data, order, is_endless=is_endless)
+    return Batches(data, order, is_endless=is_endless, map=batch_map, is_training=is_training)
 
 
 def take_state(seq: NpySequence, state: Mapping[str, Any]) -> Position:
@@ -721,28 +787,57 @@ def _merge_shuffle(asked: ShuffleArgument, own: ShuffleArgument) -> Shuffle:
 def _weighted(data: tuple[Any, ...], class_weight: Mapping[int, float] | None) -> tuple[Any, ...]:
     if class_weight is None:
         return data
+    _check_weighable(data)
+    weights = ClassWeights(class_weight, np.dtype(keras.config.floatx()))
+    return (*data, ClassWeightRows(data[1], weights))
+
+
+def _weighted_map(batch_map: BatchMap, class_weight: Mapping[int, float] | None) -> BatchMap:
+    """A map that adds the weights of the classes in the y that comes out of another one."""
+    if class_weight is None:
+        return batch_map
+    leaves = batch_map.leaves
+    _check_weighable(leaves)
+    weights = ClassWeights(class_weight, np.dtype(keras.config.floatx()))
+    y = leaves[1]
+    shape = weights.check_labels(y.name, y.shape)
+
+    def weigh(x: Any, y: Array) -> tuple[Any, ...]:
+        out = np.empty((len(y), *shape[1:]), weights.dtype)
+        weights.weights_into(y, out)
+        return x, y, out
+
+    leaf = Leaf(f"class_weight of {y.name}", shape, weights.dtype)
+    return BatchMap(weigh, (*leaves, leaf), before=batch_map)
+
+
+def _first_only(batch_map: BatchMap) -> BatchMap:
+    """A map that gives the x of another one."""
+    return BatchMap(lambda x, *_: (x,), batch_map.leaves[:1], before=batch_map)
+
+
+def _check_weighable(data: tuple[Any, ...]) -> None:
+    """Raise unless class weights can be added to a batch of this structure."""
     if len(data) == 3:
         raise ValueError(
             "class_weight and sample_weight cannot be used at the same time. "
             "Received: class_weight= in fit, and a sequence with sample_weight=. "
             "Multiply the class weights into the sample weights, or leave one out."
         )
-    if len(data) == 1 or not isinstance(data[1], Rows):
+    if len(data) == 1 or not isinstance(data[1], Rows | Leaf):
         outputs = "no y" if len(data) == 1 else "several outputs in y"
         raise ValueError(
             "class_weight needs a sequence with a single output y. "
             f"Received: class_weight= in fit, and a sequence with {outputs}. "
             "Pass sample_weight= to NpySequence instead."
         )
-    weights = ClassWeightRows(data[1], class_weight, np.dtype(keras.config.floatx()))
-    return (*data, weights)
 
 
-def _take(batches: Batches, epoch: int, index: int) -> Any:
+def _take(batches: Batches, position: Position) -> Any:
     """One batch as new arrays, after a look at its files."""
-    rows = batches.order.rows(epoch, index, index + 1)
+    rows = batches.order.rows(position.epoch, position.batch, position.batch + 1)
     batches.check_unchanged(rows)
-    return keras.utils.pack_x_y_sample_weight(*batches.take(rows))
+    return keras.utils.pack_x_y_sample_weight(*batches.take(rows, position))
 
 
 def _check_validation(validate: bool, num_classes: int | None) -> None:

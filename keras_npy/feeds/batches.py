@@ -8,12 +8,13 @@ from typing import Any, TypeAlias
 
 import keras
 
+from keras_npy.feeds.maps import BatchMap, Leaf, Place, flat, lies_in, native_copy
 from keras_npy.order.order import Order
 from keras_npy.order.position import Position
 from keras_npy.rows.base import Rows
 from keras_npy.rows.sources import Source, open_rows
 from keras_npy.rows.windows import WindowsAndTargets
-from keras_npy.types import Indices, Io
+from keras_npy.types import Array, Indices, Io
 
 Sources: TypeAlias = Source | dict[str, Any] | tuple[Any, ...]
 
@@ -36,23 +37,50 @@ class Batches:
         position: Returns where an iterator begins. An iterator calls it when its first batch is
             asked for: Keras makes iterators long before it uses them, and some it never uses
             (Keras 3.15).
+        map: What makes a batch of the rows that `data` holds, if anything does.
+        is_training: Whether passes in file order differ too, in the numbers that `map` draws.
     """
 
     data: tuple[Any, ...]
     order: Order
     is_endless: bool = False
     position: Callable[[], Position] = Position
+    map: BatchMap | None = None
+    is_training: bool = False
 
     # Cached, because flattening a pair takes 25 us on torch (Keras 3.15).
     @functools.cached_property
     def rows(self) -> tuple[Rows, ...]:
-        """The leaves of `data`, in the order in which `pack` takes them."""
+        """The leaves of `data`: what is read."""
         return tuple(keras.tree.flatten(self.data))
 
+    @functools.cached_property
+    def is_flat(self) -> bool:
+        """Whether neither `data` nor a batch nests its leaves."""
+        return all(isinstance(part, Rows | Leaf) for part in (*self.data, *self.served))
+
     @property
+    def passes_differ(self) -> bool:
+        """Whether each pass has an order, or random numbers, of its own."""
+        is_random = self.map is not None and self.map.is_random
+        return self.order.shuffle is not None or (self.is_training and is_random)
+
+    @property
+    def served(self) -> tuple[Any, ...]:
+        """The structure of a batch, of `Leaf` or `Rows`."""
+        return self.data if self.map is None else self.map.leaves
+
+    @functools.cached_property
+    def leaves(self) -> tuple[Rows | Leaf, ...]:
+        """The leaves of a batch, in the order in which `pack` takes them."""
+        return tuple(keras.tree.flatten(self.served))
+
+    # Cached, as it is asked for with every block.
+    @functools.cached_property
     def batch_bytes(self) -> int:
-        """Bytes of a full batch, all leaves together."""
-        return self.order.batch_size * sum(rows.row_bytes for rows in self.rows)
+        """Bytes of a full batch, all leaves together, as it is read or as it is served."""
+        read, served = (sum(leaf.row_bytes for leaf in all_) for all_ in (self.rows, self.leaves))
+        return self.order.batch_size * max(read, served)
 
     @property
     def block_batches(self) -> int:
@@ -62,8 +90,26 @@ class Batches:
         return max(1, min(BLOCK_BATCHES_MAX, most_by_rows, most_by_size))
 
     def pack(self, leaves: list[Any]) -> tuple[Any, ...]:
-        """Pack leaves, one for each of `rows`, into the structure of `data`."""
-        packed: tuple[Any, ...] = keras.tree.pack_sequence_as(self.data, leaves)
+        """Pack leaves, one for each of `leaves`, into the structure of a batch."""
+        packed: tuple[Any, ...] = keras.tree.pack_sequence_as(self.served, leaves)
+        return packed
+
+    def apply(self, arrays: list[Array], position: Position) -> list[Array]:
+        """The leaves of a batch that `map` makes of these rows, one array for each of `rows`.
+
+        They may lie in the memory of `arrays`, or in memory of the user's.
+        """
+        if self.map is None:
+            return arrays
+        batch = self._pack_rows(arrays)
+        if not self.passes_differ:
+            position = Position(0, position.batch)
+        return flat(self.map(batch, Place(self.order.seed, position)))
+
+    def _pack_rows(self, arrays: list[Array]) -> tuple[Any, ...]:
+        if self.is_flat:
+            return tuple(arrays)
+        packed: tuple[Any, ...] = keras.tree.pack_sequence_as(self.data, arrays)
         return packed
 
     def prepare(self, indices: Indices) -> None:
@@ -80,9 +126,15 @@ class Batches:
         for rows in self.rows:
             rows.check_unchanged(indices)
 
-    def take(self, indices: Indices) -> tuple[Any, ...]:
-        """The rows at `indices` as new arrays, in the structure of `data`."""
-        return self.pack([rows.take(indices) for rows in self.rows])
+    def read(self, indices: Indices) -> tuple[Any, ...]:
+        """The stored rows at `indices` as new arrays, in the structure of `data`."""
+        return self._pack_rows([rows.take(indices) for rows in self.rows])
+
+    def take(self, indices: Indices, position: Position) -> tuple[Any, ...]:
+        """The batch of the rows at `indices`, as new arrays."""
+        arrays = [rows.take(indices) for rows in self.rows]
+        leaves = self.apply(arrays, position)
+        return self.pack([leaf if lies_in(leaf, arrays) else native_copy(leaf) for leaf in leaves])
 
 
 def open_data(

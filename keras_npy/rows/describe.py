@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-from keras_npy.rows.base import Rows
-
 
 def describe(data: tuple[Any, ...]) -> list[str]:
     """One line for each leaf of `(x,)`, `(x, y)` or `(x, y, sample_weight)`."""
@@ -15,8 +13,9 @@ def describe(data: tuple[Any, ...]) -> list[str]:
     ]
 
 
-def _named_leaves(nest: Any) -> Iterator[tuple[str, Rows]]:
-    if isinstance(nest, Rows):
+def _named_leaves(nest: Any) -> Iterator[tuple[str, Any]]:
+    # A leaf is `Rows`, or what a map makes of them.
+    if not isinstance(nest, dict | tuple | list):
         yield "", nest
         return
     for key, child in nest.items() if isinstance(nest, dict) else enumerate(nest):

@@ -50,45 +50,71 @@ def read_classes(y: Rows, indices: Indices | None, *, at_least: int) -> Indices:
     return classes.astype(np.int64, copy=False)
 
 
-class ClassWeightRows(ForwardingRows):
-    """One weight per sample: the weight of its class, or 1 for a class without a weight.
+class ClassWeights:
+    """The weight of each label: that of its class, or 1 for a class without a weight.
 
-    Classes are read from `y` as Keras reads them from arrays. Labels `(N,)` or `(N, 1)` are class
-    numbers, and floats are rounded. In rows of several values (one-hot) the largest counts.
+    Classes are read from labels as Keras reads them from arrays. Labels `(N,)` or `(N, 1)` are
+    class numbers, and floats are rounded. In rows of several values (one-hot) the largest counts.
 
     Args:
-        y: Labels, `(N,)`, `(N, 1)` or `(N, num_classes)`.
         class_weight: Weight of each class number.
         dtype: dtype of the weights.
 
     Raises:
-        ValueError: If a label has more than one axis, or a class is no integer.
+        ValueError: If a class is no integer.
     """
 
-    def __init__(self, y: Rows, class_weight: Mapping[int, float], dtype: np.dtype[Any]) -> None:
-        if len(y.row_shape) > 1:
-            raise ValueError(
-                "class_weight needs one class per sample: y of shape (N,), (N, 1) or "
-                f"(N, num_classes). Received: {y.name} of shape {y.shape}. "
-                "Pass sample_weight= to NpySequence instead."
-            )
+    def __init__(self, class_weight: Mapping[int, float], dtype: np.dtype[Any]) -> None:
         _check_class_weight(class_weight)
-        super().__init__(y, name=f"class_weight of {y.name}", shape=(len(y),), dtype=dtype)
         classes = sorted(class_weight)
+        self.dtype = dtype
         self._classes = np.array(classes, np.int64)
         self._weights = np.array([class_weight[key] for key in classes], dtype)
+
+    def weights_into(self, labels: Array, out: Array) -> None:
+        """Write the weights `(b,)` of labels `(b,)`, `(b, 1)` or `(b, num_classes)`."""
+        classes = _classes_as_keras(labels)
+        out[...] = 1
+        if self._classes.size:
+            nearest = np.searchsorted(self._classes, classes).clip(max=self._classes.size - 1)
+            named = self._classes[nearest] == classes
+            out[named] = self._weights[nearest[named]]
+
+    @staticmethod
+    def check_labels(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of the weights of labels of this shape; raise if they have no classes."""
+        if len(shape) > 2:
+            raise ValueError(
+                "class_weight needs one class per sample: y of shape (N,), (N, 1) or "
+                f"(N, num_classes). Received: {name} of shape {shape}. "
+                "Pass sample_weight= to NpySequence instead."
+            )
+        return shape[:1]
+
+
+class ClassWeightRows(ForwardingRows):
+    """One weight per sample of `y`, which has one class for each.
+
+    Args:
+        y: Labels, as `ClassWeights` takes them.
+        weights: The weights of the classes.
+
+    Raises:
+        ValueError: If a label has more than one axis.
+    """
+
+    def __init__(self, y: Rows, weights: ClassWeights) -> None:
+        shape = weights.check_labels(y.name, y.shape)
+        name = f"class_weight of {y.name}"
+        super().__init__(y, name=name, shape=shape, dtype=weights.dtype)
+        self._class_weights = weights
         self._scratch = Scratch()
 
     def read_into(self, indices: Indices, out: Array) -> None:
         shape = (len(indices), *self.source.row_shape)
         with self._scratch.lend(shape, self.source.dtype) as labels:
             self.source.read_into(indices, labels)
-            classes = _classes_as_keras(labels)
-        out[...] = 1
-        if self._classes.size:
-            nearest = np.searchsorted(self._classes, classes).clip(max=self._classes.size - 1)
-            named = self._classes[nearest] == classes
-            out[named] = self._weights[nearest[named]]
+            self._class_weights.weights_into(labels, out)
 
 
 class OneHotRows(Rows):

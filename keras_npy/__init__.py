@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from keras_npy.layer.input import Input
     from keras_npy.layer.input_layer import NpyInputLayer
     from keras_npy.rows.base import Rows
+    from keras_npy.rows.chosen import take
     from keras_npy.rows.samples import samples
     from keras_npy.rows.sources import open_rows
     from keras_npy.rows.windows import windows
@@ -31,6 +32,7 @@ __all__ = [
     "convert",
     "open_rows",
     "samples",
+    "take",
     "windows",
 ]
 
@@ -41,6 +43,7 @@ _HOMES = {
     "convert": "keras_npy.tools.convert",
     "open_rows": "keras_npy.rows.sources",
     "samples": "keras_npy.rows.samples",
+    "take": "keras_npy.rows.chosen",
     "windows": "keras_npy.rows.windows",
 }
 _KERAS_HOMES = {

@@ -9,9 +9,9 @@ import pytest
 from keras_npy import open_rows, samples, windows
 from keras_npy.files import open_files, reading, shard_maps, shards, side_by_side
 from keras_npy.rows.base import Rows
-from keras_npy.rows.chosen import ChosenRows
+from keras_npy.rows.chosen import take
 from keras_npy.rows.forwarding import ForwardingRows
-from keras_npy.rows.labels import ClassWeightRows, OneHotRows
+from keras_npy.rows.labels import ClassWeightRows, ClassWeights, OneHotRows
 from keras_npy.rows.widened import WidenedRows
 from tests.rows.contract import DTYPES, NUM_ROWS, RowsContract, write_npy
 
@@ -227,12 +227,26 @@ class TestChosen(RowsContract):
 
     def make(self, folder: Path, array: np.ndarray) -> Rows:
         np.save(folder / "x.npy", np.repeat(array[::-1], 2, axis=0))
-        return ChosenRows(
-            open_rows(folder / "x.npy", io=self.io), np.arange(2 * len(array) - 1, 0, -2)
-        )
+        return take(open_rows(folder / "x.npy", io=self.io), slice(2 * len(array) - 1, 0, -2))
 
     def files(self, folder: Path) -> dict[Path, int]:
         return {folder / "x.npy": 3}
+
+
+class TestTaken(TestShardsInAnArena):
+    """Rows of shards in an order of their own, some of them twice."""
+
+    NUMBERS = np.array([7, 0, 0, 3, -1, 9, 2, 2, 5, 8, -7])
+
+    def make(self, folder: Path, array: np.ndarray) -> Rows:
+        save_shards(folder, array)
+        return take(open_rows(folder / "x-*.npy", io=self.io), np.resize(self.NUMBERS, len(array)))
+
+    def expected(self, array: np.ndarray) -> np.ndarray:
+        return array[np.resize(self.NUMBERS, len(array))]
+
+    def files(self, folder: Path) -> dict[Path, int]:
+        return {folder / "x-0.npy": 1, folder / "x-1.npy": 3, folder / "x-2.npy": 5}
 
 
 class TestWidened(RowsContract):
@@ -271,10 +285,8 @@ class TestClassWeights(RowsContract):
 
     def make(self, folder: Path, array: np.ndarray) -> Rows:
         np.save(folder / "y.npy", array % 5)
-        weights = {0: 0.5, 1: 2, 3: 7}
-        return ClassWeightRows(
-            open_rows(folder / "y.npy", io=self.io), weights, np.dtype("float32")
-        )
+        weights = ClassWeights({0: 0.5, 1: 2, 3: 7}, np.dtype("float32"))
+        return ClassWeightRows(open_rows(folder / "y.npy", io=self.io), weights)
 
     def expected(self, array: np.ndarray) -> np.ndarray:
         return np.array([0.5, 2, 1, 7, 1], "float32")[array % 5]

@@ -30,6 +30,7 @@ def warn_of_layout(
     *,
     are_samples: bool = False,
     is_mapped: bool = True,
+    remedy: str | None = None,
 ) -> None:
     """Warn of a file's layout, once per process for each kind of layout.
 
@@ -38,9 +39,10 @@ def warn_of_layout(
         files: The pattern or list that the file belongs to.
         are_samples: Whether each file is one sample.
         is_mapped: Whether the file is mapped, so that its alignment matters.
+        remedy: What to do, if it is not the command.
     """
     for kind, message in _oddities(header, is_mapped and not are_samples):
-        remedy = _remedy(header, files, are_samples)
+        remedy = remedy or _remedy(header, files, are_samples)
         warn_once(f"layout: {kind}", f"{header.name}: {message} {remedy}", NpyLayoutWarning)
 
 
@@ -95,13 +97,24 @@ def convert_command(name: str) -> str:
     >>> convert_command("old.npy")
     'keras-npy convert old.npy old_converted.npy'
     """
+    return f"keras-npy convert {shlex.quote(name)} {shlex.quote(name_of_converted(name))}"
+
+
+def name_of_converted(name: str) -> str:
+    """A path beside a source, for what is converted from it.
+
+    Example:
+
+    >>> name_of_converted("data/train.bin")
+    'data/train_converted.npy'
+    """
     path, mark, member = name.partition("::")
     folder = os.path.dirname(path)
     if mark:
         new = os.path.basename(member.removesuffix(".npy")) + ".npy"
     else:
-        new = os.path.basename(path).removesuffix(".npy") + "_converted.npy"
-    return f"keras-npy convert {shlex.quote(name)} {shlex.quote(os.path.join(folder, new))}"
+        new = os.path.splitext(os.path.basename(path))[0] + "_converted.npy"
+    return os.path.join(folder, new)
 
 
 def join_command(files: Files, *, are_samples: bool = False) -> str:

@@ -12,6 +12,7 @@ from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import take
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.labels import ClassWeightRows, ClassWeights, OneHotRows
+from keras_npy.rows.raw import raw
 from keras_npy.rows.widened import WidenedRows
 from tests.rows.contract import DTYPES, NUM_ROWS, RowsContract, write_npy
 
@@ -247,6 +248,18 @@ class TestTaken(TestShardsInAnArena):
 
     def files(self, folder: Path) -> dict[Path, int]:
         return {folder / "x-0.npy": 1, folder / "x-1.npy": 3, folder / "x-2.npy": 5}
+
+
+class TestRawFile(RowsContract):
+    has_alias = True
+
+    def make(self, folder: Path, array: np.ndarray) -> Rows:
+        (folder / "x.bin").write_bytes(bytes(64) + array.tobytes())
+        shape = (-1, *array.shape[1:])
+        return raw(folder / "x.bin", dtype=array.dtype, shape=shape, offset=64, io=self.io)
+
+    def files(self, folder: Path) -> dict[Path, int]:
+        return {folder / "x.bin": 3}
 
 
 class TestWidened(RowsContract):

@@ -504,6 +504,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         follow_links: bool = ...,
         drop_remainder: bool = ...,
         io: Io = ...,
+        member: str | None = ...,
     ) -> Self: ...
 
     @overload
@@ -523,6 +524,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         follow_links: bool = ...,
         drop_remainder: bool = ...,
         io: Io = ...,
+        member: str | None = ...,
     ) -> tuple[Self, Self]: ...
 
     @classmethod
@@ -541,6 +543,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         follow_links: bool = False,
         drop_remainder: bool = False,
         io: Io = "auto",
+        member: str | None = None,
     ) -> Self | tuple[Self, Self]:
         """Stream a directory of one folder per class, in which each `.npy` is one sample.
 
@@ -569,6 +572,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             follow_links: Whether to follow links to folders inside the classes.
             drop_remainder: As in `NpySequence`.
             io: As in `samples`.
+            member: The member that is the sample, if the files are `.npz` archives. `None` for
+                `.npy` files.
 
         Returns:
             A sequence; `subset="both"` gives a tuple of two. Its `class_names` are in the order
@@ -597,10 +602,16 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         """
         _check_subset(validation_split, subset)
         found, targets = find_samples(
-            directory, labels, label_mode, class_names, follow_links=follow_links
+            directory,
+            labels,
+            label_mode,
+            class_names,
+            follow_links=follow_links,
+            suffix=".npy" if member is None else ".npz",
         )
+        paths = [path if member is None else f"{path}::{member}" for path in found.paths]
         seq = cls(
-            samples(found.paths, io=io),
+            samples(paths, io=io),
             targets,
             batch_size=batch_size,
             shuffle=shuffle,

@@ -72,6 +72,7 @@ def find_samples(
     class_names: Iterable[str] | None,
     *,
     follow_links: bool,
+    suffix: str = ".npy",
 ) -> tuple[ClassFolders, Source | None]:
     """The files of a directory, and their labels as targets, if any are wanted.
 
@@ -81,6 +82,7 @@ def find_samples(
         label_mode: How to encode labels.
         class_names: The folders to use, in the order of their class numbers.
         follow_links: Whether to follow links to folders inside the classes.
+        suffix: How the names of the files end.
 
     Raises:
         NpyFileError: If there are no files.
@@ -96,45 +98,57 @@ def find_samples(
             f"{type(labels).__name__}, label_mode={label_mode!r}. Leave class_names out."
         )
     if has_labels and is_inferred:
-        found = infer_labels(os.fspath(directory), class_names, follow_links=follow_links)
+        found = infer_labels(
+            os.fspath(directory), class_names, follow_links=follow_links, suffix=suffix
+        )
     else:
         given = labels if has_labels else None
-        found = list_files(os.fspath(directory), given, follow_links=follow_links)
+        found = list_files(os.fspath(directory), given, follow_links=follow_links, suffix=suffix)
     return found, found.targets(label_mode)
 
 
 def infer_labels(
-    directory: str, class_names: Iterable[str] | None, *, follow_links: bool
+    directory: str,
+    class_names: Iterable[str] | None,
+    *,
+    follow_links: bool,
+    suffix: str = ".npy",
 ) -> ClassFolders:
     """Number the folders of a directory, and label each file with the number of its folder."""
     folders = sorted(entry for entry in os.listdir(directory) if _is_folder(directory, entry))
     names = folders if class_names is None else _checked_names(class_names, folders)
-    files = [list(_npy_files(os.path.join(directory, name), follow_links)) for name in names]
+    files = [
+        list(_sample_files(os.path.join(directory, name), follow_links, suffix)) for name in names
+    ]
     paths = [path for of_class in files for path in of_class]
     if not paths:
         raise NpyFileError(
             f"{directory}: a directory of classes must hold one folder per class, and in these at "
-            f"least one .npy file. Received: {len(names)} folders without any, {names!r:.100}. "
-            "Save one file per sample there, or pass labels=None to ignore the folders."
+            f"least one {suffix} file. Received: {len(names)} folders without any, {names!r:.100}. "
+            "Save one file per sample there, or pass labels=None to ignore the folders; "
+            f"{_other_suffix(suffix)}."
         )
     counts = [len(of_class) for of_class in files]
     return ClassFolders(paths, np.repeat(np.arange(len(names), dtype=np.int32), counts), names)
 
 
-def list_files(directory: str, labels: object | None, *, follow_links: bool) -> ClassFolders:
+def list_files(
+    directory: str, labels: object | None, *, follow_links: bool, suffix: str = ".npy"
+) -> ClassFolders:
     """All files under a directory, with the given labels if there are any."""
-    paths = list(_npy_files(directory, follow_links))
+    paths = list(_sample_files(directory, follow_links, suffix))
     if not paths:
         raise NpyFileError(
-            f"{directory}: a directory of samples must hold at least one .npy file. "
-            "Received: none there or in its folders. Save one file per sample there."
+            f"{directory}: a directory of samples must hold at least one {suffix} file. Received: "
+            "none there or in its folders. Save one file per sample there; "
+            f"{_other_suffix(suffix)}."
         )
     if labels is None:
         return ClassFolders(paths)
     given = _checked_labels(labels)
     if len(given) != len(paths):
         raise ValueError(
-            "labels must hold one label per .npy file of the directory. "
+            f"labels must hold one label per {suffix} file of the directory. "
             f"Received: {len(given)} labels for {len(paths)} files in {directory}. "
             "Sort them as the files: folder by folder, x-2 before x-10."
         )
@@ -181,7 +195,14 @@ def _checked_labels(labels: Any) -> NDArray[np.int32]:
     return given.astype(np.int32)
 
 
-def _npy_files(folder: str, follow_links: bool) -> Iterator[str]:
+def _other_suffix(suffix: str) -> str:
+    """What to do if the files are of the other kind."""
+    if suffix == ".npy":
+        return "for .npz files pass member= too"
+    return "for .npy files leave member= out"
+
+
+def _sample_files(folder: str, follow_links: bool, suffix: str) -> Iterator[str]:
     """Yield the files of a folder in natural order, then those of each folder in it."""
     for root, folders, files in os.walk(folder, onerror=_raise, followlinks=follow_links):
         # os.walk continues with the folders that remain in this list, in its order.
@@ -191,7 +212,7 @@ def _npy_files(folder: str, follow_links: bool) -> Iterator[str]:
             if not name.startswith(".") and not (follow_links and _leads_back(root, name))
         ]
         for name in natural_order(files):
-            if not name.startswith(".") and name.lower().endswith(".npy"):
+            if not name.startswith(".") and name.lower().endswith(suffix):
                 yield os.path.join(root, name)
 
 

@@ -23,7 +23,8 @@ def samples(
 
     Args:
         source: A pattern (`*`, `?`, `[]`, `**`), whose files come in natural order (`x-2` before
-            `x-10`), or a list of paths, which keeps its order.
+            `x-10`), or a list of paths, which keeps its order. `"case*.npz::image"` takes one
+            member of each archive, compressed or not.
         stored_dtype: `"bfloat16"` for files whose header says `|V2`, as `open_rows` takes it.
         io: `"auto"` and `"read"` read each file, which needs one call and reports every fault as an
             error. `"map"` maps each file for as long as it is copied.

@@ -16,6 +16,8 @@ BLOCKS = [
 ]
 
 
+# Some recipes say which layouts are slow.
+@pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
 @pytest.mark.parametrize("block", BLOCKS)
 def test_docs_python_block_runs(
     block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -12,16 +12,17 @@ from numpy.typing import NDArray
 
 from keras_npy.errors import check_integer, check_io
 from keras_npy.feeds.batches import Batches, Sources, common_length, open_data
-from keras_npy.feeds.maps import BatchMap, Leaf, make_map
+from keras_npy.feeds.maps import BatchMap, DrawnRead, Leaf, make_map
 from keras_npy.feeds.state import check_state, identity_of, state_of
 from keras_npy.order.order import Order
 from keras_npy.order.parts import fold_rows, split_rows
 from keras_npy.order.position import PassCounter, Position
 from keras_npy.order.selection import to_indices, to_rows
 from keras_npy.rows.base import Rows
-from keras_npy.rows.chosen import ChosenRows
+from keras_npy.rows.chosen import choose_rows
 from keras_npy.rows.class_folders import LabelMode, find_samples
 from keras_npy.rows.describe import describe
+from keras_npy.rows.drawn import DrawnRows
 from keras_npy.rows.fingerprint import fingerprint_of
 from keras_npy.rows.labels import ClassWeightRows, ClassWeights, read_classes
 from keras_npy.rows.samples import samples
@@ -104,7 +105,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         check_io(io)
         _check_validation(validate, num_classes)
         self._data = open_data(x, y, sample_weight, io)
-        self._map: BatchMap | None = None
+        is_drawn = any(isinstance(rows, DrawnRows) for rows in keras.tree.flatten(self._data))
+        self._map: BatchMap | DrawnRead | None = DrawnRead(self._data) if is_drawn else None
         num_rows = common_length(self._data)
         chosen = None if indices is None else to_rows(indices, num_rows)
         self._shuffle = shuffle
@@ -580,8 +582,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             of the class numbers, or `None` without labels.
 
         Raises:
-            NpyFileError: If there are no samples, or the first cannot be streamed. A file
-                that differs from the first is named when it is read.
+            NpyFileError: If there are no samples, or files cannot be streamed or differ from
+                the first one, as in `samples`.
             ValueError: If an argument has a wrong value.
             TypeError: If an argument has a wrong type.
             OSError: If a folder cannot be read; `FileNotFoundError` is one.
@@ -683,7 +685,9 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         chosen = self._order.indices
         if chosen is None:
             return self._data[position]
-        return keras.tree.map_structure(lambda rows: ChosenRows(rows, chosen), self._data[position])
+        return keras.tree.map_structure(
+            lambda rows: choose_rows(rows, chosen), self._data[position]
+        )
 
     @property
     def _leaves(self) -> tuple[Any, ...]:
@@ -726,11 +730,19 @@ def batches_of(
         ValueError: If `class_weight` cannot be applied.
     """
     data, batch_map = seq._data, seq._map
-    if batch_map is not None:
+    if only_x and isinstance(batch_map, DrawnRead):
+        data, batch_map = data[:1], DrawnRead(data[:1])
+    elif only_x and batch_map is not None:
         # The function gets y in `predict` too, as it does in `fit`.
-        batch_map = _first_only(batch_map) if only_x else _weighted_map(batch_map, class_weight)
+        batch_map = _first_only(batch_map)
+    elif only_x:
+        data = data[:1]
+    elif batch_map is not None:
+        batch_map = _weighted_map(batch_map, class_weight)
     else:
-        data = data[:1] if only_x else _weighted(data, class_weight)
+        data = _weighted(data, class_weight)
+    if batch_map is not None:
+        data = DrawnRead(data).numbers
     order = seq._order.shuffled(_merge_shuffle(shuffle, seq.shuffle))
     return Batches(data, order, is_endless=is_endless, map=batch_map, is_training=is_training)
 
@@ -799,11 +811,13 @@ def _weighted(data: tuple[Any, ...], class_weight: Mapping[int, float] | None) -
     if class_weight is None:
         return data
     _check_weighable(data)
-    weights = ClassWeights(class_weight, np.dtype(keras.config.floatx()))
-    return (*data, ClassWeightRows(data[1], weights))
+    weights = ClassWeightRows(data[1], class_weight, np.dtype(keras.config.floatx()))
+    return (*data, weights)
 
 
-def _weighted_map(batch_map: BatchMap, class_weight: Mapping[int, float] | None) -> BatchMap:
+def _weighted_map(
+    batch_map: BatchMap | DrawnRead, class_weight: Mapping[int, float] | None
+) -> BatchMap | DrawnRead:
     """A map that adds the weights of the classes in the y that comes out of another one."""
     if class_weight is None:
         return batch_map
@@ -822,7 +836,7 @@ def _weighted_map(batch_map: BatchMap, class_weight: Mapping[int, float] | None)
     return BatchMap(weigh, (*leaves, leaf), before=batch_map)
 
 
-def _first_only(batch_map: BatchMap) -> BatchMap:
+def _first_only(batch_map: BatchMap | DrawnRead) -> BatchMap:
     """A map that gives the x of another one."""
     return BatchMap(lambda x, *_: (x,), batch_map.leaves[:1], before=batch_map)
 

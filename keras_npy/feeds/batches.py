@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import keras
 
-from keras_npy.feeds.maps import BatchMap, Leaf, Place, flat, lies_in, native_copy
+from keras_npy.feeds.maps import BatchMap, DrawnRead, Leaf, Place, flat, lies_in, native_copy
 from keras_npy.order.order import Order
 from keras_npy.order.position import Position
 from keras_npy.rows.base import Rows
@@ -45,7 +45,7 @@ class Batches:
     order: Order
     is_endless: bool = False
     position: Callable[[], Position] = Position
-    map: BatchMap | None = None
+    map: BatchMap | DrawnRead | None = None
     is_training: bool = False
 
     # Cached, because flattening a pair takes 25 us on torch (Keras 3.15).

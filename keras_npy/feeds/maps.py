@@ -16,6 +16,8 @@ import numpy as np
 from keras_npy.errors import cut
 from keras_npy.files.header import SUPPORTED_DTYPES, is_supported
 from keras_npy.order.position import Position
+from keras_npy.rows.base import Rows
+from keras_npy.rows.drawn import DrawnRows, RowNumbers
 from keras_npy.types import Array
 
 _NAMES = ("x", "y", "sample_weight")
@@ -57,6 +59,42 @@ class Place:
 
 
 @dataclass(frozen=True)
+class DrawnRead:
+    """Reads the rows that differ from pass to pass, of which a batch holds the numbers.
+
+    Args:
+        leaves: `(x,)`, `(x, y)` or `(x, y, sample_weight)`, each a nest of `Rows`.
+    """
+
+    leaves: tuple[Any, ...]
+
+    number = -1
+    is_random = True
+
+    def __call__(self, batch: tuple[Any, ...], place: Place) -> tuple[Any, ...]:
+        read: tuple[Any, ...] = keras.tree.map_structure(
+            lambda rows, array: _read_drawn(rows, array, place), self.leaves, batch
+        )
+        return read
+
+    @property
+    def numbers(self) -> tuple[Any, ...]:
+        """What to read before: the numbers of these rows, and all other rows as they are."""
+        numbers: tuple[Any, ...] = keras.tree.map_structure(
+            lambda rows: RowNumbers(rows) if isinstance(rows, DrawnRows) else rows, self.leaves
+        )
+        return numbers
+
+
+def _read_drawn(rows: Rows, array: Array, place: Place) -> Array:
+    if not isinstance(rows, DrawnRows):
+        return array
+    out = np.empty((len(array), *rows.row_shape), rows.dtype)
+    rows.read_drawn(array, out, place.seed, place.position.epoch)
+    return out
+
+
+@dataclass(frozen=True)
 class BatchMap:
     """A function over whole batches.
 
@@ -70,7 +108,7 @@ class BatchMap:
     function: Callable[..., Any]
     leaves: tuple[Any, ...]
     takes_rng: bool = False
-    before: "BatchMap | None" = None
+    before: "BatchMap | DrawnRead | None" = None
 
     @property
     def is_random(self) -> bool:
@@ -93,7 +131,7 @@ class BatchMap:
         return result
 
     def _call(self, batch: tuple[Any, ...], place: Place) -> tuple[Any, ...]:
-        rng = {"rng": place.rng(self._number)} if self.takes_rng else {}
+        rng = {"rng": place.rng(self.number)} if self.takes_rng else {}
         try:
             return _as_batch(self.function(*batch, **rng))
         except Exception as error:
@@ -105,13 +143,14 @@ class BatchMap:
             raise
 
     @property
-    def _number(self) -> int:
-        return 0 if self.before is None else 1 + self.before._number
+    def number(self) -> int:
+        """The number of maps before this one."""
+        return 0 if self.before is None else 1 + self.before.number
 
 
 def make_map(
     function: Callable[..., Any],
-    before: BatchMap | None,
+    before: BatchMap | DrawnRead | None,
     batch: tuple[Any, ...],
     num_samples: int,
     seed: int,

@@ -7,6 +7,7 @@ files of a batch.
 
 import os
 import pickle
+import time
 import zlib
 from collections.abc import Sequence
 from typing import Any, BinaryIO
@@ -36,6 +37,9 @@ from keras_npy.files.store import Store, map_rows
 from keras_npy.files.values import as_stored
 from keras_npy.types import Indices, Path
 
+# A message of more lines is not read.
+FAULTS_NAMED_MAX = 50
+
 
 class SampleStore(Store):
     """Serves the data of each file as one row, in the byte and axis order of the first file.
@@ -61,8 +65,8 @@ class SampleStore(Store):
         stored_dtype: str | None = None,
         is_mapped: bool = False,
     ) -> None:
-        absolute = [_absolute(path) for path in paths]
-        first, head, is_compressed = _read_first(os.fsdecode(paths[0]), stored_dtype)
+        absolute = [absolute_path(path) for path in paths]
+        first, head, is_compressed = read_first(os.fsdecode(paths[0]), stored_dtype)
         self._set_up(absolute, pattern, first, head, is_mapped)
         warn_of_layout(first, self._files, are_samples=True, is_compressed=is_compressed)
 
@@ -183,13 +187,65 @@ class SampleStore(Store):
     def _stored_dtype(self) -> str | None:
         return "bfloat16" if self.first.dtype.name == "bfloat16" else None
 
+    def check_all(self, limit_s: float | None) -> None:
+        """Compare the headers of all files with the first one, or of as many as there is time for.
+
+        Raises:
+            NpyFileError: If files differ or cannot be read; it names all of these.
+            OSError: If that is the fault of a single file.
+        """
+        faults: list[tuple[str, Exception]] = []
+        start_s = time.perf_counter()
+        for path in self._paths[1:]:
+            try:
+                self._check_one(path)
+            except (NpyFileError, OSError) as error:
+                faults.append((path, error))
+            if limit_s is not None and time.perf_counter() - start_s > limit_s:
+                break
+        if len(faults) == 1:
+            raise faults[0][1]
+        if faults:
+            raise NpyFileError(self._describe(faults))
+
+    def _check_one(self, path: str) -> None:
+        """Raise if a file does not hold a sample like the first one."""
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            # It may be a member of an archive.
+            self._check_alike(read_first(path, self._stored_dtype)[0])
+            return
+        try:
+            size_bytes = os.fstat(descriptor).st_size
+            is_alike = size_bytes == len(self._head) + self.row_bytes and (
+                self._head == os.pread(descriptor, len(self._head), 0)
+            )
+        except IsADirectoryError:
+            is_alike = False
+        finally:
+            os.close(descriptor)
+        if not is_alike:
+            self._check_alike(read_first(path, self._stored_dtype)[0])
+
+    def _describe(self, faults: Sequence[tuple[str, Exception]]) -> str:
+        named = "\n".join(f"  {error}" for _, error in faults[:FAULTS_NAMED_MAX])
+        more = len(faults) - FAULTS_NAMED_MAX
+        return (
+            f"{faults[0][0]}: each sample must be a whole .npy of the shape and dtype of the first "
+            f"file. Received: {len(faults)} of {len(self._paths)} files that are not:\n{named}\n"
+            + (f"  and {more} more.\n" if more > 0 else "")
+            + "Convert or copy these again, leave them out, or pass length= if only sizes differ."
+        )
+
     def _check_alike(self, header: NpyHeader) -> None:
         first = self.first
         if (header.shape, _native(header)) != (first.shape, _native(first)):
             raise NpyFileError(
                 f"{header.name}: each sample must have the shape and dtype of the first file. "
                 f"Received: {header.dtype} {header.shape} here, but {_native(first)} "
-                f"{first.shape} in {first.name}. Convert this file, or leave it out."
+                f"{first.shape} in {first.name}. Convert this file, leave it out, or pass "
+                "length= for samples of different length."
             )
 
     def _note(self, index: int, status: os.stat_result) -> None:
@@ -209,13 +265,13 @@ class SampleStore(Store):
         return _unpack, (zlib.compress(pickle.dumps(state)),)
 
 
-def _absolute(path: Path) -> str:
+def absolute_path(path: Path) -> str:
     archive, member = split_member(path)
     absolute = os.path.abspath(archive)
     return absolute if member is None else f"{absolute}{MEMBER_MARK}{member}"
 
 
-def _read_first(path: str, stored_dtype: str | None) -> tuple[NpyHeader, bytes, bool]:
+def read_first(path: str, stored_dtype: str | None) -> tuple[NpyHeader, bytes, bool]:
     """The header of a sample, the bytes before its data, and whether it is compressed."""
     archive, member = split_member(path)
     if member is None:

@@ -2,6 +2,7 @@
 
 from keras_npy.order.selection import rows_at, to_rows
 from keras_npy.rows.base import Rows
+from keras_npy.rows.drawn import DrawnRows
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.sources import Source, open_rows
 from keras_npy.types import Array, Indices
@@ -35,7 +36,14 @@ def take(source: Source, indices: object) -> Rows:
            [20, 20]])
     """
     rows = open_rows(source)
-    return ChosenRows(rows, to_rows(indices, len(rows)))
+    return choose_rows(rows, to_rows(indices, len(rows)))
+
+
+def choose_rows(rows: Rows, indices: range | Indices) -> Rows:
+    """Some rows, whose numbers the caller has checked."""
+    if isinstance(rows, DrawnRows):
+        return ChosenDrawnRows(rows, indices)
+    return ChosenRows(rows, indices)
 
 
 class ChosenRows(ForwardingRows):
@@ -56,3 +64,12 @@ class ChosenRows(ForwardingRows):
 
     def read_into(self, indices: Indices, out: Array) -> None:
         self.source.read_into(self.source_indices(indices), out)
+
+
+class ChosenDrawnRows(ChosenRows, DrawnRows):
+    """As `ChosenRows`, of rows that differ from pass to pass."""
+
+    source: DrawnRows
+
+    def read_drawn(self, indices: Indices, out: Array, seed: int, epoch: int) -> None:
+        self.source.read_drawn(self.source_indices(indices), out, seed, epoch)

@@ -97,14 +97,16 @@ class ClassWeightRows(ForwardingRows):
 
     Args:
         y: Labels, as `ClassWeights` takes them.
-        weights: The weights of the classes.
+        class_weight: Weight of each class number.
+        dtype: dtype of the weights.
 
     Raises:
-        ValueError: If a label has more than one axis.
+        ValueError: If a label has more than one axis, or a class is no integer.
     """
 
-    def __init__(self, y: Rows, weights: ClassWeights) -> None:
-        shape = weights.check_labels(y.name, y.shape)
+    def __init__(self, y: Rows, class_weight: Mapping[int, float], dtype: np.dtype[Any]) -> None:
+        shape = ClassWeights.check_labels(y.name, y.shape)
+        weights = ClassWeights(class_weight, dtype)
         name = f"class_weight of {y.name}"
         super().__init__(y, name=name, shape=shape, dtype=weights.dtype)
         self._class_weights = weights

@@ -11,7 +11,7 @@ from keras_npy.files import open_files, reading, shard_maps, shards, side_by_sid
 from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import take
 from keras_npy.rows.forwarding import ForwardingRows
-from keras_npy.rows.labels import ClassWeightRows, ClassWeights, OneHotRows
+from keras_npy.rows.labels import ClassWeightRows, OneHotRows
 from keras_npy.rows.raw import raw
 from keras_npy.rows.widened import WidenedRows
 from tests.rows.contract import DTYPES, NUM_ROWS, RowsContract, write_npy
@@ -234,6 +234,20 @@ class TestChosen(RowsContract):
         return {folder / "x.npy": 3}
 
 
+class TestFittedSamples(TestSamples):
+    """Each padded by a row, and cropped by a column; some too long, some too short."""
+
+    def make(self, folder: Path, array: np.ndarray) -> Rows:
+        for number, row in enumerate(array):
+            stored = np.concatenate([row, row[:, :1]], axis=1) if number % 2 else row
+            np.save(folder / f"s-{number}.npy", np.asarray(stored, order=self.order))
+        lengths = {0: array.shape[1] + 1, 1: array.shape[2]}
+        return samples(folder / "s-*.npy", length=lengths, pad_value=1, io=self.io)
+
+    def expected(self, array: np.ndarray) -> np.ndarray:
+        return np.concatenate([array, np.ones_like(array[:, :1])], axis=1)
+
+
 class TestTaken(TestShardsInAnArena):
     """Rows of shards in an order of their own, some of them twice."""
 
@@ -298,8 +312,10 @@ class TestClassWeights(RowsContract):
 
     def make(self, folder: Path, array: np.ndarray) -> Rows:
         np.save(folder / "y.npy", array % 5)
-        weights = ClassWeights({0: 0.5, 1: 2, 3: 7}, np.dtype("float32"))
-        return ClassWeightRows(open_rows(folder / "y.npy", io=self.io), weights)
+        weights = {0: 0.5, 1: 2, 3: 7}
+        return ClassWeightRows(
+            open_rows(folder / "y.npy", io=self.io), weights, np.dtype("float32")
+        )
 
     def expected(self, array: np.ndarray) -> np.ndarray:
         return np.array([0.5, 2, 1, 7, 1], "float32")[array % 5]

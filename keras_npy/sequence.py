@@ -825,7 +825,7 @@ def _weighted_map(
     _check_weighable(leaves)
     weights = ClassWeights(class_weight, np.dtype(keras.config.floatx()))
     y = leaves[1]
-    shape = weights.check_labels(y.name, y.shape)
+    shape = weights.shape_of(y.shape)
 
     def weigh(x: Any, y: Array) -> tuple[Any, ...]:
         out = np.empty((len(y), *shape[1:]), weights.dtype)

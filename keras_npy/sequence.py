@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from keras_npy.errors import check_integer, check_io
 from keras_npy.feeds.batches import Batches, Sources, common_length, open_data
 from keras_npy.feeds.maps import BatchMap, DrawnRead, Leaf, make_map
+from keras_npy.feeds.nests import leaves_of, map_leaves
 from keras_npy.feeds.state import check_state, identity_of, state_of
 from keras_npy.order.order import Order
 from keras_npy.order.parts import fold_rows, split_rows
@@ -105,7 +106,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         check_io(io)
         _check_validation(validate, num_classes)
         self._data = open_data(x, y, sample_weight, io)
-        is_drawn = any(isinstance(rows, DrawnRows) for rows in keras.tree.flatten(self._data))
+        is_drawn = any(isinstance(rows, DrawnRows) for rows in leaves_of(self._data))
         self._map: BatchMap | DrawnRead | None = DrawnRead(self._data) if is_drawn else None
         num_rows = common_length(self._data)
         chosen = None if indices is None else to_rows(indices, num_rows)
@@ -187,7 +188,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
     @property
     def nbytes(self) -> int:
         """Bytes of all rows in a pass, including those that `drop_remainder` leaves out."""
-        row_bytes: int = sum(leaf.row_bytes for leaf in keras.tree.flatten(self._leaves))
+        row_bytes: int = sum(leaf.row_bytes for leaf in leaves_of(self._leaves))
         return self.num_samples * row_bytes
 
     @property
@@ -653,7 +654,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
 
     def _identity(self) -> dict[str, Any]:
         if self._fingerprint is None:
-            self._fingerprint = fingerprint_of(keras.tree.flatten(self._data))
+            self._fingerprint = fingerprint_of(leaves_of(self._data))
         return identity_of(self._order, self._shuffle, self._fingerprint)
 
     def _with_order(self, order: Order) -> Self:
@@ -668,7 +669,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         _check_bool("stratify", stratify, "Pass True, which reads the classes from y.")
         if not stratify:
             return None
-        outputs = keras.tree.flatten(self._data[1:2])
+        outputs = leaves_of(self._data[1:2])
         if len(outputs) != 1:
             raise ValueError(
                 "stratify=True needs a sequence with a single output y. "
@@ -685,9 +686,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         chosen = self._order.indices
         if chosen is None:
             return self._data[position]
-        return keras.tree.map_structure(
-            lambda rows: choose_rows(rows, chosen), self._data[position]
-        )
+        return map_leaves(lambda rows: choose_rows(rows, chosen), self._data[position])
 
     @property
     def _leaves(self) -> tuple[Any, ...]:
@@ -698,7 +697,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         if position >= len(self._leaves):
             return None
         batch_size = self.batch_size if self._order.has_static_batches else None
-        return keras.tree.map_structure(
+        return map_leaves(
             lambda rows: keras.InputSpec(
                 dtype=rows.dtype.name, shape=(batch_size, *rows.row_shape)
             ),
@@ -881,14 +880,14 @@ def _validate(
     data: tuple[Any, ...], chosen: range | Indices | None, num_classes: int | None
 ) -> None:
     if num_classes is not None:
-        outputs = keras.tree.flatten(data[1:2])
+        outputs = leaves_of(data[1:2])
         if len(outputs) != 1:
             raise ValueError(
                 "num_classes needs a sequence with a single output y. "
                 f"Received: {len(outputs)} outputs. Leave num_classes out."
             )
         check_labels(outputs[0], chosen, num_classes)
-    check_finite(keras.tree.flatten(data), chosen)
+    check_finite(leaves_of(data), chosen)
 
 
 def _check_no_others(others: Mapping[str, object]) -> None:

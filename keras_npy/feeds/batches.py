@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import keras
 
 from keras_npy.feeds.maps import BatchMap, DrawnRead, Leaf, Place, flat, lies_in, native_copy
+from keras_npy.feeds.nests import leaves_of, map_leaves, pack_leaves
 from keras_npy.order.order import Order
 from keras_npy.order.position import Position
 from keras_npy.rows.base import Rows
@@ -52,7 +53,7 @@ class Batches:
     @functools.cached_property
     def rows(self) -> tuple[Rows, ...]:
         """The leaves of `data`: what is read."""
-        return tuple(keras.tree.flatten(self.data))
+        return tuple(leaves_of(self.data))
 
     @functools.cached_property
     def is_flat(self) -> bool:
@@ -73,7 +74,7 @@ class Batches:
     @functools.cached_property
     def leaves(self) -> tuple[Rows | Leaf, ...]:
         """The leaves of a batch, in the order in which `pack` takes them."""
-        return tuple(keras.tree.flatten(self.served))
+        return tuple(leaves_of(self.served))
 
     # Cached, as it is asked for with every block.
     @functools.cached_property
@@ -91,7 +92,7 @@ class Batches:
 
     def pack(self, leaves: list[Any]) -> tuple[Any, ...]:
         """Pack leaves, one for each of `leaves`, into the structure of a batch."""
-        packed: tuple[Any, ...] = keras.tree.pack_sequence_as(self.served, leaves)
+        packed: tuple[Any, ...] = pack_leaves(self.served, leaves)
         return packed
 
     def apply(self, arrays: list[Array], position: Position) -> list[Array]:
@@ -109,7 +110,7 @@ class Batches:
     def _pack_rows(self, arrays: list[Array]) -> tuple[Any, ...]:
         if self.is_flat:
             return tuple(arrays)
-        packed: tuple[Any, ...] = keras.tree.pack_sequence_as(self.data, arrays)
+        packed: tuple[Any, ...] = pack_leaves(self.data, arrays)
         return packed
 
     def prepare(self, indices: Indices) -> None:
@@ -146,6 +147,11 @@ def open_data(
         NpyFileError: If a source cannot be streamed.
         ValueError: If the structures do not match.
     """
+    if not _holds_sources(x):
+        raise ValueError(
+            "x must hold at least one source. "
+            f"Received: {x!r:.100}. Pass a path or an array for an input."
+        )
     if isinstance(x, WindowsAndTargets):
         if y is not None:
             raise ValueError(
@@ -165,7 +171,7 @@ def open_data(
     targets, weights = _open_nest(y, io), _open_nest(sample_weight, io)
     if isinstance(weights, Rows):
         # One array of weights applies to every output, as Keras does with arrays.
-        weights = keras.tree.map_structure(lambda _: weights, targets)
+        weights = map_leaves(lambda _: weights, targets)
     try:
         keras.tree.assert_same_structure(targets, weights)
     except (ValueError, TypeError) as error:
@@ -187,12 +193,21 @@ def _open_nest(sources: Sources, io: Io) -> Any:
         if isinstance(sources, dict):
             return {key: _open_nest(source, io) for key, source in sources.items()}
         return tuple(_open_nest(source, io) for source in sources)
-    return open_rows(sources, io=io)
+    # An output without targets or weights, or an optional input, as arrays allow it.
+    return None if sources is None else open_rows(sources, io=io)
+
+
+def _holds_sources(sources: Sources) -> bool:
+    """Whether a nest has anything but `None` in it, or nothing at all, which is refused later."""
+    if isinstance(sources, dict | tuple):
+        values = list(sources.values()) if isinstance(sources, dict) else list(sources)
+        return not values or any(_holds_sources(value) for value in values)
+    return sources is not None
 
 
 def common_length(data: tuple[Any, ...]) -> int:
     """The number of rows of every leaf of `data`; raise `ValueError` if they differ."""
-    first, *others = keras.tree.flatten(data)
+    first, *others = leaves_of(data)
     for other in others:
         if len(other) != len(first):
             raise ValueError(
@@ -204,4 +219,4 @@ def common_length(data: tuple[Any, ...]) -> int:
 
 
 def _outline(nest: Any) -> str:
-    return repr(keras.tree.map_structure(lambda rows: os.path.basename(rows.name), nest))[:100]
+    return repr(map_leaves(lambda rows: os.path.basename(rows.name), nest))[:100]

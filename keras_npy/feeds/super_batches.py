@@ -10,12 +10,11 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import keras
-
 from keras_npy.feeds import jax as jax_feed
 from keras_npy.feeds import numpy as numpy_feed
 from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.buffers import BufferPool
+from keras_npy.feeds.nests import leaves_of, map_leaves
 from keras_npy.order.position import Position
 from keras_npy.order.super_batches import SuperBatchOrder, super_batches
 from keras_npy.types import Array
@@ -70,7 +69,7 @@ class SuperBatches:
         sizes: list[int] = []
         # Copy each batch before the next one is taken: the feed waits for the memory of batches.
         for batch in batches:
-            leaves = keras.tree.flatten(batch)
+            leaves = leaves_of(batch)
             memory = memory or [self._lend(leaf) for leaf in leaves]
             for leaf, stacked in zip(leaves, memory, strict=True):
                 stacked[len(sizes), : len(leaf)] = leaf
@@ -103,12 +102,12 @@ def _stack(order: SuperBatchOrder, make_list: MakeList, number: int, gathered: A
     """Make one super-batch from the rows gathered for it."""
     sizes = order.part_sizes(number)
     if len(sizes) == order.num_parts and len(set(sizes)) == 1:
-        return keras.tree.map_structure(functools.partial(_reshape, order.num_parts), gathered)
+        return map_leaves(functools.partial(_reshape, order.num_parts), gathered)
     part_size = order.batch_size // order.num_parts
     starts = range(0, len(sizes) * part_size, part_size)
     return make_list(
         [
-            keras.tree.map_structure(functools.partial(_slice, start, size), gathered)
+            map_leaves(functools.partial(_slice, start, size), gathered)
             for start, size in zip(starts, sizes, strict=True)
         ]
     )

@@ -16,6 +16,7 @@ import numpy as np
 from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.buffers import BufferPool, is_aligned
 from keras_npy.feeds.maps import Leaf
+from keras_npy.feeds.nests import map_leaves
 from keras_npy.feeds.plan import Plan
 from keras_npy.feeds.tensorflow_calls import Caller, Failures
 from keras_npy.feeds.tensorflow_memory import tensor_over
@@ -285,4 +286,4 @@ class _Feed:
         import tensorflow as tf
 
         size = tf.math.count_nonzero(is_row)
-        return tf.nest.map_structure(lambda leaf: leaf[:size], batch)
+        return map_leaves(lambda leaf: leaf[:size], batch)

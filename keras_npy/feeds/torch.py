@@ -16,6 +16,7 @@ from keras_npy.feeds import numpy as numpy_feed
 from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.chunks import Gather
 from keras_npy.feeds.maps import Leaf
+from keras_npy.feeds.nests import map_leaves
 from keras_npy.rows.base import Rows
 from keras_npy.rows.widened import WidenedRows
 from keras_npy.types import Array, Indices
@@ -42,7 +43,7 @@ def make_loader(batches: Batches, gather: Gather) -> Any:
     tensor_batches = batches
     if batches.map is None:
         # A map gets rows as they are stored; what it returns is widened when it is handed over.
-        data = keras.tree.map_structure(_readable, batches.data)
+        data = map_leaves(_readable, batches.data)
         tensor_batches = dataclasses.replace(batches, data=data)
 
     passes_class, loader_class = _classes()
@@ -116,7 +117,7 @@ def _iterate(batches: Batches, gather: Gather) -> Iterator[Any]:
         return (pinned.view(torch.bfloat16) if is_bfloat16 else pinned), memory
 
     def move(batch: Any) -> Any:
-        return keras.tree.map_structure(
+        return map_leaves(
             lambda tensor: tensor.to(device, non_blocking=device.type == "cuda"), batch
         )
 

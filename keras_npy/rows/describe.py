@@ -10,6 +10,7 @@ def describe(data: tuple[Any, ...]) -> list[str]:
         f"{name}{key}: {rows.dtype} {rows.shape}, {_readable(rows.nbytes)}, {rows.name}"
         for name, nest in zip(("x", "y", "sample_weight"), data, strict=False)
         for key, rows in _named_leaves(nest)
+        if rows is not None
     ]
 
 

@@ -251,7 +251,11 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             yield batch
 
     def on_epoch_end(self) -> None:
-        """Count a shuffled pass if batches were read by index; otherwise do nothing."""
+        """Count a shuffled pass if batches were read by index; otherwise do nothing.
+
+        Keras calls it for a `PyDataset`. A dataset of your own around a sequence must pass it on,
+        or each of its epochs has the same batches.
+        """
         if self._was_indexed and self._shuffle:
             self._passes.begin()
         self._was_indexed = False

@@ -421,3 +421,18 @@ def test_adapt_reads_what_a_map_makes() -> None:
     other.adapt(rows * 3)
     np.testing.assert_array_equal(other.mean, layer.mean)
     np.testing.assert_array_equal(other.variance, layer.variance)
+
+
+def test_map_goes_on_with_the_numbers_of_its_batch_after_set_state() -> None:
+    """In another sequence, as in another process: in the middle of the second pass."""
+    seq = sequence(shuffle=True).map(add_noise)
+    list(seq)
+    batches = iter(seq)
+    for _ in range(3):
+        next(batches)
+    state = seq.get_state()
+    later = sequence(shuffle=True).map(add_noise)
+    later.set_state(state)
+    for one, other in zip(batches, later, strict=True):
+        for expected, leaf in zip(one, other, strict=True):
+            np.testing.assert_array_equal(expected, leaf)

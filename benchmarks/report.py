@@ -80,6 +80,11 @@ SECTIONS: dict[str, tuple[str, tuple[str, ...], Callable[[Line], tuple[str, ...]
         ("case", "feed", "us a batch: median (least to most)", "MB/s"),
         _epoch_cells,
     ),
+    "map": (
+        "One epoch with a function over batches that returns them as they are",
+        ("case", "feed", "us a batch: median (least to most)", "MB/s"),
+        _epoch_cells,
+    ),
     "cold": (
         "One shuffled epoch from a cold page cache",
         ("case", "feed", "MB/s: median (least to most)"),

@@ -24,6 +24,7 @@ BENCHMARKS = (
     "bench_feed",
     "bench_backends",
     "bench_files",
+    "bench_map",
     "bench_memory",
     "bench_cold",
 )

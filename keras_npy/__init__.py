@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from keras_npy.layer.input import Input
     from keras_npy.layer.input_layer import NpyInputLayer
     from keras_npy.rows.base import Rows
+    from keras_npy.rows.chosen import take
+    from keras_npy.rows.raw import raw
     from keras_npy.rows.samples import samples
     from keras_npy.rows.sources import open_rows
     from keras_npy.rows.windows import windows
@@ -30,7 +32,9 @@ __all__ = [
     "__version__",
     "convert",
     "open_rows",
+    "raw",
     "samples",
+    "take",
     "windows",
 ]
 
@@ -40,7 +44,9 @@ _HOMES = {
     "Rows": "keras_npy.rows.base",
     "convert": "keras_npy.tools.convert",
     "open_rows": "keras_npy.rows.sources",
+    "raw": "keras_npy.rows.raw",
     "samples": "keras_npy.rows.samples",
+    "take": "keras_npy.rows.chosen",
     "windows": "keras_npy.rows.windows",
 }
 _KERAS_HOMES = {

@@ -3,7 +3,7 @@
 import copy
 import dataclasses
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Never, Self, overload
 
 import keras
@@ -11,6 +11,8 @@ import numpy as np
 
 from keras_npy.errors import check_bool, check_integer, check_io, warn
 from keras_npy.feeds.batches import Batches, Sources, common_length, open_data
+from keras_npy.feeds.maps import BatchMap, DrawnRead, Leaf, make_map
+from keras_npy.feeds.nests import leaves_of, map_leaves
 from keras_npy.feeds.state import check_state, identity_of, state_of
 from keras_npy.order.groups import deal_groups
 from keras_npy.order.order import Order
@@ -18,18 +20,19 @@ from keras_npy.order.parts import fold_rows, split_in_order, split_rows, without
 from keras_npy.order.position import PassCounter, Position
 from keras_npy.order.selection import to_indices, to_rows
 from keras_npy.rows.base import Rows
-from keras_npy.rows.chosen import ChosenRows
+from keras_npy.rows.chosen import choose_rows
 from keras_npy.rows.class_files import open_classes
 from keras_npy.rows.class_folders import LabelMode, LabelsOfFiles, find_samples
 from keras_npy.rows.describe import describe
+from keras_npy.rows.drawn import DrawnRows
 from keras_npy.rows.fingerprint import fingerprint_of
 from keras_npy.rows.groups import Groups, read_groups
-from keras_npy.rows.labels import ClassWeightRows, read_classes
+from keras_npy.rows.labels import ClassWeightRows, ClassWeights, read_classes
 from keras_npy.rows.samples import samples
 from keras_npy.rows.sources import Source
 from keras_npy.rows.timesteps import keep_apart, share_timesteps
 from keras_npy.rows.validate import check_finite, check_labels
-from keras_npy.types import Indices, Io, Path, Shuffle, ShuffleArgument
+from keras_npy.types import Array, Indices, Io, Path, Shuffle, ShuffleArgument
 
 
 class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no types.
@@ -112,6 +115,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         check_io(io)
         _check_validation(validate, num_classes)
         self._data = open_data(x, y, sample_weight, io)
+        is_drawn = any(isinstance(rows, DrawnRows) for rows in leaves_of(self._data))
+        self._map: BatchMap | DrawnRead | None = DrawnRead(self._data) if is_drawn else None
         num_rows = common_length(self._data, check_names=check_names)
         chosen = None if indices is None else to_rows(indices, num_rows)
         self._shuffle = shuffle
@@ -160,7 +165,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         """The number of shuffled passes that have begun; it can be set, also for later parts.
 
         It is also the number of the next pass. In `fit` a pass counts when Keras begins an epoch
-        in which a batch of that pass trains.
+        in which a batch of that pass trains. If a function of `map` takes `rng`, passes of `fit` in
+        file order count too.
         """
         return self._passes.epoch
 
@@ -174,7 +180,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
     def x(self) -> Any:
         """The input rows that the sequence serves, in file order: `seq.x[:5]` reads five.
 
-        One `Rows`, or a dict or tuple of them, as the sources were given.
+        One `Rows`, or a dict or tuple of them, as the sources were given. They are the stored rows,
+        before any `map`.
         """
         return self._served(0)
 
@@ -200,7 +207,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
     @property
     def nbytes(self) -> int:
         """Bytes of all rows in a pass, including those that `drop_remainder` leaves out."""
-        row_bytes: int = sum(rows.row_bytes for rows in keras.tree.flatten(self._data))
+        row_bytes: int = sum(leaf.row_bytes for leaf in leaves_of(self._leaves))
         return self.num_samples * row_bytes
 
     @property
@@ -248,7 +255,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             )
         self._was_indexed = True
         batches = batches_of(self, shuffle=self._shuffle)
-        return _take(batches, self.epoch, int(index) % self.num_batches)
+        return _take(batches, Position(self.epoch, int(index) % self.num_batches))
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the batches of one pass: in file order, or shuffled anew if `shuffle=True`."""
@@ -256,14 +263,18 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         is_counted = bool(batches.order.shuffle)
         start = self._passes.begin() if is_counted else self._passes.begin_uncounted()
         for index in range(start.batch, self.num_batches):
-            batch = _take(batches, start.epoch, index)
+            batch = _take(batches, Position(start.epoch, index))
             is_last = index + 1 == self.num_batches
             following = self._passes.position if is_last else Position(start.epoch, index + 1)
             self._passes.reach(following)
             yield batch
 
     def on_epoch_end(self) -> None:
-        """Count a shuffled pass if batches were read by index; otherwise do nothing."""
+        """Count a shuffled pass if batches were read by index; otherwise do nothing.
+
+        Keras calls it for a `PyDataset`. A dataset of your own around a sequence must pass it on,
+        or each of its epochs has the same batches.
+        """
         if self._was_indexed and self._shuffle:
             self._passes.begin()
         self._was_indexed = False
@@ -353,6 +364,56 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         other = self._with_order(order)
         other._shuffle = arguments["shuffle"]
         other._seed_was_drawn &= "seed" not in changes
+        return other
+
+    def map(self, function: Callable[..., Any]) -> Self:
+        """Serve what a function makes of each batch, from the same open files.
+
+        The function gets whole batches as NumPy arrays, `function(x)`, `function(x, y)` or
+        `function(x, y, sample_weight)`, in the structure of the sources, and returns `x`, `(x, y)`
+        or `(x, y, sample_weight)`. It is called in the threads that read ahead, perhaps for two
+        batches at once, for `fit`, `evaluate` and `predict`, and when the sequence is indexed or
+        iterated.
+
+        A function with a parameter `rng` gets a `np.random.Generator` whose numbers depend on the
+        seed, the pass and the number of the batch alone. They are the same on every backend and
+        after a resume, and differ from pass to pass in `fit`. `evaluate`, `predict`, validation and
+        other passes in file order always get the numbers of pass 0.
+
+        The arrays belong to this batch alone. The function may write to them and return them, which
+        costs no copy; after it has returned it must not write to them. Whatever else it returns is
+        copied once. Maps follow each other in the order in which they are made. Class weights are
+        looked up from the `y` that comes out. `split`, `folds` and `subset` keep the map, and read
+        classes from `y` as it is stored. `predict` reads `y` for the function, and drops it.
+
+        Args:
+            function: Returns the batch that is served, with one row for each row that it gets, and
+                the same shapes and dtypes for every batch. It is called once now, with the first
+                batch, to find these.
+
+        Raises:
+            TypeError: If the function takes other arguments, or returns something else than arrays.
+            ValueError: If the function returns another number of rows.
+            Exception: Whatever the function raises. Later, too, it is raised as it is, with a note
+                of the batch.
+
+        Example:
+
+        >>> seq = NpySequence(np.arange(4), np.arange(4) * 10, batch_size=2)
+        >>> scaled = seq.map(lambda x, y: (x, y / 100))
+        >>> scaled[1]
+        (array([2, 3]), array([0.2, 0.3]))
+        >>> noisy = scaled.map(lambda x, y, rng: (x + rng.integers(5, size=len(x)), y))
+        >>> noisy.x_spec.dtype
+        'int64'
+        """
+        batches = batches_of(self, shuffle=False)
+        rows = batches.order.rows(0, 0, 1)
+        batches.check_unchanged(rows)
+        other = self._with_order(self._order)
+        other._map = make_map(
+            function, self._map, batches.read(rows), len(batches.rows[0]), self.seed
+        )
         return other
 
     def subset(self, indices: object) -> Self:
@@ -465,7 +526,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
 
     def _split_in_order(self, fractions: Sequence[float]) -> list[range]:
         parts = split_in_order(self.num_samples, fractions)
-        return keep_apart(self._leaves(), self.indices, parts)
+        return keep_apart(self._sources(), self.indices, parts)
 
     def _split_at_random(
         self,
@@ -544,6 +605,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         follow_links: bool = ...,
         drop_remainder: bool = ...,
         io: Io = ...,
+        member: str | None = ...,
     ) -> Self: ...
 
     @overload
@@ -563,6 +625,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         follow_links: bool = ...,
         drop_remainder: bool = ...,
         io: Io = ...,
+        member: str | None = ...,
     ) -> tuple[Self, Self]: ...
 
     @classmethod
@@ -581,6 +644,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         follow_links: bool = False,
         drop_remainder: bool = False,
         io: Io = "auto",
+        member: str | None = None,
     ) -> Self | tuple[Self, Self]:
         """Stream a directory of one folder per class, in which each `.npy` is one sample.
 
@@ -611,14 +675,16 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             follow_links: Whether to follow links to folders inside the classes.
             drop_remainder: As in `NpySequence`.
             io: As in `samples`.
+            member: The member that is the sample, if the files are `.npz` archives. `None` for
+                `.npy` files.
 
         Returns:
             A sequence; `subset="both"` gives a tuple of two. Its `class_names` are in the order
             of the class numbers, or `None` without labels.
 
         Raises:
-            NpyFileError: If there are no samples, or the first cannot be streamed. A file
-                that differs from the first is named when it is read.
+            NpyFileError: If there are no samples, or files cannot be streamed or differ from
+                the first one, as in `samples`.
             ValueError: If an argument has a wrong value.
             TypeError: If an argument has a wrong type.
             OSError: If a folder cannot be read; `FileNotFoundError` is one.
@@ -639,10 +705,16 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         """
         _check_subset(validation_split, subset)
         found, targets = find_samples(
-            directory, labels, label_mode, class_names, follow_links=follow_links
+            directory,
+            labels,
+            label_mode,
+            class_names,
+            follow_links=follow_links,
+            suffix=".npy" if member is None else ".npz",
         )
+        paths = [path if member is None else f"{path}::{member}" for path in found.paths]
         seq = cls(
-            samples(found.paths, io=io),
+            samples(paths, io=io),
             targets,
             batch_size=batch_size,
             shuffle=shuffle,
@@ -715,9 +787,11 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         return seq
 
     def __repr__(self) -> str:
-        lines = describe(tuple(self._served(position) for position in range(len(self._data))))
+        is_mapped = isinstance(self._map, BatchMap)
+        served = tuple(self._served(position) for position in range(len(self._data)))
+        lines = describe(self._leaves if is_mapped else served)
         if self._order.indices is not None:
-            lines.append(f"a part: {self.num_samples} of {len(self._leaves()[0])} rows")
+            lines.append(f"a part: {self.num_samples} of {len(self._sources()[0])} rows")
         last = self.num_samples - (self.num_batches - 1) * self.batch_size
         short = "" if self._order.has_static_batches else f", the last of {last}"
         lines.append(
@@ -742,7 +816,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
 
     def _identity(self) -> dict[str, Any]:
         if self._fingerprint is None:
-            self._fingerprint = fingerprint_of(keras.tree.flatten(self._data))
+            self._fingerprint = fingerprint_of(leaves_of(self._data))
         return identity_of(self._order, self._shuffle, self._fingerprint)
 
     def _with_order(self, order: Order) -> Self:
@@ -760,7 +834,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         check_bool("stratify", stratify, "Pass True, which reads the classes from y.")
         if not stratify:
             return None
-        outputs = self._leaves(slice(1, 2))
+        outputs = self._sources(slice(1, 2))
         if len(outputs) != 1:
             raise ValueError(
                 "stratify=True needs a sequence with a single output y. "
@@ -771,19 +845,18 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         rows = None if chosen is None else to_indices(chosen, len(outputs[0]))
         return read_classes(outputs[0], rows, at_least=at_least)
 
-    def _leaves(self, positions: slice = slice(None)) -> list[Rows]:
-        leaves: list[Rows] = keras.tree.flatten(self._data[positions])
-        return leaves
+    def _sources(self, positions: slice = slice(None)) -> list[Rows]:
+        return leaves_of(self._data[positions])
 
     def _groups(self, groups: Groups) -> Indices:
-        return read_groups(groups, self._leaves(), self._order.indices, self.num_samples)
+        return read_groups(groups, self._sources(), self._order.indices, self.num_samples)
 
     def _warn_of_shared_timesteps(self, remedy: str) -> None:
-        if share_timesteps(self._leaves(), self.indices):
+        if share_timesteps(self._sources(), self.indices):
             warn(
                 "Rows that share timesteps, as windows that overlap do, are dealt out at random, "
                 "so that the parts have values in common and validation looks too good. "
-                f"Received: {self._leaves()[0].name}. Use {remedy}, or windows side by side."
+                f"Received: {self._sources()[0].name}. Use {remedy}, or windows side by side."
             )
 
     def _served(self, position: int) -> Any:
@@ -792,17 +865,22 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         chosen = self._order.indices
         if chosen is None:
             return self._data[position]
-        return keras.tree.map_structure(lambda rows: ChosenRows(rows, chosen), self._data[position])
+        return map_leaves(lambda rows: choose_rows(rows, chosen), self._data[position])
+
+    @property
+    def _leaves(self) -> tuple[Any, ...]:
+        """What a batch holds, in its structure."""
+        return self._data if self._map is None else self._map.leaves
 
     def _spec(self, position: int) -> Any:
-        if position >= len(self._data):
+        if position >= len(self._leaves):
             return None
         batch_size = self.batch_size if self._order.has_static_batches else None
-        return keras.tree.map_structure(
+        return map_leaves(
             lambda rows: keras.InputSpec(
                 dtype=rows.dtype.name, shape=(batch_size, *rows.row_shape)
             ),
-            self._data[position],
+            self._leaves[position],
         )
 
 
@@ -813,6 +891,7 @@ def batches_of(
     class_weight: Mapping[int, float] | None = None,
     only_x: bool = False,
     is_endless: bool = False,
+    is_training: bool = False,
 ) -> Batches:
     """The batches that a feed reads when Keras asks for `shuffle` and `class_weight`.
 
@@ -823,13 +902,27 @@ def batches_of(
         class_weight: Weight of each class number, if any.
         only_x: Whether to leave out targets and weights, which `predict` does not need.
         is_endless: Whether the next pass begins where one ends.
+        is_training: Whether `fit` trains on the batches.
 
     Raises:
         ValueError: If `class_weight` cannot be applied.
     """
-    data = seq._data[:1] if only_x else _weighted(seq._data, class_weight)
+    data, batch_map = seq._data, seq._map
+    if only_x and isinstance(batch_map, DrawnRead):
+        data, batch_map = data[:1], DrawnRead(data[:1])
+    elif only_x and batch_map is not None:
+        # The function gets y in `predict` too, as it does in `fit`.
+        batch_map = _first_only(batch_map)
+    elif only_x:
+        data = data[:1]
+    elif batch_map is not None:
+        batch_map = _weighted_map(batch_map, class_weight)
+    else:
+        data = _weighted(data, class_weight)
+    if batch_map is not None:
+        data = DrawnRead(data).numbers
     order = seq._order.shuffled(_merge_shuffle(shuffle, seq.shuffle))
-    return Batches(data, order, is_endless=is_endless)
+    return Batches(data, order, is_endless=is_endless, map=batch_map, is_training=is_training)
 
 
 def take_state(seq: NpySequence, state: Mapping[str, Any]) -> Position:
@@ -845,6 +938,11 @@ def take_state(seq: NpySequence, state: Mapping[str, Any]) -> Position:
     position = check_state(state, identity, seq.num_batches)
     seq._order = dataclasses.replace(seq._order, seed=identity["seed"])
     return position
+
+
+def has_map(seq: NpySequence) -> bool:
+    """Whether a function of the user's changes the batches of a sequence."""
+    return isinstance(seq._map, BatchMap)
 
 
 def passes_of(seq: NpySequence) -> PassCounter:
@@ -895,28 +993,59 @@ def _merge_shuffle(asked: ShuffleArgument, own: ShuffleArgument) -> Shuffle:
 def _weighted(data: tuple[Any, ...], class_weight: Mapping[int, float] | None) -> tuple[Any, ...]:
     if class_weight is None:
         return data
+    _check_weighable(data)
+    weights = ClassWeightRows(data[1], class_weight, np.dtype(keras.config.floatx()))
+    return (*data, weights)
+
+
+def _weighted_map(
+    batch_map: BatchMap | DrawnRead, class_weight: Mapping[int, float] | None
+) -> BatchMap | DrawnRead:
+    """A map that adds the weights of the classes in the y that comes out of another one."""
+    if class_weight is None:
+        return batch_map
+    leaves = batch_map.leaves
+    _check_weighable(leaves)
+    weights = ClassWeights(class_weight, np.dtype(keras.config.floatx()))
+    y = leaves[1]
+    shape = weights.shape_of(y.shape)
+
+    def weigh(x: Any, y: Array) -> tuple[Any, ...]:
+        out = np.empty((len(y), *shape[1:]), weights.dtype)
+        weights.weights_into(y, out)
+        return x, y, out
+
+    leaf = Leaf(f"class_weight of {y.name}", shape, weights.dtype)
+    return BatchMap(weigh, (*leaves, leaf), before=batch_map)
+
+
+def _first_only(batch_map: BatchMap | DrawnRead) -> BatchMap:
+    """A map that gives the x of another one."""
+    return BatchMap(lambda x, *_: (x,), batch_map.leaves[:1], before=batch_map)
+
+
+def _check_weighable(data: tuple[Any, ...]) -> None:
+    """Raise unless class weights can be added to a batch of this structure."""
     if len(data) == 3:
         raise ValueError(
             "class_weight and sample_weight cannot be used at the same time. "
             "Received: class_weight= in fit, and a sequence with sample_weight=. "
             "Multiply the class weights into the sample weights, or leave one out."
         )
-    if len(data) == 1 or not isinstance(data[1], Rows):
+    if len(data) == 1 or not isinstance(data[1], Rows | Leaf):
         outputs = "no y" if len(data) == 1 else "several outputs in y"
         raise ValueError(
             "class_weight needs a sequence with a single output y. "
             f"Received: class_weight= in fit, and a sequence with {outputs}. "
             "Pass sample_weight= to NpySequence instead."
         )
-    weights = ClassWeightRows(data[1], class_weight, np.dtype(keras.config.floatx()))
-    return (*data, weights)
 
 
-def _take(batches: Batches, epoch: int, index: int) -> Any:
+def _take(batches: Batches, position: Position) -> Any:
     """One batch as new arrays, after a look at its files."""
-    rows = batches.order.rows(epoch, index, index + 1)
+    rows = batches.order.rows(position.epoch, position.batch, position.batch + 1)
     batches.check_unchanged(rows)
-    return keras.utils.pack_x_y_sample_weight(*batches.take(rows))
+    return keras.utils.pack_x_y_sample_weight(*batches.take(rows, position))
 
 
 def _check_validation(validate: bool, num_classes: int | None) -> None:
@@ -935,14 +1064,14 @@ def _validate(
     data: tuple[Any, ...], chosen: range | Indices | None, num_classes: int | None
 ) -> None:
     if num_classes is not None:
-        outputs = keras.tree.flatten(data[1:2])
+        outputs = leaves_of(data[1:2])
         if len(outputs) != 1:
             raise ValueError(
                 "num_classes needs a sequence with a single output y. "
                 f"Received: {len(outputs)} outputs. Leave num_classes out."
             )
         check_labels(outputs[0], chosen, num_classes)
-    check_finite(keras.tree.flatten(data), chosen)
+    check_finite(leaves_of(data), chosen)
 
 
 def _check_no_others(others: Mapping[str, object]) -> None:

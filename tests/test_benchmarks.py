@@ -43,6 +43,12 @@ VARIANTS = {
         "keras_npy, one file per sample",
         "PyDataset by hand, np.load per sample",
     },
+    "map": {
+        KERAS_NPY,
+        "keras_npy, map",
+        "from_tensor_slices, map with numpy_function",
+        "PyDataset by hand, function of a batch",
+    },
     "memory": {KERAS_NPY, ARRAYS},
     "cold": {KERAS_NPY, READ, PY_DATASET, "one sequential read"},
     "start": {KERAS_NPY, ARRAYS, PY_DATASET},
@@ -66,6 +72,7 @@ TORCH_PER_SAMPLE = "torch DataLoader, np.load per sample"
 PEERS = {
     "feed": {"grain": {"Grain"}, "torch": TORCH},
     "backends": {"grain": {"Grain"}, "torch": TORCH},
+    "map": {"torch": {"torch DataLoader, __getitems__, function of a batch"}},
     "files": {"torch": {TORCH_PER_SAMPLE, f"{TORCH_PER_SAMPLE}, 2 workers"}},
 }
 # What each benchmark holds its figures against.
@@ -73,6 +80,7 @@ TARGETS = {
     "feed": {1.0, 5.0, 0.9, 1.1, 4.0, 2.0, 0.7, 0.5},
     "backends": {2.0, 0.8},
     "files": {0.8},
+    "map": {0.8},
     "memory": {64 + 8 * 64 * 128 * 128 * 3 / 1e6, 64 + 8 * 256 * 28 * 28 / 1e6},
     "cold": {2.5, 0.8, 0.9},
     "start": {1.0, 64.0, 2.0},

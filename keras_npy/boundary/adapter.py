@@ -65,9 +65,10 @@ class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
             class_weight=plan.class_weight,
             only_x=plan.only_x,
             is_endless=plan.batches_per_epoch is not None,
+            is_training=plan.is_training,
         )
         self._passes = Passes(
-            _counter(plan, bool(batches.order.shuffle)),
+            _counter(plan, batches.passes_differ),
             plan.seq.num_batches,
             plan.batches_per_epoch,
         )
@@ -160,11 +161,11 @@ class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
             self._passes.reset()
 
 
-def _counter(plan: AdapterPlan, is_shuffled: bool) -> PassCounter:
+def _counter(plan: AdapterPlan, passes_differ: bool) -> PassCounter:
     counter = passes_of(plan.seq)
-    if is_shuffled:
+    if passes_differ:
         return counter
-    # In file order every pass is the same, so the sequence counts none: use another counter.
+    # Every pass is the same, so the sequence counts none: use another counter.
     return PassCounter(counter.begin_uncounted() if plan.is_training else None)
 
 

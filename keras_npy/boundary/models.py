@@ -6,6 +6,7 @@ fails.
 
 import keras
 
+from keras_npy.feeds.nests import map_leaves
 from keras_npy.sequence import NpySequence
 from keras_npy.types import Array
 
@@ -17,7 +18,7 @@ def build_for(model: keras.Model, seq: NpySequence) -> None:
     """
     specs = (seq.x_spec, seq.y_spec, seq.sample_weight_spec)
     num_rows = min(seq.batch_size, seq.num_samples)
-    batch = keras.tree.map_structure(
+    batch = map_leaves(
         lambda spec: keras.InputSpec(dtype=spec.dtype, shape=(num_rows, *spec.shape[1:])),
         tuple(spec for spec in specs if spec is not None),
     )

@@ -7,7 +7,7 @@ import keras
 
 from keras_npy.errors import warn_once
 from keras_npy.rows.base import Rows
-from keras_npy.sequence import NpySequence
+from keras_npy.sequence import NpySequence, has_map
 
 # Bytes of targets to look at, and at most a batch.
 LOOKED_AT_BYTES = 4 << 20
@@ -24,8 +24,11 @@ _LOSSES = (
 def warn_of_targets(seq: NpySequence, model: Any) -> None:
     """Warn if integer targets of the first batch lie outside of [0, 1] where a loss needs it.
 
-    Such a loss becomes negative without a word: -278 for masks of 0 and 255 (Keras 3.15).
+    Such a loss becomes negative without a word: -278 for masks of 0 and 255 (Keras 3.15). What a
+    function of `map` makes of targets is not looked at.
     """
+    if has_map(seq):
+        return
     for loss, rows in _pairs(getattr(model, "loss", None), seq.y):
         name = _probability_loss(loss)
         if name is None or rows.dtype.kind not in "iu":

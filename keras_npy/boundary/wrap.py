@@ -177,8 +177,8 @@ def _refuse_overridden(seq: NpySequence) -> None:
         if getattr(type(seq), name) is not getattr(NpySequence, name):
             raise TypeError(
                 "Keras reads an NpySequence by its rows, not through its methods. "
-                f"Received: {type(seq).__name__}, which overrides {name}. Put preprocessing into "
-                "the model, or write a keras.utils.PyDataset that indexes the sequence."
+                f"Received: {type(seq).__name__}, which overrides {name}. Change batches with "
+                "NpySequence.map, or put preprocessing into the model."
             )
 
 

@@ -8,13 +8,15 @@ from typing import Any, TypeAlias, TypeGuard
 
 import keras
 
+from keras_npy.feeds.maps import BatchMap, DrawnRead, Leaf, Place, flat, lies_in, native_copy
+from keras_npy.feeds.nests import leaves_of, map_leaves, pack_leaves
 from keras_npy.order.order import Order
 from keras_npy.order.position import Position
 from keras_npy.rows.base import Rows
 from keras_npy.rows.pairs import check_pairs
 from keras_npy.rows.sources import Source, open_rows
 from keras_npy.rows.windows import WindowsAndTargets
-from keras_npy.types import Indices, Io
+from keras_npy.types import Array, Indices, Io
 
 Sources: TypeAlias = Source | dict[str, Any] | tuple[Any, ...]
 
@@ -37,23 +39,50 @@ class Batches:
         position: Returns where an iterator begins. An iterator calls it when its first batch is
             asked for: Keras makes iterators long before it uses them, and some it never uses
             (Keras 3.15).
+        map: What makes a batch of the rows that `data` holds, if anything does.
+        is_training: Whether passes in file order differ too, in the numbers that `map` draws.
     """
 
     data: tuple[Any, ...]
     order: Order
     is_endless: bool = False
     position: Callable[[], Position] = Position
+    map: BatchMap | DrawnRead | None = None
+    is_training: bool = False
 
     # Cached, because flattening a pair takes 25 us on torch (Keras 3.15).
     @functools.cached_property
     def rows(self) -> tuple[Rows, ...]:
-        """The leaves of `data`, in the order in which `pack` takes them."""
-        return tuple(keras.tree.flatten(self.data))
+        """The leaves of `data`: what is read."""
+        return tuple(leaves_of(self.data))
+
+    @functools.cached_property
+    def is_flat(self) -> bool:
+        """Whether neither `data` nor a batch nests its leaves."""
+        return all(isinstance(part, Rows | Leaf) for part in (*self.data, *self.served))
 
     @property
+    def passes_differ(self) -> bool:
+        """Whether each pass has an order, or random numbers, of its own."""
+        is_random = self.map is not None and self.map.is_random
+        return self.order.shuffle is not None or (self.is_training and is_random)
+
+    @property
+    def served(self) -> tuple[Any, ...]:
+        """The structure of a batch, of `Leaf` or `Rows`."""
+        return self.data if self.map is None else self.map.leaves
+
+    @functools.cached_property
+    def leaves(self) -> tuple[Rows | Leaf, ...]:
+        """The leaves of a batch, in the order in which `pack` takes them."""
+        return tuple(leaves_of(self.served))
+
+    # Cached, as it is asked for with every block.
+    @functools.cached_property
     def batch_bytes(self) -> int:
-        """Bytes of a full batch, all leaves together."""
-        return self.order.batch_size * sum(rows.row_bytes for rows in self.rows)
+        """Bytes of a full batch, all leaves together, as it is read or as it is served."""
+        read, served = (sum(leaf.row_bytes for leaf in all_) for all_ in (self.rows, self.leaves))
+        return self.order.batch_size * max(read, served)
 
     @property
     def block_batches(self) -> int:
@@ -63,8 +92,26 @@ class Batches:
         return max(1, min(BLOCK_BATCHES_MAX, most_by_rows, most_by_size))
 
     def pack(self, leaves: list[Any]) -> tuple[Any, ...]:
-        """Pack leaves, one for each of `rows`, into the structure of `data`."""
-        packed: tuple[Any, ...] = keras.tree.pack_sequence_as(self.data, leaves)
+        """Pack leaves, one for each of `leaves`, into the structure of a batch."""
+        packed: tuple[Any, ...] = pack_leaves(self.served, leaves)
+        return packed
+
+    def apply(self, arrays: list[Array], position: Position) -> list[Array]:
+        """The leaves of a batch that `map` makes of these rows, one array for each of `rows`.
+
+        They may lie in the memory of `arrays`, or in memory of the user's.
+        """
+        if self.map is None:
+            return arrays
+        batch = self._pack_rows(arrays)
+        if not self.passes_differ:
+            position = Position(0, position.batch)
+        return flat(self.map(batch, Place(self.order.seed, position)))
+
+    def _pack_rows(self, arrays: list[Array]) -> tuple[Any, ...]:
+        if self.is_flat:
+            return tuple(arrays)
+        packed: tuple[Any, ...] = pack_leaves(self.data, arrays)
         return packed
 
     def prepare(self, indices: Indices) -> None:
@@ -81,9 +128,15 @@ class Batches:
         for rows in self.rows:
             rows.check_unchanged(indices)
 
-    def take(self, indices: Indices) -> tuple[Any, ...]:
-        """The rows at `indices` as new arrays, in the structure of `data`."""
-        return self.pack([rows.take(indices) for rows in self.rows])
+    def read(self, indices: Indices) -> tuple[Any, ...]:
+        """The stored rows at `indices` as new arrays, in the structure of `data`."""
+        return self._pack_rows([rows.take(indices) for rows in self.rows])
+
+    def take(self, indices: Indices, position: Position) -> tuple[Any, ...]:
+        """The batch of the rows at `indices`, as new arrays."""
+        arrays = [rows.take(indices) for rows in self.rows]
+        leaves = self.apply(arrays, position)
+        return self.pack([leaf if lies_in(leaf, arrays) else native_copy(leaf) for leaf in leaves])
 
 
 def open_data(
@@ -95,6 +148,11 @@ def open_data(
         NpyFileError: If a source cannot be streamed.
         ValueError: If the structures do not match.
     """
+    if not _holds_sources(x):
+        raise ValueError(
+            "x must hold at least one source. "
+            f"Received: {x!r:.100}. Pass a path or an array for an input."
+        )
     if isinstance(x, WindowsAndTargets) or _are_pairs(x):
         if y is not None:
             raise ValueError(
@@ -114,7 +172,7 @@ def open_data(
     targets, weights = _open_nest(y, io), _open_nest(sample_weight, io)
     if isinstance(weights, Rows):
         # One array of weights applies to every output, as Keras does with arrays.
-        weights = keras.tree.map_structure(lambda _: weights, targets)
+        weights = map_leaves(lambda _: weights, targets)
     try:
         keras.tree.assert_same_structure(targets, weights)
     except (ValueError, TypeError) as error:
@@ -154,7 +212,16 @@ def _open_nest(sources: Sources, io: Io) -> Any:
         if isinstance(sources, dict):
             return {key: _open_nest(source, io) for key, source in sources.items()}
         return tuple(_open_nest(source, io) for source in sources)
-    return open_rows(sources, io=io)
+    # An output without targets or weights, or an optional input, as arrays allow it.
+    return None if sources is None else open_rows(sources, io=io)
+
+
+def _holds_sources(sources: Sources) -> bool:
+    """Whether a nest has anything but `None` in it, or nothing at all, which is refused later."""
+    if isinstance(sources, dict | tuple):
+        values = list(sources.values()) if isinstance(sources, dict) else list(sources)
+        return not values or any(_holds_sources(value) for value in values)
+    return sources is not None
 
 
 def common_length(data: tuple[Any, ...], *, check_names: bool) -> int:
@@ -163,10 +230,10 @@ def common_length(data: tuple[Any, ...], *, check_names: bool) -> int:
     Raises:
         ValueError: If lengths differ, or if files are not partners by their names.
     """
-    leaves = keras.tree.flatten(data)
+    leaves = leaves_of(data)
     check_pairs(leaves, check_names=check_names)
     return len(leaves[0])
 
 
 def _outline(nest: Any) -> str:
-    return repr(keras.tree.map_structure(lambda rows: os.path.basename(rows.name), nest))[:100]
+    return repr(map_leaves(lambda rows: os.path.basename(rows.name), nest))[:100]

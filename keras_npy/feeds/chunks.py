@@ -5,20 +5,39 @@ costs as much again.
 """
 
 import collections
+import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from keras_npy.feeds.batches import Batches
+from keras_npy.feeds.maps import lies_in
 from keras_npy.feeds.plan import Plan
 from keras_npy.files.layout import ALIGNMENT_BYTES
 from keras_npy.order.position import Position
 from keras_npy.rows.base import Rows
-from keras_npy.types import Indices
+from keras_npy.types import Array, Indices
 
-Gather: TypeAlias = Callable[[Rows, Indices], Any]
+
+@dataclass(frozen=True)
+class Gather:
+    """How rows get into memory that a backend uses.
+
+    Args:
+        read: Copies rows of one source into new or recycled memory. A map gets them there.
+        place: Hands over an array that a map returned. It is told whether the array lies in memory
+            from `read`; all other memory is the user's, and must be copied.
+    """
+
+    read: Callable[[Rows, Indices], Any]
+    place: Callable[[Array, bool], Any]
+
+    def __call__(self, rows: Rows, indices: Indices) -> Any:
+        return self.read(rows, indices)
+
 
 # Bytes of a chunk. A larger batch is a chunk of its own.
 CHUNK_BYTES = 1 << 20
@@ -28,6 +47,7 @@ CHUNK_BYTES = 1 << 20
 GROUP_BYTES = 256 << 10
 
 NO_ROWS: Indices = np.empty(0, np.int64)
+START = Position()
 
 
 class Chunk:
@@ -35,11 +55,13 @@ class Chunk:
 
     Args:
         number: Number of the chunk in its iterator.
+        start: Its first batch.
         rows: The rows of all its batches.
     """
 
-    def __init__(self, number: int, rows: Indices = NO_ROWS) -> None:
+    def __init__(self, number: int, start: Position = START, rows: Indices = NO_ROWS) -> None:
         self.number = number
+        self.start = start
         self.rows = rows
         self.batches: collections.deque[tuple[Any, ...]] = collections.deque()
         self.error: BaseException | None = None
@@ -74,7 +96,6 @@ class Chunks:
     def __init__(self, batches: Batches, gather: Gather, chunk_batches: int) -> None:
         self._batches = batches
         self._gather = gather
-        self._is_flat = all(isinstance(part, Rows) for part in batches.data)
         self._batch_size = batches.order.batch_size
         self._chunk_rows = self._batch_size * chunk_batches
         self._group_rows = self._batch_size * max(1, GROUP_BYTES // max(batches.batch_bytes, 1))
@@ -82,20 +103,37 @@ class Chunks:
     def plan(self, start: Position) -> Iterator[Chunk]:
         """Yield the chunks from a position on, not yet gathered."""
         number = 0
-        for rows in Plan(self._batches, start).walk():
+        for block, rows in Plan(self._batches, start).walk():
             for first in range(0, len(rows), self._chunk_rows):
-                yield Chunk(number, rows[first : first + self._chunk_rows])
+                at = self._after(block, first)
+                yield Chunk(number, at, rows[first : first + self._chunk_rows])
                 number += 1
 
-    def groups(self, chunk: Chunk) -> Iterator[Indices]:
-        """Yield the rows of each group of the chunk."""
+    def groups(self, chunk: Chunk) -> Iterator[tuple[Position, Indices]]:
+        """Yield the first batch and the rows of each group of the chunk."""
         for first in range(0, len(chunk.rows), self._group_rows):
-            yield chunk.rows[first : first + self._group_rows]
+            at = self._after(chunk.start, first)
+            yield at, chunk.rows[first : first + self._group_rows]
 
-    def gather(self, indices: Indices) -> Iterable[tuple[Any, ...]]:
-        """Copy a group; return its batches in the structure of `batches.data`."""
+    def gather(self, start: Position, indices: Indices) -> Iterable[tuple[Any, ...]]:
+        """Copy a group; return its batches in the structure of a batch."""
         taken = [self._take(rows, indices) for rows in self._batches.rows]
-        return map(self._pack, zip(*taken, strict=True))
+        batches: Iterable[tuple[Any, ...]] = zip(*taken, strict=True)
+        if self._batches.map is not None:
+            batches = map(
+                self._mapped, batches, itertools.count(start.batch), itertools.repeat(start.epoch)
+            )
+        return map(self._pack, batches)
+
+    def _mapped(self, arrays: tuple[Any, ...], batch: int, epoch: int) -> tuple[Any, ...]:
+        """What `map` makes of the rows of a batch, in memory that the backend may use."""
+        rows = list(arrays)
+        leaves = self._batches.apply(rows, Position(epoch, batch))
+        return tuple(self._gather.place(leaf, lies_in(leaf, rows)) for leaf in leaves)
+
+    def _after(self, start: Position, num_rows: int) -> Position:
+        """The batch that begins this many rows after another one of the same pass."""
+        return Position(start.epoch, start.batch + num_rows // self._batch_size)
 
     def _take(self, rows: Rows, indices: Indices) -> list[Any]:
         """Copy these rows of one leaf; return an array for each batch."""
@@ -104,12 +142,12 @@ class Chunks:
             return [self._gather(rows, indices)]
         starts = range(0, len(indices), batch_size)
         if batch_size * rows.row_bytes % ALIGNMENT_BYTES:
-            return [self._gather(rows, indices[start : start + batch_size]) for start in starts]
+            return [self._gather(rows, indices[at : at + batch_size]) for at in starts]
         group = self._gather(rows, indices)
         return [group[start : start + batch_size] for start in starts]
 
     def _pack(self, leaves: tuple[Any, ...]) -> tuple[Any, ...]:
-        return leaves if self._is_flat else self._batches.pack(list(leaves))
+        return leaves if self._batches.is_flat else self._batches.pack(list(leaves))
 
 
 def chunk_batches(batches: Batches) -> int:

@@ -35,13 +35,17 @@ def iterate(
     Dtypes stay as they are stored. JAX converts them as it converts arrays that Keras feeds
     (Keras 3.15): without jax_enable_x64 it keeps 32 of every 64 bits.
     """
-    for rows in batches.rows:
-        if rows.dtype.name == "uint64":
-            _warn_of_uint64(rows.name)
+    for leaf in batches.leaves:
+        if leaf.dtype.name == "uint64":
+            _warn_of_uint64(leaf.name)
     gather = numpy_feed.gather_into(pool)
     if batches.batch_bytes < HELD_BACK_BATCH_BYTES:
         return numpy_feed.iterate(batches, gather)
-    return numpy_feed.iterate(batches, gather, _HoldBack(pool, len(batches.rows), in_use_max))
+    batch_arrays = len(batches.rows)
+    if batches.map is not None:
+        # While a batch is mapped, its rows are in use beside what the map returns.
+        batch_arrays += len(batches.leaves)
+    return numpy_feed.iterate(batches, gather, _HoldBack(pool, batch_arrays, in_use_max))
 
 
 class _HoldBack:

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from keras_npy.feeds.batches import Batches
-from keras_npy.feeds.buffers import BufferPool
+from keras_npy.feeds.buffers import BufferPool, is_aligned
 from keras_npy.feeds.chunks import CHUNK_BYTES, Gather, chunk_batches
 from keras_npy.feeds.read_ahead import READ_AHEAD_CHUNKS, HoldBack, ReadAhead
 from keras_npy.rows.base import Rows
-from keras_npy.types import Indices
+from keras_npy.types import Array, Indices
 
 
 def make_pool(batches: Batches, user: object = None) -> BufferPool:
@@ -23,7 +23,7 @@ def make_pool(batches: Batches, user: object = None) -> BufferPool:
 
 
 def gather_into(pool: BufferPool) -> Gather:
-    """A function that copies rows into recycled 64-byte-aligned arrays.
+    """Copy rows, and what a map returns, into recycled 64-byte-aligned arrays.
 
     On the CPU, JAX and `torch.from_numpy` use aligned memory in place. So memory is reused only
     when nothing refers to the array in it.
@@ -34,13 +34,20 @@ def gather_into(pool: BufferPool) -> Gather:
         rows.read_into(indices, array)
         return array
 
-    return gather
+    def place(array: Array, is_ours: bool) -> Any:
+        if is_ours and is_aligned(array) and array.dtype.isnative:
+            return array
+        copy = pool.lend(array.shape, array.dtype.newbyteorder("="))
+        copy[...] = array
+        return copy
+
+    return Gather(gather, place)
 
 
 def iterate(
     batches: Batches, gather: Gather, hold_back: HoldBack | None = None
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield each batch as arrays of its own, in the structure of `batches.data`.
+    """Yield each batch as arrays of its own, in the structure of a batch.
 
     The iterator reads nothing and starts no thread before its first batch is asked for: at the
     end of a pass Keras makes an iterator and throws it away (Keras 3.15). The thread ends with

@@ -16,11 +16,13 @@ class Plan:
     Args:
         batches: What to read.
         start: Where to begin.
+        block_batches: Batches in a block; `None` for as many as `batches` says.
     """
 
-    def __init__(self, batches: Batches, start: Position) -> None:
+    def __init__(self, batches: Batches, start: Position, block_batches: int | None = None) -> None:
         self._batches = batches
         self._start = start
+        self._block_batches = block_batches or batches.block_batches
         self._num_first = self._num_from(start.batch)
 
     @property
@@ -45,24 +47,20 @@ class Plan:
         self._batches.prepare(rows)
         return rows
 
-    def walk(self) -> Iterator[Indices]:
-        """Yield the rows of each block, while the kernel reads those of the next one."""
+    def walk(self) -> Iterator[tuple[Position, Indices]]:
+        """Yield the start and rows of each block, while the kernel reads those of the next one."""
         numbers = itertools.count() if self.num_blocks is None else range(self.num_blocks)
         ready = None
         for number in numbers:
-            upcoming = self.rows(number)
+            upcoming = self.bounds(number)[0], self.rows(number)
             if ready is not None:
                 yield ready
             ready = upcoming
         if ready is not None:
             # If all rows lie in one file, the check for each block is a second one for the block
             # before it. Nothing follows the last block, so its files are checked again.
-            self._batches.check_unchanged(ready)
+            self._batches.check_unchanged(ready[1])
             yield ready
-
-    @property
-    def _block_batches(self) -> int:
-        return self._batches.block_batches
 
     def _num_from(self, batch: int) -> int:
         """The number of blocks in a pass from this batch on."""

@@ -229,12 +229,12 @@ class ReadAhead:
             chunk.finish()
 
     def _fill(self, chunk: Chunk, hold_back: HoldBack | None) -> None:
-        for indices in self._chunks.groups(chunk):
+        for start, indices in self._chunks.groups(chunk):
             if hold_back:
                 hold_back.wait(self._is_over)
             if self._is_stopped:
                 return
-            chunk.batches.extend(self._chunks.gather(indices))
+            chunk.batches.extend(self._chunks.gather(start, indices))
 
 
 def _failed(error: BaseException) -> Chunk:

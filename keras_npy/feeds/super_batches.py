@@ -10,12 +10,11 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import keras
-
 from keras_npy.feeds import jax as jax_feed
 from keras_npy.feeds import numpy as numpy_feed
 from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.buffers import BufferPool
+from keras_npy.feeds.nests import leaves_of, map_leaves
 from keras_npy.order.position import Position
 from keras_npy.order.super_batches import SuperBatchOrder, super_batches
 from keras_npy.types import Array
@@ -40,7 +39,8 @@ class SuperBatches:
         self._num_parts = num_parts
         self._make_list = make_list
         # All passes share it, so that a pass begins with the memory of the one before.
-        self._pool: BufferPool = numpy_feed.make_pool(self._from(Position())[1], self)
+        largest = batches if batches.map is not None else self._from(Position())[1]
+        self._pool: BufferPool = numpy_feed.make_pool(largest, self)
 
     def iterate(self) -> Iterator[Any]:
         """Yield super-batches in the structure of `batches.data`, each leaf `(n, B, ...)`.
@@ -48,11 +48,42 @@ class SuperBatches:
         If there are fewer than n batches, or one of them is short, they come as a list. Nothing is
         read or started before the first super-batch is asked for.
         """
+        if self._batches.map is not None:
+            yield from self._stacked()
+            return
         order, batches = self._from(self._batches.position())
         gathered = jax_feed.iterate(batches, self._pool, IN_USE_SUPER_BATCHES_MAX)
         stack = functools.partial(_stack, order, self._make_list)
         # `map` keeps no reference to a batch that it has yielded, so its memory is free earlier.
         yield from map(stack, itertools.count(), gathered)
+
+    def _stacked(self) -> Iterator[Any]:
+        """As `iterate`, where a map makes each batch: these are copied onto the new axis."""
+        batches = jax_feed.iterate(self._batches, self._pool)
+        while parts := self._copied(itertools.islice(batches, self._num_parts)):
+            yield parts
+
+    def _copied(self, batches: Iterator[tuple[Any, ...]]) -> Any:
+        """The next super-batch, or `None` if there are no more batches."""
+        memory: list[Array] = []
+        sizes: list[int] = []
+        # Copy each batch before the next one is taken: the feed waits for the memory of batches.
+        for batch in batches:
+            leaves = leaves_of(batch)
+            memory = memory or [self._lend(leaf) for leaf in leaves]
+            for leaf, stacked in zip(leaves, memory, strict=True):
+                stacked[len(sizes), : len(leaf)] = leaf
+            sizes.append(len(leaves[0]))
+        pack = self._batches.pack
+        if len(sizes) == self._num_parts and len(set(sizes)) == 1:
+            return pack([stacked[:, : sizes[0]] for stacked in memory])
+        parts = [pack([stacked[at, :size] for stacked in memory]) for at, size in enumerate(sizes)]
+        return self._make_list(parts) if parts else None
+
+    def _lend(self, leaf: Array) -> Array:
+        order = self._batches.order
+        num_rows = min(order.batch_size, order.num_samples)
+        return self._pool.lend((self._num_parts, num_rows, *leaf.shape[1:]), leaf.dtype)
 
     def _from(self, start: Position) -> tuple[SuperBatchOrder, Batches]:
         """What to read from a position on, with all its passes as one pass of super-batches."""
@@ -71,12 +102,12 @@ def _stack(order: SuperBatchOrder, make_list: MakeList, number: int, gathered: A
     """Make one super-batch from the rows gathered for it."""
     sizes = order.part_sizes(number)
     if len(sizes) == order.num_parts and len(set(sizes)) == 1:
-        return keras.tree.map_structure(functools.partial(_reshape, order.num_parts), gathered)
+        return map_leaves(functools.partial(_reshape, order.num_parts), gathered)
     part_size = order.batch_size // order.num_parts
     starts = range(0, len(sizes) * part_size, part_size)
     return make_list(
         [
-            keras.tree.map_structure(functools.partial(_slice, start, size), gathered)
+            map_leaves(functools.partial(_slice, start, size), gathered)
             for start, size in zip(starts, sizes, strict=True)
         ]
     )

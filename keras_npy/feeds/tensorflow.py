@@ -15,9 +15,12 @@ import numpy as np
 
 from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.buffers import BufferPool, is_aligned
+from keras_npy.feeds.maps import Leaf
+from keras_npy.feeds.nests import map_leaves
 from keras_npy.feeds.plan import Plan
 from keras_npy.feeds.tensorflow_calls import Caller, Failures
 from keras_npy.feeds.tensorflow_memory import tensor_over
+from keras_npy.feeds.tensorflow_pieces import MappedPiece
 from keras_npy.files.layout import ALIGNMENT_BYTES
 from keras_npy.order.position import Position
 from keras_npy.rows.base import Rows
@@ -66,6 +69,9 @@ class _Feed:
        This stage runs when a batch is asked for. Pieces are read ahead, not batches, because to
        hand over a piece between threads costs no more than to hand over a batch.
     6. `_cut_padding`: only for an endless feed with a short last batch.
+
+    With a map, stage 4 gathers all rows and calls the function for each batch of a piece. Then the
+    number of its batch in the stream of passes stands beside each row.
     """
 
     def __init__(self, batches: Batches, user: object) -> None:
@@ -74,9 +80,13 @@ class _Feed:
         self._rows = batches.rows
         # In an endless feed the rows of the next pass would fill up a short last batch. So it is
         # padded, and the padding is cut off when the batch is handed over.
-        self._is_padded = batches.is_endless and not self._order.has_static_batches
+        # With a map each batch is a block of its own, since a function must see no padding.
+        self._is_mapped = batches.map is not None
+        is_cut = batches.is_endless and not self._order.has_static_batches
+        self._is_padded = is_cut and not self._is_mapped
+        self._is_single = is_cut and self._is_mapped
         self._is_full = self._order.has_static_batches or self._is_padded
-        self._is_sliced = self._order.is_contiguous and not self._is_padded
+        self._is_sliced = self._order.is_contiguous and not self._is_padded and not self._is_mapped
         self._aliases = [self._alias(rows) for rows in self._rows]
         self._copied = [
             rows for rows, alias in zip(self._rows, self._aliases, strict=True) if alias is None
@@ -94,7 +104,7 @@ class _Feed:
             return None
         return tensor_over(array)
 
-    def _slices_well(self, rows: Rows) -> bool:
+    def _slices_well(self, rows: Rows | Leaf) -> bool:
         """Whether batches cost little or nothing as slices of a tensor that starts aligned."""
         batch_bytes = self._order.batch_size * rows.row_bytes
         return batch_bytes % ALIGNMENT_BYTES == 0 or batch_bytes <= COPIED_SLICE_BYTES_MAX
@@ -104,9 +114,15 @@ class _Feed:
         block = self._batches.block_batches
         if not self._copied:
             return block, block
+        if self._is_single:
+            return 1, 1
         batch_bytes = self._order.batch_size * sum(rows.row_bytes for rows in self._copied)
+        if self._is_mapped:
+            batch_bytes = self._batches.batch_bytes
         piece = min(block, max(1, PIECE_BYTES // max(batch_bytes, 1)))
-        if not all(map(self._slices_well, self._copied)):
+        if not all(
+            map(self._slices_well, self._batches.leaves if self._is_mapped else self._copied)
+        ):
             piece = 1
         # A piece across the end of a pass would need two slices of a source that is sliced.
         is_bound_to_pass = self._batches.is_endless and len(self._copied) < len(self._rows)
@@ -163,11 +179,14 @@ class _Feed:
         )
 
     def _plan_block(self, call: Caller, start: Any, number: Any) -> Any:
-        """The row numbers of a block, `(n,)`; if padded, also a bool `(n,)`, false for padding."""
+        """The row numbers of a block, `(n,)`; if padded, also a bool `(n,)`, false for padding.
+
+        With a map, also the number of each row's batch, int64 `(n,)`.
+        """
         import tensorflow as tf
 
-        dtypes = [tf.int64, tf.bool][: 1 + self._is_padded]
-        plan = call("block_rows", [start, number], dtypes)
+        beside = [tf.bool] * self._is_padded + [tf.int64] * self._is_mapped
+        plan = call("block_rows", [start, number], [tf.int64, *beside])
         for numbers in plan:
             numbers.set_shape([None])
         return tuple(plan)
@@ -181,10 +200,13 @@ class _Feed:
         return [np.array([start.epoch, start.batch, num_blocks], np.int64)]
 
     def block_rows(self, start: Any, number: Any) -> list[Any]:
-        """In Python: the row numbers `(n,)`; if padded, also a bool `(n,)`, false for padding."""
+        """In Python: as `_plan_block` says."""
         epoch, batch, _ = start.tolist()
+        plan = self._plan(Position(epoch, batch))
         # Meanwhile the block before this one is being read, because of `prefetch(1)`.
-        rows = self._plan(Position(epoch, batch)).rows(int(number))
+        rows = plan.rows(int(number))
+        if self._is_mapped:
+            return [rows, self._numbers(plan.bounds(int(number))[0], len(rows))]
         if not self._is_padded:
             return [rows]
         num_rows = -(-len(rows) // self._order.batch_size) * self._order.batch_size
@@ -193,7 +215,12 @@ class _Feed:
         return [padded, np.arange(num_rows) < len(rows)]
 
     def _plan(self, start: Position) -> Plan:
-        return Plan(self._batches, start)
+        return Plan(self._batches, start, 1 if self._is_single else None)
+
+    def _numbers(self, start: Position, num_rows: int) -> Indices:
+        """The number of each row's batch in the stream of passes, from a batch on."""
+        first = start.epoch * self._order.num_batches + start.batch
+        return first + np.arange(num_rows, dtype=np.int64) // self._order.batch_size
 
     def take(self, indices: Any) -> list[Array]:
         """In Python: copies of the rows at `indices`, for each leaf that is not sliced."""
@@ -203,15 +230,29 @@ class _Feed:
             rows.read_into(indices, arrays[-1])
         return arrays
 
+    def take_mapped(self, indices: Any, numbers: Any) -> list[Array]:
+        """In Python: what the map makes of the rows at `indices`, for each leaf of a batch."""
+        rows = self.take(indices)
+        pieces: list[MappedPiece] = []
+        for start in range(0, len(indices), self._order.batch_size):
+            batch = [array[start : start + self._order.batch_size] for array in rows]
+            position = Position(*divmod(int(numbers[start]), self._order.num_batches))
+            leaves = self._batches.apply(batch, position)
+            pieces = pieces or [MappedPiece(leaf, rows, self._pool) for leaf in leaves]
+            for piece, leaf in zip(pieces, leaves, strict=True):
+                piece.put(start, leaf)
+        return [piece.array for piece in pieces]
+
     def _read_piece(self, call: Caller, *plan: Any) -> Any:
         import tensorflow as tf
 
+        if self._is_mapped:
+            return self._read_mapped(call, *plan)
         indices, *is_row = plan
         copies = iter(())
         if self._copied:
             dtypes = [tf.as_dtype(rows.dtype) for rows in self._copied]
             copies = iter(call("take", [indices], dtypes))
-        num_rows = self._order.batch_size if self._is_full and self._piece_batches == 1 else None
         leaves: list[Any] = []
         for rows, alias in zip(self._rows, self._aliases, strict=True):
             if alias is None:
@@ -223,12 +264,26 @@ class _Feed:
                 start, stop = indices[0], indices[0] + tf.size(indices, tf.int64)
                 flat = tf.reshape(alias, [-1])[start * num_values : stop * num_values]
                 leaves.append(tf.reshape(flat, [-1, *rows.row_shape]))
-            leaves[-1].set_shape([num_rows, *rows.row_shape])
+            leaves[-1].set_shape([self._piece_rows, *rows.row_shape])
         batch = self._batches.pack(leaves)
         return (*is_row, batch) if self._is_padded else batch
+
+    def _read_mapped(self, call: Caller, indices: Any, numbers: Any) -> Any:
+        import tensorflow as tf
+
+        dtypes = [tf.as_dtype(leaf.dtype) for leaf in self._batches.leaves]
+        arrays = call("take_mapped", [indices, numbers], dtypes)
+        for array, leaf in zip(arrays, self._batches.leaves, strict=True):
+            array.set_shape([self._piece_rows, *leaf.row_shape])
+        return self._batches.pack(arrays)
+
+    @property
+    def _piece_rows(self) -> int | None:
+        """The rows of every piece, if each is one full batch."""
+        return self._order.batch_size if self._is_full and self._piece_batches == 1 else None
 
     def _cut_padding(self, call: Caller, is_row: Any, batch: Any) -> Any:
         import tensorflow as tf
 
         size = tf.math.count_nonzero(is_row)
-        return tf.nest.map_structure(lambda leaf: leaf[:size], batch)
+        return map_leaves(lambda leaf: leaf[:size], batch)

@@ -15,16 +15,18 @@ import numpy as np
 from keras_npy.feeds import numpy as numpy_feed
 from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.chunks import Gather
+from keras_npy.feeds.maps import Leaf
+from keras_npy.feeds.nests import map_leaves
 from keras_npy.rows.base import Rows
 from keras_npy.rows.widened import WidenedRows
-from keras_npy.types import Indices
+from keras_npy.types import Array, Indices
 
 # Torch can store these dtypes but hardly compute with them. Keras widens them too (Keras 3.15).
 _WIDER_DTYPES: dict[str, np.dtype[Any]] = {"uint16": np.dtype("int32"), "uint32": np.dtype("int64")}
 
 
 def make_loader(batches: Batches, gather: Gather) -> Any:
-    """A `DataLoader` of batches of tensors, in the structure of `batches.data`.
+    """A `DataLoader` of batches of tensors, in the structure of a batch.
 
     Each iteration is a pass of its own, or many passes if `batches.is_endless`. Nothing is read
     before its first batch is asked for. uint16 comes as int32 and uint32 as int64.
@@ -36,9 +38,13 @@ def make_loader(batches: Batches, gather: Gather) -> Any:
     Raises:
         ValueError: If torch has no dtype for a source.
     """
-    tensor_batches = dataclasses.replace(
-        batches, data=keras.tree.map_structure(_readable, batches.data)
-    )
+    for leaf in batches.leaves:
+        _check_dtype(leaf)
+    tensor_batches = batches
+    if batches.map is None:
+        # A map gets rows as they are stored; what it returns is widened when it is handed over.
+        data = map_leaves(_readable, batches.data)
+        tensor_batches = dataclasses.replace(batches, data=data)
 
     passes_class, loader_class = _classes()
     return loader_class(passes_class(tensor_batches, gather), batch_size=None)
@@ -76,32 +82,50 @@ def _iterate(batches: Batches, gather: Gather) -> Iterator[Any]:
     device = _keras_device()
 
     # torch does not know NumPy's bfloat16, but the bits are the same.
-    def gather_tensor(rows: Rows, indices: Indices) -> Any:
-        array = gather(rows, indices)
-        if rows.dtype.name == "bfloat16":
+    def tensor_of(array: Array) -> Any:
+        if array.dtype.name == "bfloat16":
             return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
         return torch.from_numpy(array)
+
+    def gather_tensor(rows: Rows, indices: Indices) -> Any:
+        return tensor_of(gather(rows, indices))
+
+    def place_tensor(array: Array, is_ours: bool) -> Any:
+        wider = _WIDER_DTYPES.get(array.dtype.name)
+        is_as_it_is = is_ours and wider is None
+        return tensor_of(gather.place(array if wider is None else array.astype(wider), is_as_it_is))
 
     def gather_pinned(rows: Rows, indices: Indices) -> Any:
         # Take pinned memory from torch, not from a pool of ours: torch reuses it only when the
         # copies from it are done, and Python does not know when that is.
-        is_bfloat16 = rows.dtype.name == "bfloat16"
-        bits = np.dtype(np.int16) if is_bfloat16 else rows.dtype
-        dtype = torch.from_numpy(np.empty(0, bits)).dtype
-        pinned = torch.empty(
-            (len(indices), *rows.row_shape), dtype=dtype, device="cpu", pin_memory=True
-        )
-        rows.read_into(indices, pinned.numpy().view(rows.dtype))
-        return pinned.view(torch.bfloat16) if is_bfloat16 else pinned
+        pinned, array = pinned_memory((len(indices), *rows.row_shape), rows.dtype)
+        rows.read_into(indices, array)
+        return pinned
+
+    def place_pinned(array: Array, is_ours: bool) -> Any:
+        dtype = _WIDER_DTYPES.get(array.dtype.name, array.dtype.newbyteorder("="))
+        pinned, memory = pinned_memory(array.shape, dtype)
+        memory[...] = array
+        return pinned
+
+    def pinned_memory(shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[Any, Array]:
+        is_bfloat16 = dtype.name == "bfloat16"
+        bits = np.dtype(np.int16) if is_bfloat16 else dtype
+        torch_dtype = torch.from_numpy(np.empty(0, bits)).dtype
+        pinned = torch.empty(shape, dtype=torch_dtype, device="cpu", pin_memory=True)
+        memory: Array = pinned.numpy().view(dtype)
+        return (pinned.view(torch.bfloat16) if is_bfloat16 else pinned), memory
 
     def move(batch: Any) -> Any:
-        return keras.tree.map_structure(
+        return map_leaves(
             lambda tensor: tensor.to(device, non_blocking=device.type == "cuda"), batch
         )
 
     if device.type == "cuda":
-        return map(move, numpy_feed.iterate(batches, gather_pinned))
-    tensors = numpy_feed.iterate(batches, gather_tensor)
+        rows = gather_pinned if batches.map is None else gather
+        return map(move, numpy_feed.iterate(batches, Gather(rows, place_pinned)))
+    rows = gather_tensor if batches.map is None else gather
+    tensors = numpy_feed.iterate(batches, Gather(rows, place_tensor))
     return tensors if device.type == "cpu" else map(move, tensors)
 
 
@@ -114,13 +138,16 @@ def _keras_device() -> Any:
     return keras.ops.convert_to_tensor(torch.empty(0)).device
 
 
-def _readable(rows: Rows) -> Rows:
-    """The rows in a dtype that torch computes with."""
-    if rows.dtype.name == "uint64":
+def _check_dtype(leaf: Rows | Leaf) -> None:
+    if leaf.dtype.name == "uint64":
         raise ValueError(
             "The torch backend has no uint64. "
-            f"Received: {rows.name} of dtype uint64. "
+            f"Received: {leaf.name} of dtype uint64. "
             'Save the array as int64 with array.astype("int64").'
         )
+
+
+def _readable(rows: Rows) -> Rows:
+    """The rows in a dtype that torch computes with."""
     wider = _WIDER_DTYPES.get(rows.dtype.name)
     return rows if wider is None else WidenedRows(rows, wider)

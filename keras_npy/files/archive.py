@@ -13,7 +13,7 @@ from typing import BinaryIO
 from keras_npy.errors import NpyFileError, cut
 from keras_npy.files import header
 from keras_npy.files.header import NpyHeader
-from keras_npy.files.layout import convert_command
+from keras_npy.files.layout import Files, convert_remedy
 from keras_npy.files.place import Extent, local_path, open_regular
 from keras_npy.types import Path
 
@@ -28,28 +28,48 @@ _ENCRYPTED_FLAG = 0x1
 
 
 def read_header(
-    path: Path, *, stored_dtype: str | None = None, may_be_empty: bool = False
+    path: Path,
+    *,
+    stored_dtype: str | None = None,
+    may_be_empty: bool = False,
+    is_sample: bool = False,
+    files: Files | None = None,
 ) -> NpyHeader:
     """The header of an `.npy` file or of a stored member of an archive.
+
+    Args:
+        path: The file, or the archive and its member.
+        stored_dtype: As `header.read_header` takes it.
+        may_be_empty: Whether the array may have no rows.
+        is_sample: Whether the array is one sample.
+        files: The pattern or list that the file belongs to.
 
     Raises:
         NpyFileError: If the file or member cannot be streamed.
         OSError: If the system refuses access; `FileNotFoundError` is one.
     """
     archive, member = split_member(path)
-    if member is None:
-        return header.read_header(path, stored_dtype=stored_dtype, may_be_empty=may_be_empty)
-    extent = find_stored(archive, member)
+    extent = None
+    if member is not None:
+        extent = find_stored(archive, member, files)
+    elif archive.lower().endswith(".npz"):
+        _refuse_whole(archive)
     return header.read_header(
-        archive, extent=extent, stored_dtype=stored_dtype, may_be_empty=may_be_empty
+        archive,
+        extent=extent,
+        is_sample=is_sample,
+        stored_dtype=stored_dtype,
+        may_be_empty=may_be_empty,
     )
 
 
-def read_headers(paths: Sequence[Path], *, stored_dtype: str | None = None) -> list[NpyHeader]:
+def read_headers(
+    paths: Sequence[Path], files: Files, *, stored_dtype: str | None = None
+) -> list[NpyHeader]:
     """The headers of many files, read in parallel; files without rows are allowed."""
 
     def read(path: Path) -> NpyHeader:
-        return read_header(path, stored_dtype=stored_dtype, may_be_empty=True)
+        return read_header(path, stored_dtype=stored_dtype, may_be_empty=True, files=files)
 
     with ThreadPoolExecutor(min(HEADER_THREADS, len(paths))) as pool:
         return list(pool.map(read, paths))
@@ -70,8 +90,13 @@ def split_member(path: Path) -> tuple[str, str | None]:
     return archive, member
 
 
-def find_stored(archive: str, member: str) -> Extent:
+def find_stored(archive: str, member: str, files: Files | None = None) -> Extent:
     """Find where a stored member lies in its archive.
+
+    Args:
+        archive: The path of the archive.
+        member: The name of the member.
+        files: The pattern or list that the member belongs to, for the remedy.
 
     Raises:
         NpyFileError: If there is no such member, or it is compressed or encrypted.
@@ -80,18 +105,23 @@ def find_stored(archive: str, member: str) -> Extent:
     with open_regular(archive) as file:
         info = find_member(archive, file, member)
         name = f"{archive}{MEMBER_MARK}{member}"
-        if is_encrypted(info):
-            raise NpyFileError(
-                f"{name}: a member must be readable as it is. Received: an encrypted member. "
-                f"Decrypt it: `unzip {archive} {info.filename}` asks for the password."
-            )
+        check_readable(name, archive, info)
         if info.compress_type != zipfile.ZIP_STORED:
             raise NpyFileError(
                 f"{name}: a member must be stored, so that its rows can be read in place. "
-                f"Received: a compressed member. To convert it: `{convert_command(name)}`."
+                f"Received: a compressed member. {convert_remedy(name, files)}."
             )
-        file.seek(max(0, info.header_offset))
-        local = file.read(_LOCAL_HEADER_BYTES)
+        return extent_of(file, name, info)
+
+
+def extent_of(file: BinaryIO, name: str, info: zipfile.ZipInfo) -> Extent:
+    """Where a stored member lies in its open archive.
+
+    Raises:
+        NpyFileError: If it does not lie there.
+    """
+    file.seek(max(0, info.header_offset))
+    local = file.read(_LOCAL_HEADER_BYTES)
     is_there = info.header_offset >= 0 and local.startswith(_LOCAL_MAGIC)
     if not is_there or info.compress_size != info.file_size:
         raise NpyFileError(
@@ -105,21 +135,48 @@ def find_stored(archive: str, member: str) -> Extent:
     return Extent(name, info.header_offset + _LOCAL_HEADER_BYTES + lengths, info.file_size)
 
 
+def _refuse_whole(path: str) -> None:
+    """Raise for a path of an archive that names no member of it."""
+    path = local_path(path)
+    with open_regular(path) as file:
+        if file.read(len(_LOCAL_MAGIC)) != _LOCAL_MAGIC:
+            return
+        file.seek(0)
+        with open_archive(path, file) as opened:
+            names = [name.removesuffix(".npy") for name in opened.namelist()]
+    if names:
+        raise NpyFileError(
+            f"{path}: a source is one array. Received: a zip archive (.npz) with the members "
+            f"{', '.join(names)[:1000]}. Name one of them behind the path or pattern, as in "
+            f'"{os.path.basename(path)}{MEMBER_MARK}{names[0]}".'
+        )
+
+
 def is_encrypted(info: zipfile.ZipInfo) -> bool:
     return bool(info.flag_bits & _ENCRYPTED_FLAG)
 
 
 def find_member(archive: str, file: BinaryIO, member: str) -> zipfile.ZipInfo:
     """The entry of `member`, whose name may omit the `.npy` that `np.savez` adds."""
+    with open_archive(archive, file) as opened:
+        return find_in(opened, archive, member)
+
+
+def open_archive(path: str, file: BinaryIO) -> zipfile.ZipFile:
+    """Read the directory of an archive; closing the result leaves `file` open."""
     try:
-        with zipfile.ZipFile(file) as opened:
-            entries = {info.filename: info for info in opened.infolist()}
+        return zipfile.ZipFile(file)
     except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
         raise NpyFileError(
-            f"{archive}: a path with {MEMBER_MARK} names a member of a zip archive. "
-            f"Received: {cut(str(error))}. Write the archive again with np.savez, or leave "
-            f"{MEMBER_MARK}{member} out if it is an .npy file."
+            f"{path}: a path with {MEMBER_MARK} names a member of a zip archive. "
+            f"Received: {cut(str(error))}. Write the archive again with np.savez, or name no "
+            "member if it is an .npy file."
         ) from error
+
+
+def find_in(opened: zipfile.ZipFile, archive: str, member: str) -> zipfile.ZipInfo:
+    """As `find_member`, in an archive that is open."""
+    entries = opened.NameToInfo
     found = entries.get(member) or entries.get(f"{member}.npy")
     if found is None:
         names = ", ".join(name.removesuffix(".npy") for name in entries) or "none"
@@ -128,3 +185,12 @@ def find_member(archive: str, file: BinaryIO, member: str) -> zipfile.ZipInfo:
             f"Its members are: {names[:1000]}."
         )
     return found
+
+
+def check_readable(name: str, archive: str, info: zipfile.ZipInfo) -> None:
+    """Raise for a member that is encrypted."""
+    if is_encrypted(info):
+        raise NpyFileError(
+            f"{name}: a member must be readable as it is. Received: an encrypted member. "
+            f"Decrypt it: `unzip {archive} {info.filename}` asks for the password."
+        )

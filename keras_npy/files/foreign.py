@@ -2,6 +2,12 @@
 
 from keras_npy.errors import cut
 
+# Any bytes may be values. These starts are short, or those of common values.
+_RAW = (
+    "If it holds bare values, as ndarray.tofile writes them, pass "
+    "keras_npy.raw(path, dtype=..., shape=...)."
+)
+
 # First bytes of other formats, the format's name, and the remedy.
 _FOREIGN_STARTS = (
     (b"version https://git-lfs", "a git-lfs pointer", "Fetch the file with `git lfs pull`."),
@@ -14,7 +20,12 @@ _FOREIGN_STARTS = (
     (b"\x28\xb5\x2f\xfd", "a zstd file", "Unpack it with unzstd."),
     (b"\x89PNG", "a PNG image", "Decode it and np.save the pixels."),
     (b"\xff\xd8\xff", "a JPEG image", "Decode it and np.save the pixels."),
-    (b"\x00\x00\x08", "an IDX file (as MNIST has)", "Read it with np.frombuffer and np.save it."),
+    (
+        b"\x00\x00\x08",
+        "an IDX file (as MNIST has)",
+        "Read it with keras_npy.raw(path, dtype='uint8', shape=(-1, 28, 28), offset=16) for images "
+        "of 28x28, or shape=(-1,), offset=8 for labels.",
+    ),
     (b"ARROW1", "an Arrow file", "Read it with pyarrow and np.save the column."),
     (b"PAR1", "a Parquet file", "Read it with pyarrow and np.save the column."),
 )
@@ -42,9 +53,6 @@ def identify(start: bytes) -> tuple[str, str]:
     if _is_text(start):
         return f"text: {cut(start)}", _remedy_of_text(start.decode("utf-8", "ignore"))
     return f"{start[:8]!r}", f"Save the array with np.save. {_RAW}"
-
-
-_RAW = "If it holds raw values, np.save(new, np.fromfile(path, dtype)) with their dtype."
 
 
 def _is_pickle(start: bytes) -> bool:

@@ -30,6 +30,8 @@ def warn_of_layout(
     *,
     are_samples: bool = False,
     is_mapped: bool = True,
+    is_compressed: bool = False,
+    remedy: str | None = None,
 ) -> None:
     """Warn of a file's layout, once per process for each kind of layout.
 
@@ -38,19 +40,27 @@ def warn_of_layout(
         files: The pattern or list that the file belongs to.
         are_samples: Whether each file is one sample.
         is_mapped: Whether the file is mapped, so that its alignment matters.
+        is_compressed: Whether it is a member that is not stored.
+        remedy: What to do, if it is not the command.
     """
-    for kind, message in _oddities(header, is_mapped and not are_samples):
-        remedy = _remedy(header, files, are_samples)
+    for kind, message in _oddities(header, is_mapped and not are_samples, is_compressed):
+        remedy = remedy or _remedy(header, files, are_samples)
         warn_once(f"layout: {kind}", f"{header.name}: {message} {remedy}", NpyLayoutWarning)
 
 
-def _oddities(header: NpyHeader, is_mapped: bool) -> Iterator[tuple[str, str]]:
+def _oddities(header: NpyHeader, is_mapped: bool, is_compressed: bool) -> Iterator[tuple[str, str]]:
     """Yield each oddity of a file: its kind, then the rule and what was received."""
     if header.trailing_bytes:
         yield (
             "trailing",
             f"an .npy file ends with its data. Received: {header.trailing_bytes} bytes behind the "
             f"{header.data_bytes} that the header promises, which are left alone.",
+        )
+    if is_compressed:
+        yield (
+            "compressed",
+            "samples are read fastest from members that are stored. Received: a compressed one, "
+            "which is unpacked whole each time.",
         )
     if header.fortran_order:
         yield (
@@ -75,9 +85,16 @@ def _oddities(header: NpyHeader, is_mapped: bool) -> Iterator[tuple[str, str]]:
 
 def _remedy(header: NpyHeader, files: Files | None, are_samples: bool) -> str:
     is_bfloat16 = header.dtype.name == "bfloat16"
+    return convert_remedy(header.name, files, are_samples=are_samples, is_bfloat16=is_bfloat16)
+
+
+def convert_remedy(
+    name: str, files: Files | None, *, are_samples: bool = False, is_bfloat16: bool = False
+) -> str:
+    """How to convert a source to a plain `.npy`, with all files that belong to it."""
     option = " --stored-dtype bfloat16" if is_bfloat16 else ""
     if files is None:
-        return f"To convert it: `{convert_command(header.name)}{option}`"
+        return f"To convert it: `{convert_command(name)}{option}`"
     if isinstance(files, str | os.PathLike) or len(files) <= FILES_NAMED_MAX:
         return f"To convert all: `{join_command(files, are_samples=are_samples)}{option}`"
     stored_dtype = "bfloat16" if is_bfloat16 else None
@@ -95,13 +112,24 @@ def convert_command(name: str) -> str:
     >>> convert_command("old.npy")
     'keras-npy convert old.npy old_converted.npy'
     """
+    return f"keras-npy convert {shlex.quote(name)} {shlex.quote(name_of_converted(name))}"
+
+
+def name_of_converted(name: str) -> str:
+    """A path beside a source, for what is converted from it.
+
+    Example:
+
+    >>> name_of_converted("data/train.bin")
+    'data/train_converted.npy'
+    """
     path, mark, member = name.partition("::")
     folder = os.path.dirname(path)
     if mark:
         new = os.path.basename(member.removesuffix(".npy")) + ".npy"
     else:
-        new = os.path.basename(path).removesuffix(".npy") + "_converted.npy"
-    return f"keras-npy convert {shlex.quote(name)} {shlex.quote(os.path.join(folder, new))}"
+        new = os.path.splitext(os.path.basename(path))[0] + "_converted.npy"
+    return os.path.join(folder, new)
 
 
 def join_command(files: Files, *, are_samples: bool = False) -> str:

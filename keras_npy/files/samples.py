@@ -7,25 +7,38 @@ files of a batch.
 
 import os
 import pickle
+import time
 import zlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from keras_npy.errors import NpyFileError
 from keras_npy.files import looks
-from keras_npy.files.header import NpyHeader, read_header
+from keras_npy.files.archive import MEMBER_MARK, read_header, split_member
+from keras_npy.files.header import NpyHeader
 from keras_npy.files.layout import Files, warn_of_layout
 from keras_npy.files.mapping import map_bytes
+from keras_npy.files.members import Member, open_member
 from keras_npy.files.mounts import is_remote
-from keras_npy.files.place import LOST, changed, fingerprint_of, open_regular, unreadable
+from keras_npy.files.place import (
+    LOST,
+    changed,
+    fingerprint_of,
+    local_path,
+    open_regular,
+    unreadable,
+)
 from keras_npy.files.reading import Stopped, read_data, read_whole
 from keras_npy.files.side_by_side import SideBySide
 from keras_npy.files.store import FileList, Store, map_rows
 from keras_npy.files.values import as_stored
 from keras_npy.types import Indices, Path
+
+# A message of more lines is not read.
+FAULTS_NAMED_MAX = 50
 
 
 class SampleStore(Store):
@@ -52,19 +65,26 @@ class SampleStore(Store):
         stored_dtype: str | None = None,
         is_mapped: bool = False,
     ) -> None:
-        first = read_header(paths[0], is_sample=True, stored_dtype=stored_dtype)
-        absolute = [os.path.abspath(os.fsdecode(path)) for path in paths]
-        self._set_up(absolute, pattern, first, is_mapped)
-        warn_of_layout(first, self._files, are_samples=True)
+        absolute = [absolute_path(path) for path in paths]
+        first, head, is_compressed = read_first(os.fsdecode(paths[0]), stored_dtype)
+        self._set_up(absolute, pattern, first, head, is_mapped)
+        warn_of_layout(first, self._files, are_samples=True, is_compressed=is_compressed)
 
     def _set_up(
-        self, paths: list[str], pattern: Path | None, first: NpyHeader, is_mapped: bool
+        self,
+        paths: list[str],
+        pattern: Path | None,
+        first: NpyHeader,
+        head: bytes,
+        is_mapped: bool,
     ) -> None:
         self.first = first
         self.num_rows, self.row_bytes = len(paths), first.data_bytes
         self._paths, self._pattern = paths, pattern
-        with open_regular(first.place.path) as file:
-            self._head = file.read(first.offset_bytes)
+        # What stands before the data in the first file.
+        self._head = head
+        # Where a stored member begins in its archive, once it was read; 0 before.
+        self._begins = np.zeros(len(paths), np.int64)
         # A mark of each file's state when it was last read, to notice a change; 0 before.
         self._seen = np.zeros(len(paths), np.int64)
         self._threads = SideBySide()
@@ -90,6 +110,10 @@ class SampleStore(Store):
     def _read_one(self, index: int, out: NDArray[np.uint8]) -> None:
         """Read a file into `out`, `(row_bytes,)`."""
         path = self._paths[index]
+        archive, member = split_member(path)
+        if member is not None:
+            self._read_member(index, archive, member, out)
+            return
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             try:
@@ -126,22 +150,108 @@ class SampleStore(Store):
             raise changed(self._paths[index])
         return head == self._head
 
+    def _read_member(self, index: int, archive: str, member: str, out: NDArray[np.uint8]) -> None:
+        with open_regular(archive) as file:
+            self._note(index, os.fstat(file.fileno()))
+            if self._begins[index] and self._read_again(index, file, out):
+                return
+            with open_member(file, archive, member, self._stored_dtype) as opened:
+                self._read_opened(index, opened, out)
+
+    def _read_again(self, index: int, file: BinaryIO, out: NDArray[np.uint8]) -> bool:
+        """Read a stored member whose place is known; return whether it was whole."""
+        head = bytearray(len(self._head))
+        begin = int(self._begins[index])
+        is_whole = os.preadv(file.fileno(), [head, out.data], begin) == len(head) + len(out)
+        return is_whole and head == self._head
+
+    def _read_opened(self, index: int, opened: Member, out: NDArray[np.uint8]) -> None:
+        head, first = self._head, self.first
+        if opened.size_bytes == len(head) + len(out) and opened.start.startswith(head):
+            opened.read_into(out, len(head))
+            if not opened.is_compressed:
+                self._begins[index] = opened.place.start_bytes
+            return
+        header = opened.header
+        self._check_alike(header)
+        data = np.empty(self.row_bytes, np.uint8)
+        opened.read_into(data, header.offset_bytes - header.place.start_bytes)
+        as_stored(out, first)[...] = as_stored(data, header)
+
     def _read_other(self, path: str, out: NDArray[np.uint8]) -> None:
         """Read a file whose header differs from the first one's in writing or in meaning."""
-        first = self.first
-        stored_dtype = "bfloat16" if first.dtype.name == "bfloat16" else None
-        header = read_header(path, is_sample=True, stored_dtype=stored_dtype)
-        if (header.shape, _native(header)) != (first.shape, _native(first)):
-            raise NpyFileError(
-                f"{path}: each sample must have the shape and dtype of the first file. "
-                f"Received: {header.dtype} {header.shape} here, but {_native(first)} "
-                f"{first.shape} in {first.name}. Convert this file, or leave it out."
-            )
+        header = read_header(path, is_sample=True, stored_dtype=self._stored_dtype)
+        self._check_alike(header)
         warn_of_layout(header, self._files, are_samples=True)
         data = map_rows(header) if self.io == "map" else read_data(header)
         values = as_stored(data, header)
         # Convert the values to the byte order and the order of axes of the first file.
-        as_stored(out, first)[...] = values
+        as_stored(out, self.first)[...] = values
+
+    @property
+    def _stored_dtype(self) -> str | None:
+        return "bfloat16" if self.first.dtype.name == "bfloat16" else None
+
+    def check_all(self, limit_s: float | None) -> None:
+        """Compare the headers of all files with the first one, or of as many as there is time for.
+
+        Raises:
+            NpyFileError: If files differ or cannot be read; it names all of these.
+            OSError: If that is the fault of a single file.
+        """
+        faults: list[tuple[str, Exception]] = []
+        start_s = time.perf_counter()
+        for path in self._paths[1:]:
+            try:
+                self._check_one(path)
+            except (NpyFileError, OSError) as error:
+                faults.append((path, error))
+            if limit_s is not None and time.perf_counter() - start_s > limit_s:
+                break
+        if len(faults) == 1:
+            raise faults[0][1]
+        if faults:
+            raise NpyFileError(self._describe(faults))
+
+    def _check_one(self, path: str) -> None:
+        """Raise if a file does not hold a sample like the first one."""
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            # It may be a member of an archive.
+            self._check_alike(read_first(path, self._stored_dtype)[0])
+            return
+        try:
+            size_bytes = os.fstat(descriptor).st_size
+            is_alike = size_bytes == len(self._head) + self.row_bytes and (
+                self._head == os.pread(descriptor, len(self._head), 0)
+            )
+        except IsADirectoryError:
+            is_alike = False
+        finally:
+            os.close(descriptor)
+        if not is_alike:
+            self._check_alike(read_first(path, self._stored_dtype)[0])
+
+    def _describe(self, faults: Sequence[tuple[str, Exception]]) -> str:
+        named = "\n".join(f"  {error}" for _, error in faults[:FAULTS_NAMED_MAX])
+        more = len(faults) - FAULTS_NAMED_MAX
+        return (
+            f"{faults[0][0]}: each sample must be a whole .npy of the shape and dtype of the first "
+            f"file. Received: {len(faults)} of {len(self._paths)} files that are not:\n{named}\n"
+            + (f"  and {more} more.\n" if more > 0 else "")
+            + "Convert or copy these again, leave them out, or pass length= if only sizes differ."
+        )
+
+    def _check_alike(self, header: NpyHeader) -> None:
+        first = self.first
+        if (header.shape, _native(header)) != (first.shape, _native(first)):
+            raise NpyFileError(
+                f"{header.name}: each sample must have the shape and dtype of the first file. "
+                f"Received: {header.dtype} {header.shape} here, but {_native(first)} "
+                f"{first.shape} in {first.name}. Convert this file, leave it out, or pass "
+                "length= for samples of different length."
+            )
 
     def _note(self, index: int, status: os.stat_result) -> None:
         # Make the mark odd, so that it is never 0.
@@ -156,15 +266,38 @@ class SampleStore(Store):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Paths have much in common, so they compress to a few bytes a file.
-        state = (self._paths, self._pattern, self.first, self.io == "map")
+        state = (self._paths, self._pattern, self.first, self._head, self.io == "map")
         return _unpack, (zlib.compress(pickle.dumps(state)),)
 
 
+def absolute_path(path: Path) -> str:
+    archive, member = split_member(path)
+    absolute = os.path.abspath(archive)
+    return absolute if member is None else f"{absolute}{MEMBER_MARK}{member}"
+
+
+def read_first(path: str, stored_dtype: str | None) -> tuple[NpyHeader, bytes, bool]:
+    """The header of a sample, the bytes before its data, and whether it is compressed."""
+    archive, member = split_member(path)
+    if member is None:
+        header = read_header(path, is_sample=True, stored_dtype=stored_dtype)
+        with open_regular(header.place.path) as file:
+            return header, file.read(header.offset_bytes), False
+    archive = local_path(archive)
+    with (
+        open_regular(archive) as file,
+        open_member(file, archive, member, stored_dtype) as opened,
+    ):
+        header = opened.header
+        head_bytes = header.offset_bytes - header.place.start_bytes
+        return header, opened.start[:head_bytes], opened.is_compressed
+
+
 def _unpack(packed: bytes) -> SampleStore:
-    paths, pattern, first, is_mapped = pickle.loads(zlib.decompress(packed))
+    paths, pattern, first, head, is_mapped = pickle.loads(zlib.decompress(packed))
     first.place.check_unchanged()
     store = SampleStore.__new__(SampleStore)
-    store._set_up(paths, pattern, first, is_mapped)
+    store._set_up(paths, pattern, first, head, is_mapped)
     return store
 
 

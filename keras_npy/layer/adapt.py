@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from keras_npy.errors import check_real
 from keras_npy.feeds.batches import Batches
+from keras_npy.feeds.maps import Leaf
 from keras_npy.order.order import Order
 from keras_npy.rows.base import Rows
 from keras_npy.rows.sources import open_rows
@@ -59,12 +60,15 @@ def iterate_blocks(data: Any) -> Generator[Array, None, None]:
 
 def _sequence_blocks(sequence: NpySequence) -> Generator[Array, None, None]:
     batches = batches_of(sequence, shuffle=False, only_x=True)
-    if not isinstance(batches.data[0], Rows):
+    if not isinstance(batches.served[0], Rows | Leaf):
         raise TypeError(
             "adapt needs data of one input, since a layer has one. "
-            f"Received: an NpySequence of {len(batches.rows)} inputs. "
+            f"Received: an NpySequence of {len(batches.leaves)} inputs. "
             "Pass the path or array of the layer's own input."
         )
+    if batches.map is not None:
+        # A map may need whole batches.
+        return _batch_blocks(iter(sequence.replace(shuffle=False, drop_remainder=False)))
     return _row_blocks(batches)
 
 

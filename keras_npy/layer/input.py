@@ -59,6 +59,11 @@ def input_specs(source: Any) -> Any:
 
 
 def _input_nest(specs: Any, name: str | None) -> Any:
+    if specs is None:
+        raise ValueError(
+            "An input needs a source, for its shape. "
+            "Received: None. Make it with keras.Input(shape=..., optional=True)."
+        )
     if isinstance(specs, dict | tuple):
         if name is not None:
             raise ValueError(

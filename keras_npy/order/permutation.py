@@ -39,7 +39,7 @@ def permute(start: int, stop: int, num_rows: int, seed: int, epoch: int) -> Indi
 @functools.lru_cache(maxsize=8)
 def _sorted_permutation(num_rows: int, seed: int, epoch: int) -> Indices:
     (key,) = _keys(1, seed, epoch)
-    permutation = np.argsort(_hash(np.arange(num_rows, dtype=np.uint64) ^ key))
+    permutation = np.argsort(hash_values(np.arange(num_rows, dtype=np.uint64) ^ key))
     permutation.flags.writeable = False
     return permutation
 
@@ -52,7 +52,7 @@ def permute_within_batches(
     rows = np.arange(start, stop, dtype=np.uint64)
     batches = rows // np.uint64(batch_size)
     # lexsort sorts by its last key first: by batch, then by the random key within it.
-    return np.lexsort((_hash(rows ^ key), batches)) + np.int64(start)
+    return np.lexsort((hash_values(rows ^ key), batches)) + np.int64(start)
 
 
 def _feistel_permutation(start: int, stop: int, num_rows: int, seed: int, epoch: int) -> Indices:
@@ -100,7 +100,7 @@ def _add_modulo(half: NDArray[np.uint64], summand: NDArray[np.uint64], size: int
     np.minimum(half, half - np.uint64(size), out=half)
 
 
-def _hash(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def hash_values(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """SplitMix64's finaliser: a bijection, so distinct values keep distinct sort keys."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

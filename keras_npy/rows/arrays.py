@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_npy.errors import NpyLayoutWarning, warn_once
 from keras_npy.files.header import SUPPORTED_DTYPES, is_supported
 from keras_npy.types import Array
 
@@ -39,8 +40,28 @@ def checked_array(array: Array) -> Array:
             f"An array must hold at least one row, and a row one value. {received} "
             "Leave the empty source out."
         )
+    _warn_of_spread_rows(array)
     # A subclass may index differently, and np.memmap would be pickled with all its data.
     return np.asarray(array)
+
+
+def _warn_of_spread_rows(array: Array) -> None:
+    """Warn once of a view of a mapped file in which a row is spread over much of the file."""
+    row = array[0]
+    reach_bytes = array.itemsize + sum(
+        (size - 1) * abs(stride) for size, stride in zip(row.shape, row.strides, strict=True)
+    )
+    # Rows that reach far are in place if they overlap, as windows do, or lie one after the other.
+    is_spread = reach_bytes > 2 * max(row.nbytes, abs(array.strides[0]))
+    if isinstance(array, np.memmap) and is_spread:
+        warn_once(
+            "layout: spread",
+            "training reads fastest from rows that lie together. Received: a view of "
+            f"{array.filename} of shape {array.shape}, in which a row of {row.nbytes} bytes is "
+            f"spread over {reach_bytes}. Write the view once, with "
+            "keras_npy.convert(view, 'x.npy'), and give the new path.",
+            NpyLayoutWarning,
+        )
 
 
 def _remedy(array: Array) -> str:

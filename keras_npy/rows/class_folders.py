@@ -91,6 +91,7 @@ def find_samples(
     class_names: Iterable[str] | None,
     *,
     follow_links: bool,
+    suffix: str = ".npy",
 ) -> tuple[ClassFolders, Source | None]:
     """The files of a directory, and their labels as targets, if any are wanted.
 
@@ -100,6 +101,7 @@ def find_samples(
         label_mode: How to encode labels.
         class_names: The folders to use, in the order of their class numbers.
         follow_links: Whether to follow links to folders inside the classes.
+        suffix: How the names of the files end.
 
     Raises:
         NpyFileError: If there are no files.
@@ -115,29 +117,37 @@ def find_samples(
             f"{type(labels).__name__}, label_mode={label_mode!r}. Leave class_names out."
         )
     if has_labels and is_inferred:
-        found = infer_labels(os.fspath(directory), class_names, follow_links=follow_links)
+        found = infer_labels(
+            os.fspath(directory), class_names, follow_links=follow_links, suffix=suffix
+        )
     else:
         given = labels if has_labels else None
-        found = list_files(os.fspath(directory), given, follow_links=follow_links)
+        found = list_files(os.fspath(directory), given, follow_links=follow_links, suffix=suffix)
     return found, found.targets(label_mode)
 
 
 def infer_labels(
-    directory: str, class_names: Iterable[str] | None, *, follow_links: bool
+    directory: str,
+    class_names: Iterable[str] | None,
+    *,
+    follow_links: bool,
+    suffix: str = ".npy",
 ) -> ClassFolders:
     """Number the folders of a directory, and label each file with the number of its folder."""
     folders = sorted(entry for entry in os.listdir(directory) if _is_folder(directory, entry))
     names = folders if class_names is None else checked_names(class_names, folders)
-    files = [list(npy_files(os.path.join(directory, name), follow_links)) for name in names]
+    files = [list(npy_files(os.path.join(directory, name), follow_links, suffix)) for name in names]
     paths = [path for of_class in files for path in of_class]
     if not paths:
         raise NpyFileError(
             f"{directory}: a directory of classes must hold one folder per class, and in these at "
-            f"least one .npy file. Received: {len(names)} folders without any, {names!r:.100}. "
+            f"least one {suffix} file. Received: {len(names)} folders without any, {names!r:.100}. "
             "Save one file per sample there, or pass labels=None to ignore the folders. If each "
-            "file is a class, use NpySequence.from_class_files."
+            "file is a class, use NpySequence.from_class_files; "
+            f"{_other_suffix(suffix)}."
         )
-    _check_samples(files)
+    if suffix == ".npy":
+        _check_samples(files)
     counts = [len(of_class) for of_class in files]
     return ClassFolders(paths, np.repeat(np.arange(len(names), dtype=np.int32), counts), names)
 
@@ -174,13 +184,16 @@ def _check_samples(files: list[list[str]]) -> None:
         )
 
 
-def list_files(directory: str, labels: object | None, *, follow_links: bool) -> ClassFolders:
+def list_files(
+    directory: str, labels: object | None, *, follow_links: bool, suffix: str = ".npy"
+) -> ClassFolders:
     """All files under a directory, with the given labels if there are any."""
-    paths = list(npy_files(directory, follow_links))
+    paths = list(npy_files(directory, follow_links, suffix))
     if not paths:
         raise NpyFileError(
-            f"{directory}: a directory of samples must hold at least one .npy file. "
-            "Received: none there or in its folders. Save one file per sample there."
+            f"{directory}: a directory of samples must hold at least one {suffix} file. Received: "
+            "none there or in its folders. Save one file per sample there; "
+            f"{_other_suffix(suffix)}."
         )
     if labels is None:
         return ClassFolders(paths)
@@ -189,7 +202,7 @@ def list_files(directory: str, labels: object | None, *, follow_links: bool) -> 
     given = _checked_labels(labels)
     if len(given) != len(paths):
         raise ValueError(
-            "labels must hold one label per .npy file of the directory. "
+            f"labels must hold one label per {suffix} file of the directory. "
             f"Received: {len(given)} labels for {len(paths)} files in {directory}. "
             "Pass a dict with the label of each file name."
         )
@@ -287,7 +300,14 @@ def _checked_labels(labels: Any) -> NDArray[np.int32]:
     return given.astype(np.int32)
 
 
-def npy_files(folder: str, follow_links: bool = False) -> Iterator[str]:
+def _other_suffix(suffix: str) -> str:
+    """What to do if the files are of the other kind."""
+    if suffix == ".npy":
+        return "for .npz files pass member= too"
+    return "for .npy files leave member= out"
+
+
+def npy_files(folder: str, follow_links: bool = False, suffix: str = ".npy") -> Iterator[str]:
     """Yield the files of a folder in natural order, then those of each folder in it."""
     for root, folders, files in os.walk(folder, onerror=_raise, followlinks=follow_links):
         # os.walk continues with the folders that remain in this list, in its order.
@@ -297,7 +317,7 @@ def npy_files(folder: str, follow_links: bool = False) -> Iterator[str]:
             if not name.startswith(".") and not (follow_links and _leads_back(root, name))
         ]
         for name in natural_order(files):
-            if not name.startswith(".") and name.lower().endswith(".npy"):
+            if not name.startswith(".") and name.lower().endswith(suffix):
                 yield os.path.join(root, name)
 
 

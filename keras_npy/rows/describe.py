@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-from keras_npy.rows.base import Rows
-
 
 def describe(data: tuple[Any, ...]) -> list[str]:
     """One line for each leaf of `(x,)`, `(x, y)` or `(x, y, sample_weight)`."""
@@ -12,11 +10,13 @@ def describe(data: tuple[Any, ...]) -> list[str]:
         f"{name}{key}: {rows.dtype} {rows.shape}, {_readable(rows.stored_bytes)}, {rows.name}"
         for name, nest in zip(("x", "y", "sample_weight"), data, strict=False)
         for key, rows in _named_leaves(nest)
+        if rows is not None
     ]
 
 
-def _named_leaves(nest: Any) -> Iterator[tuple[str, Rows]]:
-    if isinstance(nest, Rows):
+def _named_leaves(nest: Any) -> Iterator[tuple[str, Any]]:
+    # A leaf is `Rows`, or what a map makes of them.
+    if not isinstance(nest, dict | tuple | list):
         yield "", nest
         return
     for key, child in nest.items() if isinstance(nest, dict) else enumerate(nest):

@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_npy.files.store import FileList
 from keras_npy.rows.base import Rows, Timesteps
+from keras_npy.rows.drawn import DrawnRows
 from keras_npy.types import Indices
 
 
@@ -26,6 +27,12 @@ class ForwardingRows(Rows):
     def __init__(
         self, source: Rows, *, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]
     ) -> None:
+        if isinstance(source, DrawnRows) and not isinstance(self, DrawnRows):
+            raise TypeError(
+                f"{source.name}: rows that differ from pass to pass go into a sequence as they "
+                f"are, or through take. Received: random crops below {name[:50]}. "
+                "Pass crop='start' or 'center' to samples."
+            )
         self.source = source
         self.name = name
         self.shape = shape

@@ -50,45 +50,84 @@ def read_classes(y: Rows, indices: Indices | None, *, at_least: int) -> Indices:
     return classes.astype(np.int64, copy=False)
 
 
-class ClassWeightRows(ForwardingRows):
-    """One weight per sample: the weight of its class, or 1 for a class without a weight.
+class ClassWeights:
+    """The weight of each label: that of its class, or 1 for a class without a weight.
 
-    Classes are read from `y` as Keras reads them from arrays. Labels `(N,)` or `(N, 1)` are class
-    numbers, and floats are rounded. In rows of several values (one-hot) the largest counts.
+    Classes are read from labels as Keras reads them from arrays. Labels `(N,)` or `(N, 1)` are
+    class numbers, and floats are rounded. In rows of several values (one-hot) the largest counts.
+    Labels with more axes are masks: a class number for each pixel, which gets a weight of its own.
 
     Args:
-        y: Labels, `(N,)`, `(N, 1)` or `(N, num_classes)`.
         class_weight: Weight of each class number.
         dtype: dtype of the weights.
 
     Raises:
-        ValueError: If a label has more than one axis, or a class is no integer.
+        ValueError: If a class is no integer, or a weight no number.
+    """
+
+    def __init__(self, class_weight: Mapping[int, float], dtype: np.dtype[Any]) -> None:
+        weights = _checked_class_weight(class_weight)
+        classes = sorted(weights)
+        self.dtype = dtype
+        self._classes = np.array(classes, np.int64)
+        self._weights = np.array([weights[key] for key in classes], dtype)
+        # Masks are mostly of bytes: look up their weights at once.
+        self._of_bytes = self._look_up(np.arange(256))
+
+    def weights_into(self, labels: Array, out: Array) -> None:
+        """Write the weights of labels, of the shape that `shape_of` gives.
+
+        Raises:
+            ValueError: If a mask is one-hot.
+        """
+        if labels.ndim > 2:
+            labels = _class_of_each_pixel(labels)
+        if labels.dtype.kind in "bu" and labels.dtype.itemsize == 1 and labels.shape == out.shape:
+            np.take(self._of_bytes, labels, out=out, mode="clip")
+        else:
+            out[...] = self._look_up(_classes_as_keras(labels))
+
+    def _look_up(self, classes: Indices) -> Array:
+        out = np.ones(classes.shape, self.dtype)
+        if self._classes.size:
+            nearest = np.searchsorted(self._classes, classes).clip(max=self._classes.size - 1)
+            named = self._classes[nearest] == classes
+            out[named] = self._weights[nearest[named]]
+        return out
+
+    @staticmethod
+    def shape_of(labels: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of the weights of labels of this shape."""
+        if len(labels) <= 2:
+            return labels[:1]
+        return labels[:-1] if labels[-1] == 1 else labels
+
+
+class ClassWeightRows(ForwardingRows):
+    """The weights of the labels in `y`.
+
+    Args:
+        y: Labels, as `ClassWeights` takes them.
+        class_weight: Weight of each class number.
+        dtype: dtype of the weights.
+
+    Raises:
+        ValueError: If a class is no integer, or a weight no number.
     """
 
     def __init__(self, y: Rows, class_weight: Mapping[int, float], dtype: np.dtype[Any]) -> None:
-        if len(y.row_shape) > 1:
-            raise ValueError(
-                "class_weight needs one class per sample: y of shape (N,), (N, 1) or "
-                f"(N, num_classes). Received: {y.name} of shape {y.shape}. "
-                "Pass sample_weight= to NpySequence instead."
-            )
-        _check_class_weight(class_weight)
-        super().__init__(y, name=f"class_weight of {y.name}", shape=(len(y),), dtype=dtype)
-        classes = sorted(class_weight)
-        self._classes = np.array(classes, np.int64)
-        self._weights = np.array([class_weight[key] for key in classes], dtype)
+        shape = ClassWeights.shape_of(y.shape)
+        weights = ClassWeights(class_weight, dtype)
+        name = f"class_weight of {y.name}"
+        super().__init__(y, name=name, shape=shape, dtype=weights.dtype)
+        self._class_weights = weights
         self._scratch = Scratch()
 
     def read_into(self, indices: Indices, out: Array) -> None:
         shape = (len(indices), *self.source.row_shape)
         with self._scratch.lend(shape, self.source.dtype) as labels:
             self.source.read_into(indices, labels)
-            classes = _classes_as_keras(labels)
-        out[...] = 1
-        if self._classes.size:
-            nearest = np.searchsorted(self._classes, classes).clip(max=self._classes.size - 1)
-            named = self._classes[nearest] == classes
-            out[named] = self._weights[nearest[named]]
+            self._class_weights.weights_into(labels, out)
 
 
 class RunRows(Rows):
@@ -175,15 +214,43 @@ def _no_classes(y: Rows, fault: str) -> ValueError:
     )
 
 
-def _check_class_weight(class_weight: object) -> None:
-    if not isinstance(class_weight, Mapping) or not all(
-        isinstance(key, int | np.integer)
-        and -(2**63) <= key < 2**63
-        and isinstance(weight, int | float | np.integer | np.floating)
-        and math.isfinite(weight)
-        for key, weight in class_weight.items()
-    ):
+def _class_of_each_pixel(mask: Array) -> Array:
+    """A mask without a last axis of one value; raise if its last axis is one of classes."""
+    if mask.shape[-1] == 1:
+        return mask[..., 0]
+    # Of a mask of class numbers not every line of every sample is one-hot.
+    if np.all(np.count_nonzero(mask, axis=-1) == 1) and np.all(mask.max(axis=-1) == 1):
+        raise ValueError(
+            "class_weight takes masks of class numbers, (N, H, W) or (N, H, W, 1). "
+            f"Received: one-hot masks, {mask.dtype} (b, {str(mask.shape[1:])[1:]}. Turn them into "
+            "class numbers, with seq.map(lambda x, y: (x, y.argmax(-1))) and a sparse loss."
+        )
+    return mask
+
+
+def _checked_class_weight(class_weight: object) -> dict[int, float]:
+    """The weights by class number; raise for what Keras could not look up in arrays."""
+    try:
+        if not isinstance(class_weight, Mapping):
+            raise TypeError
+        return {_class_number(key): _weight(value) for key, value in class_weight.items()}
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(
             "class_weight must be a dict of class number to finite weight. "
             f"Received: {str(class_weight)[:100]}. Use the integers that y holds as keys."
-        )
+        ) from error
+
+
+def _class_number(key: Any) -> int:
+    """Whatever equals an integer: Keras finds 1.0 where a label is 1."""
+    number = int(key)
+    if not number == key or not -(2**63) <= number < 2**63:
+        raise ValueError
+    return number
+
+
+def _weight(value: Any) -> float:
+    weight = float(value)
+    if not math.isfinite(weight):
+        raise ValueError
+    return weight

@@ -175,7 +175,7 @@ def _check_open_rows(rows: Rows, io: Io) -> None:
 
 
 def _join(paths: list[Any], files: Files, stored_dtype: str | None, io: Io) -> Rows:
-    headers = archive.read_headers(paths, stored_dtype=stored_dtype)
+    headers = archive.read_headers(paths, files, stored_dtype=stored_dtype)
     rows = join_files(headers, io, are_found=not isinstance(files, list))
     for header in headers:
         if header.shape[0]:

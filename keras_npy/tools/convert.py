@@ -15,13 +15,13 @@ from typing import IO, Any, BinaryIO
 import numpy as np
 
 from keras_npy.errors import NpyFileError, cut
-from keras_npy.files.archive import MEMBER_MARK, find_member, is_encrypted, split_member
+from keras_npy.files import archive
 from keras_npy.files.header import START_BYTES, check_streamable, parse_header, read_header
 from keras_npy.files.place import Extent, Place, local_path, open_regular, place_of
 from keras_npy.files.values import as_bytes
 from keras_npy.rows.base import Rows
-from keras_npy.rows.sources import Source, open_rows
-from keras_npy.rows.stored import open_file
+from keras_npy.rows.shards import join_files
+from keras_npy.rows.sources import Source, expand, is_pattern, open_rows
 
 # Bytes that are read and written at a time.
 BLOCK_BYTES = 8 << 20
@@ -115,31 +115,70 @@ def _is_folder(path: str) -> bool:
 
 @contextlib.contextmanager
 def _open_any(source: Any, stored_dtype: str | None, folder: str) -> Iterator[Rows]:
-    """Open a source; first unpack a compressed member, into the folder of the new file."""
-    archive, member = "", None
-    if isinstance(source, str | os.PathLike):
-        archive, member = split_member(source)
-    if member is None:
+    """Open a source; first unpack compressed members, into the folder of the new file."""
+    paths = _paths_of(source)
+    if not any(_is_compressed(path) for path in paths):
         yield _open(source, stored_dtype)
         return
-    archive = local_path(archive)
-    with open_regular(archive) as file:
-        info = find_member(archive, file, member)
-        if info.compress_type == zipfile.ZIP_STORED or is_encrypted(info):
-            yield _open(source, stored_dtype)
-            return
-        with tempfile.NamedTemporaryFile(dir=folder, suffix=".tmp") as unpacked:
-            name = f"{archive}{MEMBER_MARK}{member}"
-            with zipfile.ZipFile(file) as opened:
-                _unpack(opened, info, place_of(file, archive), name, unpacked, stored_dtype)
-            unpacked.flush()
-            extent = Extent(name, 0, info.file_size)
-            header = read_header(unpacked.name, extent=extent, stored_dtype=stored_dtype)
-            yield open_file(header, "read")
+    with contextlib.ExitStack() as stack:
+        headers = []
+        for path in paths:
+            if not _is_compressed(path):
+                header = archive.read_header(path, stored_dtype=stored_dtype, may_be_empty=True)
+                headers.append(header)
+                continue
+            unpacked, extent = stack.enter_context(_unpacked(path, folder, stored_dtype))
+            headers.append(
+                read_header(
+                    unpacked,
+                    extent=extent,
+                    stored_dtype=stored_dtype,
+                    may_be_empty=len(paths) > 1,
+                )
+            )
+        yield join_files(headers, "read")
+
+
+def _paths_of(source: Any) -> list[Any]:
+    """The files of a source that is given by paths."""
+    if isinstance(source, str | os.PathLike):
+        return expand(source) if is_pattern(source) else [source]
+    is_list = isinstance(source, list) and all(
+        isinstance(path, str | os.PathLike) for path in source
+    )
+    return source if is_list else []
+
+
+def _is_compressed(path: Any) -> bool:
+    """Whether a path names a member that must be unpacked to be read."""
+    file_path, member = archive.split_member(path)
+    if member is None:
+        return False
+    file_path = local_path(file_path)
+    with open_regular(file_path) as file:
+        info = archive.find_member(file_path, file, member)
+    return info.compress_type != zipfile.ZIP_STORED and not archive.is_encrypted(info)
+
+
+@contextlib.contextmanager
+def _unpacked(path: Any, folder: str, stored_dtype: str | None) -> Iterator[tuple[str, Extent]]:
+    """A temporary file with the contents of a compressed member, and its name in messages."""
+    file_path, member = archive.split_member(path)
+    file_path = local_path(file_path)
+    with (
+        open_regular(file_path) as file,
+        archive.open_archive(file_path, file) as opened,
+        tempfile.NamedTemporaryFile(dir=folder, suffix=".tmp") as unpacked,
+    ):
+        info = archive.find_in(opened, file_path, str(member))
+        name = f"{file_path}{archive.MEMBER_MARK}{member}"
+        _unpack(opened, info, place_of(file, file_path), name, unpacked, stored_dtype)
+        unpacked.flush()
+        yield unpacked.name, Extent(name, 0, info.file_size)
 
 
 def _unpack(
-    archive: zipfile.ZipFile,
+    opened: zipfile.ZipFile,
     info: zipfile.ZipInfo,
     place: Place,
     name: str,
@@ -151,11 +190,11 @@ def _unpack(
     A small archive may hold terabytes of zeros.
     """
     try:
-        with archive.open(info) as packed:
+        with opened.open(info) as packed:
             start = packed.read(START_BYTES)
             inside = dataclasses.replace(place, name=name, start_bytes=0, size_bytes=info.file_size)
             header = parse_header(start, inside, stored_dtype)
-            check_streamable(header)
+            check_streamable(header, may_be_empty=True)
             out.write(start)
             shutil.copyfileobj(packed, out, BLOCK_BYTES)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:

@@ -191,5 +191,5 @@ def test_wrap_keras_without_the_base_class_still_imports() -> None:
 def test_fit_subclass_whose_methods_would_be_ignored_is_refused(stored: Stored, name: str) -> None:
     """Nothing that a user wrote is silently left out."""
     kind = type("Augmented", (NpySequence,), {name: lambda self, *arguments: None})
-    with pytest.raises(TypeError, match=rf"Augmented, which overrides {name}.*PyDataset"):
+    with pytest.raises(TypeError, match=rf"Augmented, which overrides {name}.*NpySequence\.map"):
         make_model().fit(kind(stored.x_path, stored.y_path, batch_size=8), verbose=0)

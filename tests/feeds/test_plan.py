@@ -50,6 +50,8 @@ def test_walk_serves_the_rows_of_the_order_from_a_batch_on(
         is_endless=True,
     )
     walk = Plan(batches, Position(2, 5)).walk()
-    walked = np.concatenate(list(itertools.islice(walk, 1 + 4)))
+    starts, rows = zip(*itertools.islice(walk, 1 + 4), strict=True)
+    assert [(2, 5), (3, 0), (3, 2), (3, 4), (3, 6)] == [(at.epoch, at.batch) for at in starts]
+    walked = np.concatenate(rows)
     expected = np.concatenate([batches.order.rows(2, 5, 7), batches.order.rows(3, 0, 7)])
     np.testing.assert_array_equal(expected, walked)

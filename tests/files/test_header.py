@@ -225,7 +225,7 @@ FOREIGN = [
     pytest.param(b"1.5 2.5\n" * 999, "text: b'1.5 2.5", "np.loadtxt", id="long-text"),
     pytest.param(bytes(4096), "zeros at the beginning", "Copy the file again", id="zeros"),
     pytest.param(
-        b"\x00\x00\x08\x03" + bytes(12), "an IDX file", "np.frombuffer", id="mnist-as-idx"
+        b"\x00\x00\x08\x03" + bytes(12), "an IDX file", "keras_npy.raw", id="mnist-as-idx"
     ),
     pytest.param(b"\x89PNG\r\n\x1a\n", "a PNG image", "np.save the pixels", id="png"),
     pytest.param(b"\xff\x00\x01\x02" * 9, "xff", "Save the array with np.save", id="raw-bytes"),

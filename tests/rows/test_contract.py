@@ -9,9 +9,10 @@ import pytest
 from keras_npy import open_rows, samples, windows
 from keras_npy.files import open_files, reading, shard_maps, shards, side_by_side
 from keras_npy.rows.base import Rows
-from keras_npy.rows.chosen import ChosenRows
+from keras_npy.rows.chosen import take
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.labels import ClassWeightRows, OneHotRows
+from keras_npy.rows.raw import raw
 from keras_npy.rows.widened import WidenedRows
 from tests.rows.contract import DTYPES, NUM_ROWS, RowsContract, write_npy
 
@@ -265,12 +266,52 @@ class TestChosen(RowsContract):
 
     def make(self, folder: Path, array: np.ndarray) -> Rows:
         np.save(folder / "x.npy", np.repeat(array[::-1], 2, axis=0))
-        return ChosenRows(
-            open_rows(folder / "x.npy", io=self.io), np.arange(2 * len(array) - 1, 0, -2)
-        )
+        return take(open_rows(folder / "x.npy", io=self.io), slice(2 * len(array) - 1, 0, -2))
 
     def files(self, folder: Path) -> dict[Path, int]:
         return {folder / "x.npy": 3}
+
+
+class TestFittedSamples(TestSamples):
+    """Each padded by a row, and cropped by a column; some too long, some too short."""
+
+    def make(self, folder: Path, array: np.ndarray) -> Rows:
+        for number, row in enumerate(array):
+            stored = np.concatenate([row, row[:, :1]], axis=1) if number % 2 else row
+            np.save(folder / f"s-{number}.npy", np.asarray(stored, order=self.order))
+        lengths = {0: array.shape[1] + 1, 1: array.shape[2]}
+        return samples(folder / "s-*.npy", length=lengths, pad_value=1, io=self.io)
+
+    def expected(self, array: np.ndarray) -> np.ndarray:
+        return np.concatenate([array, np.ones_like(array[:, :1])], axis=1)
+
+
+class TestTaken(TestShardsInAnArena):
+    """Rows of shards in an order of their own, some of them twice."""
+
+    NUMBERS = np.array([7, 0, 0, 3, -1, 9, 2, 2, 5, 8, -7])
+
+    def make(self, folder: Path, array: np.ndarray) -> Rows:
+        save_shards(folder, array)
+        return take(open_rows(folder / "x-*.npy", io=self.io), np.resize(self.NUMBERS, len(array)))
+
+    def expected(self, array: np.ndarray) -> np.ndarray:
+        return array[np.resize(self.NUMBERS, len(array))]
+
+    def files(self, folder: Path) -> dict[Path, int]:
+        return {folder / "x-0.npy": 1, folder / "x-1.npy": 3, folder / "x-2.npy": 5}
+
+
+class TestRawFile(RowsContract):
+    has_alias = True
+
+    def make(self, folder: Path, array: np.ndarray) -> Rows:
+        (folder / "x.bin").write_bytes(bytes(64) + array.tobytes())
+        shape = (-1, *array.shape[1:])
+        return raw(folder / "x.bin", dtype=array.dtype, shape=shape, offset=64, io=self.io)
+
+    def files(self, folder: Path) -> dict[Path, int]:
+        return {folder / "x.bin": 3}
 
 
 class TestWidened(RowsContract):

@@ -1,6 +1,7 @@
 """`class_weight` as weights of samples: those that Keras computes from arrays."""
 
 import re
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,16 @@ def test_take_labels_of_each_kind_are_weighted_as_keras_weights_them(
         pytest.param([5, 3, 4], {2: 4, 0: 5, 1: 3}, id="unsorted"),
         pytest.param([5, 1, 4], {np.int64(2): 4.0, np.uint8(0): np.float32(5)}, id="numpy"),
         pytest.param([1, 1, 0], {2: 0}, id="zero"),
+        pytest.param([5, 4, 3], {0.0: 5, np.float32(1): 4, 2.0: 3}, id="whole-floats"),
+        pytest.param([5, 4, 1], {False: 5, np.True_: 4}, id="booleans"),
+        pytest.param(
+            [0.5, 2, 3], {0: "0.5", 1: np.array(2.0), 2: Fraction(3)}, id="what-float-takes"
+        ),
+        pytest.param(
+            [3, 4, 5],
+            dict(zip(np.unique([2.0, 0.0, 1.0]), [3, 4, 5], strict=True)),
+            id="of-np-unique",
+        ),
         pytest.param([1, 1, 7], {-1: 5, 2: 7, 9: 6}, id="others-around"),
         pytest.param([1, 1, 1], {-7: 5, 99: 6}, id="others-alone"),
     ],
@@ -99,19 +110,54 @@ def test_take_indices_are_rows_of_the_labels(tmp_path: Path) -> None:
     assert f"class_weight of {tmp_path / 'y.npy'}" == rows.name
 
 
-@pytest.mark.parametrize("shape", [(3, 2, 2), (3, 1, 1), (3, 4, 4, 1)], ids=str)
-def test_class_weight_labels_of_more_axes_are_refused(shape: tuple[int, ...]) -> None:
-    """A label with a class per pixel has no one weight."""
-    message = rf"one class per sample.*Received: array .*{re.escape(str(shape))}.*sample_weight="
-    with pytest.raises(ValueError, match=message):
-        weights(np.zeros(shape))
+MASK = np.arange(3 * 4 * 5).reshape(3, 4, 5) % 5
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        pytest.param(MASK.astype("uint8"), id="uint8"),
+        pytest.param(MASK[..., None].astype("uint8"), id="channel"),
+        pytest.param(MASK.astype("int16"), id="int16"),
+        pytest.param(MASK - 1, id="negative"),
+        pytest.param(MASK.astype("float32"), id="float32"),
+        pytest.param(MASK > 2, id="bool"),
+        pytest.param(MASK.reshape(3, 2, 2, 5).astype("uint8"), id="volume"),
+        pytest.param(MASK.reshape(3, 4, 5, 1, 1).astype("int8"), id="channel-of-a-volume"),
+        pytest.param(MASK * 60, id="far-apart"),
+        pytest.param(MASK[:, :1] * 0, id="empty"),
+    ],
+)
+def test_masks_have_a_weight_for_each_pixel(mask: np.ndarray) -> None:
+    """That of its class; of a last axis of one value, that value."""
+    rows = weights(mask)
+    pixels = mask[..., 0] if mask.shape[-1] == 1 else mask
+    expected = np.ones(pixels.shape, "float32")
+    for number, weight in WEIGHTS.items():
+        expected[pixels == number] = weight
+    np.testing.assert_array_equal(expected, rows[:], strict=True)
+    np.testing.assert_array_equal(expected[[2, 0]], rows[[2, 0]])
+
+
+def test_masks_that_are_one_hot_are_refused() -> None:
+    """Each of their values would count as a class number; the remedy is followed."""
+    one_hot = np.eye(5, dtype="uint8")[MASK]
+    with pytest.raises(ValueError, match=r"one-hot masks, uint8 \(b, 4, 5, 5\).*argmax\(-1\)"):
+        weights(one_hot)[:]
+    np.testing.assert_array_equal(weights(MASK)[:], weights(one_hot.argmax(-1))[:])
 
 
 @pytest.mark.parametrize(
     "class_weight",
     [
         pytest.param({"cat": 1.0}, id="names"),
-        pytest.param({0: 1.0, 1.0: 2.0}, id="floats"),
+        pytest.param({0: 1.0, 1.5: 2.0}, id="halves"),
+        pytest.param({0: float("nan")}, id="nan"),
+        pytest.param({0: "much"}, id="words-for-weights"),
+        pytest.param({0: None}, id="none-for-a-weight"),
+        pytest.param({float("inf"): 1.0}, id="infinite"),
+        pytest.param({2**63: 1.0}, id="too-large"),
+        pytest.param({"1": 1.0}, id="digits"),
         pytest.param({None: 1.0}, id="none"),
         pytest.param({(0, 1): 1.0}, id="tuples"),
         pytest.param(np.array([1.0, 2.0]), id="array-of-weights"),

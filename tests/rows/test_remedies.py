@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+import keras_npy
 from keras_npy import NpyFileError, NpySequence, open_rows, samples
 
 
@@ -166,13 +167,13 @@ def test_raw_values_name_the_call_that_reads_them(
     tmp_path: Path, data: bytes, received: str
 ) -> None:
     """Whatever their first bytes look like."""
-    path, new = tmp_path / "x.bin", tmp_path / "x.npy"
+    path = tmp_path / "x.bin"
     path.write_bytes(data)
-    with pytest.raises(NpyFileError, match=f"Received: {received}.*raw values") as caught:
+    with pytest.raises(NpyFileError, match=f"Received: {received}.*bare values") as caught:
         open_rows(path)
-    (line,) = re.findall(r"np\.save\(new, .*\)(?= with their dtype)", str(caught.value))
-    eval(line, {"np": np, "path": path, "new": new, "dtype": np.dtype("uint8")})
-    assert data == open_rows(new)[:].tobytes()
+    (call,) = re.findall(r"keras_npy\.raw\(.*\)(?=\.$)", str(caught.value))
+    call = call.replace("dtype=...", "dtype='uint8'").replace("shape=...", "shape=(-1,)")
+    assert data == eval(call, {"keras_npy": keras_npy, "path": path})[:].tobytes()
 
 
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))

@@ -157,14 +157,16 @@ def test_sequence_of_samples_serves_what_arrays_serve(
 )
 @pytest.mark.usefixtures("threads")
 def test_take_sample_that_differs_is_named(paths: list[Path], contents: Any, message: str) -> None:
-    """One file among many that differs is named when it is read; the others still are."""
+    """One file among many is named when it is read, and before; the others still are read."""
     if isinstance(contents, bytes):
         paths[7].write_bytes(contents)
     else:
         np.save(paths[7], contents)
-    rows = samples(list(paths))
+    rows = samples(list(paths), check=False)
     with pytest.raises(NpyFileError, match=rf"^{re.escape(str(paths[7]))}: .*{message}"):
         rows[:]
+    with pytest.raises(NpyFileError, match=rf"^{re.escape(str(paths[7]))}: .*{message}"):
+        samples(list(paths))
     assert [3] == [len(row) for row in rows[[6]][:, 0]]
 
 
@@ -210,11 +212,11 @@ def test_samples_other_source_is_refused(source: Any, error: Any, message: str) 
 # Size.
 
 
-def test_samples_of_100_000_files_are_not_scanned(tmp_path: Path) -> None:
+def test_samples_of_100_000_files_are_not_scanned_if_it_is_asked_for(tmp_path: Path) -> None:
     """Only the first file is looked at: the others need not even be there."""
     np.save(tmp_path / "s-0.npy", np.zeros(3))
     paths = [tmp_path / f"s-{number}.npy" for number in range(100_000)]
-    rows = samples(list(paths))
+    rows = samples(list(paths), check=False)
     assert (100_000, 3) == rows.shape
     assert [[0, 0, 0]] == rows[[0]].tolist()
     assert 1_000_000 > len(pickle.dumps(rows))

@@ -175,6 +175,36 @@ def test_fit_class_weight_weighs_as_arrays(stored: Stored, tmp_path: Any, labels
     assert not np.array_equal(unweighted.get_weights()[-1], models[1].get_weights()[-1])
 
 
+def make_segmenter() -> keras.Model:
+    """A class for each pixel of a 6x5 image."""
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [
+            keras.Input((6, 5), dtype="uint8"),
+            keras_npy.NpyInputLayer(stored_format="no_channels", data_format="channels_last"),
+            keras.layers.Dense(3),
+        ]
+    )
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model
+
+
+@pytest.mark.parametrize("how", ["stored", "mapped"])
+def test_fit_class_weight_of_masks_weighs_each_pixel(stored: Stored, how: str) -> None:
+    """As an array of weights for the pixels does, which the user need not make."""
+    masks, weights = stored.x % 3, {0: 3.0, 2: 0.25}
+    pixels = np.select([masks == 0, masks == 2], [3.0, 0.25], 1.0).astype("float32")
+    expected, model = make_segmenter(), make_segmenter()
+    expected.fit(
+        stored.x, masks, sample_weight=pixels, batch_size=8, shuffle=False, epochs=2, verbose=0
+    )
+    seq = NpySequence(stored.x_path, masks if how == "stored" else stored.x, batch_size=8)
+    if how == "mapped":
+        seq = seq.map(lambda x, y: (x, y % 3))
+    model.fit(seq, shuffle=False, class_weight=weights, epochs=2, verbose=0)
+    assert_same_weights(expected, model)
+
+
 def test_fit_sample_weight_weighs_as_arrays(stored: Stored) -> None:
     """Sample weights follow their rows, in file order and shuffled."""
     order = rows_of_epoch(N, 0, batch_size=8, seed=3)

@@ -277,13 +277,11 @@ def test_follow_links_reads_linked_folders_once(pets: Path, tmp_path: Path) -> N
     assert [*ROWS, 105] == numbers(NpySequence.from_directory(pets, follow_links=True))
 
 
-def test_a_sample_of_another_shape_is_named_when_it_is_read(pets: Path) -> None:
+def test_a_sample_of_another_shape_is_named(pets: Path) -> None:
     """The first file sets shape and dtype; the path of the other is in the error."""
     np.save(pets / "cat" / "x-9.npy", np.zeros((2, 4), "int16"))
-    seq = NpySequence.from_directory(pets, batch_size=2)
-    assert 2 == len(seq[0][0])
     with pytest.raises(NpyFileError, match=r"x-9\.npy: .*\(2, 4\)"):
-        seq[4]
+        NpySequence.from_directory(pets, batch_size=2)
 
 
 def test_a_directory_that_is_missing_is_a_file_not_found_error(tmp_path: Path) -> None:

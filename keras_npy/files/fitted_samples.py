@@ -1,0 +1,170 @@
+"""Samples of different length, each cropped or padded to one shape when it is read."""
+
+import dataclasses
+import os
+import pickle
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_npy.errors import NpyFileError
+from keras_npy.files.archive import read_header, split_member
+from keras_npy.files.header import NpyHeader
+from keras_npy.files.members import open_member
+from keras_npy.files.place import open_regular
+from keras_npy.files.reading import read_data
+from keras_npy.files.samples import SampleStore
+from keras_npy.files.store import map_rows
+from keras_npy.files.values import as_stored, copy_values
+from keras_npy.types import Array, Indices, Path
+
+Crop: TypeAlias = Literal["start", "center", "random"]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a sample becomes one of the wanted shape.
+
+    Args:
+        lengths: Each axis of a sample that is cropped or padded, and its size afterwards.
+        pad_value: What stands behind a sample that is too short.
+        crop: Which part of a sample that is too long is taken.
+    """
+
+    lengths: tuple[tuple[int, int], ...]
+    pad_value: float = 0
+    crop: Crop = "start"
+
+    def shape_of(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape that a sample of this shape gets."""
+        fitted = list(shape)
+        for axis, length in self.lengths:
+            fitted[axis] = length
+        return tuple(fitted)
+
+    def copy(self, values: Array, out: Array, fractions: Sequence[float]) -> None:
+        """Copy a sample into `out`, which has the wanted shape.
+
+        Args:
+            values: The sample as it is stored.
+            out: The memory of the fitted sample.
+            fractions: Where a random crop begins, in 0 <= fraction < 1, for each of `lengths`.
+        """
+        source = [slice(None)] * out.ndim
+        target = [slice(None)] * out.ndim
+        for (axis, length), fraction in zip(self.lengths, fractions, strict=True):
+            surplus = max(values.shape[axis] - length, 0)
+            begin = {"start": 0, "center": surplus // 2}.get(
+                self.crop, int(fraction * (surplus + 1))
+            )
+            source[axis] = slice(begin, begin + length)
+            target[axis] = slice(0, values.shape[axis])
+        part = values[tuple(source)]
+        if part.shape != out.shape:
+            out[...] = self.pad_value
+        copy_values(part, out[tuple(target)])
+
+
+class FittedSampleStore(SampleStore):
+    """Serves the data of each file as one row of the wanted shape, in C order.
+
+    Args:
+        paths: The files.
+        pattern: The pattern that found them, if any.
+        fit: How samples are cropped and padded.
+        stored_dtype: As `open_rows` takes it.
+        is_mapped: Whether to map each file instead of reading it.
+
+    Raises:
+        NpyFileError: If the first file cannot be read.
+    """
+
+    fit: Fit
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        pattern: Path | None,
+        fit: Fit,
+        *,
+        stored_dtype: str | None = None,
+        is_mapped: bool = False,
+    ) -> None:
+        super().__init__(paths, pattern, stored_dtype=stored_dtype, is_mapped=is_mapped)
+        self._fit_to(fit)
+
+    def _fit_to(self, fit: Fit) -> None:
+        self.fit = fit
+        self._as_read = self.first
+        self.first = dataclasses.replace(
+            self.first,
+            shape=fit.shape_of(self.first.shape),
+            dtype=self.first.dtype.newbyteorder("="),
+            fortran_order=False,
+        )
+        self.row_bytes = self.first.data_bytes
+
+    def fetch(self, indices: Indices, out: NDArray[np.uint8]) -> None:
+        # Who reads outside of a pass gets the same crops each time: those at the middle.
+        self.fetch_drawn(indices, out, np.full((len(indices), len(self.fit.lengths)), 0.5))
+
+    def fetch_drawn(
+        self, indices: Indices, out: NDArray[np.uint8], fractions: NDArray[np.float64]
+    ) -> None:
+        """As `fetch`, with the fractions `(b, number of axes)` at which random crops begin."""
+        numbers, places = indices.tolist(), fractions.tolist()
+        self._threads.run(
+            lambda at: self._read_fitted(numbers[at], out[at], places[at]), len(numbers)
+        )
+
+    def _read_fitted(self, index: int, out: NDArray[np.uint8], fractions: Sequence[float]) -> None:
+        header, data = self._read_whole(index)
+        self._check_alike(header)
+        fitted = out.view(self.first.dtype).reshape(self.first.shape)
+        self.fit.copy(as_stored(data, header), fitted, fractions)
+
+    def _read_whole(self, index: int) -> tuple[NpyHeader, NDArray[np.uint8]]:
+        """The header of a file, and its data; of a mapping only what is copied is read."""
+        path = self._paths[index]
+        archive, member = split_member(path)
+        with open_regular(archive) as file:
+            self._note(index, os.fstat(file.fileno()))
+            if member is None:
+                header = read_header(path, is_sample=True, stored_dtype=self._stored_dtype)
+                return header, map_rows(header) if self.io == "map" else read_data(header)
+            with open_member(file, archive, member, self._stored_dtype) as opened:
+                header = opened.header
+                data = np.empty(header.data_bytes, np.uint8)
+                opened.read_into(data, header.offset_bytes - header.place.start_bytes)
+                return header, data
+
+    def _check_alike(self, header: NpyHeader) -> None:
+        first = self._as_read
+        is_like_first = len(header.shape) == len(first.shape) and (
+            self.fit.shape_of(header.shape) == self.first.shape
+        )
+        if not is_like_first or header.dtype.newbyteorder("=") != self.first.dtype:
+            axes = ", ".join(str(axis) for axis, _ in self.fit.lengths)
+            raise NpyFileError(
+                f"{header.name}: each sample must have the dtype and shape of the first file, but "
+                f"for the axes of length= ({axes}). Received: {first.name} of {first.dtype} "
+                f"{first.shape}, this one of {header.dtype} {header.shape}. Convert it, leave it "
+                "out, or name the axis in length=."
+            )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = (self._paths, self._pattern, self._as_read, self._head, self.fit, self.io == "map")
+        return _unpack, (zlib.compress(pickle.dumps(state)),)
+
+
+def _unpack(packed: bytes) -> FittedSampleStore:
+    paths, pattern, first, head, fit, is_mapped = pickle.loads(zlib.decompress(packed))
+    first.place.check_unchanged()
+    store = FittedSampleStore.__new__(FittedSampleStore)
+    store._set_up(paths, pattern, first, head, is_mapped)
+    store._fit_to(fit)
+    return store

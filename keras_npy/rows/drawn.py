@@ -1,0 +1,42 @@
+"""Rows that differ from pass to pass, and the numbers by which a feed asks for them."""
+
+from abc import abstractmethod
+
+import numpy as np
+
+from keras_npy.rows.base import Rows
+from keras_npy.types import Array, Indices
+
+
+class DrawnRows(Rows):
+    """Rows whose values depend on the pass in which they are read, such as random crops.
+
+    `read_into` and all that uses it give the same values each time.
+    """
+
+    @abstractmethod
+    def read_drawn(self, indices: Indices, out: Array, seed: int, epoch: int) -> None:
+        """As `read_into`, with the values that these rows have in a pass."""
+
+
+class RowNumbers(Rows):
+    """Row i is the number i. It stands for rows that are read later, when the pass is known.
+
+    Args:
+        source: The rows.
+    """
+
+    def __init__(self, source: DrawnRows) -> None:
+        self.name = source.name
+        self.shape = (len(source),)
+        self.dtype = np.dtype(np.int64)
+        self._source = source
+
+    def read_into(self, indices: Indices, out: Array) -> None:
+        out[...] = indices
+
+    def prepare(self, indices: Indices) -> None:
+        self._source.prepare(indices)
+
+    def check_unchanged(self, indices: Indices | None = None) -> None:
+        self._source.check_unchanged(indices)

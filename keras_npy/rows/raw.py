@@ -1,0 +1,159 @@
+"""`raw`: rows of files that hold bare values, without a header."""
+
+import math
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_npy.errors import NpyFileError, check_integer, check_io, cut
+from keras_npy.files.header import MAGIC, SUPPORTED_DTYPES, NpyHeader, bfloat16, is_supported
+from keras_npy.files.layout import name_of_converted, warn_of_layout
+from keras_npy.files.place import local_path, open_regular, place_of
+from keras_npy.rows.base import Rows
+from keras_npy.rows.shards import join_files
+from keras_npy.rows.sources import expand, is_pattern
+from keras_npy.rows.stored import open_file
+from keras_npy.types import Io, Path
+
+
+def raw(
+    source: Path | Sequence[Path],
+    *,
+    dtype: Any,
+    shape: Sequence[int] = (-1,),
+    offset: int = 0,
+    io: Io = "auto",
+) -> Rows:
+    """Read files of bare values, as `ndarray.tofile` and `np.memmap` write them.
+
+    Args:
+        source: The path of a file; or a pattern or list of paths, whose rows are joined along axis
+            0 as those of `.npy` files are.
+        dtype: dtype of the values, such as `"uint16"` or `">f4"`, or `"bfloat16"`.
+        shape: Shape of the array in each file. Axis 0 may be -1, for as many rows as the file
+            holds.
+        offset: Bytes at the start of each file to skip.
+        io: As `open_rows` takes it.
+
+    Returns:
+        Rows for `NpySequence`, `open_rows`, `windows` and `convert`.
+
+    Raises:
+        NpyFileError: If a file holds fewer or more bytes than the array takes, or is an `.npy`.
+        ValueError: If an argument has a wrong value.
+        TypeError: If an argument has a wrong type, or no tensor can have the dtype.
+        OSError: If the system refuses access; `FileNotFoundError` is one.
+
+    Example:
+
+    >>> np.arange(6, dtype="uint16").tofile("train.bin")
+    >>> raw("train.bin", dtype="uint16")[2:4]
+    array([2, 3], dtype=uint16)
+    >>> raw("train.bin", dtype="uint16", shape=(-1, 2))[-1]
+    array([4, 5], dtype=uint16)
+    """
+    check_io(io)
+    checked = _checked_dtype(dtype)
+    _check_shape(shape)
+    check_integer("offset", offset, at_least=0)
+    layout = checked, tuple(int(size) for size in shape), int(offset)
+    if isinstance(source, str | os.PathLike) and not is_pattern(source):
+        header = _header(source, *layout)
+        rows = open_file(header, io)
+        remedy = _remedy(source, header, *layout)
+        warn_of_layout(header, is_mapped=rows.io == "map", remedy=remedy)
+        return rows
+    paths = expand(source) if isinstance(source, str | os.PathLike) else _checked_paths(source)
+    headers = [_header(path, *layout) for path in paths]
+    rows = join_files(headers, io)
+    for header in headers:
+        remedy = _remedy(source, header, *layout)
+        warn_of_layout(header, is_mapped=rows.io == "map", remedy=remedy)
+    return rows
+
+
+def _header(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int) -> NpyHeader:
+    """What the header of a file would say, if it had one."""
+    path = local_path(path)
+    with open_regular(path) as file:
+        place = place_of(file, path)
+        start = file.read(len(MAGIC))
+    if start == MAGIC:
+        raise NpyFileError(
+            f"{path}: raw reads files without a header. Received: an .npy file, which has one. "
+            "Open it by its path alone."
+        )
+    row_bytes = math.prod(shape[1:]) * dtype.itemsize
+    held = place.size_bytes - offset
+    num_rows = held // row_bytes if shape[0] == -1 else shape[0]
+    if held <= 0 or num_rows * row_bytes != held:
+        raise NpyFileError(
+            f"{path}: a raw file must hold as many bytes as its array. Received: "
+            f"{place.size_bytes} bytes, of which {offset} are skipped, for shape {cut(shape)} of "
+            f"{dtype}, in which a row takes {row_bytes} bytes. Correct dtype, shape or offset; for "
+            "a part of a file pass np.memmap(path, dtype, 'r', offset, shape) itself."
+        )
+    return NpyHeader(place, (num_rows, *shape[1:]), dtype, False, offset)
+
+
+def _checked_dtype(dtype: Any) -> np.dtype[Any]:
+    try:
+        found = bfloat16() if dtype == "bfloat16" else np.dtype(dtype)
+    except TypeError as error:
+        raise TypeError(
+            f"dtype must be one of {SUPPORTED_DTYPES}. Received: dtype={dtype!r:.100}. "
+            "Pass a name such as 'uint16'."
+        ) from error
+    # NumPy takes None as float64.
+    if dtype is None or not is_supported(found):
+        raise TypeError(
+            f"dtype must be one of {SUPPORTED_DTYPES}. Received: dtype={dtype!r:.100}. "
+            "Pass a name such as 'uint16'."
+        )
+    return found
+
+
+def _check_shape(shape: Any) -> None:
+    sizes = tuple(shape) if isinstance(shape, tuple | list) else ()
+    if not sizes or not all(
+        isinstance(size, int | np.integer) and not isinstance(size, bool) for size in sizes
+    ):
+        raise TypeError(
+            "shape must be a tuple of integers, of which the first counts the rows. "
+            f"Received: shape={shape!r:.100}. Pass (-1,), or (-1, ...) with the shape of a row."
+        )
+    if (sizes[0] < 1 and sizes[0] != -1) or any(size < 1 for size in sizes[1:]):
+        raise ValueError(
+            "shape must hold sizes of at least 1; only the first may be -1, for all rows. "
+            f"Received: shape={shape!r:.100}. Pass (-1, ...) with the shape of a row."
+        )
+
+
+def _checked_paths(source: Any) -> list[Path]:
+    is_list = isinstance(source, list) and all(
+        isinstance(path, str | os.PathLike) for path in source
+    )
+    if not is_list:
+        raise TypeError(
+            "raw takes a path, a pattern or a list of paths. "
+            f"Received: {type(source).__name__}. Pass the path of the file."
+        )
+    if not source:
+        raise ValueError("raw needs at least one file. Received: an empty list. Pass the paths.")
+    return list(source)
+
+
+def _remedy(
+    source: Any, header: NpyHeader, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int
+) -> str:
+    # The command does not know how a raw file is to be read.
+    is_one = isinstance(source, str | os.PathLike)
+    what = repr(os.fsdecode(source)) if is_one else "paths"
+    name = dtype.name if dtype.isnative else dtype.str
+    new = name_of_converted(header.name)
+    return (
+        "To convert it, in Python: `from keras_npy import convert, raw; convert(raw("
+        f"{what}, dtype={name!r}, shape={shape}, offset={offset}), {new!r})`"
+    )

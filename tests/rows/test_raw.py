@@ -1,0 +1,224 @@
+"""`raw`: files of bare values, checked against their size, wherever a file can stand."""
+
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from keras_npy import (
+    NpyFileError,
+    NpyLayoutWarning,
+    NpySequence,
+    convert,
+    errors,
+    open_rows,
+    raw,
+    windows,
+)
+
+TOKENS = np.arange(1000, 1060, dtype="uint16")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    TOKENS.tofile(tmp_path / "train.bin")
+    return tmp_path / "train.bin"
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape", "offset"),
+    [
+        pytest.param("uint16", (-1,), 0, id="flat"),
+        pytest.param(np.uint16, [60], 0, id="exact"),
+        pytest.param("<u2", (-1, 5, 2), 0, id="rows"),
+        pytest.param("float32", (-1, 3), 0, id="float32"),
+        pytest.param("uint8", (2, 60), 0, id="bytes"),
+        pytest.param("bool", (-1, 6), 0, id="bool"),
+        pytest.param("uint16", (-1,), 8, id="offset"),
+        pytest.param("float64", (-1,), 64, id="aligned-offset"),
+    ],
+)
+def test_raw_is_the_memmap_of_the_same_arguments(
+    path: Path, dtype: Any, shape: Any, offset: int
+) -> None:
+    """Of a file that begins at any byte."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NpyLayoutWarning)
+        rows = raw(path, dtype=dtype, shape=shape, offset=offset)
+    expected = np.fromfile(path, dtype, offset=offset).reshape(shape)
+    if dtype == "bool":
+        expected = expected.view("uint8") != 0
+    np.testing.assert_array_equal(expected, rows[:], strict=True)
+    np.testing.assert_array_equal(expected[::-1], rows[::-1], strict=True)
+
+
+def test_raw_other_byte_order_is_swapped(path: Path) -> None:
+    """With a warning whose remedy is run."""
+    with pytest.warns(NpyLayoutWarning, match="byte order") as warned:
+        rows = raw(path, dtype=">u2")
+    np.testing.assert_array_equal(TOKENS.byteswap(), rows[:])
+    _run_remedy(str(warned[0].message), {})
+    np.testing.assert_array_equal(
+        TOKENS.byteswap(), np.load(path.with_name("train_converted.npy")), strict=True
+    )
+
+
+def _run_remedy(message: str, names: dict[str, Any]) -> None:
+    found = re.search(r"in Python: `(.*)`", message)
+    assert found, message
+    exec(found[1], names)
+
+
+@pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+@pytest.mark.parametrize("kind", ["list", "pattern"])
+def test_raw_files_are_joined_as_shards(tmp_path: Path, kind: str) -> None:
+    """In natural order, or that of the list, each without its own header."""
+    for number in (10, 2, 1):
+        head = b"head" + bytes([number])
+        values = np.full((number, 2), number, "int16")
+        (tmp_path / f"part-{number}.bin").write_bytes(head + values.tobytes())
+    source: Any = str(tmp_path / "part-*.bin")
+    order = [1, 2, 10]
+    if kind == "list":
+        order = [10, 1, 2]
+        source = [tmp_path / f"part-{number}.bin" for number in order]
+    rows = raw(source, dtype="int16", shape=(-1, 2), offset=5)
+    expected = np.repeat(order, order)[:, None] * np.ones((1, 2), "int16")
+    np.testing.assert_array_equal(expected, rows[:])
+
+
+def test_raw_list_that_is_misaligned_says_how_to_convert_it(tmp_path: Path) -> None:
+    """With the list as paths, as it was given."""
+    paths = [tmp_path / "a.bin", tmp_path / "b.bin"]
+    for number, path in enumerate(paths):
+        path.write_bytes(b"x" + np.full(3, number, "int16").tobytes())
+    with pytest.warns(NpyLayoutWarning, match="64 bytes") as warned:
+        raw(paths, dtype="int16", offset=1)
+    _run_remedy(str(warned[0].message), {"paths": paths})
+    assert [0, 0, 0, 1, 1, 1] == np.load(tmp_path / "a_converted.npy").tolist()
+
+
+def test_raw_tokens_train_as_windows(path: Path) -> None:
+    """As language models read them."""
+    seq = NpySequence(
+        windows(raw(path, dtype="uint16"), sequence_length=4, sequence_stride=4, predict_next=True),
+        batch_size=5,
+    )
+    x, y = seq[0]
+    np.testing.assert_array_equal(TOKENS[:20].reshape(5, 4), x)
+    np.testing.assert_array_equal(TOKENS[1:21].reshape(5, 4), y)
+
+
+def test_raw_is_converted(path: Path, tmp_path: Path) -> None:
+    """To a file that says what it holds."""
+    convert(raw(path, dtype="uint16", shape=(-1, 3)), tmp_path / "x.npy")
+    np.testing.assert_array_equal(TOKENS.reshape(-1, 3), np.load(tmp_path / "x.npy"), strict=True)
+
+
+def test_raw_bfloat16_has_its_name(tmp_path: Path) -> None:
+    """NumPy has none for it."""
+    np.array([1.0, -2.0], "float32").view("uint16")[1::2].tofile(tmp_path / "x.bin")
+    assert [1.0, -2.0] == raw(tmp_path / "x.bin", dtype="bfloat16")[:].astype(float).tolist()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        pytest.param(
+            {"dtype": "uint16", "shape": (-1, 7)},
+            NpyFileError,
+            r"^/.*train\.bin: a raw file must hold.*Received: 120 bytes, of which 0 are skipped, "
+            r"for shape \(-1, 7\) of uint16, in which a row takes 14 bytes\. Correct dtype",
+            id="half-a-row",
+        ),
+        pytest.param({"dtype": "uint32", "shape": (31,)}, NpyFileError, "120 bytes", id="too-few"),
+        pytest.param({"dtype": "uint32", "shape": (29,)}, NpyFileError, "120 bytes", id="too-many"),
+        pytest.param({"dtype": "uint8", "offset": 120}, NpyFileError, "120 are skip", id="nothing"),
+        pytest.param({"dtype": "uint8", "offset": 121}, NpyFileError, "121 are skip", id="behind"),
+        pytest.param(
+            {"dtype": "u2", "shape": ()}, TypeError, r"shape must be a tuple", id="no-axis"
+        ),
+        pytest.param({"dtype": "u2", "shape": -1}, TypeError, r"shape=-1\. Pass \(-1,\)", id="int"),
+        pytest.param({"dtype": "u2", "shape": (-1, -1)}, ValueError, "only the first", id="two"),
+        pytest.param({"dtype": "u2", "shape": (0,)}, ValueError, "at least 1", id="zero"),
+        pytest.param(
+            {"dtype": "u2", "offset": -1}, ValueError, "offset must be at least", id="neg"
+        ),
+        pytest.param({"dtype": "u2", "offset": 2.0}, TypeError, "offset must be an int", id="2.0"),
+        pytest.param({"dtype": "words"}, TypeError, r"dtype='words'.*such as 'uint16'", id="name"),
+        pytest.param({"dtype": None}, TypeError, r"dtype=None", id="none"),
+        pytest.param({"dtype": object}, TypeError, r"dtype must be one of bool", id="object"),
+        pytest.param({"dtype": "S2"}, TypeError, r"dtype must be one of bool", id="bytes"),
+    ],
+)
+def test_raw_that_cannot_be_is_refused(
+    path: Path, arguments: Any, error: type[Exception], message: str
+) -> None:
+    """Before the first batch."""
+    with pytest.raises(error, match=message):
+        raw(path, **arguments)
+
+
+def test_raw_remedy_for_a_part_of_a_file_works(path: Path) -> None:
+    """A memmap is a source."""
+    with pytest.raises(NpyFileError, match=r"np\.memmap\(path, dtype, 'r', offset, shape\)"):
+        raw(path, dtype="uint16", shape=(10,))
+    part = open_rows(np.memmap(path, "uint16", "r", 4, (10,)))
+    np.testing.assert_array_equal(TOKENS[2:12], part[:])
+
+
+@pytest.mark.parametrize("source", [[], 3, ("a", "b"), [3]], ids=repr)
+def test_raw_of_what_is_no_file_is_refused(source: Any) -> None:
+    """As other sources are."""
+    with pytest.raises((TypeError, ValueError), match=r"Received.*Pass the path"):
+        raw(source, dtype="uint8")
+
+
+def test_raw_of_an_npy_file_is_refused(tmp_path: Path) -> None:
+    """Its header is no data."""
+    np.save(tmp_path / "x.npy", TOKENS)
+    with pytest.raises(NpyFileError, match=r"x\.npy: .*Received: an \.npy file.*path alone"):
+        raw(tmp_path / "x.npy", dtype="uint16")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param(np.zeros(40, "uint16"), id="zeros"),
+        pytest.param(np.frombuffer(b"To be, or not to be", "uint8"), id="text"),
+        pytest.param(np.arange(40, dtype="float32") - 3, id="numbers"),
+        pytest.param(np.array([0x0480, 5, 6], "uint16"), id="like-a-pickle"),
+    ],
+)
+def test_file_without_a_header_is_told_of_raw(tmp_path: Path, values: np.ndarray) -> None:
+    """Where its first bytes are no certain mark of another format; the remedy is followed."""
+    values.tofile(tmp_path / "x.npy")
+    with pytest.raises(NpyFileError, match=r"keras_npy\.raw\(path, dtype=\.\.\., shape=\.\.\.\)"):
+        open_rows(tmp_path / "x.npy")
+    np.testing.assert_array_equal(values, raw(tmp_path / "x.npy", dtype=values.dtype)[:])
+
+
+def test_idx_file_is_read_as_its_remedy_says(tmp_path: Path) -> None:
+    """MNIST as it is published, unpacked."""
+    images = np.arange(2 * 784, dtype="uint16").astype("uint8").reshape(2, 28, 28)
+    head = np.array([0x803, 2, 28, 28], ">u4").tobytes()
+    (tmp_path / "images").write_bytes(head + images.tobytes())
+    with pytest.raises(NpyFileError, match=r"an IDX file") as raised:
+        open_rows(tmp_path / "images")
+    call = re.search(r"keras_npy\.(raw\(path, dtype='uint8', .*?offset=16\))", str(raised.value))
+    assert call
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NpyLayoutWarning)
+        rows = eval(call[1], {"raw": raw, "path": tmp_path / "images"})
+    np.testing.assert_array_equal(images, rows[:])
+
+
+def test_warning_is_given_once(path: Path) -> None:
+    """For each kind of layout."""
+    with pytest.warns(NpyLayoutWarning):
+        raw(path, dtype="uint16", offset=2)
+    raw(path, dtype="uint16", offset=4)
+    assert {"layout: alignment"} == errors.SAID

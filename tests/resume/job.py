@@ -17,6 +17,9 @@ import numpy as np
 import keras_npy
 
 NUM_ROWS = 53
+# Arrays are compared by themselves. The sign of `min_delta`, and whether a header is to be written,
+# follow when the next epoch ends, and a finished run that is started again has none.
+_NOT_COMPARED = ("best_weights", "min_delta", "append_header")
 BATCH_SIZE = 8
 
 
@@ -254,8 +257,7 @@ def _write_results(
         type(cb).__name__: {
             name: value
             for name, value in vars(cb).items()
-            if isinstance(value, int | float | list)
-            and name not in ("best_weights", "append_header")
+            if isinstance(value, int | float | list) and name not in _NOT_COMPARED
         }
         for cb in callbacks
         if not isinstance(cb, _Killer | keras_npy.ResumeTraining)

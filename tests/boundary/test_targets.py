@@ -36,7 +36,7 @@ LOSSES = ["binary_crossentropy", keras.losses.BinaryCrossentropy()]
 LOSSES += [keras.losses.binary_focal_crossentropy, "bce", keras.losses.BinaryFocalCrossentropy()]
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=str)
+@pytest.mark.parametrize("loss", LOSSES, ids=range(len(LOSSES)))
 def test_fit_masks_of_0_and_255_warn_once_and_the_remedy_ends_it(tmp_path: Path, loss: Any) -> None:
     """However the loss is given."""
     path = tmp_path / "y.npy"

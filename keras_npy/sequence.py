@@ -202,7 +202,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         `None` if not each row is a file of its own: then `seq.x.file_of(i)` says in which file row
         `i` lies, and where in it. In a dict or tuple if `x` is one.
         """
-        return keras.tree.map_structure(lambda rows: rows.file_paths, self.x)
+        return map_leaves(lambda rows: rows.file_paths, self.x)
 
     @property
     def nbytes(self) -> int:
@@ -740,6 +740,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         shuffle: ShuffleArgument = None,
         seed: int | None = None,
         drop_remainder: bool = False,
+        io: Io = "auto",
     ) -> Self:
         """Stream one file per class, in which each row is a sample of the class.
 
@@ -754,6 +755,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             shuffle: As in `NpySequence`.
             seed: As in `NpySequence`.
             drop_remainder: As in `NpySequence`.
+            io: As in `NpySequence`.
 
         Returns:
             A sequence of all rows, class by class, with `class_names`. Use
@@ -774,7 +776,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         >>> seq.class_names, seq.y[:]
         (['apple', 'pear'], array([0, 0, 1], dtype=int32))
         """
-        rows, targets, names = open_classes(source, label_mode, class_names)
+        rows, targets, names = open_classes(source, label_mode, class_names, io)
         seq = cls(
             rows,
             targets,
@@ -787,9 +789,10 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         return seq
 
     def __repr__(self) -> str:
-        is_mapped = isinstance(self._map, BatchMap)
         served = tuple(self._served(position) for position in range(len(self._data)))
-        lines = describe(self._leaves if is_mapped else served)
+        if isinstance(self._map, BatchMap):
+            served = tuple(map_leaves(self._of_part, leaves) for leaves in self._map.leaves)
+        lines = describe(served)
         if self._order.indices is not None:
             lines.append(f"a part: {self.num_samples} of {len(self._sources()[0])} rows")
         last = self.num_samples - (self.num_batches - 1) * self.batch_size
@@ -866,6 +869,9 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         if chosen is None:
             return self._data[position]
         return map_leaves(lambda rows: choose_rows(rows, chosen), self._data[position])
+
+    def _of_part(self, leaf: Leaf) -> Leaf:
+        return dataclasses.replace(leaf, shape=(self.num_samples, *leaf.row_shape))
 
     @property
     def _leaves(self) -> tuple[Any, ...]:

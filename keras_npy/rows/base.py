@@ -152,7 +152,7 @@ class Rows(ABC):
 
     def timesteps(self, indices: Indices) -> Timesteps:
         """The timesteps that these rows are made of; by default each row is one of its own."""
-        return Timesteps(id(self), indices, indices + 1, len(self))
+        return Timesteps(self.origin, indices, indices + 1, len(self))
 
     @property
     def shard_lengths(self) -> Indices:

@@ -78,6 +78,9 @@ class ChosenRows(ForwardingRows):
     def _file_of(self, index: int) -> tuple[str, int]:
         return self.source.file_of(int(self._indices[index]))
 
+    def locate(self, index: int) -> str:
+        return self.source.locate(int(self._indices[index]))
+
     @property
     def shard_lengths(self) -> Indices:
         return self._runs(self.source.shard_lengths)[1]

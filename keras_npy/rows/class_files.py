@@ -18,11 +18,14 @@ from keras_npy.rows.class_folders import (
 )
 from keras_npy.rows.labels import RunRows
 from keras_npy.rows.sources import Source, expand, is_pattern, open_rows
-from keras_npy.types import Path
+from keras_npy.types import Io, Path
 
 
 def open_classes(
-    source: Path | Mapping[str, Source], label_mode: LabelMode, class_names: Iterable[str] | None
+    source: Path | Mapping[str, Source],
+    label_mode: LabelMode,
+    class_names: Iterable[str] | None,
+    io: Io,
 ) -> tuple[Rows, Source, list[str]]:
     """The rows of all classes, class by class, their labels, and the names of the classes.
 
@@ -32,6 +35,7 @@ def open_classes(
         label_mode: How to encode labels.
         class_names: The classes to use, in the order of their numbers. `None` for all, in the
             sorted order of their names; those of a dict in its own order.
+        io: As `open_rows` takes it.
 
     Raises:
         NpyFileError: If there are no classes, or two of one name.
@@ -46,10 +50,10 @@ def open_classes(
     sources = dict(source) if isinstance(source, Mapping) else _find(os.fspath(source))
     names = list(sources) if class_names is None else checked_names(class_names, list(sources))
     check_num_classes(label_mode, names)
-    lengths = np.array([len(open_rows(sources[name])) for name in names])
+    lengths = np.array([len(open_rows(sources[name], io=io)) for name in names])
     parts = [_as_list(sources[name]) for name in names]
     # One list of files is opened as one array, and not class by class.
-    rows = open_rows([part for of_class in parts for part in of_class])
+    rows = open_rows([part for of_class in parts for part in of_class], io=io)
     return rows, encode_labels(RunRows(lengths), len(names), label_mode), names
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_npy.files.store import FileList
 from keras_npy.rows.base import Rows, Timesteps
+from keras_npy.rows.drawn import DrawnRows
 from keras_npy.rows.scratch import Scratch
 from keras_npy.types import Array, Indices
 
@@ -26,7 +27,11 @@ def join_rows(sources: Sequence[Rows]) -> Rows:
                 f"{first.shape}, {source.name} of {source.dtype} {source.shape}. "
                 "For several inputs or outputs, pass a tuple or a dict of sources."
             )
-    return first if len(sources) == 1 else JoinedRows(sources)
+    if len(sources) == 1:
+        return first
+    if any(isinstance(source, DrawnRows) for source in sources):
+        return JoinedDrawnRows(sources)
+    return JoinedRows(sources)
 
 
 class JoinedRows(Rows):
@@ -89,8 +94,9 @@ class JoinedRows(Rows):
 
     @property
     def io(self) -> Literal["map", "read"] | None:
-        kinds = {source.io for source in self.sources} - {None}
-        return kinds.pop() if len(kinds) == 1 else None
+        # Rows of which any are mapped keep the promises of mapped files, no more.
+        kinds = {source.io for source in self.sources}
+        return "map" if "map" in kinds else "read" if "read" in kinds else None
 
     @property
     def stored_bytes(self) -> int:
@@ -121,6 +127,20 @@ class JoinedRows(Rows):
             if len(places):
                 number = int(numbers[places[0]])
                 yield number, _as_slice(places), indices[places] - self._starts[number]
+
+
+class JoinedDrawnRows(JoinedRows, DrawnRows):
+    """As `JoinedRows`, where some sources differ from pass to pass."""
+
+    def read_drawn(self, indices: Indices, out: Array, seed: int, epoch: int) -> None:
+        for number, places, rows in self._by_source(indices):
+            source = self.sources[number]
+            taken = np.empty((len(rows), *self.row_shape), self.dtype)
+            if isinstance(source, DrawnRows):
+                source.read_drawn(rows, taken, seed, epoch)
+            else:
+                source.read_into(rows, taken)
+            out[places] = taken
 
 
 def _as_slice(places: Indices) -> slice | Indices:

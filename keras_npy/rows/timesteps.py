@@ -18,7 +18,12 @@ def share_timesteps(leaves: Sequence[Rows], indices: range | Indices) -> bool:
     """Whether some of these rows hold the same timestep, or are the same row."""
     looked_at = indices if isinstance(indices, range) else np.sort(indices)
     rows = np.sort(np.asarray(looked_at[:ROWS_LOOKED_AT], np.int64))
-    return any(bool(np.any(begins[1:] < ends[:-1])) for begins, ends in _timesteps(leaves, rows))
+    return any(_overlap(begins, ends) for begins, ends in _timesteps(leaves, rows))
+
+
+def _overlap(begins: Indices, ends: Indices) -> bool:
+    order = np.argsort(begins, kind="stable")
+    return bool(np.any(begins[order][1:] < np.maximum.accumulate(ends[order])[:-1]))
 
 
 def keep_apart(

@@ -290,8 +290,9 @@ class WindowRows(ForwardingRows):
 
     def timesteps(self, indices: Indices) -> Timesteps:
         starts, steps = self._starts.at(indices), self._steps
-        begins, ends = starts + int(steps[0]), starts + int(steps[-1]) + 1
-        return Timesteps(self.source.origin, begins, ends, len(self.source))
+        first = self.source.timesteps(starts + int(steps[0]))
+        last = self.source.timesteps(starts + int(steps[-1]))
+        return first._replace(ends=last.ends)
 
     def _rows(self, indices: Indices, steps: Indices) -> Indices:
         """The rows of the series at these steps of these windows."""

@@ -1,5 +1,6 @@
 """`take`: rows by number, of any source, below any other."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -117,3 +118,43 @@ def test_take_gives_pairs_of_one_file(tmp_path: Path) -> None:
     np.testing.assert_array_equal(ROWS[first], a)
     np.testing.assert_array_equal(ROWS[second], b)
     assert [0, 0, 1] == same.tolist()
+
+
+def test_validate_names_the_row_of_the_file(tmp_path: Path) -> None:
+    """Not the place in the numbers that were given."""
+    data = np.ones((10, 2))
+    data[7] = np.nan
+    np.save(tmp_path / "x.npy", data)
+    with pytest.raises(ValueError, match=r"x\.npy, row 7"):
+        NpySequence(take(tmp_path / "x.npy", [3, 7, 0]), validate=True)
+
+
+def test_permuted_rows_share_nothing(tmp_path: Path) -> None:
+    """A random split of rows in another order leaks no timestep; of repeated rows it does."""
+    order = np.random.default_rng(0).permutation(100)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        NpySequence(take(np.arange(100), order)).split(0.2)
+    with pytest.warns(UserWarning, match="share timesteps"):
+        NpySequence(take(np.arange(100), [*order, *order])).split(0.2)
+
+
+def test_windows_with_targets_of_take_part_in_time(tmp_path: Path) -> None:
+    """The next value as the target, by number: training ends before validation begins."""
+    np.save(tmp_path / "series.npy", np.arange(60.0))
+    path = tmp_path / "series.npy"
+    seq = NpySequence(windows(path, sequence_length=8, targets=take(path, slice(8, None))))
+    train, held_out = seq.split(0.3, in_order=True)
+    last = max(max(x.max(), y.max()) for x, y in train)
+    first = min(min(x.min(), y.min()) for x, y in held_out)
+    assert last < first
+
+
+def test_file_paths_of_an_input_that_is_none(tmp_path: Path) -> None:
+    """`None` stays where it is."""
+    for number in range(3):
+        np.save(tmp_path / f"{number}.npy", np.zeros(2))
+    seq = NpySequence({"a": samples(str(tmp_path / "*.npy")), "b": None})
+    paths = seq.file_paths
+    assert paths["b"] is None
+    assert [str(tmp_path / f"{number}.npy") for number in range(3)] == paths["a"]

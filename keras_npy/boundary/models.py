@@ -4,7 +4,10 @@ Modules of `keras.src` are imported where they are used. If a future Keras moves
 fails.
 """
 
+from typing import Any
+
 import keras
+from keras.layers import TorchModuleWrapper
 
 from keras_npy.feeds.nests import map_leaves
 from keras_npy.sequence import NpySequence
@@ -43,3 +46,23 @@ def set_global_seed(state: Array) -> None:
     from keras.src.random import seed_generator
 
     seed_generator.global_seed_generator().state.assign(state)
+
+
+def choose_monitor_op(callback: keras.callbacks.Callback) -> None:
+    """Choose how a callback compares values, as Keras does at the end of its first epoch.
+
+    `ModelCheckpoint` compares earlier if it saves after a number of batches (Keras 3.16).
+    """
+    if callback.monitor_op is None:
+        callback._set_monitor_op()
+
+
+def torch_buffers(model: keras.Model) -> list[Any]:
+    """The buffers of torch modules in a model, such as the means of a `torch.nn.BatchNorm1d`.
+
+    Keras has variables for their parameters only (Keras 3.16).
+    """
+    modules = [
+        layer.module for layer in model._flatten_layers() if isinstance(layer, TorchModuleWrapper)
+    ]
+    return [buffer for module in modules for _, buffer in module.named_buffers()]

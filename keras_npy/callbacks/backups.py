@@ -27,6 +27,14 @@ _PLAIN = (bool, int, float, str)
 _NAME = re.compile(r"resume-(\d{8,})\.zip")
 
 
+def backups_in(directory: Path) -> "Backups":
+    """The saves in a directory, one object for each directory.
+
+    The lock of a file belongs to the process: closing the file anywhere in it would end the lock.
+    """
+    return _OPEN.setdefault(directory.resolve(), Backups(directory))
+
+
 class Backups:
     """The saves of one run, numbered from 1; the last two are kept.
 
@@ -62,6 +70,8 @@ class Backups:
             with zipfile.ZipFile(path) as archive:
                 _, *pairs = json.loads(archive.read("state.json"))
                 return {key: _decoded(node, archive) for key, node in pairs if only in (None, key)}
+        except (MemoryError, ImportError):
+            raise
         except Exception as error:
             # A damaged archive may send its reader to a place that no file has.
             if isinstance(error, OSError) and error.errno != errno.EINVAL:
@@ -82,9 +92,14 @@ class Backups:
 
     def wait(self) -> None:
         """Wait until the last save is on the disk, and raise its error, once, if it failed."""
-        pending, self._pending = self._pending, None
-        if pending is not None:
-            pending.result()
+        if self._pending is None:
+            return
+        try:
+            self._pending.result()
+        finally:
+            # After Ctrl-C the save is still being written.
+            if self._pending.done():
+                self._pending = None
 
     def write(self, tree: dict[str, Any]) -> Path:
         """Save a tree: dicts, lists, tuples, plain values and arrays.
@@ -127,12 +142,13 @@ class Backups:
         Raises:
             RuntimeError: If another process trains with this directory.
         """
+        if self._lock is not None and self._lock.alive:
+            return
         self.directory.mkdir(parents=True, exist_ok=True)
-        if self._lock is None or not self._lock.alive:
-            file = os.open(self.directory / "lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            # The system unlocks a file when it is closed, or when the process ends in any way.
-            self._lock = weakref.finalize(self, os.close, file)
-            self._try_to_lock(file)
+        file = os.open(self.directory / "lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        # The system unlocks a file when it is closed, or when the process ends in any way.
+        self._lock = weakref.finalize(self, os.close, file)
+        self._try_to_lock(file)
         for partial in self.directory.glob("resume-*.partial"):
             partial.unlink(missing_ok=True)
 
@@ -176,6 +192,9 @@ class Backups:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+_OPEN: weakref.WeakValueDictionary[Path, Backups] = weakref.WeakValueDictionary()
 
 
 def _write(tree: Any, archive: zipfile.ZipFile) -> None:

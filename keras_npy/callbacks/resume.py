@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +13,7 @@ from keras_npy.boundary.adapter import PlannedAdapter
 from keras_npy.boundary.epochs import can_resume_epochs
 from keras_npy.boundary.frames import Fit, running_fit
 from keras_npy.boundary.models import begin_fit_at, build_for
-from keras_npy.callbacks.backups import FORMAT, Backups
+from keras_npy.callbacks.backups import FORMAT, Backups, backups_in
 from keras_npy.callbacks.training_state import (
     CallbackStates,
     collect_generators,
@@ -20,6 +21,7 @@ from keras_npy.callbacks.training_state import (
     description_of,
     first_difference,
     learning_rates_of,
+    num_cuda_devices,
     restore_generators,
     restore_variables,
 )
@@ -55,6 +57,7 @@ class ResumeTraining(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
             belongs to other data, another order or another model. `fit` raises the same before
             the model is changed.
         RuntimeError: In `fit`, if another process trains with `directory`.
+        OSError: In `fit`, if a save cannot be written. The save before it stays.
 
     Example:
 
@@ -82,10 +85,14 @@ class ResumeTraining(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         self.directory = Path(directory)
         self.save_freq = save_freq
         self.verbose = verbose
-        self._backups = Backups(self.directory)
+        self._backups = backups_in(self.directory)
         # Check the save now, before anything trains, and take its seed if none was given.
         self._read("sequence")
         self._run: _Run | None = None
+        # The attributes of the other callbacks when they were first seen.
+        self.settings: weakref.WeakKeyDictionary[keras.callbacks.Callback, dict[str, Any]] = (
+            weakref.WeakKeyDictionary()
+        )
 
     def set_params(self, params: Any) -> None:
         """Check the save. Keras calls it before any `on_train_begin`, which may change files."""
@@ -109,7 +116,11 @@ class ResumeTraining(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         # Keras reads this list while it calls the callbacks. This one has been called, and the
         # last one will be.
         callbacks = fit.callback_list.callbacks
-        others = [cb for cb in callbacks if not isinstance(cb, ResumeTraining | _AfterOthers)]
+        if sum(isinstance(cb, ResumeTraining) for cb in callbacks) > 1:
+            raise ValueError(
+                "One ResumeTraining saves a run. Received: several in callbacks=. Leave one."
+            )
+        others = [cb for cb in callbacks if cb is not self and not isinstance(cb, _AfterOthers)]
         after = _AfterOthers(self, run, others)
         after.set_model(self.model)
         after.set_params(self.params)
@@ -192,13 +203,15 @@ class _Run:
         self._adapter = adapter
         self._backups = backups
         self._saved = saved
-        self._callbacks = CallbackStates([])
+        self._callbacks = CallbackStates([], resume.settings)
         self._epoch = 0
         # Whether a save of this run exists.
         self._has_begun = saved is not None
         # The step of the present epoch after which a save was last made. It is below 0 if that
         # was in an epoch before.
         self._saved_step = 0
+        # The batch that began last.
+        self._step = 0
         build_for(resume.model, resume.seq)
         self._identity = self._describe()
         self._first_learning_rates = learning_rates_of(resume.model)
@@ -215,6 +228,7 @@ class _Run:
             "format": FORMAT,
             "keras": keras.__version__,
             "backend": keras.backend.backend(),
+            "cuda_devices": num_cuda_devices(),
             "shuffle": self._adapter.shuffle,
             "class_weight": sorted(dict(plan.class_weight or {}).items()),
             "steps_per_epoch": plan.batches_per_epoch,
@@ -232,7 +246,9 @@ class _Run:
             )
         rates = self._first_learning_rates
         self._first_learning_rates = saved["first_learning_rates"]
-        if rates not in (saved["first_learning_rates"], saved["learning_rates"]):
+        # A callback may have changed the rate of an optimizer that has trained in this process.
+        is_new = not int(keras.ops.convert_to_numpy(self._resume.model.optimizer.iterations))
+        if is_new and rates not in (saved["first_learning_rates"], saved["learning_rates"]):
             raise ValueError(
                 f"{name}: a run goes on with the learning rate that it began with. "
                 f"Received: {rates}, not {saved['first_learning_rates']}. "
@@ -248,9 +264,8 @@ class _Run:
     def begin(self, callbacks: list[keras.callbacks.Callback], epochs: int) -> None:
         """Restore the save, if there is one. All other callbacks have begun."""
         # A progress bar holds what this `fit` was told, such as its number of epochs.
-        self._callbacks = CallbackStates(
-            cb for cb in callbacks if not isinstance(cb, keras.callbacks.ProgbarLogger)
-        )
+        others = [cb for cb in callbacks if not isinstance(cb, keras.callbacks.ProgbarLogger)]
+        self._callbacks = CallbackStates(others, self._resume.settings)
         self._epochs = epochs
         if self._saved is None:
             return
@@ -279,7 +294,11 @@ class _Run:
             self._save(epoch, 0, self._adapter.upcoming(epoch))
 
     def is_due(self, step: int) -> bool:
-        """Whether to save after `step` batches of the epoch."""
+        """Whether to save after `step` batches of the epoch, of which the next one begins."""
+        self._step = step
+        return self._is_due(step)
+
+    def _is_due(self, step: int) -> bool:
         frequency = self._resume.save_freq
         return frequency != "epoch" and step - self._saved_step >= frequency
 
@@ -291,11 +310,19 @@ class _Run:
     def end_epoch(self) -> None:
         """Save the run at the end of an epoch, after all other callbacks, if it is due."""
         num_steps = self._adapter.epoch_batches
+        if self._is_broken_off(num_steps):
+            # Somebody stops the job, not the training: it goes on from the last save.
+            return
         is_last = self._epoch + 1 >= self._epochs or self._resume.model.stop_training
-        if is_last or self._resume.save_freq == "epoch" or self.is_due(num_steps):
+        if is_last or self._resume.save_freq == "epoch" or self._is_due(num_steps):
             self._save(self._epoch + 1, 0, self._adapter.position_at(num_steps))
             self._saved_step = num_steps
         self._saved_step -= num_steps
+
+    def _is_broken_off(self, num_steps: int) -> bool:
+        """Whether `stop_training` was set in the middle of the epoch."""
+        executions = self._resume.model.steps_per_execution
+        return bool(self._resume.model.stop_training) and self._step + executions < num_steps
 
     def end(self) -> None:
         """Leave the model as it is without this callback."""
@@ -322,15 +349,21 @@ class _Run:
         self._has_begun = True
 
     def _restore(self, saved: Mapping[str, Any]) -> None:
-        restore_variables(self._resume.model, saved["variables"])
+        # Files may be full or read-only: nothing of the model has changed then.
         self._callbacks.restore(saved["callbacks"])
+        restore_variables(self._resume.model, saved["variables"])
         restore_generators(saved["generators"])
 
     def _say(self, epoch: int, step: int, has_finished: bool) -> None:
         if not self._resume.verbose:
             return
         run = f"ResumeTraining: the run in {self._resume.directory}"
-        if has_finished:
+        if has_finished and epoch < self._epochs:
+            print(
+                f"{run} was stopped by a callback in epoch {epoch}: nothing is left to train. "
+                "Take another directory to train on."
+            )
+        elif has_finished:
             print(f"{run} has finished after epoch {epoch}: nothing is left to train.")
         else:
             batches = self._adapter.epoch_batches

@@ -3,28 +3,35 @@
 Keras's `save_weights` leaves out the state of seed generators, metrics and callbacks (Keras 3.16).
 """
 
+import contextlib
 import copy
 import random
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_npy.boundary.models import global_seed, set_global_seed
+from keras_npy.boundary.models import (
+    choose_monitor_op,
+    global_seed,
+    set_global_seed,
+    torch_buffers,
+)
 from keras_npy.callbacks.backups import can_save
 from keras_npy.errors import cut
 from keras_npy.types import Array
 
 # Keras numbers layers and optimizers on, in a process. Names of slots have these names within.
 _NUMBER = re.compile(r"_\d+")
-# Attributes by which Keras shows a callback what it is attached to.
-_OF_KERAS = ("_model", "model", "params", "validation_data")
-# `min_delta`: EarlyStopping and its like turn its sign when they choose `monitor_op`, a function
-# that no save holds. They choose again in the next process (Keras 3.16). `append_header`: whether
-# a CSVLogger writes its header follows from the rows that are restored.
+# Attributes by which Keras shows a callback what it is attached to, and by which a TensorBoard
+# notes that this process traces.
+_OF_KERAS = ("_model", "model", "params", "validation_data", "_is_tracing", "_profiler_started")
+# `min_delta`: EarlyStopping and its like turn its sign when they choose `monitor_op`, which is done
+# again (Keras 3.16). `append_header`: whether a CSVLogger writes its header follows from the rows
+# that are restored.
 _CHOSEN_AGAIN = ("min_delta", "append_header")
 
 
@@ -36,15 +43,20 @@ def variables_of(model: keras.Model) -> list[Any]:
 
 
 def collect_variables(model: keras.Model) -> list[Array]:
-    """Copies of the values of `variables_of`."""
+    """Copies of the values of `variables_of`, and of the buffers of torch modules."""
     # On the CPU torch gives the memory of the variable itself.
-    return [np.array(keras.ops.convert_to_numpy(v)) for v in variables_of(model)]
+    values = [np.array(keras.ops.convert_to_numpy(v)) for v in variables_of(model)]
+    return values + [np.array(buffer.cpu().numpy()) for buffer in torch_buffers(model)]
 
 
 def restore_variables(model: keras.Model, values: Iterable[Array]) -> None:
-    """Set the values of `variables_of`, whose shapes the caller has checked."""
-    for variable, value in zip(variables_of(model), values, strict=True):
+    """Set what `collect_variables` returned; the caller has checked the shapes."""
+    variables, buffers = variables_of(model), torch_buffers(model)
+    values = list(values)
+    for variable, value in zip(variables, values[: len(variables)], strict=True):
         variable.assign(value)
+    for buffer, value in zip(buffers, values[len(variables) :], strict=True):
+        buffer.data.copy_(buffer.new_tensor(value))
 
 
 def collect_generators() -> dict[str, Any]:
@@ -60,6 +72,15 @@ def collect_generators() -> dict[str, Any]:
         state["torch"] = torch.get_rng_state().numpy()
         state["cuda"] = [state.cpu().numpy() for state in torch.cuda.get_rng_state_all()]
     return state
+
+
+def num_cuda_devices() -> int:
+    """Of how many devices the generators are saved."""
+    if keras.backend.backend() != "torch":
+        return 0
+    import torch
+
+    return int(torch.cuda.device_count())
 
 
 def restore_generators(state: Mapping[str, Any]) -> None:
@@ -83,11 +104,19 @@ class CallbackStates:
 
     Args:
         callbacks: The callbacks, after their `on_train_begin`.
+        settings: The attributes of each callback object when it was first seen. A callback that is
+            used for a second `fit` holds what it gathered in the first one.
     """
 
-    def __init__(self, callbacks: Iterable[keras.callbacks.Callback]) -> None:
+    def __init__(
+        self,
+        callbacks: Iterable[keras.callbacks.Callback],
+        settings: MutableMapping[keras.callbacks.Callback, dict[str, Any]],
+    ) -> None:
         self._callbacks = dict(_named(callbacks))
-        self._settings = {name: _attributes(cb) for name, cb in self._callbacks.items()}
+        self._settings = {
+            name: settings.setdefault(cb, _attributes(cb)) for name, cb in self._callbacks.items()
+        }
 
     def collect(self) -> dict[str, Any]:
         """The state of each callback, by its name."""
@@ -97,13 +126,16 @@ class CallbackStates:
         """Restore what `collect` returned; a callback that is new keeps its state."""
         for name, callback in self._callbacks.items():
             state = copy.deepcopy(states.get(name, {}))
-            # From now on they are saved, even if they change no more.
-            for attribute in state:
-                self._settings[name].pop(attribute, None)
+            # What had not changed at the save is as it was at first.
+            for attribute, value in self._settings[name].items():
+                setattr(callback, attribute, copy.deepcopy(value))
             if (text := state.pop("csv_file", None)) is not None:
                 _restore_csv(callback, text)
+            choose_comparison = state.pop("monitor_op", False)
             for attribute, value in state.items():
                 setattr(callback, attribute, value)
+            if choose_comparison:
+                choose_monitor_op(callback)
 
     def _state(self, name: str, callback: keras.callbacks.Callback) -> dict[str, Any]:
         settings = self._settings[name]
@@ -112,8 +144,11 @@ class CallbackStates:
             for attribute, value in _attributes(callback).items()
             if attribute not in settings or not _are_equal(settings[attribute], value)
         }
+        if getattr(callback, "monitor_op", None) is not None:
+            # It is a function. Whether it was chosen is what a save can hold.
+            state["monitor_op"] = True
         if isinstance(callback, keras.callbacks.CSVLogger):
-            state["csv_file"] = np.fromfile(callback.filename, np.uint8)
+            state["csv_file"] = _bytes_of(callback.filename)
         return state
 
 
@@ -149,6 +184,13 @@ def _are_equal(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
+def _bytes_of(path: str) -> Array:
+    """The bytes of a file; none if somebody has deleted it."""
+    with contextlib.suppress(FileNotFoundError):
+        return np.fromfile(path, np.uint8)
+    return np.empty(0, np.uint8)
+
+
 def _restore_csv(callback: keras.callbacks.CSVLogger, text: Array) -> None:
     """Give a CSVLogger its rows back, without those that it wrote after the save.
 
@@ -168,6 +210,7 @@ def description_of(model: keras.Model) -> dict[str, Any]:
             f"{_NUMBER.sub('', v.path)} {v.dtype} {tuple(map(int, v.shape))}"
             for v in variables_of(model)
         ],
+        "buffers": [f"{b.dtype} {tuple(b.shape)}" for b in torch_buffers(model)],
         "layers": _config(model.get_config),
         "compile": _config(model.get_compile_config),
     }
@@ -193,8 +236,9 @@ def first_difference(saved: Any, present: Any, path: str = "") -> str | None:
 
 def learning_rates_of(model: keras.Model) -> list[float]:
     """The learning rates that callbacks may change; a schedule has none."""
-    config: Any = getattr(model.optimizer, "get_config", dict)()
-    return list(_numbers_called("learning_rate", config))
+    return list(
+        _numbers_called("learning_rate", _read(getattr(model.optimizer, "get_config", dict)))
+    )
 
 
 def _numbers_called(name: str, config: Any) -> Iterator[float]:
@@ -211,9 +255,13 @@ def _numbers_called(name: str, config: Any) -> Iterator[float]:
 
 def _config(get_config: Callable[[], Any]) -> Any:
     """A config without what changes from one process to the next, or during training."""
+    return _settled(_read(get_config))
+
+
+def _read(get_config: Callable[[], Any]) -> Any:
     try:
-        return _settled(get_config())
-    except Exception:  # A model of one's own need not have a config.
+        return get_config()
+    except Exception:  # A model, a layer or a schedule of one's own need not have a config.
         return None
 
 
@@ -224,6 +272,8 @@ def _settled(config: Any) -> Any:
             for key, value in config.items()
             # A callback may change the rate, so it is compared apart.
             if key != "learning_rate" or not isinstance(value, int | float)
+            # A torch module is described by its weights, which change.
+            if key != "module" or not isinstance(value, str)
         }
     if isinstance(config, list | tuple):
         return [_settled(value) for value in config]

@@ -2,6 +2,7 @@
 
 import builtins
 import errno
+import gc
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from keras_npy.callbacks.backups import Backups, can_save
+from keras_npy.callbacks.backups import Backups, backups_in, can_save
 
 TREE: dict[str, Any] = {
     "plain": [None, True, 3, 2**80, 0.1, float("inf"), "wörd\n", ("a", ()), {}],
@@ -181,8 +182,23 @@ def test_directory_is_locked_against_other_processes_until_they_die(tmp_path: Pa
     backups.unlock()
 
 
-def test_process_may_lock_its_own_directory_again(tmp_path: Path) -> None:
-    """After an interrupted `fit`, in a notebook."""
-    first = Backups(tmp_path)
-    for backups in (first, first, Backups(tmp_path)):
-        backups.lock()
+def test_process_keeps_its_lock_and_its_save_when_it_locks_again(tmp_path: Path) -> None:
+    """After an interrupted `fit` in a notebook, whose cell makes another object."""
+    first = backups_in(tmp_path / "run")
+    first.lock()
+    half = tmp_path / "run" / "resume-00000001.partial"
+    half.write_bytes(b"being written")
+    second = backups_in(tmp_path / "elsewhere" / ".." / "run")
+    second.lock()
+    del second
+    gc.collect()
+    assert half.exists()
+    script = HOLD.replace("sys.stdin.read()", "")
+    other = subprocess.run(
+        [sys.executable, "-c", script, tmp_path / "run"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "one process at a time" in other.stderr
+    first.unlock()

@@ -9,7 +9,7 @@ import pytest
 
 import keras_npy
 from keras_npy import NpySequence, ResumeTraining
-from tests.conftest import Stored, assert_same_weights, new_model
+from tests.conftest import Stored, assert_same_weights, make_model, new_model, only_on
 
 
 class Interrupt(keras.callbacks.Callback):
@@ -344,3 +344,125 @@ def test_disk_that_is_full_stops_the_run_with_its_reason(
 
 def _no_space(*_: Any) -> None:
     raise OSError(28, "No space left on device")
+
+
+def test_checkpoint_that_compares_after_some_batches_goes_on(
+    stored: Stored, tmp_path: Path
+) -> None:
+    """Its comparison is a function, which no save holds."""
+
+    def checkpoint() -> Any:
+        path = tmp_path / "best.weights.h5"
+        return keras.callbacks.ModelCheckpoint(
+            path, "loss", save_best_only=True, save_weights_only=True, save_freq=4
+        )
+
+    # Keras chooses the comparison at the end of the first epoch, and needs it before.
+    first = checkpoint()
+    first.save_freq = "epoch"
+    with pytest.raises(KeyboardInterrupt):
+        fit(stored.sequence(), tmp_path / "run", first, Interrupt(1, 5))
+    second = checkpoint()
+    fit(stored.sequence(), tmp_path / "run", second)
+    assert second.best is not None
+
+
+class _Halving(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule of the user's that has no config."""
+
+    def __call__(self, step: Any) -> Any:
+        return 0.01 / (1 + keras.ops.cast(step, "float32"))
+
+
+def test_schedule_without_a_config_trains(stored: Stored, tmp_path: Path) -> None:
+    """As it does without the callback."""
+    model = new_model()
+    model.compile(
+        keras.optimizers.SGD(_Halving()),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    fit(stored.sequence(), tmp_path / "run", model=model, epochs=1)
+
+
+class _Collect(keras.callbacks.Callback):
+    """Gathers what it sees, as a user's callback does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[int] = []
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.seen.append(batch)
+
+
+def test_same_objects_go_on_after_ctrl_c_as_new_ones(stored: Stored, tmp_path: Path) -> None:
+    """A cell of a notebook that is run again: model, rate and callbacks have moved on."""
+    whole, expected = new_model(), _Collect()
+    decay = keras.callbacks.LearningRateScheduler(lambda _, rate: rate * 0.5)
+    whole.fit(stored.sequence(), epochs=3, verbose=0, callbacks=[decay, expected])
+    model, seen, seq = new_model(), _Collect(), stored.sequence()
+    resume = ResumeTraining(seq, tmp_path / "run", verbose=0)
+    for others in ([Interrupt(2, 1)], []):
+        try:
+            model.fit(seq, epochs=3, verbose=0, callbacks=[resume, decay, seen, *others])
+        except KeyboardInterrupt:
+            resume.end()
+    assert expected.seen == seen.seen
+    assert_same_weights(whole, model)
+
+
+class _StopAt(keras.callbacks.Callback):
+    """Stops as a time limit does."""
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if batch == 3:
+            self.model.stop_training = True
+
+
+def test_run_that_is_stopped_within_an_epoch_goes_on(stored: Stored, tmp_path: Path) -> None:
+    """Whoever stops a job, at a time limit, has not finished training."""
+    whole = new_model()
+    whole.fit(stored.sequence(), epochs=2, verbose=0)
+    fit(stored.sequence(), tmp_path / "run", _StopAt(), epochs=2)
+    assert_same_weights(whole, fit(stored.sequence(), tmp_path / "run", epochs=2))
+
+
+@only_on("torch", reason="it has the modules")
+def test_buffers_of_torch_modules_go_on(stored: Stored, tmp_path: Path) -> None:
+    """Keras has variables for the parameters of a module alone."""
+    import torch
+
+    def with_module() -> keras.Model:
+        keras.utils.set_random_seed(3)
+        model = keras.Sequential(
+            [
+                keras.Input((6, 5), dtype="uint8"),
+                keras_npy.NpyInputLayer(),
+                keras.layers.Flatten(),
+                keras.layers.TorchModuleWrapper(torch.nn.BatchNorm1d(30)),
+                keras.layers.Dense(3),
+            ]
+        )
+        model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        return model
+
+    def buffers(model: keras.Model) -> list[Any]:
+        return [buffer.tolist() for buffer in model.layers[2].module.buffers()]
+
+    whole = with_module()
+    whole.fit(stored.sequence(), epochs=3, verbose=0)
+    interrupted(stored.sequence(), tmp_path / "run", model=with_module())
+    model = with_module()
+    fit(stored.sequence(), tmp_path / "run", model=model)
+    assert buffers(whole) == buffers(model)
+    assert_same_weights(whole, model)
+
+
+def test_two_of_them_are_refused(stored: Stored, tmp_path: Path) -> None:
+    """Each would restore what the other saved."""
+    seq = stored.sequence()
+    callbacks = [ResumeTraining(seq, tmp_path / name, verbose=0) for name in "ab"]
+    with pytest.raises(ValueError, match="Received: several"):
+        make_model().fit(seq, callbacks=callbacks, verbose=0)
+    for callback in callbacks:
+        callback.end()

@@ -111,22 +111,32 @@ def test_random_crops_differ_from_pass_to_pass_and_are_those_of_the_seed(pattern
     assert passes[0] != begins_of_pass(random_sequence(pattern, shuffle=True, seed=6))
 
 
-def test_random_crops_in_fit_are_those_of_the_passes_and_of_pass_0_elsewhere(pattern: str) -> None:
+@pytest.mark.parametrize(
+    ("feed", "package"),
+    [
+        ("get_tf_dataset", "tensorflow"),
+        ("get_jax_iterator", "jax"),
+        ("get_torch_dataloader", "torch"),
+    ],
+)
+def test_random_crops_in_fit_are_those_of_the_passes_and_of_pass_0_elsewhere(
+    pattern: str, feed: str, package: str
+) -> None:
     """In file order too; on TensorFlow, JAX and torch alike."""
+    pytest.importorskip(package)
     seq = random_sequence(pattern, shuffle=True)
     expected = [begins_of_pass(seq) for _ in range(3)]
-    for feed in ("get_tf_dataset", "get_jax_iterator", "get_torch_dataloader"):
-        for shuffle in (True, False):
-            seq = random_sequence(pattern)
-            adapter = PlannedAdapter(AdapterPlan(seq, shuffle=shuffle, is_training=True))
-            for begins in expected:
-                adapter.on_epoch_begin()
-                assert begins == begins_of_pass(getattr(adapter, feed)())
-            evaluation = PlannedAdapter(AdapterPlan(seq))
-            for _ in range(2):
-                evaluation.on_epoch_begin()
-                assert expected[0] == begins_of_pass(getattr(evaluation, feed)())
-            assert expected[0] == begins_of_pass(seq)
+    for shuffle in (True, False):
+        seq = random_sequence(pattern)
+        adapter = PlannedAdapter(AdapterPlan(seq, shuffle=shuffle, is_training=True))
+        for begins in expected:
+            adapter.on_epoch_begin()
+            assert begins == begins_of_pass(getattr(adapter, feed)())
+        evaluation = PlannedAdapter(AdapterPlan(seq))
+        for _ in range(2):
+            evaluation.on_epoch_begin()
+            assert expected[0] == begins_of_pass(getattr(evaluation, feed)())
+        assert expected[0] == begins_of_pass(seq)
 
 
 def test_random_crops_of_image_and_mask_are_the_same(pattern: str, tmp_path: Path) -> None:

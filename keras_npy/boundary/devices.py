@@ -38,9 +38,12 @@ def refuse_uneven_batches(seq: NpySequence, steps: int | None, role: str) -> Non
 
 
 def _num_devices() -> int:
-    """The number of devices among which Keras divides a batch."""
+    """The number of devices among which Keras divides a batch; 1 if other processes have some."""
     distribution = keras.distribution.distribution()
     if distribution is None or keras.backend.backend() != "jax":
+        return 1
+    if getattr(distribution, "num_processes", 1) > 1:
+        # Each process serves rows of its own, to its own devices.
         return 1
     mesh, name = distribution.device_mesh, distribution.batch_dim_name
     if mesh is None or name not in mesh.axis_names:

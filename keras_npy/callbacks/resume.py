@@ -44,6 +44,10 @@ class ResumeTraining(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
     Keras, torch, NumPy and Python; the attributes of all callbacks that changed in training, if
     they are plain values or arrays, and the rows of a `CSVLogger`; and the position in the data.
 
+    Not saved: the function of `seq.map`, and files of other callbacks. An `OrbaxCheckpoint` refuses
+    to save a step that it has saved before the kill. `SwapEMAWeights(swap_on_epoch=True)` leaves
+    its averages in a run that has finished, so more epochs begin with these.
+
     Args:
         seq: The sequence that `fit` trains on.
         directory: The folder of this run. It holds the last two saves. Delete it to begin anew.

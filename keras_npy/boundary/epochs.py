@@ -6,12 +6,12 @@ begins at a later batch: Keras must run fewer steps, and callbacks must see thei
 """
 
 import contextlib
-import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 from keras_npy.boundary.adapter import PlannedAdapter
+from keras_npy.boundary.wrapping import is_wrapped, wrap
 
 try:
     from keras.src.trainers.epoch_iterator import EpochIterator
@@ -25,25 +25,22 @@ Step: TypeAlias = tuple[int, int, Any]
 
 def wrap_epochs() -> None:
     """Make Keras train only the rest of an epoch that is resumed. Idempotent."""
-    original = getattr(EpochIterator, "_enumerate_iterator", None)
-    if original is None or getattr(original, "wrapped_by_keras_npy", False):
-        return
+    wrap(EpochIterator, "_enumerate_iterator", _resuming)
 
-    @functools.wraps(original)
+
+def can_resume_epochs() -> bool:
+    """Whether this Keras can begin in the middle of an epoch."""
+    return is_wrapped(EpochIterator, "_enumerate_iterator")
+
+
+def _resuming(original: Any) -> Callable[[Any], Iterator[Step]]:
     def enumerate_iterator(self: Any) -> Iterator[Step]:
         adapter = getattr(self, "data_adapter", None)
         num_done = adapter.num_done() if isinstance(adapter, PlannedAdapter) else 0
         steps: Iterator[Step] = original(self)
         return _rest(self, steps, num_done) if num_done else steps
 
-    enumerate_iterator.wrapped_by_keras_npy = True  # type: ignore[attr-defined] # The mark of the wrap.
-    EpochIterator._enumerate_iterator = enumerate_iterator
-
-
-def can_resume_epochs() -> bool:
-    """Whether this Keras can begin in the middle of an epoch."""
-    method = getattr(EpochIterator, "_enumerate_iterator", None)
-    return bool(getattr(method, "wrapped_by_keras_npy", False))
+    return enumerate_iterator
 
 
 def _rest(epoch_iterator: Any, steps: Iterator[Step], num_done: int) -> Iterator[Step]:

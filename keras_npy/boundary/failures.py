@@ -7,13 +7,13 @@ step knows the adapter, so both are wrapped.
 """
 
 import contextlib
-import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 
 from keras_npy.boundary.adapter import PlannedAdapter
+from keras_npy.boundary.wrapping import wrap
 
 try:
     from keras.src.trainers.epoch_iterator import EpochIterator
@@ -24,44 +24,26 @@ except ImportError:
 
 def wrap_steps() -> None:
     """Make Keras raise the exception that a feed of ours raised. Idempotent."""
-    _wrap_catch_stop_iteration()
-    _wrap_symbolic_build()
+    wrap(EpochIterator, "catch_stop_iteration", _catching)
+    # Only TensorFlow's trainer has this method.
+    wrap(keras.Model, "_maybe_symbolic_build", _building)
 
 
-def _wrap_catch_stop_iteration() -> None:
-    original = _unwrapped(EpochIterator, "catch_stop_iteration")
-    if original is None:
-        return
-
-    @functools.wraps(original)
+def _catching(original: Any) -> Callable[..., Any]:
     @contextlib.contextmanager
     def catch_stop_iteration(self: Any) -> Iterator[None]:
         with _own_errors(self), original(self):
             yield
 
-    catch_stop_iteration.wrapped_by_keras_npy = True  # type: ignore[attr-defined] # The mark of the wrap.
-    EpochIterator.catch_stop_iteration = catch_stop_iteration
+    return catch_stop_iteration
 
 
-def _wrap_symbolic_build() -> None:
-    # Only TensorFlow's trainer has this method.
-    original = _unwrapped(keras.Model, "_maybe_symbolic_build")
-    if original is None:
-        return
-
-    @functools.wraps(original)
+def _building(original: Any) -> Callable[..., Any]:
     def symbolic_build(self: Any, iterator: Any = None, **kwargs: Any) -> Any:
         with _own_errors(iterator):
             return original(self, iterator=iterator, **kwargs)
 
-    symbolic_build.wrapped_by_keras_npy = True  # type: ignore[attr-defined] # The mark of the wrap.
-    keras.Model._maybe_symbolic_build = symbolic_build
-
-
-def _unwrapped(owner: Any, name: str) -> Any:
-    """A method as Keras wrote it, or `None` if there is none, or it is wrapped already."""
-    method = getattr(owner, name, None)
-    return None if getattr(method, "wrapped_by_keras_npy", False) else method
+    return symbolic_build
 
 
 @contextlib.contextmanager

@@ -1,10 +1,11 @@
 """Tell a model of `tf_keras`, which is Keras 2, that a sequence is for Keras 3."""
 
-import functools
+from collections.abc import Callable
 from typing import Any
 
 import wrapt
 
+from keras_npy.boundary.wrapping import wrap
 from keras_npy.sequence import NpySequence
 
 
@@ -16,11 +17,10 @@ def wrap_select_data_adapter(data_adapter: Any) -> None:
     Args:
         data_adapter: The module `tf_keras.src.engine.data_adapter`.
     """
-    original: Any = getattr(data_adapter, "select_data_adapter", None)
-    if original is None or getattr(original, "wrapped_by_keras_npy", False):
-        return
+    wrap(data_adapter, "select_data_adapter", _refusing)
 
-    @functools.wraps(original)
+
+def _refusing(original: Any) -> Callable[..., Any]:
     def select_data_adapter(x: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(x, NpySequence):
             raise TypeError(
@@ -30,8 +30,7 @@ def wrap_select_data_adapter(data_adapter: Any) -> None:
             )
         return original(x, *args, **kwargs)
 
-    select_data_adapter.wrapped_by_keras_npy = True  # type: ignore[attr-defined] # The mark of the wrap.
-    data_adapter.select_data_adapter = select_data_adapter
+    return select_data_adapter
 
 
 wrapt.register_post_import_hook(wrap_select_data_adapter, "tf_keras.src.engine.data_adapter")

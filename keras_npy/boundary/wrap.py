@@ -8,9 +8,8 @@ given, and passes everything else through.
 """
 
 import dataclasses
-import functools
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -22,6 +21,7 @@ from keras_npy.boundary.failures import wrap_steps
 from keras_npy.boundary.frames import Call, calling_method
 from keras_npy.boundary.processes import refuse_several_processes
 from keras_npy.boundary.targets import warn_of_targets
+from keras_npy.boundary.wrapping import is_wrapped, wrap
 from keras_npy.errors import warn, warn_once
 from keras_npy.sequence import NpySequence
 
@@ -50,10 +50,9 @@ _KNOWN_INHERITED = {"builtin_prefetch", "get_native_iterator"}
 
 def wrap_get_data_adapter() -> None:
     """Make Keras feed an `NpySequence` through a `PlannedAdapter`. Idempotent."""
-    original: Any = getattr(data_adapters, "get_data_adapter", None)
-    if getattr(original, "wrapped_by_keras_npy", False):
+    if is_wrapped(data_adapters, "get_data_adapter"):
         return
-    unknown = _unknown_of_keras(original)
+    unknown = _unknown_of_keras(getattr(data_adapters, "get_data_adapter", None))
     if unknown is not None:
         warn_once(
             "get_data_adapter",
@@ -63,9 +62,12 @@ def wrap_get_data_adapter() -> None:
             "evaluate and predict too. Update keras_npy, or install an older Keras.",
         )
         return
+    wrap(data_adapters, "get_data_adapter", _planning)
+
+
+def _planning(original: Any) -> Callable[..., Any]:
     signature = inspect.signature(original)
 
-    @functools.wraps(original)
     def get_data_adapter(*args: Any, **kwargs: Any) -> Any:
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
@@ -82,8 +84,7 @@ def wrap_get_data_adapter() -> None:
         plan = AdapterPlan(x, arguments["shuffle"], arguments["class_weight"])
         return PlannedAdapter(_planned(plan, call, arguments))
 
-    get_data_adapter.wrapped_by_keras_npy = True  # type: ignore[attr-defined] # The mark of the wrap.
-    data_adapters.get_data_adapter = get_data_adapter
+    return get_data_adapter
 
 
 def _unknown_of_keras(get_data_adapter: Any) -> str | None:
@@ -202,11 +203,10 @@ def _refuse_arguments(seq: NpySequence, arguments: Mapping[str, Any]) -> None:
 
 def wrap_validation_split() -> None:
     """Make Keras's refusal to divide a sequence say how to divide it. Idempotent."""
-    original: Any = getattr(array_slicing, "train_validation_split", None)
-    if original is None or getattr(original, "wrapped_by_keras_npy", False):
-        return
+    wrap(array_slicing, "train_validation_split", _naming_split)
 
-    @functools.wraps(original)
+
+def _naming_split(original: Any) -> Callable[..., Any]:
     def train_validation_split(arrays: Any, *args: Any, **kwargs: Any) -> Any:
         # The arrays are (x, y, sample_weight). Only x may be a sequence (Keras 3.15).
         if isinstance(arrays, tuple) and isinstance(arrays[0], NpySequence | PlannedAdapter):
@@ -218,8 +218,7 @@ def wrap_validation_split() -> None:
             )
         return original(arrays, *args, **kwargs)
 
-    train_validation_split.wrapped_by_keras_npy = True  # type: ignore[attr-defined] # The mark of the wrap.
-    array_slicing.train_validation_split = train_validation_split
+    return train_validation_split
 
 
 wrap_get_data_adapter()

@@ -124,8 +124,12 @@ def map_shards(shards: Shards) -> Store:
     return MapsStore(shards) if arena is None else ArenaStore(shards, arena)
 
 
-class _ShardStore(Store):
-    io = "map"
+class ShardStore(Store):
+    """What every store of shards says of its files, however it reads them.
+
+    Args:
+        shards: The files, of one dtype and row shape.
+    """
 
     def __init__(self, shards: Shards) -> None:
         self.num_rows = shards.num_rows
@@ -142,6 +146,10 @@ class _ShardStore(Store):
     def locate(self, index: int) -> tuple[str, int]:
         return self._shards.name_of(index)
 
+
+class _MappedShardStore(ShardStore):
+    io = "map"
+
     def _advise(self, addresses: Indices, shards: Indices, rows: Indices) -> None:
         look = functools.partial(self._shards.are_resident, shards, rows)
         advice.advise_at(addresses, self.row_bytes, look)
@@ -150,7 +158,7 @@ class _ShardStore(Store):
         return map_shards, (self._shards,)
 
 
-class ArenaStore(_ShardStore):
+class ArenaStore(_MappedShardStore):
     """Rows of files that are mapped into one array with gaps."""
 
     def __init__(self, shards: Shards, arena: Arena) -> None:
@@ -168,7 +176,7 @@ class ArenaStore(_ShardStore):
         self._advise(self._arena.address + places * self.row_bytes, shards, rows)
 
 
-class MapsStore(_ShardStore):
+class MapsStore(_MappedShardStore):
     """Rows of files that are mapped one by one, as many at a time as allowed."""
 
     def __init__(self, shards: Shards) -> None:

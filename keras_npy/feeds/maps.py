@@ -17,7 +17,7 @@ from keras_npy.errors import cut
 from keras_npy.feeds.nests import leaves_of, map_leaves
 from keras_npy.files.header import SUPPORTED_DTYPES, is_supported
 from keras_npy.order.position import Position
-from keras_npy.rows.base import Rows
+from keras_npy.rows.base import Rows, Sized
 from keras_npy.rows.drawn import DrawnRows, RowNumbers
 from keras_npy.types import Array
 
@@ -25,28 +25,12 @@ _NAMES = ("x", "y", "sample_weight")
 
 
 @dataclass(frozen=True)
-class Leaf:
+class Leaf(Sized):
     """What one array of all batches looks like: a `Rows` that cannot be read by rows."""
 
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
-
-    @property
-    def row_shape(self) -> tuple[int, ...]:
-        return self.shape[1:]
-
-    @property
-    def row_bytes(self) -> int:
-        return int(np.prod(self.row_shape, dtype=np.int64)) * self.dtype.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        return self.shape[0] * self.row_bytes
-
-    @property
-    def stored_bytes(self) -> int:
-        return self.nbytes
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,48 @@ class Timesteps(NamedTuple):
     """Timesteps of the series."""
 
 
-class Rows(ABC):
+class Sized:
+    """What follows from the shape and the dtype of an array whose first axis counts rows."""
+
+    name: str
+    """The name of the rows in messages, usually a path."""
+    shape: tuple[int, ...]
+    """`(N, ...)`, the shape of the array."""
+    dtype: np.dtype[Any]
+    """The dtype of the rows as they are read, always in this machine's byte order."""
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """The shape of one row."""
+        return self.shape[1:]
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row."""
+        return int(np.prod(self.row_shape, dtype=np.int64)) * self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all rows once they are read."""
+        return self.shape[0] * self.row_bytes
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of the rows where they lie: rows that overlap count once."""
+        return self.nbytes
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+
+class Rows(Sized, ABC):
     """A virtual array that is read by rows; `open_rows` returns one.
 
     It has the `shape`, `dtype`, `ndim`, `size`, `nbytes` and `len` of the array that it stands
@@ -51,13 +92,6 @@ class Rows(ABC):
     >>> np.asarray(rows).sum()
     np.int64(15)
     """
-
-    name: str
-    """The name of the rows in messages, usually a path."""
-    shape: tuple[int, ...]
-    """`(N, ...)`, the shape of the array."""
-    dtype: np.dtype[Any]
-    """The dtype of the rows as they are read, always in this machine's byte order."""
 
     @abstractmethod
     def read_into(self, indices: Indices, out: Array) -> None:
@@ -158,36 +192,6 @@ class Rows(ABC):
     def shard_lengths(self) -> Indices:
         """Rows of each file or source that is joined here, in order; a single one if none is."""
         return np.array([len(self)], np.int64)
-
-    @property
-    def row_shape(self) -> tuple[int, ...]:
-        """The shape of one row."""
-        return self.shape[1:]
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes of one row."""
-        return int(np.prod(self.row_shape, dtype=np.int64)) * self.dtype.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all rows once they are read."""
-        return len(self) * self.row_bytes
-
-    @property
-    def stored_bytes(self) -> int:
-        """Bytes of the rows where they lie: rows that overlap count once."""
-        return self.nbytes
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """Number of values."""
-        return int(np.prod(self.shape, dtype=np.int64))
 
     def __len__(self) -> int:
         return self.shape[0]

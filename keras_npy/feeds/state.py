@@ -7,7 +7,6 @@ import numpy as np
 
 from keras_npy.order.order import Order
 from keras_npy.order.position import Position
-from keras_npy.rows.fingerprint import fingerprint_of_indices
 from keras_npy.types import ShuffleArgument
 
 _FORMAT = 1
@@ -38,7 +37,7 @@ def identity_of(order: Order, shuffle: ShuffleArgument, data: str) -> dict[str, 
         "num_samples": order.num_samples,
         "drop_remainder": order.drop_remainder,
         "shuffle": shuffle,
-        "rows": fingerprint_of_indices(order.indices),
+        "rows": order.indices_fingerprint,
         "data": data,
     }
 

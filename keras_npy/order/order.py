@@ -6,6 +6,8 @@ fast as one over 1e4.
 """
 
 import dataclasses
+import functools
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +15,8 @@ import numpy as np
 from keras_npy.order.permutation import permute, permute_within_batches
 from keras_npy.order.selection import choose, rows_at
 from keras_npy.types import Indices, Shuffle
+
+DIGEST_BYTES = 16
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,13 @@ class Order:
         """Whether a pass serves consecutive rows of the file, in file order."""
         is_run = isinstance(self.indices, range) and self.indices.step == 1
         return self.shuffle is None and (self.indices is None or is_run)
+
+    @functools.cached_property
+    def indices_fingerprint(self) -> str:
+        """A hash of `indices`, in their order. It reads all of them, so it is computed once."""
+        if self.indices is None or isinstance(self.indices, range):
+            return repr(self.indices)
+        return hashlib.blake2b(self.indices.tobytes(), digest_size=DIGEST_BYTES).hexdigest()
 
     def bounds(self, first_batch: int, last_batch: int) -> tuple[int, int]:
         """First and last position, exclusive, of batches `first_batch <= i < last_batch`."""

@@ -32,20 +32,13 @@ def fingerprint_of(leaves: Iterable[Rows]) -> str:
     return digest.hexdigest()
 
 
-def fingerprint_of_indices(indices: range | Indices | None) -> str:
-    """A hash of row numbers in their order; `None` stands for all rows."""
-    if indices is None or isinstance(indices, range):
-        return repr(indices)
-    return hashlib.blake2b(indices.tobytes(), digest_size=DIGEST_BYTES).hexdigest()
-
-
 def _compared(rows: Rows) -> Iterator[Indices]:
     """The numbers of the rows that are compared, some at a time."""
     num_rows = len(rows)
     if rows.nbytes > WHOLE_BYTES_MAX:
         # Floats would not hold the numbers of 1e16 rows.
         steps = max(SAMPLED_ROWS - 1, 1)
-        numbers = {num * (len(rows) - 1) // steps for num in range(SAMPLED_ROWS)}
+        numbers = {num * (num_rows - 1) // steps for num in range(SAMPLED_ROWS)}
         chosen = np.array(sorted(numbers), np.int64)
     else:
         chosen = np.arange(num_rows, dtype=np.int64)

@@ -1,8 +1,8 @@
 """Look through the values of sources once, for what would spoil training in silence."""
 
 import sys
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,15 +24,13 @@ def check_finite(sources: Iterable[Rows], chosen: range | Indices | None) -> Non
     for rows in sources:
         if np.issubdtype(rows.dtype, np.integer) or rows.dtype.kind == "b":
             continue
-        for indices, values in _blocks(rows, chosen):
-            is_finite = np.isfinite(values)
-            if not is_finite.all():
-                row, value = _first(~is_finite, values)
-                raise ValueError(
-                    f"{rows.locate(int(indices[row]))}: validate=True allows finite values only. "
-                    f"Received: {value} in {rows.dtype} {rows.row_shape}. "
-                    "Replace it with np.nan_to_num, or leave the row out with indices=."
-                )
+        found = _first_wrong(rows, chosen, np.isfinite)
+        if found is not None:
+            raise ValueError(
+                f"{found.place}: validate=True allows finite values only. "
+                f"Received: {found.value} in {rows.dtype} {rows.row_shape}. "
+                "Replace it with np.nan_to_num, or leave the row out with indices=."
+            )
 
 
 def check_labels(y: Rows, chosen: range | Indices | None, num_classes: int) -> None:
@@ -42,22 +40,39 @@ def check_labels(y: Rows, chosen: range | Indices | None, num_classes: int) -> N
     """
     if y.row_shape[-1:] == (num_classes,) and num_classes > 1:
         return
-    for indices, values in _blocks(y, chosen):
-        is_class = (values >= 0) & (values < num_classes)
-        if values.dtype.kind not in "biu":
-            is_class &= values == np.floor(values)
-        if not is_class.all():
-            row, value = _first(~is_class, values)
-            raise ValueError(
-                f"{y.locate(int(indices[row]))}: a label must be a whole number in 0 <= label < "
-                f"{num_classes}, the num_classes given. Received: {value}. "
-                "Number the classes from 0, or pass the number of classes that there are."
-            )
+
+    def is_class(values: Array) -> Array:
+        in_range: Array = (values >= 0) & (values < num_classes)
+        if values.dtype.kind in "biu":
+            return in_range
+        is_whole: Array = in_range & (values == np.floor(values))
+        return is_whole
+
+    found = _first_wrong(y, chosen, is_class)
+    if found is not None:
+        raise ValueError(
+            f"{found.place}: a label must be a whole number in 0 <= label < "
+            f"{num_classes}, the num_classes given. Received: {found.value}. "
+            "Number the classes from 0, or pass the number of classes that there are."
+        )
 
 
-def _first(is_wrong: Array, values: Array) -> tuple[int, Any]:
-    where = np.unravel_index(int(np.argmax(is_wrong)), is_wrong.shape)
-    return int(where[0]), values[where]
+class _Wrong(NamedTuple):
+    place: str
+    """The file and the row of the value."""
+    value: Any
+
+
+def _first_wrong(
+    rows: Rows, chosen: range | Indices | None, is_right: Callable[[Array], Array]
+) -> _Wrong | None:
+    """The first value that is not right, in the order of the rows."""
+    for indices, values in _blocks(rows, chosen):
+        right = is_right(values)
+        if not right.all():
+            at = np.unravel_index(int(np.argmin(right)), right.shape)
+            return _Wrong(rows.locate(int(indices[at[0]])), values[at])
+    return None
 
 
 def _blocks(rows: Rows, chosen: range | Indices | None) -> Iterator[tuple[Indices, Array]]:

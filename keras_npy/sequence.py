@@ -14,6 +14,16 @@ from keras_npy.feeds.batches import Batches, Sources, common_length, open_data
 from keras_npy.feeds.maps import BatchMap, DrawnRead, Leaf, make_map
 from keras_npy.feeds.nests import leaves_of, map_leaves
 from keras_npy.feeds.state import check_state, identity_of, state_of
+from keras_npy.feeds.weights import first_only, weighted, weighted_map
+from keras_npy.order.arguments import (
+    check_fractions,
+    check_in_order,
+    check_order_arguments,
+    check_shuffle,
+    check_subset,
+    checked_seed,
+    merge_shuffle,
+)
 from keras_npy.order.groups import deal_groups
 from keras_npy.order.order import Order
 from keras_npy.order.parts import fold_rows, split_in_order, split_rows, without
@@ -27,12 +37,12 @@ from keras_npy.rows.describe import describe
 from keras_npy.rows.drawn import DrawnRows
 from keras_npy.rows.fingerprint import fingerprint_of
 from keras_npy.rows.groups import Groups, read_groups
-from keras_npy.rows.labels import ClassWeightRows, ClassWeights, read_classes
+from keras_npy.rows.labels import read_classes
 from keras_npy.rows.samples import samples
 from keras_npy.rows.sources import Source
 from keras_npy.rows.timesteps import keep_apart, share_timesteps
 from keras_npy.rows.validate import check_finite, check_labels
-from keras_npy.types import Array, Indices, Io, Path, Shuffle, ShuffleArgument
+from keras_npy.types import Indices, Io, Path, ShuffleArgument
 
 
 class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no types.
@@ -109,8 +119,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         super().__init__()
         _check_no_others(others)
         # Check the arguments before any file is opened.
-        _check_order_arguments(batch_size, seed, drop_remainder)
-        _check_shuffle(shuffle)
+        check_order_arguments(batch_size, seed, drop_remainder)
+        check_shuffle(shuffle)
         check_bool("check_names", check_names)
         check_io(io)
         _check_validation(validate, num_classes)
@@ -360,7 +370,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             seed=arguments["seed"],
             drop_remainder=arguments["drop_remainder"],
         )
-        _check_shuffle(arguments["shuffle"])
+        check_shuffle(arguments["shuffle"])
         other = self._with_order(order)
         other._shuffle = arguments["shuffle"]
         other._seed_was_drawn &= "seed" not in changes
@@ -515,10 +525,10 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         >>> train[0], validation[0]
         (array([1, 2, 4, 5, 7, 8, 9]), array([0, 3, 6]))
         """
-        _check_fractions(fractions)
+        check_fractions(fractions)
         check_bool("in_order", in_order, "Pass True for the last rows in the last part.")
         if in_order:
-            _check_in_order(seed, stratify, groups)
+            check_in_order(seed, stratify, groups)
             parts: Sequence[range | Indices] = self._split_in_order(fractions)
         else:
             parts = self._split_at_random(fractions, seed, stratify, groups)
@@ -535,7 +545,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         stratify: bool,
         groups: Groups | None,
     ) -> list[Indices]:
-        num_parts, seed = len(fractions) + 1, _checked_seed(seed)
+        num_parts, seed = len(fractions) + 1, checked_seed(seed)
         classes = self._classes(stratify, at_least=num_parts if groups is None else 1)
         if groups is not None:
             shares = [1 - sum(fractions), *fractions]
@@ -578,7 +588,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         [[2, 5], [3, 4], [0, 1]]
         """
         check_integer("k", k, at_least=2)
-        k, seed = int(k), _checked_seed(seed)
+        k, seed = int(k), checked_seed(seed)
         classes = self._classes(stratify, at_least=k if groups is None else 1)
         if groups is not None:
             held_out = deal_groups(self._groups(groups), [1 / k] * k, seed=seed, classes=classes)
@@ -703,7 +713,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         >>> seq.class_names
         ['cat', 'dog']
         """
-        _check_subset(validation_split, subset)
+        check_subset(validation_split, subset)
         found, targets = find_samples(
             directory,
             labels,
@@ -918,16 +928,16 @@ def batches_of(
         data, batch_map = data[:1], DrawnRead(data[:1])
     elif only_x and batch_map is not None:
         # The function gets y in `predict` too, as it does in `fit`.
-        batch_map = _first_only(batch_map)
+        batch_map = first_only(batch_map)
     elif only_x:
         data = data[:1]
     elif batch_map is not None:
-        batch_map = _weighted_map(batch_map, class_weight)
+        batch_map = weighted_map(batch_map, class_weight)
     else:
-        data = _weighted(data, class_weight)
+        data = weighted(data, class_weight)
     if batch_map is not None:
         data = DrawnRead(data).numbers
-    order = seq._order.shuffled(_merge_shuffle(shuffle, seq.shuffle))
+    order = seq._order.shuffled(merge_shuffle(shuffle, seq.shuffle))
     return Batches(data, order, is_endless=is_endless, map=batch_map, is_training=is_training)
 
 
@@ -965,7 +975,7 @@ def _make_order(
     drop_remainder: bool,
 ) -> Order:
     """Check the user's arguments and return rows in file order."""
-    _check_order_arguments(batch_size, seed, drop_remainder)
+    check_order_arguments(batch_size, seed, drop_remainder)
     if seed is None:
         # Keras draws the default seeds of its layers so: set_random_seed then applies here too.
         seed = random.getrandbits(32)
@@ -976,75 +986,6 @@ def _make_order(
         seed=int(seed),
         indices=indices,
     )
-
-
-def _check_order_arguments(batch_size: int, seed: int | None, drop_remainder: bool) -> None:
-    check_integer("batch_size", batch_size, at_least=1)
-    if seed is not None:
-        check_integer("seed", seed, at_least=0)
-    check_bool("drop_remainder", drop_remainder)
-
-
-def _merge_shuffle(asked: ShuffleArgument, own: ShuffleArgument) -> Shuffle:
-    if asked not in (None, True, False, "batch"):
-        raise ValueError(
-            "shuffle must be True, False or 'batch'. "
-            f"Received: shuffle={asked!r}. Leave it out to shuffle all rows."
-        )
-    if not asked or own is False:
-        return None
-    return "batch" if "batch" in (asked, own) else "rows"
-
-
-def _weighted(data: tuple[Any, ...], class_weight: Mapping[int, float] | None) -> tuple[Any, ...]:
-    if class_weight is None:
-        return data
-    _check_weighable(data)
-    weights = ClassWeightRows(data[1], class_weight, np.dtype(keras.config.floatx()))
-    return (*data, weights)
-
-
-def _weighted_map(
-    batch_map: BatchMap | DrawnRead, class_weight: Mapping[int, float] | None
-) -> BatchMap | DrawnRead:
-    """A map that adds the weights of the classes in the y that comes out of another one."""
-    if class_weight is None:
-        return batch_map
-    leaves = batch_map.leaves
-    _check_weighable(leaves)
-    weights = ClassWeights(class_weight, np.dtype(keras.config.floatx()))
-    y = leaves[1]
-    shape = weights.shape_of(y.shape)
-
-    def weigh(x: Any, y: Array) -> tuple[Any, ...]:
-        out = np.empty((len(y), *shape[1:]), weights.dtype)
-        weights.weights_into(y, out)
-        return x, y, out
-
-    leaf = Leaf(f"class_weight of {y.name}", shape, weights.dtype)
-    return BatchMap(weigh, (*leaves, leaf), before=batch_map)
-
-
-def _first_only(batch_map: BatchMap | DrawnRead) -> BatchMap:
-    """A map that gives the x of another one."""
-    return BatchMap(lambda x, *_: (x,), batch_map.leaves[:1], before=batch_map)
-
-
-def _check_weighable(data: tuple[Any, ...]) -> None:
-    """Raise unless class weights can be added to a batch of this structure."""
-    if len(data) == 3:
-        raise ValueError(
-            "class_weight and sample_weight cannot be used at the same time. "
-            "Received: class_weight= in fit, and a sequence with sample_weight=. "
-            "Multiply the class weights into the sample weights, or leave one out."
-        )
-    if len(data) == 1 or not isinstance(data[1], Rows | Leaf):
-        outputs = "no y" if len(data) == 1 else "several outputs in y"
-        raise ValueError(
-            "class_weight needs a sequence with a single output y. "
-            f"Received: class_weight= in fit, and a sequence with {outputs}. "
-            "Pass sample_weight= to NpySequence instead."
-        )
 
 
 def _take(batches: Batches, position: Position) -> Any:
@@ -1094,70 +1035,3 @@ def _check_no_others(others: Mapping[str, object]) -> None:
 
 # What `keras.utils.PyDataset` takes, and people give by habit.
 _OF_PY_DATASET = ("workers", "use_multiprocessing", "max_queue_size")
-
-
-def _check_shuffle(shuffle: object) -> None:
-    if shuffle not in (None, True, False, "batch"):
-        raise ValueError(
-            "shuffle must be None, True, False or 'batch'. "
-            f"Received: shuffle={shuffle!r}. Leave it out to let fit decide."
-        )
-
-
-def _checked_seed(seed: int | None) -> int:
-    if seed is None:
-        return 0
-    check_integer("seed", seed, at_least=0)
-    return int(seed)
-
-
-def _check_fractions(fractions: Sequence[float]) -> None:
-    for fraction in fractions:
-        is_real = isinstance(fraction, int | float | np.integer | np.floating)
-        if not is_real or isinstance(fraction, bool):
-            raise TypeError(
-                "fraction must be a number. "
-                f"Received: fraction={fraction!r:.100} of type {type(fraction).__name__}. "
-                "Pass the share of the second part, such as 0.2."
-            )
-        if not 0 < fraction < 1:
-            raise ValueError(
-                "fraction must lie in 0 < fraction < 1. "
-                f"Received: fraction={fraction}. Pass the share of the second part, such as 0.2; "
-                "for a number of rows, choose them with subset."
-            )
-    if not 0 < sum(fractions) < 1:
-        raise ValueError(
-            "split takes the share of the second part, and of each further one, and leaves rows to "
-            f"the first. Received: {len(fractions)} fractions, in all {sum(fractions)}. "
-            "Pass 0.2 for two parts, or 0.15, 0.15 for three."
-        )
-
-
-def _check_in_order(seed: object, stratify: object, groups: object) -> None:
-    for name, value in (("seed", seed), ("stratify", stratify or None), ("groups", groups)):
-        if value is not None:
-            raise ValueError(
-                "A split in order cuts the rows where they lie, and chooses none. "
-                f"Received: in_order=True, and {name}= as well. Leave one of them out."
-            )
-
-
-def _check_subset(validation_split: float | None, subset: object) -> None:
-    if subset not in (None, "training", "validation", "both"):
-        raise ValueError(
-            "subset must be 'training', 'validation', 'both' or None. "
-            f"Received: subset={subset!r:.100}. Use 'both' for two sequences."
-        )
-    if (validation_split is None) != (subset is None):
-        raise ValueError(
-            "validation_split and subset must be given together. "
-            f"Received: validation_split={validation_split!r:.100}, subset={subset!r}. "
-            "Pass both of them, such as 0.2 and 'both', or leave both out."
-        )
-    if validation_split is not None and not 0 < validation_split < 1:
-        raise ValueError(
-            "validation_split must lie in 0 < validation_split < 1. "
-            f"Received: validation_split={validation_split}. "
-            "Pass the share of the validation part, such as 0.2."
-        )

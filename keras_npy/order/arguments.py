@@ -1,0 +1,100 @@
+"""Check the arguments by which users decide an order, or divide rows into parts."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from keras_npy.errors import check_bool, check_integer
+from keras_npy.types import Shuffle, ShuffleArgument
+
+
+def check_order_arguments(batch_size: int, seed: int | None, drop_remainder: bool) -> None:
+    """Raise unless these are a batch size, a seed or `None`, and a bool."""
+    check_integer("batch_size", batch_size, at_least=1)
+    if seed is not None:
+        check_integer("seed", seed, at_least=0)
+    check_bool("drop_remainder", drop_remainder)
+
+
+def check_shuffle(shuffle: object) -> None:
+    """Raise unless this is what `NpySequence` takes as `shuffle`."""
+    if shuffle not in (None, True, False, "batch"):
+        raise ValueError(
+            "shuffle must be None, True, False or 'batch'. "
+            f"Received: shuffle={shuffle!r}. Leave it out to let fit decide."
+        )
+
+
+def merge_shuffle(asked: ShuffleArgument, own: ShuffleArgument) -> Shuffle:
+    """How rows are shuffled if Keras asks for one thing and the sequence has another."""
+    if asked not in (None, True, False, "batch"):
+        raise ValueError(
+            "shuffle must be True, False or 'batch'. "
+            f"Received: shuffle={asked!r}. Leave it out to shuffle all rows."
+        )
+    if not asked or own is False:
+        return None
+    return "batch" if "batch" in (asked, own) else "rows"
+
+
+def checked_seed(seed: int | None) -> int:
+    """The seed of a split; `None` means 0."""
+    if seed is None:
+        return 0
+    check_integer("seed", seed, at_least=0)
+    return int(seed)
+
+
+def check_fractions(fractions: Sequence[float]) -> None:
+    """Raise unless these are the shares of parts that leave rows to the first part."""
+    for fraction in fractions:
+        is_real = isinstance(fraction, int | float | np.integer | np.floating)
+        if not is_real or isinstance(fraction, bool):
+            raise TypeError(
+                "fraction must be a number. "
+                f"Received: fraction={fraction!r:.100} of type {type(fraction).__name__}. "
+                "Pass the share of the second part, such as 0.2."
+            )
+        if not 0 < fraction < 1:
+            raise ValueError(
+                "fraction must lie in 0 < fraction < 1. "
+                f"Received: fraction={fraction}. Pass the share of the second part, such as 0.2; "
+                "for a number of rows, choose them with subset."
+            )
+    if not 0 < sum(fractions) < 1:
+        raise ValueError(
+            "split takes the share of the second part, and of each further one, and leaves rows to "
+            f"the first. Received: {len(fractions)} fractions, in all {sum(fractions)}. "
+            "Pass 0.2 for two parts, or 0.15, 0.15 for three."
+        )
+
+
+def check_in_order(seed: object, stratify: object, groups: object) -> None:
+    """Raise if a split in order is given what decides a split at random."""
+    for name, value in (("seed", seed), ("stratify", stratify or None), ("groups", groups)):
+        if value is not None:
+            raise ValueError(
+                "A split in order cuts the rows where they lie, and chooses none. "
+                f"Received: in_order=True, and {name}= as well. Leave one of them out."
+            )
+
+
+def check_subset(validation_split: float | None, subset: object) -> None:
+    """Raise unless these are `validation_split` and `subset` of a folder, which go together."""
+    if subset not in (None, "training", "validation", "both"):
+        raise ValueError(
+            "subset must be 'training', 'validation', 'both' or None. "
+            f"Received: subset={subset!r:.100}. Use 'both' for two sequences."
+        )
+    if (validation_split is None) != (subset is None):
+        raise ValueError(
+            "validation_split and subset must be given together. "
+            f"Received: validation_split={validation_split!r:.100}, subset={subset!r}. "
+            "Pass both of them, such as 0.2 and 'both', or leave both out."
+        )
+    if validation_split is not None and not 0 < validation_split < 1:
+        raise ValueError(
+            "validation_split must lie in 0 < validation_split < 1. "
+            f"Received: validation_split={validation_split}. "
+            "Pass the share of the validation part, such as 0.2."
+        )

@@ -127,7 +127,7 @@ class Backups:
         try:
             with open(partial, "wb") as file:
                 with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                    _write(tree, archive)
+                    _write_tree(tree, archive)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(partial, path)
@@ -197,7 +197,7 @@ class Backups:
 _OPEN: weakref.WeakValueDictionary[Path, Backups] = weakref.WeakValueDictionary()
 
 
-def _write(tree: Any, archive: zipfile.ZipFile) -> None:
+def _write_tree(tree: Any, archive: zipfile.ZipFile) -> None:
     arrays: list[Array] = []
     text = json.dumps(_encoded(tree, arrays))
     for number, array in enumerate(arrays):
@@ -223,7 +223,10 @@ def _encoded(tree: Any, arrays: list[Array]) -> Any:
         return ["dict", *pairs]
     if type(tree) in (list, tuple):
         return [type(tree).__name__, *(_encoded(value, arrays) for value in tree)]
-    raise TypeError(f"A save holds plain values and arrays. Received: {type(tree).__name__}.")
+    raise TypeError(
+        f"A save holds plain values and arrays. Received: {type(tree).__name__}. "
+        "Leave out what can_save refuses."
+    )
 
 
 def _decoded(node: Any, archive: zipfile.ZipFile) -> Any:

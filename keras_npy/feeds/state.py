@@ -77,8 +77,8 @@ def check_state(state: Any, identity: Mapping[str, Any], num_batches: int) -> Po
     epoch, batch = state["epoch"], state["batch"]
     if not (all(map(_is_number, (epoch, batch, state["seed"]))) and batch < num_batches):
         raise ValueError(
-            f"A position is an epoch from 0 and a batch in 0 <= batch < {num_batches}. "
-            f"Received: epoch={epoch!r:.50}, batch={batch!r:.50}. "
+            f"A state has an epoch and a seed from 0, and a batch in 0 <= batch < {num_batches}. "
+            f"Received: epoch={epoch!r:.50}, batch={batch!r:.50}, seed={state['seed']!r:.50}. "
             "Pass the dict of get_state unchanged."
         )
     return Position(int(epoch), int(batch))

@@ -5,7 +5,7 @@ import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from keras_npy.boundary.frames import epoch_of_fit, is_called_from_reset
+from keras_npy.boundary.callers import epoch_of_fit, is_called_from_reset
 from keras_npy.boundary.passes import Passes
 from keras_npy.feeds import jax as jax_feed
 from keras_npy.feeds import numpy as numpy_feed

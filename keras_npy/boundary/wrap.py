@@ -15,10 +15,10 @@ from typing import Any
 import keras
 
 from keras_npy.boundary.adapter import AdapterPlan, PlannedAdapter
+from keras_npy.boundary.callers import Call, calling_method
 from keras_npy.boundary.devices import refuse_uneven_batches
 from keras_npy.boundary.epochs import wrap_epochs
 from keras_npy.boundary.failures import wrap_steps
-from keras_npy.boundary.frames import Call, calling_method
 from keras_npy.boundary.processes import refuse_several_processes
 from keras_npy.boundary.targets import warn_of_targets
 from keras_npy.boundary.wrapping import is_wrapped, wrap

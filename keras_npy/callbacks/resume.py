@@ -8,7 +8,7 @@ from typing import Any, Literal
 import keras
 
 from keras_npy.boundary.adapter import PlannedAdapter
-from keras_npy.boundary.frames import Fit, running_fit
+from keras_npy.boundary.callers import Fit, running_fit
 from keras_npy.callbacks.backups import backups_in
 from keras_npy.callbacks.run import AfterOthers, Run
 from keras_npy.errors import check_integer

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from keras_npy.boundary.adapter import PlannedAdapter
+from keras_npy.boundary.callers import Fit
 from keras_npy.boundary.epochs import can_resume_epochs
-from keras_npy.boundary.frames import Fit
 from keras_npy.boundary.models import begin_fit_at, build_for
 from keras_npy.callbacks.backups import FORMAT, Backups
 from keras_npy.callbacks.training_state import (

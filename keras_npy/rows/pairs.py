@@ -1,4 +1,4 @@
-"""Whether two sources pair the right files, by what their names say.
+"""Whether two sources belong together: as many rows, and files that are partners by name.
 
 Rows are paired by position. If x and y are made of many files each, one file that is missing on one
 side pairs all files behind it wrongly. Names show it, `img/7.npy` and `msk/case_007_mask.npy`:

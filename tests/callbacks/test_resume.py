@@ -466,3 +466,11 @@ def test_two_of_them_are_refused(stored: Stored, tmp_path: Path) -> None:
         make_model().fit(seq, callbacks=callbacks, verbose=0)
     for callback in callbacks:
         callback.end()
+
+
+def test_callback_that_no_fit_calls_is_refused(stored: Stored, tmp_path: Path) -> None:
+    """A loop of one's own that calls the callbacks has neither their list nor the batches."""
+    resume = ResumeTraining(stored.sequence(), tmp_path / "run", verbose=0)
+    with pytest.raises(RuntimeError, match=r"(?s)belongs to .*a call that .*Pass it in callbacks="):
+        resume.on_train_begin()
+    resume.end()

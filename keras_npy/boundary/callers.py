@@ -1,4 +1,4 @@
-"""Read from Keras's frames what Keras does not say: which method asks for data, and when."""
+"""Read from Keras's frames which method asks for data, when, and with which callbacks."""
 
 import itertools
 import types

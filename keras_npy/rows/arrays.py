@@ -1,6 +1,7 @@
 """Arrays in memory: which of them can be streamed, and what to do with the others."""
 
 import contextlib
+import os
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,14 @@ def checked_array(array: Array) -> Array:
     return np.asarray(array)
 
 
+def holds_paths(array: object) -> bool:
+    """Whether this is an array of text that names files."""
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "UT" or not array.size:
+        return False
+    name = str(array.flat[0])
+    return name.lower().endswith((".npy", ".npz")) or os.path.exists(name)
+
+
 def _warn_of_spread_rows(array: Array) -> None:
     """Warn once of a view of a mapped file in which a row is spread over much of the file."""
     row = array[0]
@@ -84,6 +93,8 @@ def _remedy(array: Array) -> str:
 
 
 def _remedy_of_names(array: Array) -> str:
+    if holds_paths(array):
+        return "Pass the paths as a list: array.tolist()."
     with contextlib.suppress(ValueError):
         array.astype("float64")
         return "Read the numbers in it: array.astype('float64')."

@@ -13,7 +13,7 @@ from keras_npy.files.layout import name_of_converted, warn_of_layout
 from keras_npy.files.place import local_path, open_regular, place_of
 from keras_npy.rows.base import Rows
 from keras_npy.rows.shards import join_files
-from keras_npy.rows.sources import expand, is_pattern
+from keras_npy.rows.sources import is_pattern, named_files
 from keras_npy.rows.stored import open_file
 from keras_npy.types import Io, Path
 
@@ -29,8 +29,8 @@ def raw(
     """Read files of bare values, as `ndarray.tofile` and `np.memmap` write them.
 
     Args:
-        source: The path of a file; or a pattern or list of paths, whose rows are joined along axis
-            0 as those of `.npy` files are.
+        source: The path of a file; or a pattern, or a list of paths and patterns, whose rows are
+            joined along axis 0 as those of `.npy` files are.
         dtype: dtype of the values, such as `"uint16"` or `">f4"`, or `"bfloat16"`.
         shape: Shape of the array in each file. Axis 0 may be -1, for as many rows as the file
             holds.
@@ -65,8 +65,7 @@ def raw(
         remedy = _remedy(source, header, *layout)
         warn_of_layout(header, is_mapped=rows.io == "map", remedy=remedy)
         return rows
-    paths = expand(source) if isinstance(source, str | os.PathLike) else _checked_paths(source)
-    headers = [_header(path, *layout) for path in paths]
+    headers = [_header(path, *layout) for path in named_files(source, "raw")]
     rows = join_files(headers, io)
     for header in headers:
         remedy = _remedy(source, header, *layout)
@@ -129,20 +128,6 @@ def _check_shape(shape: Any) -> None:
             "shape must hold sizes of at least 1; only the first may be -1, for all rows. "
             f"Received: shape={shape!r:.100}. Pass (-1, ...) with the shape of a row."
         )
-
-
-def _checked_paths(source: Any) -> list[Path]:
-    is_list = isinstance(source, list) and all(
-        isinstance(path, str | os.PathLike) for path in source
-    )
-    if not is_list:
-        raise TypeError(
-            "raw takes a path, a pattern or a list of paths. "
-            f"Received: {type(source).__name__}. Pass the path of the file."
-        )
-    if not source:
-        raise ValueError("raw needs at least one file. Received: an empty list. Pass the paths.")
-    return list(source)
 
 
 def _remedy(

@@ -15,7 +15,7 @@ from keras_npy.order.draws import fractions
 from keras_npy.rows.base import Rows
 from keras_npy.rows.drawn import DrawnRows
 from keras_npy.rows.scratch import Scratch
-from keras_npy.rows.sources import expand, is_pattern
+from keras_npy.rows.sources import is_pattern, named_files
 from keras_npy.rows.stored import StoredRows
 from keras_npy.types import Array, Indices, Io, Path
 
@@ -40,8 +40,8 @@ def samples(
 
     Args:
         source: A pattern (`*`, `?`, `[]`, `**`), whose files come in natural order (`x-2` before
-            `x-10`), or a list of paths, which keeps its order. `"case*.npz::image"` takes one
-            member of each archive, compressed or not.
+            `x-10`), or a list of paths and patterns, which keeps its order. `"case*.npz::image"`
+            takes one member of each archive, compressed or not.
         length: The size of the first axis of a sample, or of any axes: `{0: 128, 2: 64}`. Longer
             samples are cropped, and shorter ones are padded behind their end. `None` for samples
             that all have one shape.
@@ -72,7 +72,8 @@ def samples(
     """
     check_io(io)
     is_mapped = io == "map"
-    paths, pattern = _paths(source)
+    paths = named_files(source, "samples")
+    pattern = source if isinstance(source, str | os.PathLike) and is_pattern(source) else None
     if length is None:
         store = SampleStore(paths, pattern, stored_dtype=stored_dtype, is_mapped=is_mapped)
     else:
@@ -123,24 +124,6 @@ def _holds(dtype: np.dtype[Any], value: float) -> bool:
     """Whether an integer dtype has a value."""
     with np.errstate(invalid="ignore"):
         return bool(np.full((), value).astype(dtype) == value)
-
-
-def _paths(source: Any) -> tuple[list[Path], Path | None]:
-    """The files that a user names, and the pattern that finds them, if it is one."""
-    if isinstance(source, str | os.PathLike):
-        if is_pattern(source):
-            return list(expand(source)), source
-        return [source], None
-    if isinstance(source, list) and all(isinstance(path, str | os.PathLike) for path in source):
-        if source:
-            return source, None
-        raise ValueError(
-            "samples needs at least one file. Received: an empty list. Pass the files' paths."
-        )
-    raise TypeError(
-        "samples takes a pattern or a list of paths. "
-        f"Received: {type(source).__name__}. Pass 'folder/*.npy', or open one array by its path."
-    )
 
 
 def _rows(store: SampleStore) -> Rows:

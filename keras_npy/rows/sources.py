@@ -5,7 +5,7 @@ import itertools
 import os
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from keras_npy.files.layout import Files, warn_of_layout
 from keras_npy.rows.arrays import checked_array
 from keras_npy.rows.base import Rows
 from keras_npy.rows.joined import join_rows
+from keras_npy.rows.no_source import no_paths, no_source
 from keras_npy.rows.shards import join_files
 from keras_npy.rows.stored import open_array, open_file
 from keras_npy.types import Array, Io, Path
@@ -76,7 +77,30 @@ def open_rows(source: Source, *, stored_dtype: str | None = None, io: Io = "auto
         return source
     if isinstance(source, np.ndarray):
         return open_array(checked_array(source))
-    raise _no_source(type(source).__name__)
+    raise no_source(source)
+
+
+def named_files(source: object, caller: str) -> list[Path]:
+    """The files that a path, a pattern or a list of these names, where only files will do.
+
+    Args:
+        source: What the user passed.
+        caller: The function that takes it, for messages.
+
+    Raises:
+        TypeError: If it names no files.
+        ValueError: If it is an empty list.
+        NpyFileError: If nothing matches a pattern.
+    """
+    if _is_path(source):
+        return list(_found(source))
+    if not isinstance(source, list) or not all(map(_is_path, source)):
+        raise no_paths(caller, source)
+    if not source:
+        raise ValueError(
+            f"{caller} needs at least one file. Received: an empty list. Pass the files' paths."
+        )
+    return [found for path in source for found in _found(path)]
 
 
 def is_pattern(path: Path) -> bool:
@@ -130,22 +154,14 @@ _NUMBERS = re.compile(r"([0-9]{1,18})")
 _SOURCE_TYPES = (str, os.PathLike, list, np.ndarray, Rows)
 
 
-def _no_source(received: str) -> TypeError:
-    return TypeError(
-        "A source must be the path of an .npy file, a list of sources, or a NumPy array. "
-        f"Received: {received}. Pass a path, or np.asarray(...) of the data."
-    )
-
-
 def _open_list(sources: list[Any], stored_dtype: str | None, io: Io) -> Rows:
     if not sources:
         raise ValueError(
             "A list of sources must name at least one file. "
             "Received: an empty list. Pass the files' paths."
         )
-    other = [source for source in sources if not isinstance(source, _SOURCE_TYPES)]
-    if other:
-        raise _no_source(f"a list with {type(other[0]).__name__}")
+    if not all(isinstance(source, _SOURCE_TYPES) for source in sources):
+        raise no_source(sources)
     opened: list[Rows] = []
     # Files beside each other are opened together: 100,000 files then are one source.
     for are_paths, group in itertools.groupby(sources, _is_path):
@@ -157,7 +173,7 @@ def _open_list(sources: list[Any], stored_dtype: str | None, io: Io) -> Rows:
     return join_rows(opened)
 
 
-def _is_path(source: Any) -> bool:
+def _is_path(source: object) -> TypeGuard[Path]:
     return isinstance(source, str | os.PathLike)
 
 

@@ -73,7 +73,7 @@ def _run_remedy(message: str, names: dict[str, Any]) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
-@pytest.mark.parametrize("kind", ["list", "pattern"])
+@pytest.mark.parametrize("kind", ["list", "pattern", "list-of-patterns"])
 def test_raw_files_are_joined_as_shards(tmp_path: Path, kind: str) -> None:
     """In natural order, or that of the list, each without its own header."""
     for number in (10, 2, 1):
@@ -85,6 +85,9 @@ def test_raw_files_are_joined_as_shards(tmp_path: Path, kind: str) -> None:
     if kind == "list":
         order = [10, 1, 2]
         source = [tmp_path / f"part-{number}.bin" for number in order]
+    if kind == "list-of-patterns":
+        order = [10, 1, 2]
+        source = [tmp_path / "part-10.bin", str(tmp_path / "part-[12].bin")]
     rows = raw(source, dtype="int16", shape=(-1, 2), offset=5)
     expected = np.repeat(order, order)[:, None] * np.ones((1, 2), "int16")
     np.testing.assert_array_equal(expected, rows[:])
@@ -173,7 +176,7 @@ def test_raw_remedy_for_a_part_of_a_file_works(path: Path) -> None:
 @pytest.mark.parametrize("source", [[], 3, ("a", "b"), [3]], ids=repr)
 def test_raw_of_what_is_no_file_is_refused(source: Any) -> None:
     """As other sources are."""
-    with pytest.raises((TypeError, ValueError), match=r"Received.*Pass the path"):
+    with pytest.raises((TypeError, ValueError), match=r"Received.*Pass the (files'|path)"):
         raw(source, dtype="uint8")
 
 

@@ -1,5 +1,6 @@
 """What an error says to do is done here, and then the data can be served."""
 
+import os
 import pickle
 import re
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 import keras_npy
-from keras_npy import NpyFileError, NpySequence, open_rows, samples
+from keras_npy import NpyFileError, NpySequence, open_rows, samples, take, windows
 
 
 def objects(items: list[Any], shape: tuple[int, ...] | None = None) -> np.ndarray:
@@ -202,6 +203,56 @@ def test_folder_names_the_pattern_of_its_files(tmp_path: Path, read: Any, name: 
     )[0]
     assert [0, 1] == open_rows(eval(pattern))[:].tolist()
     assert [[0], [1]] == eval(call, {"samples": samples})[:].tolist()
+
+
+def paths_in(folder: Path) -> list[str]:
+    """Two files of one row each, under relative paths, which messages show whole."""
+    for number in range(2):
+        np.save(folder / f"{number}.npy", np.array([number]))
+    np.savez(folder / "data.npz", x=np.array([0]))
+    return ["0.npy", "1.npy"]
+
+
+OTHER_KINDS = [
+    pytest.param(tuple, r"list\(source\)", [0, 1], id="tuple"),
+    pytest.param(iter, r"list\(source\)", [0, 1], id="iterator"),
+    pytest.param(set, r"sorted\(source\)", [0, 1], id="set"),
+    pytest.param(np.array, r"\w+\.tolist\(\)", [0, 1], id="array-of-paths"),
+    pytest.param(lambda paths: paths[1].encode(), r"os\.fsdecode\(source\)", [1], id="bytes"),
+    pytest.param(lambda paths: {"a": paths[1]}, r"source\['a'\]", [1], id="dict"),
+    pytest.param(lambda _: np.load("data.npz"), r'"data\.npz::x"', [0], id="archive"),
+]
+
+
+@pytest.mark.parametrize("read", [open_rows, samples, lambda source: take(source, [0])])
+@pytest.mark.parametrize(("make", "remedy", "expected"), OTHER_KINDS)
+def test_source_of_another_kind_names_what_makes_one_of_it(
+    tmp_path: Path, monkeypatch: Any, read: Any, make: Any, remedy: str, expected: list[int]
+) -> None:
+    """Paths in another container than a list; each remedy is executed."""
+    monkeypatch.chdir(tmp_path)
+    source = make(paths_in(tmp_path))
+    with pytest.raises(TypeError, match=remedy) as caught:
+        read(source)
+    getattr(source, "close", lambda: None)()
+    found = re.search(remedy, str(caught.value))
+    value = eval(found[0], {"source": source, "array": source, "os": os})
+    assert expected == open_rows(value, io="read")[:].tolist()
+
+
+PAIRS = [
+    pytest.param(lambda pair: take(pair, [0]), r"source\[0\]", id="take"),
+    pytest.param(lambda pair: open_rows([None, pair.x]), "Leave None out", id="none-in-a-list"),
+    pytest.param(lambda _: open_rows(range(3)), r"np\.asarray\(source\)", id="range"),
+]
+
+
+@pytest.mark.parametrize(("read", "remedy"), PAIRS)
+def test_source_of_no_paths_names_what_makes_one_of_it(read: Any, remedy: str) -> None:
+    """Windows with their targets are two sources, and None is none."""
+    pair = windows(np.arange(9), sequence_length=2, predict_next=True)
+    with pytest.raises(TypeError, match=remedy):
+        read(pair)
 
 
 def two_paths(folder: Path, shapes: Any) -> list[Any]:

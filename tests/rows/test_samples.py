@@ -63,6 +63,8 @@ def test_samples_list_keeps_its_order(paths: list[Path], array: np.ndarray) -> N
     """A list is taken as it is, and its rows are open rows."""
     rows = open_rows(samples([*reversed(paths)]))
     np.testing.assert_array_equal(array[::-1], rows[:])
+    mixed = samples([paths[3], f"{paths[0].parent}/s-1?.npy"])
+    np.testing.assert_array_equal(array[[3, *range(10, 20)]], mixed[:])
 
 
 def test_samples_of_scalars_are_labels(tmp_path: Path) -> None:
@@ -199,7 +201,7 @@ def test_take_sample_that_is_no_file_is_refused(paths: list[Path], make: Any) ->
     [
         pytest.param([], ValueError, "at least one file.*empty list", id="empty-list"),
         pytest.param(3, TypeError, "pattern or a list.*int", id="integer"),
-        pytest.param([3], TypeError, "pattern or a list.*list", id="list-of-integers"),
+        pytest.param([3], TypeError, "pattern or a list.*a list with int", id="list-of-integers"),
         pytest.param("no-such-*.npy", ValueError, "at least one file.*no match", id="no-match"),
     ],
 )

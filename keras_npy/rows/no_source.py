@@ -1,0 +1,71 @@
+"""The errors for what is no source: what to make of it, by its kind."""
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from keras_npy.rows.arrays import holds_paths
+from keras_npy.rows.base import Rows
+
+
+def no_source(received: object) -> TypeError:
+    """The error for an object, or a list with an object, that is no source."""
+    return TypeError(
+        "A source must be the path of an .npy file, a list of sources, or a NumPy array. "
+        f"Received: {_described(received)}. {_remedy(_odd_one(received))}"
+    )
+
+
+def no_paths(caller: str, received: object) -> TypeError:
+    """The error for what names no files, where only files will do."""
+    odd = _odd_one(received)
+    remedy = _remedy(odd)
+    if isinstance(odd, Rows | np.ndarray) and not holds_paths(odd):
+        remedy = f"Pass paths to {caller}, or these rows to NpySequence as they are."
+    return TypeError(
+        f"{caller} takes a path, a pattern or a list of paths. "
+        f"Received: {_described(received)}. {remedy}"
+    )
+
+
+def _odd_one(received: object) -> object:
+    """The first item of a list that is neither a path nor rows, or else the object itself."""
+    if not isinstance(received, list):
+        return received
+    odd = (item for item in received if not isinstance(item, str | os.PathLike | list | Rows))
+    return next(odd, received)
+
+
+def _described(received: object) -> str:
+    odd = _odd_one(received)
+    return type(odd).__name__ if odd is received else f"a list with {type(odd).__name__}"
+
+
+def _remedy(source: object) -> str:
+    if source is None:
+        return "Leave None out of the list."
+    if isinstance(source, bytes):
+        return "Pass os.fsdecode(source)."
+    if isinstance(source, np.lib.npyio.NpzFile):
+        return f'Name a member of the archive in its path, as in "data.npz::{source.files[0]}".'
+    if isinstance(source, Mapping):
+        return f"Pass one of its values, such as source[{next(iter(source), None)!r:.50}]."
+    if holds_paths(source):
+        return "Pass the paths as a list: source.tolist()."
+    if isinstance(source, set | frozenset):
+        return "Pass the paths in an order: sorted(source)."
+    if isinstance(source, tuple):
+        return _remedy_of_tuple(source)
+    if isinstance(source, Iterator):
+        return "Pass list(source) of paths, or np.asarray(list(source)) of numbers."
+    return "Pass the path of a file, or np.asarray(source) of the data."
+
+
+def _remedy_of_tuple(source: tuple[Any, ...]) -> str:
+    if all(isinstance(one, Rows) for one in source):
+        return "Pass one of these rows, such as source[0]."
+    if all(isinstance(one, str | os.PathLike) for one in source):
+        return "Pass the paths as a list: list(source)."
+    return "Pass the path of a file, or np.asarray(source) of the data."

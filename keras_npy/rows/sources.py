@@ -92,9 +92,9 @@ def named_files(source: object, caller: str) -> list[Path]:
         ValueError: If it is an empty list.
         NpyFileError: If nothing matches a pattern.
     """
-    if _is_path(source):
+    if is_path(source):
         return list(_found(source))
-    if not isinstance(source, list) or not all(map(_is_path, source)):
+    if not isinstance(source, list) or not all(map(is_path, source)):
         raise no_paths(caller, source)
     if not source:
         raise ValueError(
@@ -164,7 +164,7 @@ def _open_list(sources: list[Any], stored_dtype: str | None, io: Io) -> Rows:
         raise no_source(sources)
     opened: list[Rows] = []
     # Files beside each other are opened together: 100,000 files then are one source.
-    for are_paths, group in itertools.groupby(sources, _is_path):
+    for are_paths, group in itertools.groupby(sources, is_path):
         if are_paths:
             paths = [found for path in group for found in _found(path)]
             opened.append(_join(paths, paths, stored_dtype, io))
@@ -173,7 +173,7 @@ def _open_list(sources: list[Any], stored_dtype: str | None, io: Io) -> Rows:
     return join_rows(opened)
 
 
-def _is_path(source: object) -> TypeGuard[Path]:
+def is_path(source: object) -> TypeGuard[Path]:
     return isinstance(source, str | os.PathLike)
 
 

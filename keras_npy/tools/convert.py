@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import errno
+import itertools
 import os
 import shutil
 import stat
@@ -16,12 +17,19 @@ import numpy as np
 
 from keras_npy.errors import NpyFileError, cut
 from keras_npy.files import archive
-from keras_npy.files.header import START_BYTES, check_streamable, parse_header, read_header
+from keras_npy.files.header import (
+    START_BYTES,
+    NpyHeader,
+    check_streamable,
+    parse_header,
+    read_header,
+)
 from keras_npy.files.place import Extent, Place, local_path, open_regular, place_of
 from keras_npy.files.values import as_bytes
 from keras_npy.rows.base import Rows
+from keras_npy.rows.joined import join_rows
 from keras_npy.rows.shards import join_files
-from keras_npy.rows.sources import Source, expand, is_pattern, open_rows
+from keras_npy.rows.sources import Source, is_path, named_files, open_rows
 
 # Bytes that are read and written at a time.
 BLOCK_BYTES = 8 << 20
@@ -116,37 +124,44 @@ def _is_folder(path: str) -> bool:
 @contextlib.contextmanager
 def _open_any(source: Any, stored_dtype: str | None, folder: str) -> Iterator[Rows]:
     """Open a source; first unpack compressed members, into the folder of the new file."""
-    paths = _paths_of(source)
-    if not any(_is_compressed(path) for path in paths):
-        yield _open(source, stored_dtype)
-        return
-    with contextlib.ExitStack() as stack:
-        headers = []
-        for path in paths:
-            if not _is_compressed(path):
-                header = archive.read_header(path, stored_dtype=stored_dtype, may_be_empty=True)
-                headers.append(header)
-                continue
-            unpacked, extent = stack.enter_context(_unpacked(path, folder, stored_dtype))
-            headers.append(
-                read_header(
-                    unpacked,
-                    extent=extent,
-                    stored_dtype=stored_dtype,
-                    may_be_empty=len(paths) > 1,
-                )
-            )
-        yield join_files(headers, "read")
+    with contextlib.ExitStack() as unpacked:
+        yield _opened(source, stored_dtype, folder, unpacked)
 
 
-def _paths_of(source: Any) -> list[Any]:
-    """The files of a source that is given by paths."""
-    if isinstance(source, str | os.PathLike):
-        return expand(source) if is_pattern(source) else [source]
-    is_list = isinstance(source, list) and all(
-        isinstance(path, str | os.PathLike) for path in source
-    )
-    return source if is_list else []
+def _opened(
+    source: Any, stored_dtype: str | None, folder: str, unpacked: contextlib.ExitStack
+) -> Rows:
+    if isinstance(source, list) and not all(map(is_path, source)):
+        groups = [
+            (are_paths, list(group)) for are_paths, group in itertools.groupby(source, is_path)
+        ]
+        # Files beside each other are opened together, as `open_rows` does.
+        parts = [part for are_paths, group in groups for part in ([group] if are_paths else group)]
+        return join_rows([_opened(part, stored_dtype, folder, unpacked) for part in parts])
+    is_named = is_path(source) or (isinstance(source, list) and source)
+    paths = named_files(source, "convert") if is_named else []
+    if not any(map(_is_compressed, paths)):
+        return _open(source, stored_dtype)
+    may_be_empty = len(paths) > 1
+    headers = [
+        _header(path, stored_dtype, folder, unpacked, may_be_empty=may_be_empty) for path in paths
+    ]
+    return join_files(headers, "read")
+
+
+def _header(
+    path: Any,
+    stored_dtype: str | None,
+    folder: str,
+    unpacked: contextlib.ExitStack,
+    *,
+    may_be_empty: bool,
+) -> NpyHeader:
+    """The header of a file, or of what a compressed member is unpacked to."""
+    if not _is_compressed(path):
+        return archive.read_header(path, stored_dtype=stored_dtype, may_be_empty=may_be_empty)
+    file, extent = unpacked.enter_context(_unpacked(path, folder, stored_dtype))
+    return read_header(file, extent=extent, stored_dtype=stored_dtype, may_be_empty=may_be_empty)
 
 
 def _is_compressed(path: Any) -> bool:

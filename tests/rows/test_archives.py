@@ -19,6 +19,7 @@ from keras_npy import (
     convert,
     open_rows,
     samples,
+    take,
     windows,
 )
 from keras_npy.tools.cli import main
@@ -244,3 +245,24 @@ def test_convert_joins_samples_of_archives(tmp_path: Path) -> None:
     pattern = save_cases(tmp_path, np.savez_compressed)
     convert(samples(pattern), tmp_path / "all.npy")
     np.testing.assert_array_equal(IMAGES, np.load(tmp_path / "all.npy"), strict=True)
+
+
+LISTS: list[tuple[Callable[[str], list[Any]], list[int]]] = [
+    (lambda folder: [f"{folder}/a*.npz::x", f"{folder}/b.npz::x"], [0, 1, 2, 3, 4, 5]),
+    (lambda folder: [take(f"{folder}/c.npy", [1]), f"{folder}/b.npz::x"], [7, 4, 5]),
+    (lambda folder: [np.array([9], "int16"), [f"{folder}/a1.npz::x"]], [9, 2, 3]),
+    (lambda folder: [open_rows(f"{folder}/c.npy", io="map"), f"{folder}/c.npy"], [6, 7, 6, 7]),
+]
+
+
+@pytest.mark.parametrize(("make", "expected"), LISTS, ids=["patterns", "take", "nested", "opened"])
+def test_convert_takes_lists_of_any_sources(
+    tmp_path: Path, make: Callable[[str], list[Any]], expected: list[int]
+) -> None:
+    """Compressed members among patterns, arrays, and rows that are open already."""
+    for number, name in enumerate(["a0", "a1", "b"]):
+        np.savez_compressed(tmp_path / f"{name}.npz", x=np.arange(2, dtype="int16") + 2 * number)
+    np.save(tmp_path / "c.npy", np.array([6, 7], "int16"))
+    convert(make(str(tmp_path)), tmp_path / "new.npy")
+    assert expected == np.load(tmp_path / "new.npy").tolist()
+    assert [] == list(tmp_path.glob("*.tmp"))

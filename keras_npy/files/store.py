@@ -21,6 +21,8 @@ class FileList(NamedTuple):
     """Rows of each file."""
     are_found: bool = False
     """Whether a pattern found the files, and natural order sorted them."""
+    are_chosen: bool = False
+    """Whether the user chose among them by number."""
 
 
 class Store(ABC):

@@ -68,7 +68,8 @@ class ChosenRows(ForwardingRows):
         if files is None:
             return None
         numbers, lengths = self._runs(files.lengths)
-        return FileList([files.paths[number] for number in numbers.tolist()], lengths)
+        paths = [files.paths[number] for number in numbers.tolist()]
+        return FileList(paths, lengths, are_chosen=True)
 
     @property
     def file_paths(self) -> list[str] | None:

@@ -37,11 +37,15 @@ def check_pairs(leaves: Sequence[Rows], *, check_names: bool) -> None:
     if not check_names:
         return
     _check_natural_order(leaves)
-    sources = [(rows, files) for rows in leaves if (files := rows.files) and len(files.paths) > 1]
-    # All leaves are compared with one of them: if two pairs are right, so is the third.
-    for rows, files in sources[1:]:
-        if rows is not sources[0][0]:
-            _check_files(sources[0][1], files)
+    # Sources of as many files are compared with the first of them: if two pairs are right, so is
+    # the third.
+    firsts: dict[int, tuple[Rows, FileList]] = {}
+    for rows in leaves:
+        files = rows.files
+        if files is not None and len(files.paths) > 1:
+            first_rows, first_files = firsts.setdefault(len(files.paths), (rows, files))
+            if rows is not first_rows:
+                _check_files(first_files, files)
 
 
 def _check_natural_order(leaves: Sequence[Rows]) -> None:
@@ -71,7 +75,8 @@ def _has_as_many_files(rows: Rows, files: FileList) -> bool:
 
 
 def _check_files(files: FileList, others: FileList) -> None:
-    if len(files.paths) != len(others.paths):
+    if (files.are_chosen or others.are_chosen) and not set(files.paths).isdisjoint(others.paths):
+        # Two views of the same files, by number: pairs for a siamese net.
         return
     verdict = compare_names(files.paths, others.paths)
     if verdict.kind == "partners":
@@ -175,11 +180,7 @@ def compare_names(names: Sequence[str], others: Sequence[str]) -> Verdict:
     """
     if _middles(names) == _middles(others):
         return Verdict("partners")
-    parts, other_parts = _split(names), _split(others)
-    is_certain = parts is not None and other_parts is not None
-    columns = parts if parts is not None and is_certain else [_numbers(names)]
-    other_columns = other_parts if other_parts is not None and is_certain else [_numbers(others)]
-    alike = [column for column in columns if column in other_columns]
+    columns, other_columns, alike, is_certain = _compare(names, others)
     if _num_distinct(alike) >= min(_num_distinct(columns), _num_distinct(other_columns)):
         return Verdict("partners")
     keys, other_keys = _keys(columns, other_columns)
@@ -198,6 +199,25 @@ def compare_names(names: Sequence[str], others: Sequence[str]) -> Verdict:
     is_certain &= 2 * num_shared >= min(len(known), len(other_known))
     is_certain &= not _is_shifted(keys, other_keys)
     return Verdict("differ" if is_certain else "doubtful", first, alone)
+
+
+def _compare(
+    names: Sequence[str], others: Sequence[str]
+) -> tuple[list[Column], list[Column], list[Column], bool]:
+    """What differs from name to name on each side, what of it is alike, and if that is certain."""
+    parts, other_parts = _split(names), _split(others)
+    if parts is None or other_parts is None:
+        numbers, other_numbers = _numbers(names), _numbers(others)
+        return [numbers], [other_numbers], [numbers] if numbers == other_numbers else [], False
+    columns, other_columns = list(parts.columns), list(other_parts.columns)
+    if not _mean_the_same(parts, other_parts):
+        alike = [column for column in columns if column in other_columns]
+        return columns, other_columns, alike, True
+    pairs = zip(columns, other_columns, strict=True)
+    alike = [column for column, other in pairs if column == other]
+    # Without a word before them, numbers that agree crosswise may be day and month.
+    is_certain = any(parts.labels) or set(columns) != set(other_columns)
+    return columns, other_columns, alike, is_certain
 
 
 def _middles(names: Sequence[str]) -> list[str]:
@@ -219,21 +239,43 @@ def _num_common(names: Sequence[str]) -> int:
     return next(differs, min(len(least), len(most)))
 
 
-def _split(names: Sequence[str]) -> list[Column] | None:
-    """What differs from name to name, as columns of numbers or of text.
+class _Parts(NamedTuple):
+    """What differs from name to name."""
 
-    `None` if some names have more numbers than others.
-    """
+    columns: Sequence[Column]
+    """The values of each part that differs, one for each name: numbers or text."""
+    labels: Sequence[str]
+    """The word before each number, the `s` of `p1_s2`, if it is the same in all names."""
+
+
+def _split(names: Sequence[str]) -> _Parts | None:
+    """What differs from name to name; `None` if some names have more numbers than others."""
     rows = [_NUMBERS.split(name) for name in names]
     if len({len(row) for row in rows}) > 1:
         return None
-    columns = []
-    for at, column in enumerate(zip(*rows, strict=True)):
+    parts = list(zip(*rows, strict=True))
+    columns, labels = [], []
+    for at, column in enumerate(parts):
         if len(set(column)) > 1:
             # Text and numbers alternate. A number counts without its leading zeros.
             values = [text.lstrip("0") for text in column] if at % 2 else _middles(column)
             columns.append(tuple(values))
-    return columns
+            labels.append(_label(parts[at - 1]) if at % 2 else "")
+    return _Parts(columns, labels)
+
+
+def _label(texts: Column) -> str:
+    """The word with which these texts end, if it is one."""
+    words = {re.split(r"[^a-z]", text.lower())[-1] for text in texts}
+    return words.pop() if len(words) == 1 else ""
+
+
+def _mean_the_same(parts: _Parts, others: _Parts) -> bool:
+    """Whether part i of one side is certainly part i of the other, and not another part."""
+    if parts.labels != others.labels:
+        return False
+    keys, other_keys = (set(zip(*side.columns, strict=True)) for side in (parts, others))
+    return keys == other_keys
 
 
 def _numbers(names: Sequence[str]) -> Column:

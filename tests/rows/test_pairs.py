@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keras_npy import NpySequence, open_rows, samples, windows
+from keras_npy import NpySequence, open_rows, samples, take, windows
 from keras_npy.rows.pairs import compare_names
 
 # The data of archives is not aligned.
@@ -61,6 +61,18 @@ NAMES = [
         ["a_2024-01-05_1", "a_2024-02-09_2"], ["l_1", "l_2"], "partners", id="more-on-one-side"
     ),
     pytest.param(["x_train", "x_test"], ["y_test", "y_train"], "differ", id="turned-parts"),
+    pytest.param(
+        ["p1_s1", "p1_s2", "p2_s1"], ["p1_s1_m", "p2_s1_m", "p1_s2_m"], "differ", id="turned-pairs"
+    ),
+    pytest.param(
+        ["p1_s1", "p1_s2", "p2_s1", "p2_s2"],
+        ["s1_p1", "s2_p1", "s1_p2", "s2_p2"],
+        "partners",
+        id="turned-words",
+    ),
+    pytest.param(
+        ["2024-01-02", "2024-02-01"], ["2024-02-01", "2024-01-02"], "doubtful", id="day-or-month"
+    ),
     pytest.param(named("t1_{}", (11, 12)), named("t2_{}", (31, 32)), "unknown", id="other-numbers"),
     pytest.param(["a3f9", "77e0", "beef"], ["c0", "d4d5", "11a"], "unknown", id="other-hashes"),
     pytest.param(named("x{}", range(9)), named("y{}", range(1, 10)), "doubtful", id="from-0-and-1"),
@@ -186,6 +198,27 @@ def test_sequence_of_files_in_another_order_is_refused(tmp_path: Path, make: Any
         ValueError, match=r"img/2\.npy with .*msk/10\.npy.*List the files of both in"
     ):
         NpySequence(make(images), make(sorted(masks)))
+
+
+def test_sequence_compares_all_sources_of_as_many_files(tmp_path: Path) -> None:
+    """Also if the first source lies in fewer."""
+    images, masks = save(tmp_path / "img", (1, 2, 10)), save(tmp_path / "msk", (1, 2, 10))
+    halves = save(tmp_path / "other", (1,), shape=(1,)) + save(tmp_path / "other", (2,), shape=(2,))
+    with pytest.raises(ValueError, match=r"img/2\.npy with .*msk/10\.npy"):
+        NpySequence({"a": halves, "b": samples(images)}, samples(sorted(masks)))
+
+
+def test_sequence_of_two_views_of_the_same_files_pairs_them_by_number(tmp_path: Path) -> None:
+    """Pairs for a siamese net. Views of other files are still compared."""
+    images, masks = save(tmp_path / "img", (1, 2, 3)), save(tmp_path / "msk", (1, 2, 3))
+    (one, other), _ = NpySequence(
+        (take(samples(images), [0, 1, 2]), take(samples(images), [2, 0, 1])), np.arange(3)
+    )[0]
+    assert [[1, 3], [2, 1], [3, 2]] == np.stack([one, other], 1)[:, :, 0].tolist()
+    x, y = NpySequence(take(samples(images), [2, 0]), samples([masks[2], masks[0]]))[0]
+    np.testing.assert_array_equal(x, y)
+    with pytest.raises(ValueError, match=r"List the files of both in the same order"):
+        NpySequence(take(samples(images), [0, 1, 2]), take(samples(masks), [2, 0, 1]))
 
 
 @pytest.mark.parametrize("make", [as_samples, as_pattern_of_samples, as_shards, as_members])

@@ -11,9 +11,10 @@ from keras_npy.errors import check_real
 from keras_npy.layer.adapt import iterate_blocks
 from keras_npy.layer.axes import DataFormat, StoredFormat, make_layout
 from keras_npy.layer.input import input_specs
-from keras_npy.layer.moments import stream
 from keras_npy.layer.pipelines import NUMPY_OPS, pipeline_ops
-from keras_npy.layer.scaling import Axis, Numbers, make_scaling, natural_scale
+from keras_npy.layer.scaling import Axis, Numbers, make_scaling
+from keras_npy.rows.moments import stream
+from keras_npy.rows.scales import natural_scale
 from keras_npy.types import Shape
 
 

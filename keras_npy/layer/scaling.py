@@ -194,17 +194,6 @@ def make_scaling(
     return scaling
 
 
-def natural_scale(dtype: np.dtype[Any]) -> float:
-    """The scale that turns the greatest value of an integer dtype into 1; 1 for floats and bool.
-
-    Example:
-
-    >>> 1 / natural_scale(np.dtype("int16"))
-    32767.0
-    """
-    return 1 / int(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
-
-
 def _numbers(name: str, value: Any, axes: tuple[int, ...]) -> Float64:
     try:
         array = np.asarray(value)

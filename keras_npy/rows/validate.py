@@ -1,17 +1,13 @@
 """Look through the values of sources once, for what would spoil training in silence."""
 
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_npy.order.selection import rows_at
 from keras_npy.rows.base import Rows
+from keras_npy.rows.walk import walk
 from keras_npy.types import Array, Indices
-
-# Bytes that are read and looked through at a time.
-BLOCK_BYTES = 4 << 20
 
 
 def check_finite(sources: Iterable[Rows], chosen: range | Indices | None) -> None:
@@ -67,30 +63,9 @@ def _first_wrong(
     rows: Rows, chosen: range | Indices | None, is_right: Callable[[Array], Array]
 ) -> _Wrong | None:
     """The first value that is not right, in the order of the rows."""
-    for indices, values in _blocks(rows, chosen):
+    for indices, values in walk(rows, chosen, title=f"validate {rows.name}"):
         right = is_right(values)
         if not right.all():
             at = np.unravel_index(int(np.argmin(right)), right.shape)
             return _Wrong(rows.locate(int(indices[at[0]])), values[at])
     return None
-
-
-def _blocks(rows: Rows, chosen: range | Indices | None) -> Iterator[tuple[Indices, Array]]:
-    """Yield the rows block by block with their numbers, and show progress on a terminal."""
-    num_rows = len(rows) if chosen is None else len(chosen)
-    step = max(1, BLOCK_BYTES // rows.row_bytes)
-    for start in _shown(range(0, num_rows, step), rows.name):
-        indices = np.arange(start, min(start + step, num_rows))
-        if chosen is not None:
-            indices = rows_at(chosen, indices)
-        rows.prepare(indices)
-        yield indices, rows.take(indices)
-
-
-def _shown(starts: range, name: str) -> Iterable[int]:
-    if not sys.stderr.isatty() or len(starts) < 2:
-        return starts
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(starts, f"validate {name}", console=Console(stderr=True), transient=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from keras_npy import NpySequence, samples, windows
-from keras_npy.rows import validate
+from keras_npy.rows import walk
 from tests.rows.test_contract import save_shards
 
 N = 11
@@ -17,7 +17,7 @@ N = 11
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(validate, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(walk, "BLOCK_BYTES", 64)
 
 
 def one_file(folder: Path, array: np.ndarray) -> tuple[Any, str]:

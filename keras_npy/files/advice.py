@@ -64,12 +64,19 @@ def advise_at(addresses: Indices, row_bytes: int, look: Callable[[Indices], bool
 
 def _may_be_resident(addresses: Indices) -> bool:
     """Whether `mincore` finds these mapped bytes in memory. Only its "no" is reliable."""
+    return all(map(_is_mapped_in, addresses.tolist()))
+
+
+def pages_mapped(addresses: Indices) -> NDArray[np.bool_]:
+    """Of each of these mapped bytes, whether `mincore` finds it in memory."""
+    return np.array([_is_mapped_in(address) for address in addresses.tolist()], np.bool_)
+
+
+def _is_mapped_in(address: int) -> bool:
     found = ctypes.c_ubyte()
-    for page in (addresses // mmap.PAGESIZE * mmap.PAGESIZE).tolist():
-        _LIBC.mincore(ctypes.c_void_p(page), ctypes.c_size_t(1), ctypes.byref(found))
-        if not found.value & 1:
-            return False
-    return True
+    page = address // mmap.PAGESIZE * mmap.PAGESIZE
+    _LIBC.mincore(ctypes.c_void_p(page), ctypes.c_size_t(1), ctypes.byref(found))
+    return bool(found.value & 1)
 
 
 def are_resident(path: str, offsets: Iterable[int]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 def describe(data: tuple[Any, ...]) -> list[str]:
     """One line for each leaf of `(x,)`, `(x, y)` or `(x, y, sample_weight)`."""
     return [
-        f"{name}{key}: {rows.dtype} {rows.shape}, {_readable(rows.stored_bytes)}, {rows.name}"
+        f"{name}{key}: {rows.dtype} {rows.shape}, {readable(rows.stored_bytes)}, {rows.name}"
         for name, nest in zip(("x", "y", "sample_weight"), data, strict=False)
         for key, rows in _named_leaves(nest)
         if rows is not None
@@ -24,7 +24,14 @@ def _named_leaves(nest: Any) -> Iterator[tuple[str, Any]]:
             yield f"[{key!r}]{path}", rows
 
 
-def _readable(nbytes: float) -> str:
+def readable(nbytes: float) -> str:
+    """Bytes in the unit that suits them.
+
+    Example:
+
+    >>> readable(784), readable(47_040_000)
+    ('784 B', '47 MB')
+    """
     for unit in ("B", "kB", "MB", "GB"):
         if nbytes < 999.5:
             return f"{nbytes:.3g} {unit}"

@@ -1,36 +1,59 @@
 """The command `keras-npy`: its verbs, and its exit status."""
 
 import argparse
+import importlib
+import os
 import sys
 from collections.abc import Sequence
 
-from keras_npy.tools import convert_command
-from keras_npy.tools.demo import command as demo_command
+from keras_npy.tools.usage import UsageError
+
+# Each verb lies in a module of its own, which imports what it needs only when it runs.
+VERBS = {
+    "inspect": ("inspect_command", "what a source is, from its header, at once"),
+    "convert": ("convert_command", "write any source as one plain .npy"),
+    "demo": ("demo.command", "train, save and serve a model of images"),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return 0, 1 for data that it refuses, 2 for wrong use, 130 for Ctrl-C."""
+    """Run the command.
+
+    Returns:
+        0; 1 for findings, or data that it refuses; 2 for wrong use; 130 for Ctrl-C.
+    """
     options = _make_parser().parse_args(arguments)
     try:
-        options.run(options)
-    except (ValueError, OSError, RuntimeError) as error:
+        status: int = options.run(options) or 0
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # The program that reads the output, such as `head`, has read enough. Python would print
+        # an error when it flushes standard output at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except UsageError as error:
+        print(f"keras-npy: {error}", file=sys.stderr)
+        return 2
+    except (ValueError, OSError, RuntimeError, IndexError) as error:
         print(f"keras-npy: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("keras-npy: interrupted", file=sys.stderr)
         return 130
-    return 0
 
 
 def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="keras-npy", description="Train Keras models from .npy files."
+        prog="keras-npy",
+        description="Look at .npy files, convert them, and train Keras models from them.",
+        epilog=(
+            "Exit status: 0, or 1 for findings and for data that cannot be used, "
+            "or 2 for wrong use."
+        ),
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    demo_command.add_arguments(
-        commands.add_parser("demo", help="train, save and serve a model of images")
-    )
-    convert_command.add_arguments(
-        commands.add_parser("convert", help="write any source as one plain .npy")
-    )
+    for verb, (module, text) in VERBS.items():
+        verb_parser = commands.add_parser(verb, help=text)
+        importlib.import_module(f"keras_npy.tools.{module}").add_arguments(verb_parser)
     return parser

@@ -1,0 +1,219 @@
+"""How a source is spelled on the command line, and its rows.
+
+A SOURCE is what `open_rows` takes: `x.npy`, `'x-*.npy'`, `data.npz::x`. What takes a function in
+Python takes its name in front here, with its arguments: `samples:'folder/*.npy'`,
+`windows,sequence_length=24:series.npy`, `raw,dtype=uint16,shape=-1x28x28:scan.bin`. Brackets at the
+end choose rows and values, as in NumPy: `x.npy[0:5, :, -1]`.
+"""
+
+import os
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from keras_npy.errors import NpyLayoutWarning
+from keras_npy.order.selection import to_rows
+from keras_npy.rows.base import Rows
+from keras_npy.rows.chosen import choose_rows
+from keras_npy.rows.raw import raw
+from keras_npy.rows.samples import samples
+from keras_npy.rows.sources import open_rows
+from keras_npy.rows.windows import windows
+from keras_npy.tools.usage import UsageError
+
+Index: TypeAlias = tuple[Any, ...]
+
+HELP = (
+    "A SOURCE is a file (x.npy), a quoted pattern ('x-*.npy'), a member of an archive "
+    "(data.npz::x), one sample per file ('samples:folder/*.npy'), windows of a series "
+    "(windows,sequence_length=24:series.npy) or bare values "
+    "(raw,dtype=uint16,shape=-1x28x28:scan.bin). Brackets choose rows: 'x.npy[0:1000]'."
+)
+
+
+def _integer(text: str) -> int:
+    return int(text)
+
+
+def _number(text: str) -> float:
+    return int(text) if re.fullmatch(r"[+-]?\d+", text) else float(text)
+
+
+def _truth(text: str) -> bool:
+    return {"true": True, "false": False}[text.lower()]
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    return tuple(int(size) for size in text.split("x"))
+
+
+# What stands in front of a path, the function that it names, and the arguments of that function.
+_KINDS: Mapping[str, tuple[Callable[..., Any], Mapping[str, Callable[[str], Any]]]] = {
+    "npy": (open_rows, {"stored_dtype": str, "io": str}),
+    "samples": (
+        samples,
+        {
+            **{"length": _integer, "pad_value": _number, "crop": str, "check": _truth},
+            **{"stored_dtype": str, "io": str},
+        },
+    ),
+    "windows": (
+        windows,
+        {
+            **{"sequence_length": _integer, "sequence_stride": _integer, "sampling_rate": _integer},
+            **{"start_index": _integer, "end_index": _integer, "join": _truth, "io": str},
+        },
+    ),
+    "raw": (raw, {"dtype": str, "shape": _shape, "offset": _integer, "io": str}),
+}
+_REQUIRED = {"windows": "sequence_length=24", "raw": "dtype=uint8"}
+
+_KIND = re.compile(rf"({'|'.join(_KINDS)})((?:,[^,:=]*=[^,:]*)*):(.*)", re.DOTALL)
+_INDEXED = re.compile(r"(.+)\[([-+0-9:,. ]*)\]", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class SpelledSource:
+    """A source as a user spells it."""
+
+    text: str
+    """All of it, without brackets."""
+    kind: str
+    path: str
+    """What stands behind the kind: a path, a pattern, or another spelled source."""
+    arguments: Mapping[str, Any]
+    index: Index | None
+    """What the brackets choose."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the text is a path or a pattern."""
+        return self.text == self.path
+
+    def open(self) -> Rows:
+        """All rows, whatever the brackets choose.
+
+        Raises:
+            UsageError: If something that the kind needs is missing.
+            NpyFileError: If the source cannot be read.
+        """
+        make, _ = _KINDS[self.kind]
+        missing = _REQUIRED.get(self.kind, "")
+        if missing and missing.split("=")[0] not in self.arguments:
+            raise UsageError(
+                f"{self.path}: {self.kind} needs {missing.split('=')[0]}=. Received: {self.text}. "
+                f"Write it like {self.kind},{missing}:{self.path}."
+            )
+        nested = parse(self.path)
+        inner = self.path if nested.is_plain else nested.open()
+        try:
+            rows: Rows = make(inner, **self.arguments)
+        except TypeError as error:
+            raise UsageError(str(error)) from error
+        return rows
+
+    def open_chosen(self) -> Rows:
+        """The rows that the brackets choose, all if there are none.
+
+        Raises:
+            UsageError: If they choose more than rows.
+            IndexError: If there are no such rows.
+        """
+        rows = self.open()
+        if self.index is None:
+            return rows
+        first, *others = self.index
+        if others or first is Ellipsis:
+            raise UsageError(
+                f"{self.text}: brackets choose rows here, such as [0:1000]. "
+                f"Received: {len(self.index)} indices. Leave out all but the first, or convert "
+                "the part first."
+            )
+        return choose_rows(rows, to_rows([first] if isinstance(first, int) else first, len(rows)))
+
+
+def parse(text: str) -> SpelledSource:
+    """Take a spelled source apart. A path that exists under that very name is a path.
+
+    Raises:
+        UsageError: If an argument of the kind is unknown or has a wrong value.
+
+    Example:
+
+    >>> parse("windows,sequence_length=24:data.npz::series[:, 0]").arguments
+    {'sequence_length': 24}
+    >>> parse("x.npy[0:5, -1]").index
+    (slice(0, 5, None), -1)
+    """
+    if os.path.lexists(text):
+        return SpelledSource(text, "npy", text, {}, None)
+    indexed = _INDEXED.fullmatch(text)
+    index = None if indexed is None else _parse_index(text, indexed[2])
+    if indexed is not None:
+        text = indexed[1]
+    match = _KIND.fullmatch(text)
+    if match is None:
+        return SpelledSource(text, "npy", text, {}, index)
+    kind, arguments, path = match.groups()
+    return SpelledSource(text, kind, path, _parse_arguments(text, kind, arguments), index)
+
+
+def open_source(text: str) -> Rows:
+    """The rows of a spelled source, those that its brackets choose.
+
+    Raises:
+        UsageError: If it is spelled wrongly.
+        NpyFileError: If it cannot be read.
+        OSError: If the system refuses access; `FileNotFoundError` is one.
+    """
+    return parse(text).open_chosen()
+
+
+@contextmanager
+def remarks() -> Iterator[list[str]]:
+    """Collect what is said of the layout of files within the `with` block, without duplicates."""
+    said: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", NpyLayoutWarning)
+        yield said
+    said += dict.fromkeys(str(warning.message) for warning in caught)
+
+
+def _parse_arguments(text: str, kind: str, arguments: str) -> dict[str, Any]:
+    _, known = _KINDS[kind]
+    parsed = {}
+    for argument in arguments.split(",")[1:]:
+        name, _, value = argument.partition("=")
+        try:
+            parsed[name] = known[name](value)
+        except (KeyError, ValueError) as error:
+            raise UsageError(
+                f"{text}: {kind} takes {', '.join(f'{one}=' for one in known)}, each with a value "
+                f"of its kind. Received: {argument}. See the arguments of keras_npy."
+                f"{_KINDS[kind][0].__name__}."
+            ) from error
+    return parsed
+
+
+def _parse_index(text: str, inside: str) -> Index:
+    try:
+        return tuple(_parse_one(part.strip()) for part in inside.split(","))
+    except ValueError as error:
+        raise UsageError(
+            f"{text}: brackets hold integers and slices, as in NumPy. Received: [{inside}]. "
+            "Write it like 'x.npy[0:5, :, -1]'."
+        ) from error
+
+
+def _parse_one(part: str) -> Any:
+    if part == "...":
+        return Ellipsis
+    if ":" not in part:
+        return int(part)
+    bounds = [int(bound) if bound.strip() else None for bound in part.split(":")]
+    if len(bounds) > 3 or 0 in bounds[2:]:
+        raise ValueError
+    return slice(*bounds)

@@ -28,7 +28,14 @@ TESTS = Path(__file__).parent
 
 # No test in these depends on the backend of Keras. The benchmarks start each backend themselves.
 WITHOUT_A_BACKEND = (
-    *("files", "order", "rows", "tools/test_convert.py", "tools/test_inspect.py"),
+    *(
+        "files",
+        "order",
+        "rows",
+        "tools/test_convert.py",
+        "tools/test_inspect.py",
+        "tools/test_check.py",
+    ),
     "callbacks/test_backups.py",
     # The arguments of the command; the demo itself runs on each backend.
     "tools/test_demo.py/test_command_demo_takes_the_users_files",

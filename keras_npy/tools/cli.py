@@ -11,6 +11,7 @@ from keras_npy.tools.usage import UsageError
 # Each verb lies in a module of its own, which imports what it needs only when it runs.
 VERBS = {
     "inspect": ("inspect_command", "what a source is, from its header, at once"),
+    "check": ("check_command", "what would spoil training, in one pass over the rows"),
     "convert": ("convert_command", "write any source as one plain .npy"),
     "demo": ("demo.command", "train, save and serve a model of images"),
 }

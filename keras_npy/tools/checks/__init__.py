@@ -1,0 +1,1 @@
+"""What `keras-npy check` looks for, a file for each thing it looks at."""

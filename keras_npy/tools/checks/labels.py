@@ -1,0 +1,251 @@
+"""Labels: which classes there are, how often and in which order, and labels that are none."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+
+from keras_npy.rows.base import Rows
+from keras_npy.tools.checks.findings import Finding, RowsFound
+from keras_npy.tools.output import count, number
+from keras_npy.types import Array, Indices
+
+# More different values are measurements, not class numbers.
+CLASSES_MAX = 10_000
+
+# Labels of which fewer have a fraction are class numbers, and these are faults.
+FRACTIONAL_SHARE_MAX = 0.05
+
+# More numbers with gaps between them are measurements too.
+SPREAD_MIN = 100
+
+# A class that is so many times rarer than the commonest one is hardly learnt.
+IMBALANCE = 10
+
+# Below this many rows any order may come by chance.
+ORDERED_ROWS_MIN = 20
+
+Kind = Literal["classes", "one-hot", "mask", "values"]
+
+
+class Labels:
+    """What is known of the labels of a set, block by block.
+
+    Args:
+        rows: The labels.
+        name: What the user calls them.
+        num_classes: The number of classes that the user gave.
+    """
+
+    def __init__(self, rows: Rows, name: str, num_classes: int | None) -> None:
+        self.rows, self.name, self.num_classes = rows, name, num_classes
+        self.kind: Kind | None = None
+        self.counts: Counter[float] = Counter()
+        """How often each label comes; empty if there are too many."""
+        self.nan, self.fractional = RowsFound(), RowsFound()
+        self._out_of_range, self._negative, self._not_one_hot = (
+            RowsFound(),
+            RowsFound(),
+            RowsFound(),
+        )
+        self._num_changes = 0
+        self._last: float | None = None
+
+    def see(self, indices: Indices, block: Array) -> None:
+        """Look at a block of labels `(b, ...)`."""
+        if self.kind is None:
+            self.kind = _kind_of(block)
+        if self.kind == "one-hot":
+            self._see_one_hot(indices, block)
+        elif self.kind == "values":
+            is_finite = np.isfinite(block.reshape(len(block), -1)).all(axis=1)
+            self.nan.add(indices[~is_finite])
+        else:
+            self._see_numbers(indices, block.reshape(len(block), -1))
+
+    @property
+    def num_labelled(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def are_classes(self) -> bool:
+        """Whether the labels are class numbers: few, and nearly all whole."""
+        if self.kind in ("classes", "one-hot") and self.num_classes is not None:
+            return True
+        if self.kind == "values" or not self.counts or self._are_spread:
+            return False
+        return self.fractional.total <= FRACTIONAL_SHARE_MAX * len(self.rows)
+
+    @property
+    def _are_spread(self) -> bool:
+        """Whether they are many numbers far from each other, as ages or prices are."""
+        return len(self.counts) > SPREAD_MIN and max(self.counts) > 2 * len(self.counts)
+
+    def shares(self) -> dict[float, float]:
+        """The share of each class, by its number."""
+        total = self.num_labelled
+        return {label: self.counts[label] / total for label in sorted(self.counts)}
+
+    def class_shares(self) -> dict[float, float]:
+        """As `shares`, of the labels that are class numbers."""
+        return {label: share for label, share in self.shares().items() if self._is_class(label)}
+
+    def _is_class(self, label: float) -> bool:
+        below = np.inf if self.num_classes is None else self.num_classes
+        return 0 <= label < below and label == int(label)
+
+    def facts(self) -> dict[str, Any]:
+        """For JSON, and to lay two sets side by side."""
+        return {
+            "rows": len(self.rows),
+            "shape": self.rows.shape,
+            "dtype": self.rows.dtype.name,
+            "kind": self.kind if self.are_classes else "values",
+            "classes": {number(label): self.counts[label] for label in sorted(self.counts)}
+            if self.are_classes
+            else None,
+        }
+
+    def findings(self) -> Iterator[Finding]:
+        """What would spoil training."""
+        if self.nan:
+            yield self.nan.finding(
+                "labels", f"{self.name}: no finite label in {self.nan}. Leave the rows out."
+            )
+        if not self.are_classes:
+            return
+        yield from self._no_classes()
+        if self.kind == "mask":
+            yield from self._odd_mask()
+            return
+        yield from self._odd_numbers()
+        yield from self._order()
+        yield from self._imbalance()
+
+    def _see_one_hot(self, indices: Indices, block: Array) -> None:
+        is_one_hot = _are_one_hot(block)
+        self._not_one_hot.add(indices[~is_one_hot])
+        self._count(np.argmax(block, axis=1).astype(np.float64)[is_one_hot])
+
+    def _see_numbers(self, indices: Indices, flat: Array) -> None:
+        if flat.dtype.kind not in "biu":
+            flat = flat.astype(np.float64)
+            is_finite = np.isfinite(flat)
+            self.nan.add(indices[~is_finite.all(axis=1)])
+            flat = np.where(is_finite, flat, 0)
+            self.fractional.add(indices[(flat != np.floor(flat)).any(axis=1)])
+            flat, indices = flat[is_finite.all(axis=1)], indices[is_finite.all(axis=1)]
+        if flat.dtype.kind != "b":
+            self._negative.add(indices[(flat < 0).any(axis=1)])
+            if self.num_classes is not None:
+                self._out_of_range.add(indices[(flat >= self.num_classes).any(axis=1)])
+        self._count(flat if self.kind == "mask" else flat[:, 0])
+
+    def _count(self, labels: Array) -> None:
+        names, counts = np.unique(labels, return_counts=True)
+        if self.kind != "mask" and labels.size:
+            self._num_changes += int(np.count_nonzero(labels[1:] != labels[:-1]))
+            self._num_changes += self._last is not None and self._last != float(labels[0])
+            self._last = float(labels[-1])
+        if self.kind == "values":
+            return
+        self.counts.update(dict(zip(map(float, names.tolist()), counts.tolist(), strict=True)))
+        if len(self.counts) > CLASSES_MAX:
+            self.kind = "values"
+            self.counts.clear()
+
+    def _no_classes(self) -> Iterator[Finding]:
+        for found, what, remedy in (
+            (self.fractional, "a fraction", "Class numbers are whole: round or mend them."),
+            (self._negative, "a negative label", "Classes are numbered from 0: leave these out."),
+            (
+                self._out_of_range,
+                f"a label of {self.num_classes} or more",
+                f"With --classes {self.num_classes} they must be less.",
+            ),
+            (self._not_one_hot, "no one-hot row", "Each row holds one 1 and zeros."),
+        ):
+            if found:
+                yield found.finding("labels", f"{self.name}: {what} in {found}. {remedy}")
+
+    def _odd_mask(self) -> Iterator[Finding]:
+        labels = sorted(self.counts)
+        if labels[-1] == 255 and set(labels) <= {0.0, 255.0} and self.num_classes != 256:
+            yield Finding(
+                "labels",
+                f"{self.name}: masks hold 0 and 255, but classes are numbered 0 and 1. "
+                "Divide them: seq.map(lambda x, y: (x, y // 255)).",
+            )
+
+    def _odd_numbers(self) -> Iterator[Finding]:
+        whole = {int(label) for label in self.counts if self._is_class(label)}
+        if not whole:
+            return
+        num_classes = self.num_classes or max(whole) + 1
+        missing = [label for label in range(min(num_classes, CLASSES_MAX)) if label not in whole]
+        if self.num_classes is None and missing == [0]:
+            yield Finding(
+                "labels",
+                f"{self.name}: labels go from 1 to {max(whole)}. Classes are numbered from 0, so "
+                f"Dense({max(whole)}) has no output for the last one: subtract 1.",
+            )
+        elif self.num_classes is None and len(missing) > len(whole):
+            named = ", ".join(map(str, sorted(whole)[:5])) + (", ..." if len(whole) > 5 else "")
+            yield Finding(
+                "labels",
+                f"{self.name}: labels are {named}, {len(whole)} in all. Classes are numbered from "
+                "0 without gaps: np.unique(y, return_inverse=True)[1] numbers them so.",
+            )
+        elif missing:
+            named = ", ".join(map(str, missing[:5])) + (", ..." if missing[5:] else "")
+            yield Finding(
+                "missing class",
+                f"{self.name}: {count(len(missing), 'class', 'classes')} of {num_classes} without "
+                f"a row: {named}. Number the classes that there are without gaps, or add rows.",
+            )
+        elif len(whole) == 1 and len(self.rows) > 1:
+            yield Finding("missing class", f"{self.name}: all labels are {whole.pop()}.")
+
+    def _order(self) -> Iterator[Finding]:
+        shares = self.shares()
+        expected = (self.num_labelled - 1) * (1 - sum(share**2 for share in shares.values()))
+        is_ordered = self._num_changes < expected / 2
+        if len(shares) < 2 or self.num_labelled < ORDERED_ROWS_MIN or not is_ordered:
+            return
+        how = "sorted by class" if self._num_changes == len(shares) - 1 else "in runs of one class"
+        yield Finding(
+            "sorted",
+            f"{self.name}: labels are {how}: they change {self._num_changes:,} times from row to "
+            f"row, and {expected:,.0f} times if they were shuffled. With shuffle=False batches "
+            "hold few classes, and the last rows are no validation set: use split(0.2, stratify=True).",
+        )
+
+    def _imbalance(self) -> Iterator[Finding]:
+        counts = {label: self.counts[label] for label in self.counts if self._is_class(label)}
+        if not counts:
+            return
+        commonest, most = max(counts.items(), key=lambda item: item[1])
+        rarest, least = min(counts.items(), key=lambda item: item[1])
+        if most >= IMBALANCE * least:
+            yield Finding(
+                "imbalance",
+                f"{self.name}: class {number(commonest)} has {most:,} rows, class "
+                f"{number(rarest)} has {least:,}. Accuracy hides the rare one: give fit "
+                "class_weight=, and split with stratify=True.",
+            )
+
+
+def _kind_of(block: Array) -> Kind:
+    if block.ndim == 1 or block.shape[1:] == (1,):
+        return "classes"
+    if block.ndim == 2:
+        return "one-hot" if _are_one_hot(block).mean() > 0.5 else "values"
+    return (
+        "mask" if block.dtype.kind in "biu" or bool((block == np.floor(block)).all()) else "values"
+    )
+
+
+def _are_one_hot(block: Array) -> Array:
+    is_one_hot: Array = (np.count_nonzero(block, axis=1) == 1) & (block.max(axis=1) == 1)
+    return is_one_hot

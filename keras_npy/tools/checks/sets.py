@@ -1,0 +1,160 @@
+"""Two sets side by side: what differs between them, and the rows that both have."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from keras_npy.rows.scales import greatest_of_range
+from keras_npy.tools.checks.findings import ROWS_NAMED_MAX, Finding, RowsFound
+from keras_npy.tools.checks.hashes import PAIRS_READ_MAX, Hashes
+from keras_npy.tools.checks.labels import Labels
+from keras_npy.tools.checks.values import Values
+from keras_npy.tools.output import count, number
+from keras_npy.types import Indices
+
+# Two sets whose means lie further apart, in standard deviations, were not made alike.
+MEAN_DIFFERENCE_MAX = 0.5
+
+# The largest difference between the shares of a class, as TFDV compares two sets (L-infinity).
+SHARE_DIFFERENCE_MAX = 0.1
+
+# Rows of fewer bytes are equal by chance.
+ROW_BYTES_MIN = 8
+
+
+class CheckedSet:
+    """One set: its rows, their hashes, and its labels."""
+
+    def __init__(self, values: Values, hashes: Hashes | None, labels: Labels | None) -> None:
+        self.values, self.hashes, self.labels = values, hashes, labels
+
+    def findings(self) -> Iterator[Finding]:
+        """What is wrong with the set by itself."""
+        yield from self.values.findings()
+        yield from self._duplicates()
+        if self.labels is not None:
+            yield from self.labels.findings()
+
+    def _duplicates(self) -> Iterator[Finding]:
+        if self.hashes is None:
+            return
+        rows, name = self.values.rows, self.values.name
+        pairs = self.hashes.pairs_within(rows)
+        if not pairs.total:
+            return
+        yield Finding(
+            "duplicates",
+            f"{name}: {_about(pairs.share)}{count(pairs.total, 'row')} "
+            f"{'is' if pairs.total == 1 else 'are'} equal to an earlier row: "
+            f"{_named(pairs.first, pairs.second, pairs.total)}. A split at random puts one into "
+            "training and one into validation: leave them out with indices=.",
+            pairs.second[:ROWS_NAMED_MAX].tolist(),
+            pairs.total,
+        )
+        yield from self._conflicts(pairs.first, pairs.second)
+
+    def _conflicts(self, first: Indices, second: Indices) -> Iterator[Finding]:
+        if self.labels is None or len(self.labels.rows) != len(self.values.rows):
+            return
+        found, y = RowsFound(), self.labels.rows
+        for one, other in zip(first[:PAIRS_READ_MAX], second[:PAIRS_READ_MAX], strict=True):
+            if not np.array_equal(y.take(one[np.newaxis]), y.take(other[np.newaxis])):
+                found.add(other[np.newaxis])
+        if found:
+            yield found.finding(
+                "conflict",
+                f"{self.values.name}: an earlier row with the same values has another label in "
+                f"{self.labels.name}, in {found}. One of the two is wrong.",
+            )
+
+
+def compare(one: CheckedSet, other: CheckedSet) -> Iterator[Finding]:
+    """What differs between two sets, and the rows that are in both."""
+    yield from _different_values(one.values, other.values)
+    if one.hashes is not None and other.hashes is not None:
+        yield from _leak(one, other, one.hashes, other.hashes)
+    if one.labels is not None and other.labels is not None:
+        yield from _different_labels(one.labels, other.labels)
+
+
+def _leak(one: CheckedSet, other: CheckedSet, its: Hashes, others: Hashes) -> Iterator[Finding]:
+    rows, name = one.values.rows, one.values.name
+    pairs = its.pairs_across(rows, others, other.values.rows)
+    if pairs.total:
+        yield Finding(
+            "leak",
+            f"{other.values.name}: {_about(pairs.share)}{count(pairs.total, 'row')} of "
+            f"{len(other.values.rows):,} are in {name} too: "
+            f"{_named(pairs.first, pairs.second, pairs.total, name)}. What is tested was trained "
+            "on, so results are too good: leave the rows out of one of the two.",
+            pairs.second[:ROWS_NAMED_MAX].tolist(),
+            pairs.total,
+        )
+
+
+def _different_values(one: Values, other: Values) -> Iterator[Finding]:
+    both = f"{one.name} and {other.name}"
+    if one.rows.row_shape != other.rows.row_shape or one.dtype != other.dtype:
+        yield Finding(
+            "differ",
+            f"{both}: rows are {one.dtype} {one.rows.row_shape} in one, "
+            f"{other.dtype} {other.rows.row_shape} in the other. A model takes one of them: "
+            "save both alike.",
+        )
+    if one.low > one.high or other.low > other.high:
+        return
+    reaches = [greatest_of_range(values.low, values.high) for values in (one, other)]
+    if max(reaches) >= 4 * min(reaches):
+        yield Finding(
+            "differ",
+            f"{both}: values go from {number(one.low)} to {number(one.high)} in one, from "
+            f"{number(other.low)} to {number(other.high)} in the other. Scale both alike.",
+        )
+    elif abs(one.mean - other.mean) > MEAN_DIFFERENCE_MAX * max(one.deviation, other.deviation):
+        yield Finding(
+            "differ",
+            f"{both}: the mean is {number(one.mean)} in one, {number(other.mean)} in the other, "
+            f"with standard deviations of {number(one.deviation)} and {number(other.deviation)}. "
+            "Look whether both were made alike.",
+        )
+
+
+def _different_labels(one: Labels, other: Labels) -> Iterator[Finding]:
+    if not (one.are_classes and other.are_classes):
+        return
+    shares, others = one.class_shares(), other.class_shares()
+    for absent, present, in_one, in_other in (
+        (one, other, shares, others),
+        (other, one, others, shares),
+    ):
+        missing = sorted(set(in_other) - set(in_one))
+        if missing:
+            named = ", ".join(map(number, missing[:5])) + (", ..." if missing[5:] else "")
+            yield Finding(
+                "missing class",
+                f"{absent.name}: {count(len(missing), 'class', 'classes')} of {present.name} "
+                f"without a row here: {named}. Split with stratify=True.",
+            )
+    differences = {
+        label: abs(shares.get(label, 0) - others.get(label, 0)) for label in {*shares, *others}
+    }
+    if not differences:
+        return
+    label, most = max(differences.items(), key=lambda item: item[1])
+    if most > SHARE_DIFFERENCE_MAX:
+        yield Finding(
+            "differ",
+            f"{one.name} and {other.name}: class {number(label)} is {shares.get(label, 0):.0%} of "
+            f"one and {others.get(label, 0):.0%} of the other. Split with stratify=True.",
+        )
+
+
+def _named(first: Indices, second: Indices, total: int, name: str = "") -> str:
+    behind = f" of {name}" if name else ""
+    shown = list(zip(first.tolist(), second.tolist(), strict=True))[:ROWS_NAMED_MAX]
+    named = ", ".join(f"row {again} is row {row}{behind}" for row, again in shown)
+    return named + (", ..." if total > len(shown) else "")
+
+
+def _about(share: float) -> str:
+    return "" if share == 1 else f"(by a look at {share:.2%} of the rows) about "

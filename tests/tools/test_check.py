@@ -1,0 +1,289 @@
+"""`keras-npy check`: each planted fault is found, with its rows, and nothing else."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import keras_npy
+from keras_npy.rows import walk
+from keras_npy.tools.checks import hashes
+from keras_npy.tools.checks.hashes import Hashes
+from keras_npy.tools.cli import main
+from tests.conftest import peak_bytes_of
+
+RNG = np.random.default_rng(0)
+X = RNG.integers(0, 256, (400, 6, 5)).astype("uint8")
+Y = RNG.integers(0, 4, 400)
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    # Blocks of 64 images: what is found must not depend on where they end.
+    monkeypatch.setattr(walk, "BLOCK_BYTES", 64 * 30)
+
+
+def found(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[tuple[str, list[int], int]]:
+    """Kind, first rows and number of rows of each finding."""
+    status = main(["check", "--json", *arguments])
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    assert status == (1 if findings else 0)
+    return [(one["kind"], one["rows"], one["total"]) for one in findings]
+
+
+def of_x(array: np.ndarray) -> list[str]:
+    np.save("x.npy", array)
+    return ["x.npy"]
+
+
+def of_y(array: np.ndarray, *options: str) -> list[str]:
+    np.save("x.npy", X[: len(array)])
+    np.save("y.npy", array)
+    return ["x.npy", "--y", "y.npy", *options]
+
+
+def changed(array: np.ndarray, rows: Any, value: float) -> np.ndarray:
+    array = array.copy()
+    array[rows] = value
+    return array
+
+
+FLOATS = (X / 255).astype("float32")
+FLOATS[0, 0, :2] = 0.5, 0.7
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        pytest.param(X, [], id="images"),
+        pytest.param(FLOATS, [], id="floats-of-one"),
+        pytest.param(changed(FLOATS, (7, 3, 2), np.nan), [("nan", [7], 1)], id="nan"),
+        pytest.param(
+            changed(FLOATS, ([9, 3], 0, 0), -np.inf), [("infinity", [3, 9], 2)], id="infinity"
+        ),
+        pytest.param(changed(X, [50, 399], 3)[:399], [("constant", [50], 1)], id="blank"),
+        pytest.param(X.astype("float64"), [("scale", [], 0)], id="0..255-in-float64"),
+        pytest.param(X.astype("uint16") * 16, [("scale", [], 0)], id="12-bits-in-uint16"),
+        pytest.param(X // 128, [("scale", [], 0)], id="0..1-in-uint8"),
+        pytest.param(FLOATS * 1000, [("scale", [], 0)], id="floats-of-1000"),
+        pytest.param(X.reshape(400, 30).astype("float32"), [], id="table-of-features"),
+        pytest.param(
+            changed(X.reshape(400, 30), (slice(None), 3), 7),
+            [("constant", [], 0)],
+            id="column-of-one-value",
+        ),
+        pytest.param(
+            np.concatenate([X, X[[3, 5, 3]]]), [("duplicates", [400, 401, 402], 3)], id="twice"
+        ),
+        pytest.param(X > 127, [], id="booleans"),
+    ],
+)
+def test_check_values_finds_what_was_planted(
+    capsys: pytest.CaptureFixture[str], array: np.ndarray, expected: list[Any]
+) -> None:
+    """And nothing in data that have no fault."""
+    assert expected == found(capsys, *of_x(array))
+
+
+SORTED = np.sort(Y)
+RARE = changed(Y, slice(None), 0)
+RARE[::40] = 1
+
+
+@pytest.mark.parametrize(
+    ("array", "options", "expected"),
+    [
+        pytest.param(Y, [], [], id="classes"),
+        pytest.param(Y.astype("float32")[:, np.newaxis], ["--classes", "4"], [], id="column"),
+        pytest.param(np.eye(4)[Y], [], [], id="one-hot"),
+        pytest.param(RNG.random(400), [], [], id="measurements"),
+        pytest.param(RNG.integers(0, 10**6, 400), [], [], id="whole-measurements"),
+        pytest.param(SORTED, [], [("sorted", [], 0)], id="sorted"),
+        pytest.param(np.eye(4)[SORTED], [], [("sorted", [], 0)], id="one-hot-sorted"),
+        pytest.param(np.repeat(np.tile(range(4), 20), 5), [], [("sorted", [], 0)], id="runs"),
+        pytest.param(RARE, [], [("imbalance", [], 0)], id="imbalance"),
+        pytest.param(changed(Y, [5, 70], -1), [], [("labels", [5, 70], 2)], id="negative"),
+        pytest.param(changed(Y, 9, 4), ["--classes", "4"], [("labels", [9], 1)], id="out-of-range"),
+        pytest.param(
+            changed(Y.astype("float64"), 9, 0.5), [], [("labels", [9], 1)], id="fractional"
+        ),
+        pytest.param(
+            changed(Y.astype("float64"), 9, np.nan), [], [("labels", [9], 1)], id="nan-label"
+        ),
+        pytest.param(changed(np.eye(4)[Y], 9, 1), [], [("labels", [9], 1)], id="not-one-hot"),
+        pytest.param(Y + 1, [], [("labels", [], 0)], id="numbered-from-1"),
+        pytest.param((Y % 2) * 255, [], [("labels", [], 0)], id="0-and-255"),
+        pytest.param(np.where(Y == 2, 3, Y), [], [("missing class", [], 0)], id="gap"),
+        pytest.param(Y, ["--classes", "6"], [("missing class", [], 0)], id="absent-class"),
+        pytest.param(X > 127, [], [], id="masks"),
+        pytest.param((X > 127) * 255, [], [("labels", [], 0)], id="masks-of-255"),
+        pytest.param(
+            changed(X % 3, (8, 1, 1), 3), ["--classes", "3"], [("labels", [8], 1)], id="mask-class"
+        ),
+        pytest.param((X > 127)[:, :4], [], [("pairs", [], 0)], id="masks-of-other-size"),
+        pytest.param(Y[:399], ["--ignore", "pairs"], [], id="ignored"),
+    ],
+)
+def test_check_labels_finds_what_was_planted(
+    capsys: pytest.CaptureFixture[str], array: np.ndarray, options: list[str], expected: list[Any]
+) -> None:
+    """And nothing in labels that have no fault."""
+    arguments = of_y(array, *options)
+    np.save("x.npy", X)
+    if len(array) == 399:
+        assert ["pairs"] == [kind for kind, _, _ in found(capsys, *arguments[:3])]
+    assert expected == found(capsys, *arguments)
+
+
+def test_check_equal_rows_of_different_labels_are_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One of the labels is wrong; equal labels are no conflict."""
+    x, y = np.concatenate([X, X[:2]]), np.concatenate([Y, [Y[0], Y[1] + 1]])
+    np.save("x.npy", x)
+    np.save("y.npy", y)
+    findings = found(capsys, "x.npy", "--y", "y.npy")
+    assert [("conflict", [401], 1), ("duplicates", [400, 401], 2)] == findings
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_check_rows_that_two_sets_share_are_a_leak(
+    capsys: pytest.CaptureFixture[str], dtype: str
+) -> None:
+    """Equal values are found in another dtype too."""
+    other = RNG.integers(0, 256, (50, 6, 5)).astype("uint8")
+    other[[4, 30]] = X[[9, 2]]
+    np.save("x.npy", X)
+    np.save("other.npy", other.astype(dtype))
+    findings = found(capsys, "x.npy", "--against", "other.npy", "--ignore", "scale")
+    assert ("leak", [4, 30], 2) == findings[0]
+    assert ([] if dtype == "uint8" else ["differ"]) == [kind for kind, _, _ in findings[1:]]
+    assert 1 == main(["check", "x.npy", "--against", "other.npy"])
+    assert "row 4 is row 9 of x.npy, row 30 is row 2 of x.npy" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("other", "labels", "expected"),
+    [
+        pytest.param(RNG.integers(0, 256, (300, 6, 5)), Y[:300], [], id="alike"),
+        pytest.param(RNG.integers(0, 256, (300, 6, 5)) / 255, Y[:300], ["differ"], id="scaled"),
+        pytest.param(RNG.integers(150, 256, (300, 6, 5)), Y[:300], ["differ"], id="brighter"),
+        pytest.param(
+            RNG.integers(0, 256, (300, 6, 5)),
+            np.resize([0, 0, 1, 2, 0, 3], 300),
+            ["differ"],
+            id="other-shares",
+        ),
+        pytest.param(
+            RNG.integers(0, 256, (300, 6, 5)),
+            np.resize([0, 1, 2], 300),
+            ["differ", "missing class"],
+            id="class-missing",
+        ),
+    ],
+)
+def test_check_two_sets_side_by_side(
+    capsys: pytest.CaptureFixture[str], other: np.ndarray, labels: np.ndarray, expected: list[str]
+) -> None:
+    """What differs between them: range, mean, classes."""
+    np.save("x.npy", X.astype("float64"))
+    np.save("other.npy", other.astype("float64"))
+    np.save("y.npy", Y)
+    np.save("other_y.npy", labels)
+    arguments = ["x.npy", "--y", "y.npy", "--against", "other.npy", "--against-y", "other_y.npy"]
+    findings = found(capsys, *arguments, "--ignore", "scale")
+    assert expected == [kind for kind, _, _ in findings]
+    main(["check", *arguments])
+    table = capsys.readouterr().out
+    assert f"{np.mean(other):.4g}" in table
+
+
+@pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+def test_check_masks_that_are_named_wrongly(capsys: pytest.CaptureFixture[str]) -> None:
+    """One file is missing on one side, so that all behind it are paired wrongly."""
+    for number in range(1, 6):
+        np.save(f"img-{number}.npy", X[number])
+        np.save(f"msk-{number + (number > 3)}.npy", X[number] > 127)
+    findings = found(capsys, "samples:img-*.npy", "--y", "samples:msk-*.npy")
+    assert ["pairs"] == [kind for kind, _, _ in findings]
+    assert 1 == main(["check", "samples:img-*.npy", "--y", "samples:msk-*.npy"])
+    assert "img-4.npy with" in capsys.readouterr().out
+
+
+# Memory.
+
+
+def test_check_more_rows_than_hashes_are_looked_at_in_part(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Equal rows are both kept or both dropped, so about as many are found as there are."""
+    monkeypatch.setattr(hashes, "HASHES_MAX", 1000)
+    rows = keras_npy.open_rows(np.arange(40_000) % 20_000)
+    seen, other = Hashes(rows.dtype), Hashes(rows.dtype)
+    for start in range(0, 40_000, 100):
+        indices = np.arange(start, start + 100)
+        seen.see(indices, rows.take(indices))
+        other.see(indices, rows.take(indices))
+    pairs = seen.pairs_within(rows)
+    assert 0 < len(pairs.second) <= 1000
+    assert abs(20_000 - pairs.total) < 6_000
+    np.testing.assert_array_equal(pairs.first + 20_000, pairs.second)
+    assert abs(40_000 - seen.pairs_across(rows, other, rows).total) < 12_000
+
+
+def test_check_holds_blocks_and_hashes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of 8 MB in blocks of 128 kB; moments take 2 MiB at a time."""
+    monkeypatch.setattr(walk, "BLOCK_BYTES", 1 << 17)
+    np.save("x.npy", RNG.integers(0, 256, (8000, 1000)).astype("uint8"))
+    main(["check", "x.npy"])
+    assert peak_bytes_of(lambda: main(["check", "x.npy"])) < 4 << 20
+
+
+# The command.
+
+
+def test_command_check_in_a_process_of_its_own() -> None:
+    """Findings in words, the worst first, and status 1; 2 for wrong use; no traceback."""
+    x = X.astype("float64")
+    x[7, 0, 0] = np.nan
+    np.save("x.npy", x)
+    np.save("y.npy", SORTED)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "keras_npy", "check", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"PYTHONPATH": str(Path(keras_npy.__file__).parents[1])},
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    status, printed, errors = run("x.npy", "--y", "y.npy")
+    assert (1, "") == (status, errors)
+    lines = printed.splitlines()
+    assert ["1. [nan]", "2. [sorted]", "3. [scale]", "3 findings"] == [
+        " ".join(line.split(" ")[:2]) for line in lines[-4:]
+    ]
+    assert (0, "") == run("x.npy", "--ignore", "nan,scale")[::2]
+    status, printed, errors = run("x.npy", "--ignore", "dirt")
+    assert (2, "") == (status, printed)
+    assert errors.startswith("keras-npy: --ignore takes kinds of findings: leak, ")
+    assert 1 == len(errors.splitlines())
+    assert 2 == main(["check", "x.npy", "--against-y", "y.npy"])
+
+
+def test_command_check_remedy_of_whole_floats_ends_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The scale that is named turns the greatest value into 1."""
+    np.save("x.npy", changed(X, (0, 0, 0), 255).astype("float64"))
+    assert 1 == main(["check", "x.npy"])
+    printed = capsys.readouterr().out
+    scale = printed.split("NpyInputLayer(scale=")[1].split(")")[0]
+    assert "1/255" == scale

@@ -218,7 +218,8 @@ class Labels:
             "sorted",
             f"{self.name}: labels are {how}: they change {self._num_changes:,} times from row to "
             f"row, and {expected:,.0f} times if they were shuffled. With shuffle=False batches "
-            "hold few classes, and the last rows are no validation set: use split(0.2, stratify=True).",
+            "hold few classes, and the last rows are no validation set: use "
+            "split(0.2, stratify=True).",
         )
 
     def _imbalance(self) -> Iterator[Finding]:

@@ -11,6 +11,8 @@ Line = dict[str, Any]
 
 ACCENT, PLAIN, MARK = "#d9480f", "#8ea4b8", "#1f2933"
 COLOURS = {feeds.KERAS_NPY: ACCENT, feeds.MISALIGNED: "#f0a27f"}
+# What a user chooses from. The top README shows these, and `benchmarks/README.md` all feeds.
+CHOICES = (feeds.KERAS_NPY, feeds.ARRAYS, feeds.PY_DATASET, feeds.TORCH)
 PICTURE_CASE = bench_feed.SHUFFLED_LARGE
 NO_FIGURE = "–"
 
@@ -25,7 +27,8 @@ def full_markdown(results: Line) -> str:
     parts = [
         _environment(results),
         "### One epoch from a warm page cache, and what it holds\n\n"
-        "Microseconds a batch: median (least to most).\n\n" + _feed_table(lines, spread=True),
+        "Microseconds a batch: median (least to most).\n\n"
+        + _feed_table(lines, feeds.FEEDS, spread=True),
         "### What the package must reach\n\n" + _claims_table(lines),
     ]
     for benchmark, (title, columns, cells) in SECTIONS.items():
@@ -114,8 +117,9 @@ SECTIONS: dict[str, tuple[str, tuple[str, ...], Callable[[Line], tuple[str, ...]
 
 
 def short_markdown(results: Line) -> str:
-    """The table of feeds, for the top `README.md`."""
-    return f"{_feed_table(results['lines'], spread=False)}\n\n{_environment(results)}"
+    """The feeds that a user would choose from, for the top `README.md`."""
+    table = _feed_table(results["lines"], CHOICES, spread=False)
+    return f"{table}\n\n{_environment(results)}"
 
 
 def _environment(results: Line) -> str:
@@ -125,11 +129,11 @@ def _environment(results: Line) -> str:
     return f"**A tiny run: its figures say nothing.** {text}" if results["is_tiny"] else text
 
 
-def _feed_table(lines: list[Line], *, spread: bool) -> str:
+def _feed_table(lines: list[Line], names: Iterable[str], *, spread: bool) -> str:
     feed_lines = {(line["case"], line["variant"]): line for line in variant_lines(lines, "feed")}
     growth_mb, file_mb = _memory(lines)
     rows = []
-    for name in feeds.FEEDS:
+    for name in names:
         cells = []
         for case in bench_feed.CASES:
             line = feed_lines.get((case, name))

@@ -39,6 +39,7 @@ WITHOUT_A_BACKEND = (
     "callbacks/test_backups.py",
     # The arguments of the command; the demo itself runs on each backend.
     "tools/test_demo.py/test_command_demo_takes_the_users_files",
+    "user/test_docs.py/test_page_of_rows_runs",
     # These start each backend themselves, or need no more than its package.
     *("test_benchmarks.py", "user/test_backends.py", "layer/test_pipelines.py"),
     *("feeds/test_tensorflow.py", "feeds/test_tensorflow_calls.py"),
@@ -55,7 +56,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that should run on each backend: `pytest -m backend`."""
     without = [TESTS / name for name in WITHOUT_A_BACKEND]
     for item in items:
-        if not any((item.path / item.name).is_relative_to(path) for path in without):
+        test = item.path / item.name.partition("[")[0]
+        if not any(test.is_relative_to(path) for path in without):
             item.add_marker(pytest.mark.backend)
 
 

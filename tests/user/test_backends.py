@@ -1,11 +1,8 @@
 """The same on each backend: nothing is imported that is not used, and nothing needs TensorFlow."""
 
 import importlib.util
-import os
-import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tests.conftest import Stored, run_script
@@ -145,19 +142,3 @@ def test_data_parallel_on_jax_trains_to_the_weights_of_one_device(
     on_backend("jax", monkeypatch)
     monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
     assert "same weights" == run_forked(_ON_TWO_DEVICES, stored.x_path, stored.y_path)
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_readme_example_runs_on_each_backend(
-    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One block, word for word, in a process on each backend."""
-    on_backend(backend, monkeypatch)
-    readme = (Path(__file__).parent.parent.parent / "README.md").read_text()
-    section = readme.split("\n## On TensorFlow, JAX and PyTorch\n")[1].split("\n## ")[0]
-    (block,) = re.findall(r"^```python\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
-    rng = np.random.default_rng(0)
-    np.save(tmp_path / "x_train.npy", rng.integers(0, 256, (500, 28, 28)).astype("uint8"))
-    np.save(tmp_path / "y_train.npy", rng.integers(0, 10, 500))
-    start = f"import os, keras, keras_npy\nos.chdir({os.fspath(tmp_path)!r})\n"
-    assert f"{backend} 2 (500, 10)" == run_forked(start + block)

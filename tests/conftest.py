@@ -1,11 +1,23 @@
 """What tests share: files with known rows, small models to train on them, and helpers."""
 
 import collections
+import os
+import shutil
+import tempfile
 import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+# Tests compile the same steps again and again, which takes most of their time on JAX: 117 s of one
+# file, and 38 s with this cache. Each process of pytest has a folder of its own, because JAX writes
+# there without a lock. JAX reads these when it is imported; what a test starts inherits them.
+os.environ |= {
+    "JAX_COMPILATION_CACHE_DIR": tempfile.mkdtemp(prefix="jax_cache_"),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+}
 
 import keras
 import numpy as np
@@ -50,6 +62,11 @@ WITHOUT_A_BACKEND = (
     "user/test_from_class_files.py",
     *("faults/test_fuse.py", "faults/test_hostile.py", "faults/test_nth_call.py"),
 )
+
+
+def pytest_unconfigure() -> None:
+    """Remove what JAX has compiled."""
+    shutil.rmtree(os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

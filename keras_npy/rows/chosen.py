@@ -60,7 +60,7 @@ class ChosenRows(ForwardingRows):
     def __init__(self, source: Rows, indices: range | Indices) -> None:
         shape = (len(indices), *source.row_shape)
         super().__init__(source, name=source.name, shape=shape, dtype=source.dtype)
-        self._indices = indices
+        self.indices = indices
 
     @property
     def files(self) -> FileList | None:
@@ -74,13 +74,13 @@ class ChosenRows(ForwardingRows):
     @property
     def file_paths(self) -> list[str] | None:
         paths = self.source.file_paths
-        return None if paths is None else [paths[row] for row in to_array(self._indices).tolist()]
+        return None if paths is None else [paths[row] for row in to_array(self.indices).tolist()]
 
     def _file_of(self, index: int) -> tuple[str, int]:
-        return self.source.file_of(int(self._indices[index]))
+        return self.source.file_of(int(self.indices[index]))
 
     def locate(self, index: int) -> str:
-        return self.source.locate(int(self._indices[index]))
+        return self.source.locate(int(self.indices[index]))
 
     @property
     def shard_lengths(self) -> Indices:
@@ -88,7 +88,7 @@ class ChosenRows(ForwardingRows):
 
     def _runs(self, lengths: Indices) -> tuple[Indices, Indices]:
         """The file and the length of each run of chosen rows that lie in one file."""
-        rows = self._indices
+        rows = self.indices
         if isinstance(rows, range) and rows.step > 0:
             # A part of a large file is a range, whose row numbers would take 8 bytes each.
             behind = -((rows.start - np.cumsum(lengths)) // rows.step)
@@ -96,12 +96,12 @@ class ChosenRows(ForwardingRows):
             counts: Indices = np.diff(stops, prepend=0)
             used = np.flatnonzero(counts)
             return used, counts[used]
-        numbers = np.searchsorted(np.cumsum(lengths), to_array(self._indices), side="right")
+        numbers = np.searchsorted(np.cumsum(lengths), to_array(self.indices), side="right")
         begins = np.flatnonzero(np.diff(numbers, prepend=-1))
         return numbers[begins], np.diff(begins, append=len(numbers))
 
     def source_indices(self, indices: Indices) -> Indices:
-        return rows_at(self._indices, indices)
+        return rows_at(self.indices, indices)
 
     def read_into(self, indices: Indices, out: Array) -> None:
         self.source.read_into(self.source_indices(indices), out)

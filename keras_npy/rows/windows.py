@@ -13,7 +13,9 @@ import numpy as np
 from keras_npy.errors import check_bool
 from keras_npy.files.store import FileList
 from keras_npy.rows.base import Rows, Timesteps
+from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.forwarding import ForwardingRows
+from keras_npy.rows.joined import JoinedRows
 from keras_npy.rows.sources import Source, open_rows
 from keras_npy.types import Array, Indices, Io
 
@@ -334,17 +336,36 @@ def _targets_of(files: _Files, targets: Rows, series: Rows) -> tuple[Indices, In
         return np.array([len(targets)]), files.firsts
     lengths = targets.shard_lengths
     are_pairs = len(lengths) == len(files.lengths)
-    if are_pairs and np.all(lengths <= files.lengths):
-        skipped = files.firsts - files.begins
-        return lengths - skipped, np.cumsum(lengths) - lengths + skipped
-    if len(targets) == len(series) and not are_pairs:
+    is_across = _is_across_files(targets)
+    if len(targets) == len(series) and (is_across or not are_pairs):
         return files.num_steps, files.firsts
+    skipped = files.firsts - files.begins
+    if isinstance(targets, ChosenRows) and np.array_equal(
+        targets.source.shard_lengths, files.lengths
+    ):
+        # One shift for all files: each has as many targets fewer.
+        part = targets.indices
+        if isinstance(part, range) and part.step == 1:
+            num_targets = np.minimum(files.lengths, part.stop - files.begins) - part.start
+            return num_targets - skipped, files.firsts
+    if are_pairs and np.all(lengths <= files.lengths) and not is_across:
+        return lengths - skipped, np.cumsum(lengths) - lengths + skipped
+    remedy = "Save one file of targets for each file of the series."
+    if is_across:
+        remedy = "Take from each file for itself: targets=[take(path, ...) for path in paths]."
     raise ValueError(
         f"{targets.name}: a series of several files needs a target for each timestep, or targets "
         f"in as many files, each no longer than its series. Received: {len(targets)} targets in "
         f"{len(lengths)} files, for {len(series)} timesteps in {len(files.lengths)} files of "
-        f"{series.name}. Save one file of targets for each file of the series."
+        f"{series.name}. {remedy}"
     )
+
+
+def _is_across_files(rows: Rows) -> bool:
+    """Whether rows were chosen by numbers that count over several files."""
+    if isinstance(rows, JoinedRows):
+        return any(map(_is_across_files, rows.sources))
+    return isinstance(rows, ChosenRows) and len(rows.source.shard_lengths) > 1
 
 
 def _no_window(series: Rows, files: _Files, num_steps: int) -> ValueError:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_npy import NpyDataAdapter, NpyFileError, NpySequence, open_rows, windows
+from keras_npy import NpyDataAdapter, NpyFileError, NpySequence, open_rows, take, windows
 from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.windows import Starts
 
@@ -207,6 +207,50 @@ def test_windows_of_files_take_the_target_of_their_timestep(
     ]
     np.testing.assert_array_equal(np.concatenate([pair.x[:] for pair in pairs]), x[:])
     np.testing.assert_array_equal(np.concatenate([pair.y[:] for pair in pairs]), y[:])
+
+
+@pytest.mark.parametrize("cut", [{}, {"start_index": 4, "end_index": 33}], ids=["all", "cut"])
+@pytest.mark.parametrize(
+    ("how", "shift"), [("over-all", 0), ("over-all", 2), ("over-all", 5), ("each", 2), ("each", 3)]
+)
+def test_windows_of_files_take_targets_that_are_shifted_in_each_file(
+    how: str, shift: int, cut: dict[str, int]
+) -> None:
+    """The last label, or the next value. A slice of all files drops the first ones of each."""
+    series = [np.arange(length) + 100 * number for number, length in enumerate(LENGTHS)]
+    taken: Any = take(series, slice(shift, None))
+    if how == "each":
+        taken = [take(part, slice(shift, None)) if len(part) > shift else part for part in series]
+    x, y = windows(series, targets=taken, sequence_length=3, **cut)
+    expected = [
+        begin
+        for number, part in enumerate(series)
+        for at, begin in enumerate(part.tolist())
+        if at + max(2, shift) < len(part)
+        and cut.get("start_index", 0) <= at + sum(LENGTHS[:number])
+        and at + 2 + sum(LENGTHS[:number]) < cut.get("end_index", 100)
+    ]
+    assert expected == x[:][:, 0].tolist()
+    assert [begin + shift for begin in expected] == y[:].tolist()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda series: take(series, slice(0, None, 2)), id="every-second"),
+        pytest.param(lambda series: take(series, np.arange(3, 38)), id="numbers"),
+        pytest.param(
+            lambda series: [take(series[:2], slice(2, None)), *series[2:]], id="in-a-list"
+        ),
+    ],
+)
+def test_windows_of_files_with_targets_taken_otherwise_are_told_to_take_from_each(
+    make: Any,
+) -> None:
+    """Those of the second file would belong to other timesteps."""
+    series = list(RECORDINGS)
+    with pytest.raises(ValueError, match=r"targets=\[take\(path, \.\.\.\) for path in paths\]"):
+        windows(series, targets=make(series), sequence_length=2)
 
 
 @pytest.mark.parametrize(

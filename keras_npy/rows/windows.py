@@ -3,6 +3,7 @@
 Windows are never stored. For each batch, only the rows of its windows are read from the series.
 """
 
+import functools
 import mmap
 import os
 import zlib
@@ -261,7 +262,12 @@ class WindowRows(ForwardingRows):
         super().__init__(series, name=f"windows of {series.name}", shape=shape, dtype=series.dtype)
         self._starts = starts
         self._steps = shift + np.arange(length or 1, dtype=np.int64) * rate
-        self._rate = rate
+        self._length, self._rate, self._shift = length, rate, shift
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The steps take eight bytes each, and a window may be long.
+        arguments = self.source, self._starts, self._length, self._rate
+        return functools.partial(WindowRows, shift=self._shift), arguments
 
     def read_into(self, indices: Indices, out: Array) -> None:
         flat = out.reshape(-1, *self.source.row_shape)

@@ -305,6 +305,17 @@ def test_windows_of_many_files_are_pickled_small() -> None:
     assert [0, 6, 10, 999_996] == starts.at(indices).tolist() == again.at(indices).tolist()
 
 
+def test_windows_of_many_timesteps_are_pickled_small(tmp_path: Path) -> None:
+    """Not the number of each timestep of a window."""
+    np.save(tmp_path / "x.npy", np.arange(70_000))
+    pair = windows(tmp_path / "x.npy", sequence_length=60_000, predict_next=True)
+    pickled = pickle.dumps(NpySequence(pair))
+    assert 4096 > len(pickled)
+    again = pickle.loads(pickled)
+    assert [5, 60_004] == again.x[5][[0, -1]].tolist()
+    assert [6, 60_005] == again.y[5][[0, -1]].tolist()
+
+
 def test_windows_of_files_that_are_all_too_short_are_refused() -> None:
     """The longest is named, and the way to join them."""
     with pytest.raises(ValueError, match=r"5 files of at most 13.*takes 14.*or join=True"):

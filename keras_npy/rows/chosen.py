@@ -8,10 +8,10 @@ from keras_npy.rows.base import Rows
 from keras_npy.rows.drawn import DrawnRows
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.sources import Source, open_rows
-from keras_npy.types import Array, Indices
+from keras_npy.types import Array, Indices, Io
 
 
-def take(source: Source, indices: object) -> Rows:
+def take(source: Source, indices: object, *, io: Io = "auto") -> Rows:
     """Rows of a source by their numbers, as `np.take` gives them on axis 0, but read on demand.
 
     Row i is row `indices[i]` of the source. So one image serves several captions, two views of one
@@ -21,6 +21,7 @@ def take(source: Source, indices: object) -> Rows:
         source: As `open_rows` takes it.
         indices: A slice, a range, integers (negative ones count from the end) or a boolean mask, in
             any order and as often as needed. They take 8 bytes a row, or none as a slice or range.
+        io: How files are read, as in `open_rows`.
 
     Returns:
         Rows for `NpySequence` and `open_rows`.
@@ -38,7 +39,7 @@ def take(source: Source, indices: object) -> Rows:
     array([[10, 10],
            [20, 20]])
     """
-    rows = open_rows(source)
+    rows = open_rows(source, io=io)
     return choose_rows(rows, to_rows(indices, len(rows)))
 
 

@@ -186,7 +186,7 @@ def _check_open_rows(rows: Rows, io: Io) -> None:
         raise ValueError(
             f"{rows.name}: rows that are open stay as they were opened. "
             f"Received: io={io!r} for rows that were opened with io={rows.io!r}. "
-            f"Pass io={io!r} where they are opened: open_rows, samples or windows."
+            f"Pass io={io!r} where they are opened: open_rows, samples, windows, take or raw."
         )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keras_npy import NpyFileError, NpySequence, convert, open_rows, samples
+from keras_npy import NpyFileError, NpySequence, convert, open_rows, samples, take
 from keras_npy import windows as make_windows
 from keras_npy.files import mapping
 from keras_npy.rows.base import Rows
@@ -166,7 +166,7 @@ def test_row_of_the_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             buffers = [buffers[0][: bad_bytes.start - offset]]
         return preadv(descriptor, buffers, offset, *flags)
 
-    def take(rows: Rows) -> None:
+    def read_from(rows: Rows) -> None:
         with monkeypatch.context() as patch:
             patch.setattr(os, "preadv", fail)
             rows.take(np.arange(3, N))
@@ -178,7 +178,7 @@ def test_row_of_the_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         rows = make(folder)
         bad_bytes = range(start, start + 32000)
         with pytest.raises(NpyFileError) as raised:
-            take(rows)
+            read_from(rows)
         found += re.findall(r"at row (\d+)", str(raised.value))
     assert ["5", "2", "3"] == found
 
@@ -197,6 +197,9 @@ def test_io_reaches_every_source(tmp_path: Path) -> None:
         assert seq.sample_weight.io is None
         x, y = make_windows(path, targets=path, sequence_length=2, io=io)
         assert (io, io) == (x.io, y.io) == (NpySequence(x, y, io=io).x.io, io)
+        classes = NpySequence.from_class_files({"a": path, "b": [path, path]}, io=io)
+        for rows in (take([path, f"{tmp_path}/x*.npy"], [11, 0], io=io), classes.x):
+            assert (io, io) == (rows.io, NpySequence(rows, io=io).x.io)
     (tmp_path / "d" / "one").mkdir(parents=True)
     np.save(tmp_path / "d" / "one" / "x.npy", np.arange(3))
     for io, expected in (("map", "map"), ("read", "read"), ("auto", "read")):
@@ -212,6 +215,7 @@ def test_io_reaches_every_source(tmp_path: Path) -> None:
         lambda path: NpySequence(path, io="mmap"),
         lambda path: samples(path, io="mmap"),
         lambda path: make_windows(path, sequence_length=1, io="mmap"),
+        lambda path: take(path, [0], io="mmap"),
     ],
 )
 def test_io_that_is_none_is_refused(tmp_path: Path, build: Callable[[Path], object]) -> None:

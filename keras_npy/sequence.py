@@ -72,7 +72,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             the pairs are meant as they are.
         validate: Whether to look through all rows once, now: `ValueError` at the first NaN or
             infinity, with its file and row. Integers are not read for that. A value in several
-            windows is read for each of them; of random crops the middle one is looked at.
+            windows is read once; of random crops the middle one is looked at.
         num_classes: With `validate`, also raise at the first label in `y` that is negative,
             fractional or not below this. Rows with one value for each class are left alone.
         io: How files are read, as in `open_rows`: `"map"`, `"read"` or `"auto"`. Rows that are

@@ -97,3 +97,10 @@ def choose(indices: range | Indices, positions: range | Indices) -> range | Indi
             return range(start, start + step * len(positions), step)
         positions = to_array(positions)
     return rows_at(indices, positions)
+
+
+def ascending(indices: range | Indices) -> range | Indices:
+    """The same numbers, each once, in ascending order."""
+    if isinstance(indices, range):
+        return indices if indices.step > 0 else indices[::-1]
+    return np.unique(indices)

@@ -5,12 +5,13 @@ use its shape, its dtype and `read_into`, and never see a file.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from keras_npy.files.store import FileList
-from keras_npy.order.selection import to_indices
+from keras_npy.order.selection import ascending, to_indices
 from keras_npy.types import Array, Indices
 
 
@@ -187,6 +188,10 @@ class Rows(Sized, ABC):
     def timesteps(self, indices: Indices) -> Timesteps:
         """The timesteps that these rows are made of; by default each row is one of its own."""
         return Timesteps(self.origin, indices, indices + 1, len(self))
+
+    def read_once(self, indices: range | Indices) -> Iterator[tuple["Rows", range | Indices]]:
+        """What holds each value of these rows once, in ascending order: rows, and their numbers."""
+        yield self, ascending(indices)
 
     @property
     def shard_lengths(self) -> Indices:

@@ -1,9 +1,11 @@
 """Some of the rows of a source, in an order of their own."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from keras_npy.files.store import FileList
-from keras_npy.order.selection import rows_at, to_array, to_rows
+from keras_npy.order.selection import ascending, choose, rows_at, to_array, to_rows
 from keras_npy.rows.base import Rows
 from keras_npy.rows.drawn import DrawnRows
 from keras_npy.rows.forwarding import ForwardingRows
@@ -100,6 +102,9 @@ class ChosenRows(ForwardingRows):
         numbers = np.searchsorted(np.cumsum(lengths), to_array(self.indices), side="right")
         begins = np.flatnonzero(np.diff(numbers, prepend=-1))
         return numbers[begins], np.diff(begins, append=len(numbers))
+
+    def read_once(self, indices: range | Indices) -> Iterator[tuple[Rows, range | Indices]]:
+        yield from self.source.read_once(ascending(choose(self.indices, indices)))
 
     def source_indices(self, indices: Indices) -> Indices:
         return rows_at(self.indices, indices)

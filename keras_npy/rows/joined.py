@@ -1,11 +1,14 @@
 """Rows of several sources of any kind, joined along axis 0."""
 
+import bisect
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
 
 from keras_npy.files.store import FileList
+from keras_npy.order.selection import ascending
 from keras_npy.rows.base import Rows, Timesteps
 from keras_npy.rows.drawn import DrawnRows
 from keras_npy.rows.scratch import Scratch
@@ -88,6 +91,15 @@ class JoinedRows(Rows):
             )
         return Timesteps(tuple(steps.series for steps in series), begins, ends, int(lengths.sum()))
 
+    def read_once(self, indices: range | Indices) -> Iterator[tuple[Rows, range | Indices]]:
+        wanted = ascending(indices)
+        cuts = [bisect.bisect_left(wanted, start) for start in (*self._starts, len(self))]
+        for source, start, (first, last) in zip(
+            self.sources, self._starts.tolist(), itertools.pairwise(cuts), strict=True
+        ):
+            if first < last:
+                yield from source.read_once(_moved(wanted[first:last], -start))
+
     def locate(self, index: int) -> str:
         ((number, _, rows),) = self._by_source(np.array([index]))
         return self.sources[number].locate(int(rows[0]))
@@ -141,6 +153,12 @@ class JoinedDrawnRows(JoinedRows, DrawnRows):
             else:
                 source.read_into(rows, taken)
             out[places] = taken
+
+
+def _moved(indices: range | Indices, by: int) -> range | Indices:
+    if isinstance(indices, range):
+        return range(indices.start + by, indices.stop + by, indices.step)
+    return indices + by
 
 
 def _as_slice(places: Indices) -> slice | Indices:

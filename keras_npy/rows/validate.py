@@ -25,7 +25,7 @@ def check_finite(sources: Iterable[Rows], chosen: range | Indices | None) -> Non
             raise ValueError(
                 f"{found.place}: validate=True allows finite values only. "
                 f"Received: {found.value} in {rows.dtype} {rows.row_shape}. "
-                "Replace it with np.nan_to_num, or leave the row out with indices=."
+                "Replace it with np.nan_to_num, or leave its rows out with indices=."
             )
 
 
@@ -62,10 +62,14 @@ class _Wrong(NamedTuple):
 def _first_wrong(
     rows: Rows, chosen: range | Indices | None, is_right: Callable[[Array], Array]
 ) -> _Wrong | None:
-    """The first value that is not right, in the order of the rows."""
-    for indices, values in walk(rows, chosen, title=f"validate {rows.name}"):
-        right = is_right(values)
-        if not right.all():
-            at = np.unravel_index(int(np.argmin(right)), right.shape)
-            return _Wrong(rows.locate(int(indices[at[0]])), values[at])
+    """The first value that is not right, in the order of the files.
+
+    A timestep in several windows, or a row that is taken several times, is read once.
+    """
+    for part, wanted in rows.read_once(range(len(rows)) if chosen is None else chosen):
+        for indices, values in walk(part, wanted, title=f"validate {part.name}"):
+            right = is_right(values)
+            if not right.all():
+                at = np.unravel_index(int(np.argmin(right)), right.shape)
+                return _Wrong(part.locate(int(indices[at[0]])), values[at])
     return None

@@ -3,16 +3,19 @@
 Windows are never stored. For each batch, only the rows of its windows are read from the series.
 """
 
+import bisect
 import functools
 import mmap
 import os
 import zlib
+from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 
 from keras_npy.errors import check_bool
 from keras_npy.files.store import FileList
+from keras_npy.order.selection import ascending, rows_at
 from keras_npy.rows.base import Rows, Timesteps
 from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.forwarding import ForwardingRows
@@ -302,6 +305,30 @@ class WindowRows(ForwardingRows):
         last = self.source.timesteps(starts + int(steps[-1]))
         return first._replace(ends=last.ends)
 
+    def read_once(self, indices: range | Indices) -> Iterator[tuple[Rows, range | Indices]]:
+        wanted = ascending(indices)
+        reach = int(self._steps[-1] - self._steps[0])
+
+        def begin(position: int) -> int:
+            return int(self._starts.at(rows_at(wanted, np.array([position])))[0] + self._steps[0])
+
+        first, stop = begin(0), begin(len(wanted) - 1) + reach + 1
+        at_once = max(_ROWS_AT_ONCE, reach)
+        for low in range(first, stop, at_once):
+            high = min(low + at_once, stop)
+            # Windows that begin before these timesteps reach into them.
+            used = (
+                bisect.bisect_left(range(len(wanted)), edge, key=begin)
+                for edge in (low - reach, high)
+            )
+            begins = self._starts.at(rows_at(wanted, np.arange(*used))) + self._steps[0]
+            covered = _covered(
+                begins - (low - reach), high - low + reach, len(self._steps), self._rate
+            )
+            rows = low + np.flatnonzero(covered[reach:])
+            if len(rows):
+                yield from self.source.read_once(rows)
+
     def _rows(self, indices: Indices, steps: Indices) -> Indices:
         """The rows of the series at these steps of these windows."""
         rows: Indices = (self._starts.at(indices)[:, None] + steps).reshape(-1)
@@ -312,6 +339,15 @@ class WindowRows(ForwardingRows):
         page_rows = max(1, mmap.PAGESIZE // (self.source.row_bytes * self._rate))
         steps = np.append(self._steps[::page_rows], self._steps[-1])
         return self._rows(indices, steps)
+
+
+def _covered(begins: Indices, size: int, length: int, rate: int) -> Array:
+    """Which of `size` timesteps lie in a window that begins at one of these."""
+    change = np.zeros((-(-size // rate) + length, rate), np.int64)
+    change.reshape(-1)[begins] += 1
+    change.reshape(-1)[begins + length * rate] -= 1
+    covered: Array = np.cumsum(change, axis=0).reshape(-1)[:size] > 0
+    return covered
 
 
 class _Files:

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keras_npy import NpySequence, samples, windows
+from keras_npy import NpySequence, open_rows, samples, take, windows
+from keras_npy.order.selection import to_array, to_rows
 from keras_npy.rows import walk
+from keras_npy.rows import windows as made_of_windows
 from tests.rows.test_contract import save_shards
 
 N = 11
@@ -122,11 +124,60 @@ def test_labels_that_are_well_are_left_alone(tmp_path: Path) -> None:
     NpySequence(np.ones(4), np.array([-1.5, 7, 0, 1]), validate=True)
 
 
-def test_windows_name_the_window(tmp_path: Path) -> None:
-    """It is the row of the sequence."""
-    np.save(tmp_path / "x.npy", np.array([1, 2, 3, np.nan, 5, 6]))
-    with pytest.raises(ValueError, match=r"^windows of .*x\.npy, row 2: .*finite"):
-        NpySequence(windows(tmp_path / "x.npy", sequence_length=2), validate=True)
+def test_windows_name_the_timestep(tmp_path: Path) -> None:
+    """In its file. Windows that are left out, and what lies between them, do no harm."""
+    for number in range(2):
+        np.save(tmp_path / f"x{number}.npy", np.array([1, 2, 3, np.nan, 5, 6]))
+    source = windows(tmp_path / "x*.npy", sequence_length=2)
+    for chosen in (None, [9, 2, 6]):
+        with pytest.raises(ValueError, match=r"^.*x0\.npy, row 3: .*finite"):
+            NpySequence(source, validate=True, indices=chosen)
+    with pytest.raises(ValueError, match=r"^.*x1\.npy, row 3: .*finite"):
+        NpySequence(take(source, [8, 0]), validate=True)
+    NpySequence(source, validate=True, indices=[0, 1, 4, 5, 9])
+    NpySequence(windows(tmp_path / "x0.npy", sequence_length=2, sequence_stride=4), validate=True)
+
+
+def series() -> Any:
+    return [np.arange(length) + 100 * number for number, length in enumerate((30, 3, 17))]
+
+
+MADE_OF_OTHERS = [
+    pytest.param(lambda: windows(series(), sequence_length=4), id="windows"),
+    pytest.param(
+        lambda: windows(series(), sequence_length=3, sequence_stride=7, sampling_rate=2), id="gaps"
+    ),
+    pytest.param(
+        lambda: windows(series(), sequence_length=5, sampling_rate=3, start_index=2), id="rate"
+    ),
+    pytest.param(
+        lambda: windows(series(), sequence_length=2, predict_next=True, join=True).y, id="next"
+    ),
+    pytest.param(
+        lambda: take(windows(series(), sequence_length=9), [3, 3, 1, -1, 20]), id="taken-windows"
+    ),
+    pytest.param(
+        lambda: windows(take(series(), slice(40, 3, -1)), sequence_length=4), id="windows-of-taken"
+    ),
+    pytest.param(
+        lambda: open_rows([windows(part, sequence_length=3) for part in series()]), id="joined"
+    ),
+]
+
+
+@pytest.mark.parametrize("chosen", [None, slice(9, None, -4), [2, 12, 0, 2]], ids=str)
+@pytest.mark.parametrize("make", MADE_OF_OTHERS)
+def test_values_that_are_served_several_times_are_read_once(
+    make: Any, chosen: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the rows that are used, and no others."""
+    monkeypatch.setattr(made_of_windows, "_ROWS_AT_ONCE", 6)
+    rows = make() if chosen is None or len(make()) > 12 else take(make(), [0, 1, 2] * 5)
+    indices = to_rows(slice(None) if chosen is None else chosen, len(rows))
+    read = [part.take(to_array(numbers)) for part, numbers in rows.read_once(indices)]
+    found = np.concatenate([values.ravel() for values in read])
+    expected = np.unique(rows[slice(None) if chosen is None else chosen])
+    assert expected.tolist() == sorted(found.tolist())
 
 
 @pytest.mark.parametrize(

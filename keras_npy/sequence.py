@@ -614,6 +614,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         subset: Literal["training", "validation"] | None = ...,
         follow_links: bool = ...,
         drop_remainder: bool = ...,
+        validate: bool = ...,
+        num_classes: int | None = ...,
         io: Io = ...,
         member: str | None = ...,
     ) -> Self: ...
@@ -634,6 +636,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         subset: Literal["both"],
         follow_links: bool = ...,
         drop_remainder: bool = ...,
+        validate: bool = ...,
+        num_classes: int | None = ...,
         io: Io = ...,
         member: str | None = ...,
     ) -> tuple[Self, Self]: ...
@@ -653,6 +657,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         subset: Literal["training", "validation", "both"] | None = None,
         follow_links: bool = False,
         drop_remainder: bool = False,
+        validate: bool = False,
+        num_classes: int | None = None,
         io: Io = "auto",
         member: str | None = None,
     ) -> Self | tuple[Self, Self]:
@@ -684,6 +690,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             subset: `"training"`, `"validation"` or `"both"`; required with `validation_split`.
             follow_links: Whether to follow links to folders inside the classes.
             drop_remainder: As in `NpySequence`.
+            validate: As in `NpySequence`, for all samples, also those of the other subset.
+            num_classes: As in `NpySequence`, for labels that are given; those of folders are right.
             io: As in `samples`.
             member: The member that is the sample, if the files are `.npz` archives. `None` for
                 `.npy` files.
@@ -730,6 +738,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             shuffle=shuffle,
             seed=seed,
             drop_remainder=drop_remainder,
+            validate=validate,
+            num_classes=num_classes,
         )
         seq.class_names = found.class_names
         if validation_split is None:
@@ -750,7 +760,9 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         shuffle: ShuffleArgument = None,
         seed: int | None = None,
         drop_remainder: bool = False,
+        validate: bool = False,
         io: Io = "auto",
+        member: str | None = None,
     ) -> Self:
         """Stream one file per class, in which each row is a sample of the class.
 
@@ -765,14 +777,17 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             shuffle: As in `NpySequence`.
             seed: As in `NpySequence`.
             drop_remainder: As in `NpySequence`.
+            validate: As in `NpySequence`. Labels are made here, and need no `num_classes`.
             io: As in `NpySequence`.
+            member: The member that holds the rows, if the files of a directory are `.npz` archives.
+                A pattern may name it itself: `"drawn/*.npz::x"`.
 
         Returns:
             A sequence of all rows, class by class, with `class_names`. Use
             `split(0.2, stratify=True)` to hold out a share of each class.
 
         Raises:
-            NpyFileError: If there are no classes, or a file cannot be streamed.
+            NpyFileError: If there are no classes, one has no rows, or a file cannot be streamed.
             ValueError: If an argument has a wrong value, or the rows of two classes differ.
             OSError: If a file cannot be read; `FileNotFoundError` is one.
 
@@ -786,7 +801,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         >>> seq.class_names, seq.y[:]
         (['apple', 'pear'], array([0, 0, 1], dtype=int32))
         """
-        rows, targets, names = open_classes(source, label_mode, class_names, io)
+        rows, targets, names = open_classes(source, label_mode, class_names, io, member)
         seq = cls(
             rows,
             targets,
@@ -794,6 +809,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             shuffle=shuffle,
             seed=seed,
             drop_remainder=drop_remainder,
+            validate=validate,
         )
         seq.class_names = names
         return seq

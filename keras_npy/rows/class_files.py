@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
 
-from keras_npy.errors import NpyFileError
+from keras_npy.errors import NpyFileError, cut
+from keras_npy.files.archive import MEMBER_MARK, split_member
 from keras_npy.rows.base import Rows
 from keras_npy.rows.class_folders import (
     LabelMode,
@@ -15,10 +15,20 @@ from keras_npy.rows.class_folders import (
     checked_names,
     encode_labels,
     npy_files,
+    other_suffix,
 )
+from keras_npy.rows.joined import join_rows
 from keras_npy.rows.labels import RunRows
-from keras_npy.rows.sources import Source, expand, is_pattern, open_rows
-from keras_npy.types import Io, Path
+from keras_npy.rows.sources import (
+    Source,
+    expand,
+    is_path,
+    is_pattern,
+    named_files,
+    open_groups,
+    open_rows,
+)
+from keras_npy.types import Indices, Io, Path
 
 
 def open_classes(
@@ -26,6 +36,7 @@ def open_classes(
     label_mode: LabelMode,
     class_names: Iterable[str] | None,
     io: Io,
+    member: str | None = None,
 ) -> tuple[Rows, Source, list[str]]:
     """The rows of all classes, class by class, their labels, and the names of the classes.
 
@@ -36,9 +47,10 @@ def open_classes(
         class_names: The classes to use, in the order of their numbers. `None` for all, in the
             sorted order of their names; those of a dict in its own order.
         io: As `open_rows` takes it.
+        member: The member with the rows, if the files of a directory are archives.
 
     Raises:
-        NpyFileError: If there are no classes, or two of one name.
+        NpyFileError: If there are no classes, two of one name, or one without rows.
         ValueError: If an argument has a wrong value.
     """
     check_label_mode(label_mode)
@@ -47,46 +59,76 @@ def open_classes(
             "Files of classes give labels. Received: label_mode=None. "
             "Use NpySequence(paths) for rows without labels."
         )
-    sources = dict(source) if isinstance(source, Mapping) else _find(os.fspath(source))
+    sources = dict(source) if isinstance(source, Mapping) else _find(_checked(source), member)
     names = list(sources) if class_names is None else checked_names(class_names, list(sources))
     check_num_classes(label_mode, names)
-    lengths = np.array([len(open_rows(sources[name], io=io)) for name in names])
-    parts = [_as_list(sources[name]) for name in names]
-    # One list of files is opened as one array, and not class by class.
-    rows = open_rows([part for of_class in parts for part in of_class], io=io)
+    if not names:
+        raise ValueError(
+            "A dict of classes must name at least one. Received: an empty dict. "
+            "Pass a dict: {'cat': 'cat.npy', ...}."
+        )
+    rows, lengths = _open_each([sources[name] for name in names], io)
+    for name, length in zip(names, lengths.tolist(), strict=True):
+        if length == 0:
+            raise NpyFileError(
+                f"{cut(name)}: each class must have a row. Received: files without rows. "
+                "Leave the class out, with class_names= or in the dict."
+            )
     return rows, encode_labels(RunRows(lengths), len(names), label_mode), names
 
 
-def _as_list(source: Any) -> list[Any]:
-    return source if isinstance(source, list) else [source]
+def _checked(source: object) -> str:
+    if not isinstance(source, str | os.PathLike):
+        raise TypeError(
+            "from_class_files takes a directory, a pattern, or a dict of class names and sources. "
+            f"Received: {type(source).__name__}. Pass a dict: {{'cat': 'cat.npy', ...}}."
+        )
+    return os.fspath(source)
 
 
-def _find(place: str) -> dict[str, Source]:
+def _open_each(sources: list[Source], io: Io) -> tuple[Rows, Indices]:
+    """The rows of all sources, and the number of rows of each. Each file is opened once."""
+    if all(map(_are_paths, sources)):
+        # One list of files is opened as one array, and not class by class.
+        return open_groups([named_files(source, "from_class_files") for source in sources], io)
+    opened = [open_rows(source, io=io) for source in sources]
+    return join_rows(opened), np.array([len(rows) for rows in opened])
+
+
+def _are_paths(source: Source) -> bool:
+    return is_path(source) or (isinstance(source, list) and all(map(is_path, source)))
+
+
+def _find(place: str, member: str | None) -> dict[str, Source]:
     """The sources of each class in a directory, or of the files that match a pattern."""
-    if is_pattern(place):
-        found: list[str] = sorted(expand(place))
-    else:
-        entries = (os.path.join(place, entry) for entry in sorted(os.listdir(place)))
-        found = [entry for entry in entries if not os.path.basename(entry).startswith(".")]
+    suffix = ".npy" if member is None else ".npz"
     classes: dict[str, Source] = {}
-    for path in found:
-        parts: Source = list(npy_files(path)) if os.path.isdir(path) else path
-        if not parts or not (isinstance(parts, list) or path.lower().endswith(".npy")):
+    for path in _entries(place):
+        file, named = split_member(path)
+        is_folder = os.path.isdir(file)
+        if named is None and not is_folder and not file.lower().endswith(suffix):
             continue
-        name = os.path.basename(path) if isinstance(parts, list) else _stem(path)
+        files = list(npy_files(file, suffix=suffix)) if is_folder else [path]
+        name = os.path.basename(file if is_folder else os.path.splitext(file)[0])
         if name in classes:
             raise NpyFileError(
                 f"{path}: each class must have one file, or one folder. "
                 f"Received: a second one for {name!r}. Pass a dict of class names and sources."
             )
-        classes[name] = parts
+        if files:
+            classes[name] = [f if member is None else f"{f}{MEMBER_MARK}{member}" for f in files]
     if not classes:
         raise NpyFileError(
-            f"{place}: a directory of class files must hold an .npy file, or a folder of them, for "
-            "each class. Received: none. Save the rows of each class there, as cat.npy and dog.npy."
+            f"{place}: a directory of class files must hold a file with the suffix {suffix}, or a "
+            "folder of them, for each class. Received: none. Save the rows of each class there, as "
+            f"cat{suffix} and dog{suffix}; {other_suffix(suffix)}."
         )
     return classes
 
 
-def _stem(path: str) -> str:
-    return os.path.splitext(os.path.basename(path))[0]
+def _entries(place: str) -> list[str]:
+    if is_pattern(place):
+        # A pattern for folders ends with a slash.
+        return sorted(path.rstrip(os.sep) for path in expand(place))
+    names = sorted(os.listdir(place))
+    return [os.path.join(place, name) for name in names if not name.startswith(".")]

@@ -1,5 +1,6 @@
 """Folders of classes: their files, their labels, and how Keras encodes the labels."""
 
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_npy.errors import NpyFileError, warn
-from keras_npy.files.header import read_header
+from keras_npy.files.header import NpyHeader, read_header
 from keras_npy.rows.base import Rows
 from keras_npy.rows.labels import OneHotRows
 from keras_npy.rows.sources import Source, natural_order
@@ -144,7 +145,7 @@ def infer_labels(
             f"least one {suffix} file. Received: {len(names)} folders without any, {names!r:.100}. "
             "Save one file per sample there, or pass labels=None to ignore the folders. If each "
             "file is a class, use NpySequence.from_class_files; "
-            f"{_other_suffix(suffix)}."
+            f"{other_suffix(suffix)}."
         )
     if suffix == ".npy":
         _check_samples(files)
@@ -161,7 +162,9 @@ def _check_samples(files: list[list[str]]) -> None:
     looked_at = [
         path for of_class in used[:CLASSES_LOOKED_AT] for path in (of_class[0], of_class[-1])
     ]
-    headers = [read_header(path, is_sample=True) for path in dict.fromkeys(looked_at)]
+    headers = list(_readable(dict.fromkeys(looked_at)))
+    if not headers:
+        return
     first = headers[0]
     other = next((header for header in headers if header.shape != first.shape), None)
     remedy = (
@@ -184,6 +187,13 @@ def _check_samples(files: list[list[str]]) -> None:
         )
 
 
+def _readable(paths: Iterable[str]) -> Iterator[NpyHeader]:
+    """The headers of the files that have one: `samples` names all others in one error."""
+    for path in paths:
+        with contextlib.suppress(NpyFileError, OSError):
+            yield read_header(path, is_sample=True)
+
+
 def list_files(
     directory: str, labels: object | None, *, follow_links: bool, suffix: str = ".npy"
 ) -> ClassFolders:
@@ -193,7 +203,7 @@ def list_files(
         raise NpyFileError(
             f"{directory}: a directory of samples must hold at least one {suffix} file. Received: "
             "none there or in its folders. Save one file per sample there; "
-            f"{_other_suffix(suffix)}."
+            f"{other_suffix(suffix)}."
         )
     if labels is None:
         return ClassFolders(paths)
@@ -300,7 +310,7 @@ def _checked_labels(labels: Any) -> NDArray[np.int32]:
     return given.astype(np.int32)
 
 
-def _other_suffix(suffix: str) -> str:
+def other_suffix(suffix: str) -> str:
     """What to do if the files are of the other kind."""
     if suffix == ".npy":
         return "for .npz files pass member= too"

@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_npy.errors import NpyFileError, check_io
 from keras_npy.files import archive
+from keras_npy.files.header import NpyHeader
 from keras_npy.files.layout import Files, warn_of_layout
 from keras_npy.rows.arrays import checked_array
 from keras_npy.rows.base import Rows
@@ -18,7 +19,7 @@ from keras_npy.rows.joined import join_rows
 from keras_npy.rows.no_source import no_paths, no_source
 from keras_npy.rows.shards import join_files
 from keras_npy.rows.stored import open_array, open_file
-from keras_npy.types import Array, Io, Path
+from keras_npy.types import Array, Indices, Io, Path
 
 Source: TypeAlias = Path | list[Any] | Array | Rows
 
@@ -190,8 +191,24 @@ def _check_open_rows(rows: Rows, io: Io) -> None:
         )
 
 
+def open_groups(groups: Sequence[Sequence[Path]], io: Io) -> tuple[Rows, Indices]:
+    """The rows of groups of files, joined as one source, and the number of rows of each group.
+
+    Raises:
+        NpyFileError: If a file cannot be streamed, or files differ.
+    """
+    paths = [path for group in groups for path in group]
+    headers = archive.read_headers(paths, paths)
+    ends = np.cumsum([0, *(header.shape[0] for header in headers)])
+    edges = np.cumsum([0, *map(len, groups)])
+    return _join_headers(headers, paths, io), np.diff(ends[edges])
+
+
 def _join(paths: list[Any], files: Files, stored_dtype: str | None, io: Io) -> Rows:
-    headers = archive.read_headers(paths, files, stored_dtype=stored_dtype)
+    return _join_headers(archive.read_headers(paths, files, stored_dtype=stored_dtype), files, io)
+
+
+def _join_headers(headers: list[NpyHeader], files: Files, io: Io) -> Rows:
     rows = join_files(headers, io, are_found=not isinstance(files, list))
     for header in headers:
         if header.shape[0]:

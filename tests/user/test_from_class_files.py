@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from keras_npy import NpyFileError, NpySequence, samples
+from keras_npy.files import header
 
 ROWS = {
     "apple": np.arange(0, 5),
@@ -33,6 +34,16 @@ def a_directory(folder: Path) -> Any:
 
 def a_pattern(folder: Path) -> Any:
     return f"{a_directory(folder)}/*.npy"
+
+
+def a_pattern_of_folders(folder: Path) -> Any:
+    return f"{folders_of_parts(folder)}/*/"
+
+
+def a_pattern_of_members(folder: Path) -> Any:
+    for name, rows in ROWS.items():
+        np.savez(folder / f"{name}.npz", x=np.repeat(rows[:, None], 2, axis=1))
+    return f"{folder}/*.npz::x"
 
 
 def folders_of_parts(folder: Path) -> Any:
@@ -68,6 +79,8 @@ def a_dict_of_sources(folder: Path) -> Any:
     [
         a_directory,
         a_pattern,
+        a_pattern_of_folders,
+        a_pattern_of_members,
         folders_of_parts,
         files_and_folders,
         a_dict_of_paths,
@@ -93,6 +106,56 @@ def test_from_class_files_labels_each_row_with_its_file(tmp_path: Path, make: An
     for part in (train, held_out):
         assert list(ROWS) == part.class_names
         np.testing.assert_array_equal(part.x[:][:, 0] // 100, part.y[:])
+
+
+@pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+def test_from_class_files_reads_a_member_of_each_archive(tmp_path: Path) -> None:
+    """Beside each other, or in the folder of their class; without member= the error names it."""
+    a_pattern_of_members(tmp_path)
+    (tmp_path / "pear.npz").rename(tmp_path / "0.npz")
+    (tmp_path / "pear").mkdir()
+    (tmp_path / "0.npz").rename(tmp_path / "pear" / "0.npz")
+    seq = NpySequence.from_class_files(tmp_path, member="x")
+    assert list(ROWS) == seq.class_names
+    np.testing.assert_array_equal(np.concatenate(list(ROWS.values())), seq.x[:][:, 0])
+    np.testing.assert_array_equal(np.repeat([0, 1, 2], [5, 3, 7]), seq.y[:])
+    with pytest.raises(NpyFileError, match=r"suffix \.npy.*for \.npz files pass member= too"):
+        NpySequence.from_class_files(tmp_path)
+
+
+def test_from_class_files_opens_each_file_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A class on a network mount costs what its files cost."""
+    opened: list[str] = []
+    read = header.read_header
+    monkeypatch.setattr(
+        header, "read_header", lambda path, **how: opened.append(path) or read(path, **how)
+    )
+    paths = a_dict_of_paths(tmp_path)
+    for source in (paths, {**paths, "pear": np.zeros((2, 2), int)}):
+        NpySequence.from_class_files(source)
+        assert len(opened) == len({*opened}) > 1
+        opened.clear()
+
+
+def test_from_class_files_looks_through_all_rows_if_it_is_asked_for(tmp_path: Path) -> None:
+    """The file of the class is named."""
+    np.save(tmp_path / "a.npy", np.zeros(3))
+    np.save(tmp_path / "b.npy", np.array([1, np.nan]))
+    with pytest.raises(ValueError, match=r"b\.npy, row 1: .*nan"):
+        NpySequence.from_class_files(tmp_path, validate=True)
+    np.save(tmp_path / "b.npy", np.zeros(0))
+    with pytest.raises(NpyFileError, match=r"^b: each class must have a row.*class_names="):
+        NpySequence.from_class_files(tmp_path)
+    assert [0, 0, 0] == NpySequence.from_class_files(tmp_path, class_names=["a"]).y[:].tolist()
+
+
+@pytest.mark.parametrize(("source", "error"), [({}, ValueError), (["a.npy"], TypeError)], ids=repr)
+def test_from_class_files_of_what_names_no_class_is_refused(source: Any, error: Any) -> None:
+    """A list says which files, but not which classes."""
+    with pytest.raises(error, match=r"Pass a dict: \{'cat': 'cat\.npy', \.\.\.\}"):
+        NpySequence.from_class_files(source)
 
 
 @pytest.mark.parametrize(

@@ -379,3 +379,25 @@ def test_binary_needs_two_folders(pets: Path) -> None:
         NpySequence.from_directory(pets, label_mode="binary")
     two = NpySequence.from_directory(pets, label_mode="binary", class_names=["bird", "dog"])
     assert [[0], [1], [1], [1]] == two[0][1].tolist()
+
+
+def test_from_directory_names_all_files_that_are_no_samples(pets: Path) -> None:
+    """Also where the last one of a class is none, which is looked at first."""
+    (pets / "cat" / "x-10.npy").write_text("no sample")
+    np.save(pets / "cat" / "x-4.npy", np.zeros((2, 4), "int16"))
+    with pytest.raises(NpyFileError, match=r"(?s)2 of 14 files.*x-4\.npy: .*x-10\.npy: "):
+        NpySequence.from_directory(pets)
+
+
+def test_from_directory_looks_through_all_samples_if_it_is_asked_for(tmp_path: Path) -> None:
+    """Values, and labels that were given."""
+    for number in range(3):
+        np.save(tmp_path / f"{number}.npy", np.full(2, np.nan if number == 2 else 1.0))
+    with pytest.raises(ValueError, match=r"2\.npy, row 2: .*Received: nan"):
+        NpySequence.from_directory(tmp_path, labels=None, validate=True)
+    np.save(tmp_path / "2.npy", np.zeros(2))
+    labels = {"0.npy": 0, "1.npy": 1, "2.npy": 7}
+    with pytest.raises(ValueError, match=r"row 2: a label must .* < 2.*Received: 7"):
+        NpySequence.from_directory(tmp_path, labels=labels, validate=True, num_classes=2)
+    seq = NpySequence.from_directory(tmp_path, labels=labels, validate=True, num_classes=8)
+    assert [0, 1, 7] == seq.y[:].tolist()

@@ -56,7 +56,13 @@ WITHOUT_A_BACKEND = (
     *("test_benchmarks.py", "user/test_backends.py", "layer/test_pipelines.py"),
     *("feeds/test_tensorflow.py", "feeds/test_tensorflow_calls.py"),
     # And these would train the same batches once more.
-    *("feeds/test_buffers.py", "feeds/test_maps.py", "feeds/test_numpy.py", "feeds/test_plan.py"),
+    *(
+        "feeds/test_buffers.py",
+        "feeds/test_cores.py",
+        "feeds/test_maps.py",
+        "feeds/test_numpy.py",
+        "feeds/test_plan.py",
+    ),
     "test_sequence.py",
     *("test_doctests.py", "test_import.py", "user/test_from_directory.py", "user/test_split.py"),
     "user/test_from_class_files.py",

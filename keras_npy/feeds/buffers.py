@@ -13,12 +13,15 @@ import math
 import sys
 import threading
 import weakref
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from keras_npy.files.layout import ALIGNMENT_BYTES
+
+Allocate: TypeAlias = Callable[[int], NDArray[np.uint8]]
 
 
 class BufferPool:
@@ -33,6 +36,7 @@ class BufferPool:
         idle_bytes_max: Idle bytes that the pool keeps of each size; at least one buffer.
         user: The pool keeps idle memory while this object lives. With `None` it keeps idle memory
             until another pool is made.
+        allocate: Makes new memory, of so many bytes, that starts at a multiple of 64 bytes.
 
     Example:
 
@@ -43,7 +47,11 @@ class BufferPool:
     """
 
     def __init__(
-        self, idle_max: int = 4, idle_bytes_max: int = sys.maxsize, user: object = None
+        self,
+        idle_max: int = 4,
+        idle_bytes_max: int = sys.maxsize,
+        user: object = None,
+        allocate: Allocate | None = None,
     ) -> None:
         # Append and pop of a deque are atomic and need no lock. Any thread may return a buffer at
         # any moment, even a thread that holds a lock.
@@ -51,6 +59,7 @@ class BufferPool:
         self._idle_max = idle_max
         self._idle_bytes_max = idle_bytes_max
         self._user = None if user is None else weakref.ref(user)
+        self._allocate = allocate or aligned_memory
         # A loan that has ended is in both until `_take_back` has handled it.
         self._loans: dict[int, _Loan] = {}
         self._ended: collections.deque[_Loan] = collections.deque()
@@ -77,7 +86,7 @@ class BufferPool:
         try:
             memory = self._idle_of(nbytes).pop()
         except IndexError:
-            memory = aligned_memory(nbytes)
+            memory = self._allocate(nbytes)
         # A view of a view refers to the array that owns the memory, but NumPy does not look past
         # an object of another type. So every view of the lent array keeps this ctypes object, and
         # when the object ends, the memory is free (NumPy 2.4).

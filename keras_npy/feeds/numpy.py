@@ -3,22 +3,26 @@
 from collections.abc import Iterator
 from typing import Any
 
+from keras_npy.feeds import cores
 from keras_npy.feeds.batches import Batches
-from keras_npy.feeds.buffers import BufferPool, is_aligned
+from keras_npy.feeds.buffers import Allocate, BufferPool, aligned_memory, is_aligned
 from keras_npy.feeds.chunks import CHUNK_BYTES, Gather, chunk_batches
-from keras_npy.feeds.read_ahead import READ_AHEAD_CHUNKS, HoldBack, ReadAhead
+from keras_npy.feeds.read_ahead import READ_AHEAD_CHUNKS, HandOver, HoldBack, ReadAhead
 from keras_npy.rows.base import Rows
 from keras_npy.types import Array, Indices
 
 
-def make_pool(batches: Batches, user: object = None) -> BufferPool:
+def make_pool(
+    batches: Batches, user: object = None, allocate: Allocate = aligned_memory
+) -> BufferPool:
     """A pool for the batches of one feed, which all its passes share while `user` lives."""
     # Besides the chunks read ahead, one is in use, and one more because backends release late.
-    num_chunks = READ_AHEAD_CHUNKS + 2
+    num_chunks = max(READ_AHEAD_CHUNKS, cores.num_readers(batches.batch_bytes) + 1) + 2
     return BufferPool(
         num_chunks * chunk_batches(batches),
         num_chunks * max(CHUNK_BYTES, batches.batch_bytes),
         user=user,
+        allocate=allocate,
     )
 
 
@@ -45,23 +49,27 @@ def gather_into(pool: BufferPool) -> Gather:
 
 
 def iterate(
-    batches: Batches, gather: Gather, hold_back: HoldBack | None = None
+    batches: Batches,
+    gather: Gather,
+    hold_back: HoldBack | None = None,
+    hand_over: HandOver | None = None,
 ) -> Iterator[tuple[Any, ...]]:
     """Yield each batch as arrays of its own, in the structure of a batch.
 
     The iterator reads nothing and starts no thread before its first batch is asked for: at the
-    end of a pass Keras makes an iterator and throws it away (Keras 3.15). The thread ends with
+    end of a pass Keras makes an iterator and throws it away (Keras 3.15). Its threads end with
     the iterator, however that ends: exhausted, closed, abandoned or interrupted.
 
     Args:
         batches: What to read.
-        gather: Copies rows into new or recycled memory; two threads may call it at once.
+        gather: Copies rows into new or recycled memory; several threads may call it at once.
         hold_back: Says when to wait with the next batch.
+        hand_over: Moves gathered batches to a device, in the threads that gather.
 
     Raises:
         NpyFileError: From `next`, if a file changed. Any other error of reading comes so too.
     """
-    ahead = ReadAhead(batches, batches.position(), gather, hold_back)
+    ahead = ReadAhead(batches, batches.position(), gather, hold_back, hand_over)
     try:
         ahead.start()
         while (chunk := ahead.next_chunk()) is not None:

@@ -1,14 +1,15 @@
-"""The thread that gathers batches ahead of their use, and the caller that helps it."""
+"""The threads that gather batches ahead of their use, and the caller that helps them."""
 
 import collections
 import os
 import queue
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol, TypeAlias
 
 from keras_npy import errors
+from keras_npy.feeds import cores
 from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.chunks import Chunk, Chunks, Gather, chunk_batches
 from keras_npy.order.position import Position
@@ -17,6 +18,13 @@ from keras_npy.order.position import Position
 # caller that helps wait for each other: 383 us for a batch of 3 MB on JAX, against 322 with three
 # (two cores).
 READ_AHEAD_CHUNKS = 3
+
+Batch: TypeAlias = tuple[Any, ...]
+HandOver: TypeAlias = Callable[[int, list[Batch]], Iterable[Any]]
+"""Moves the batches of a chunk to where the backend wants them, in the thread that gathered them.
+
+It gets the number of the first one in its pass. It may return only when nothing reads the memory of
+these batches any more."""
 
 # The caller helps with batches of this size and above. Gathering smaller ones is mostly work of the
 # interpreter, which two threads do no faster than one. With help, a batch of 25 kB on JAX takes
@@ -39,51 +47,71 @@ class HoldBack(Protocol):
 
 
 class ReadAhead:
-    """The thread behind one iterator. It holds no reference to the iterator.
+    """The threads behind one iterator. They hold no reference to the iterator.
 
     So Python frees an iterator that is no longer used, and the end of the iterator stops the
-    thread.
+    threads.
 
-    The thread plans chunks in order. Whichever thread claims a chunk gathers it: this thread, or a
-    caller that would otherwise wait. At most `READ_AHEAD_CHUNKS` chunks are claimed but not yet
-    handed over.
+    The first thread plans chunks in order. Whichever thread claims a chunk gathers it: one of
+    these, or a caller that would otherwise wait. At most `READ_AHEAD_CHUNKS` chunks are claimed
+    but not yet handed over, or one more than there are threads.
 
     Args:
         batches: What to read.
         start: Where to begin.
-        gather: Copies rows into new or recycled memory; two threads may call it at once.
+        gather: Copies rows into new or recycled memory; several threads may call it at once.
         hold_back: Says when to wait with the next batch.
+        hand_over: Moves gathered batches to a device. The caller then gathers none: it is the one
+            that dispatches the steps.
     """
 
     def __init__(
-        self, batches: Batches, start: Position, gather: Gather, hold_back: HoldBack | None
+        self,
+        batches: Batches,
+        start: Position,
+        gather: Gather,
+        hold_back: HoldBack | None,
+        hand_over: HandOver | None = None,
     ) -> None:
         # A feed that is held back counts single batches, so each batch is a chunk of its own.
         self._chunks = Chunks(batches, gather, 1 if hold_back else chunk_batches(batches))
-        self._is_helped = batches.batch_bytes >= HELPED_BATCH_BYTES
-        self._hold_back = hold_back
+        self._is_helped = hand_over is None and batches.batch_bytes >= HELPED_BATCH_BYTES
+        self._hold_back, self._hand_over = hold_back, hand_over
         self._is_stopped = False
         # A SimpleQueue may be used by a finaliser that interrupts it, and its put never blocks.
         # All chunks in order, then None.
         self._planned: queue.SimpleQueue[Chunk | None] = queue.SimpleQueue()
-        # An item tells the waiting thread to look again.
-        self._news: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._has_more = True
         # Chunks that no thread has claimed, in order. A thread claims a chunk by taking it off.
         self._unclaimed: collections.deque[Chunk] = collections.deque()
         self._claiming = threading.Lock()
         self._num_handed_over = 0
+        readers = cores.num_readers(batches.batch_bytes)
+        self._num_ahead = max(READ_AHEAD_CHUNKS, readers + 1)
+        # An item tells the thread that waits for it to look again.
+        self._news: list[queue.SimpleQueue[None]] = [queue.SimpleQueue() for _ in range(readers)]
+        plan = self._chunks.plan(start)
+        self._threads = [
+            self._thread(plan if number == 0 else None, news)
+            for number, news in enumerate(self._news)
+        ]
+        self._process = os.getpid()
+
+    def _thread(
+        self, plan: Iterator[Chunk] | None, news: queue.SimpleQueue[None]
+    ) -> threading.Thread:
         # A daemon thread, because the interpreter waits for all others before it frees an iterator
         # that was never closed.
-        self._thread = threading.Thread(
+        return threading.Thread(
             target=errors.context_of_caller().run,
-            args=(self._run, start),
+            args=(self._run, plan, news),
             name="keras_npy read-ahead",
             daemon=True,
         )
-        self._process = os.getpid()
 
     def start(self) -> None:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def next_chunk(self) -> Chunk | None:
         """Return the next chunk, or `None` after the last; raise the error that stopped it.
@@ -118,17 +146,18 @@ class ReadAhead:
         return chunk
 
     def stop(self) -> None:
-        """End the thread and wait for it. Idempotent."""
+        """End the threads and wait for them. Idempotent."""
         self._is_stopped = True
         self._tell()
-        # A garbage collection may call this in the thread itself, and at interpreter exit the
-        # thread no longer runs: waiting would never end.
-        if (
-            self._thread.is_alive()
-            and self._thread is not threading.current_thread()
-            and not sys.is_finalizing()
-        ):
-            self._thread.join(STOP_TIMEOUT_S)
+        for thread in self._threads:
+            # A garbage collection may call this in the thread itself, and at interpreter exit the
+            # threads no longer run: waiting would never end. `start` may have been interrupted.
+            if (
+                thread.is_alive()
+                and thread is not threading.current_thread()
+                and not sys.is_finalizing()
+            ):
+                thread.join(STOP_TIMEOUT_S)
         self._drop_errors()
 
     def _drop_errors(self) -> None:
@@ -143,15 +172,16 @@ class ReadAhead:
                 chunk.error = None
 
     def _tell(self) -> None:
-        # One item is enough: the thread looks at everything after it has taken it.
-        if self._news.empty():
-            self._news.put(None)
+        # One item is enough: a thread looks at everything after it has taken it.
+        for news in self._news:
+            if news.empty():
+                news.put(None)
 
     def _claim(self) -> Chunk | None:
         """Claim the first unclaimed chunk, if it may be gathered already."""
         with self._claiming:
             if self._unclaimed and (
-                self._unclaimed[0].number < self._num_handed_over + READ_AHEAD_CHUNKS
+                self._unclaimed[0].number < self._num_handed_over + self._num_ahead
             ):
                 return self._unclaimed.popleft()
         return None
@@ -180,9 +210,9 @@ class ReadAhead:
     def _is_over(self) -> bool:
         return self._is_stopped
 
-    def _run(self, start: Position) -> None:
+    def _run(self, plan: Iterator[Chunk] | None, news: queue.SimpleQueue[None]) -> None:
         try:
-            self._read(self._chunks.plan(start))
+            self._read(plan, news)
         except BaseException as error:
             # This thread itself failed, for example with a MemoryError. The caller may be waiting
             # for any chunk and must not wait for ever. With the lock: a caller that claims the
@@ -191,20 +221,29 @@ class ReadAhead:
                 while self._unclaimed:
                     self._unclaimed.popleft().finish(error)
             self._planned.put(_failed(error))
+            self._has_more = False
+            self._tell()
 
-    def _read(self, chunks: Iterator[Chunk]) -> None:
-        has_more = True
+    def _read(self, plan: Iterator[Chunk] | None, news: queue.SimpleQueue[None]) -> None:
         while not self._is_stopped:
-            # Plan ahead here, because a caller that helps only gathers; it never plans.
-            while has_more and len(self._unclaimed) < READ_AHEAD_CHUNKS:
-                has_more = self._plan_one(chunks)
+            if plan is not None:
+                self._plan_ahead(plan)
             chunk = self._claim()
             if chunk is not None:
                 self._gather(chunk)
-            elif has_more or self._unclaimed:
-                self._news.get()
+            elif self._has_more or self._unclaimed:
+                news.get()
             else:
+                # The other threads may wait for chunks that this one has claimed.
+                self._tell()
                 return
+
+    def _plan_ahead(self, plan: Iterator[Chunk]) -> None:
+        # Plan ahead here, because a caller that helps only gathers; it never plans.
+        while self._has_more and len(self._unclaimed) < self._num_ahead:
+            self._has_more = self._plan_one(plan)
+            if len(self._threads) > 1:
+                self._tell()
 
     def _plan_one(self, chunks: Iterator[Chunk]) -> bool:
         """Plan a chunk; return whether there was one left."""
@@ -235,6 +274,10 @@ class ReadAhead:
             if self._is_stopped:
                 return
             chunk.batches.extend(self._chunks.gather(start, indices))
+        if self._hand_over is not None:
+            gathered = list(chunk.batches)
+            chunk.batches.clear()
+            chunk.batches.extend(self._hand_over(chunk.start.batch, gathered))
 
 
 def _failed(error: BaseException) -> Chunk:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_npy.feeds import cores
 from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.buffers import BufferPool, is_aligned
 from keras_npy.feeds.maps import Leaf
@@ -34,8 +35,8 @@ PIECE_BYTES = 8 << 20
 # less than a call into Python.
 COPIED_SLICE_BYTES_MAX = 128 << 10
 
-# A fixed small depth beat AUTOTUNE on two cores: 1.00x against 0.80x arrays in RAM.
-PARALLEL_CALLS = 2
+# A fixed small depth beat AUTOTUNE on two cores: 1.00x against 0.80x arrays in RAM. There are two
+# calls at once, or more where more threads would read batches as large as a piece.
 PREFETCH_PIECES = 1
 
 
@@ -92,10 +93,12 @@ class _Feed:
             rows for rows, alias in zip(self._rows, self._aliases, strict=True) if alias is None
         ]
         self._block_batches, self._piece_batches = self._sizes()
+        piece_bytes = self._piece_batches * batches.batch_bytes
+        self._parallel_calls = 1 + cores.num_readers(piece_bytes)
         # Buffers in use: by the parallel calls, by the pieces read ahead, by the piece that is
         # being sliced and by the model's step. The rest is slack, because TensorFlow releases an
         # array only at its next call into Python.
-        self._pool = BufferPool(idle_max=2 * PARALLEL_CALLS + PREFETCH_PIECES + 2, user=user)
+        self._pool = BufferPool(idle_max=2 * self._parallel_calls + PREFETCH_PIECES + 2, user=user)
 
     def _alias(self, rows: Rows) -> Any:
         """A tensor over all rows if batches can be slices of it, otherwise `None`."""
@@ -147,7 +150,7 @@ class _Feed:
             dataset = dataset.rebatch(self._piece_batches * batch_size)
         dataset = dataset.map(
             function(self._read_piece),
-            num_parallel_calls=PARALLEL_CALLS,
+            num_parallel_calls=self._parallel_calls,
             deterministic=True,
         )
         dataset = dataset.prefetch(PREFETCH_PIECES)

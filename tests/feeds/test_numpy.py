@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from keras_npy import NpyDataAdapter, NpyFileError, NpySequence
-from keras_npy.feeds import chunks, read_ahead
+from keras_npy.feeds import chunks, cores, read_ahead
 from keras_npy.feeds import numpy as numpy_feed
 from keras_npy.order.position import Position
 from keras_npy.sequence import batches_of
@@ -178,6 +178,58 @@ def test_iterate_gathers_three_batches_while_one_is_used() -> None:
     feed.close()
 
 
+@pytest.fixture
+def four_readers(monkeypatch: pytest.MonkeyPatch, one_by_one: None) -> None:
+    """Four threads read ahead, as some do for large batches where there are cores for it."""
+    monkeypatch.setattr(cores, "num_readers", lambda batch_bytes: 4)
+
+
+@pytest.mark.usefixtures("four_readers")
+def test_iterate_several_threads_gather_at_once_and_serve_in_order() -> None:
+    """Four batches are gathered side by side, five ahead of use at the most, and none twice."""
+    side_by_side = threading.Barrier(4)
+    gathered: list[int] = []
+    is_behind = []
+
+    def watched(rows: Any, indices: Any) -> Any:
+        number = int(indices[0]) // 4
+        gathered.append(number)
+        is_behind.append(number > len(numbers) + 5)
+        if number < 4:
+            side_by_side.wait(60)
+        return rows.take(indices)
+
+    numbers: list[int] = []
+    for (x,) in feed_of(watched):
+        numbers.append(int(x[0, 0, 0]) // 4)
+    assert list(range(100)) == numbers
+    assert list(range(100)) == sorted(gathered)
+    assert not any(is_behind)
+    assert [] == read_ahead_threads()
+
+
+@pytest.mark.usefixtures("four_readers")
+@pytest.mark.parametrize("error", [OSError("disk"), KeyboardInterrupt()], ids=repr)
+def test_iterate_several_threads_raise_in_place_of_the_batch(error: BaseException) -> None:
+    """All batches before it come first, although other threads gathered later ones; all end."""
+
+    def failing(rows: Any, indices: Any) -> Any:
+        if indices[0] == 40:
+            raise error
+        return rows.take(indices)
+
+    feed, numbers = feed_of(failing), []
+
+    def consume() -> None:
+        for (x,) in feed:
+            numbers.append(int(x[0, 0, 0]) // 4)
+
+    with pytest.raises(type(error)):
+        consume()
+    assert list(range(10)) == numbers
+    assert ([], []) == (list(feed), read_ahead_threads())
+
+
 # The caller, who would wait.
 
 
@@ -322,12 +374,16 @@ def interrupt(feed: Any) -> None:
 
 
 @pytest.mark.parametrize("end", [close, exhaust, interrupt], ids=lambda end: end.__name__)
+@pytest.mark.parametrize("readers", [1, 4])
 @pytest.mark.usefixtures("one_by_one")
-def test_thread_ends_with_the_pass(end: Callable[[Any], None]) -> None:
-    """One thread runs for a pass, and none after it."""
+def test_thread_ends_with_the_pass(
+    monkeypatch: pytest.MonkeyPatch, end: Callable[[Any], None], readers: int
+) -> None:
+    """Its threads run for a pass, and none after it."""
+    monkeypatch.setattr(cores, "num_readers", lambda batch_bytes: readers)
     feed = NpyDataAdapter(NpySequence(numbered(60), batch_size=4)).get_jax_iterator()
     next(feed)
-    assert 1 == len(read_ahead_threads())
+    assert readers == len(read_ahead_threads())
     end(feed)
     assert [] == read_ahead_threads()
     assert [] == list(feed)

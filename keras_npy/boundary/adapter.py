@@ -85,7 +85,7 @@ class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
     def get_jax_iterator(self, super_batch: int | None = None) -> Iterator[Any]:
         """Yield batches; for Keras 3.16 `super_batch` of them at a time, on a new axis 0."""
         if not super_batch:
-            return jax_feed.iterate(self._batches, self._pool)
+            return jax_feed.iterate(self._batches, self._jax_pool)
         if super_batch not in self._super_batches:
             made = SuperBatches(self._batches, super_batch, PartialBatchList)
             self._super_batches[super_batch] = made
@@ -99,6 +99,10 @@ class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
     @functools.cached_property
     def _pool(self) -> BufferPool:
         return numpy_feed.make_pool(self._batches, self)
+
+    @functools.cached_property
+    def _jax_pool(self) -> BufferPool:
+        return jax_feed.make_pool(self._batches, self)
 
     def take_error(self, raised: BaseException) -> BaseException | None:
         """The feed's own exception, if `raised` is TensorFlow's report of it; given once."""

@@ -1,7 +1,9 @@
-"""Batches for JAX: the NumPy feed, held back while JAX still keeps earlier batches.
+"""Batches for JAX: on an accelerator already, or as NumPy arrays that JAX uses in place.
 
-Python may be up to 32 steps ahead of JAX on the CPU (jaxlib 0.10), and each waiting step keeps its
-batch. Without a limit, a feed that is faster than the model would fill the memory with batches.
+On an accelerator, the threads that read ahead put batches there. On the CPU this is the NumPy feed,
+held back while JAX still keeps earlier batches. Python may be up to 32 steps ahead of JAX (jaxlib
+0.10), and each waiting step keeps its batch. Without a limit, a feed that is faster than the model
+would fill the memory with batches.
 """
 
 import gc
@@ -10,10 +12,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from keras_npy.errors import warn_once
+from keras_npy.feeds import jax_placement
 from keras_npy.feeds import numpy as numpy_feed
 from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.buffers import BufferPool
-from keras_npy.feeds.read_ahead import READ_AHEAD_CHUNKS
+from keras_npy.feeds.read_ahead import READ_AHEAD_CHUNKS, HandOver
 
 # Batches gathered ahead or being gathered, one handed over, and two of waiting steps.
 IN_USE_BATCHES_MAX = READ_AHEAD_CHUNKS + 3
@@ -27,17 +30,34 @@ PATIENCE_STEPS = 4
 POLL_S = 0.0005
 
 
-def iterate(
-    batches: Batches, pool: BufferPool, in_use_max: int = IN_USE_BATCHES_MAX
-) -> Iterator[tuple[Any, ...]]:
-    """As `numpy_feed.iterate`, but with at most `in_use_max` batches of `pool` in use at once.
+def make_pool(batches: Batches, user: object) -> BufferPool:
+    """A pool for the batches of one feed, in memory from which the device copies fast."""
+    return numpy_feed.make_pool(batches, user, jax_placement.allocator())
+
+
+def iterate(batches: Batches, pool: BufferPool) -> Iterator[tuple[Any, ...]]:
+    """As `numpy_feed.iterate`, of arrays on the accelerator if there is one.
 
     Dtypes stay as they are stored. JAX converts them as it converts arrays that Keras feeds
     (Keras 3.15): without jax_enable_x64 it keeps 32 of every 64 bits.
     """
-    for leaf in batches.leaves:
-        if leaf.dtype.name == "uint64":
-            _warn_of_uint64(leaf.name)
+    placement = jax_placement.find_placement()
+    if placement is None:
+        return iterate_on_host(batches, pool)
+    return iterate_placed(batches, pool, lambda _, gathered: placement.put(gathered))
+
+
+def iterate_placed(batches: Batches, pool: BufferPool, hand_over: HandOver) -> Iterator[Any]:
+    """As `numpy_feed.iterate`, of what `hand_over` makes of each batch."""
+    _warn_of_dtypes(batches)
+    return numpy_feed.iterate(batches, numpy_feed.gather_into(pool), hand_over=hand_over)
+
+
+def iterate_on_host(
+    batches: Batches, pool: BufferPool, in_use_max: int = IN_USE_BATCHES_MAX
+) -> Iterator[tuple[Any, ...]]:
+    """As `numpy_feed.iterate`, but with at most `in_use_max` batches of `pool` in use at once."""
+    _warn_of_dtypes(batches)
     gather = numpy_feed.gather_into(pool)
     if batches.batch_bytes < HELD_BACK_BATCH_BYTES:
         return numpy_feed.iterate(batches, gather)
@@ -85,6 +105,12 @@ class _HoldBack:
                 # limit is kept, all waits together take about m times PATIENCE_S.
                 self._in_use_max *= 2
                 self._patience_s *= 2
+
+
+def _warn_of_dtypes(batches: Batches) -> None:
+    for leaf in batches.leaves:
+        if leaf.dtype.name == "uint64":
+            _warn_of_uint64(leaf.name)
 
 
 def _warn_of_uint64(name: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from keras_npy.feeds import jax as jax_feed
-from keras_npy.feeds import numpy as numpy_feed
+from keras_npy.feeds import jax_placement
 from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.buffers import BufferPool
 from keras_npy.feeds.nests import leaves_of, map_leaves
@@ -20,6 +20,7 @@ from keras_npy.order.super_batches import SuperBatchOrder, super_batches
 from keras_npy.types import Array
 
 MakeList = Callable[[list[Any]], Any]
+Stack = Callable[[int, Any], Any]
 
 # One in use, one ready and one being gathered. Each is as large as several batches.
 IN_USE_SUPER_BATCHES_MAX = 3
@@ -40,7 +41,7 @@ class SuperBatches:
         self._make_list = make_list
         # All passes share it, so that a pass begins with the memory of the one before.
         largest = batches if batches.map is not None else self._from(Position())[1]
-        self._pool: BufferPool = numpy_feed.make_pool(largest, self)
+        self._pool: BufferPool = jax_feed.make_pool(largest, self)
 
     def iterate(self) -> Iterator[Any]:
         """Yield super-batches in the structure of `batches.data`, each leaf `(n, B, ...)`.
@@ -52,14 +53,27 @@ class SuperBatches:
             yield from self._stacked()
             return
         order, batches = self._from(self._batches.position())
-        gathered = jax_feed.iterate(batches, self._pool, IN_USE_SUPER_BATCHES_MAX)
-        stack = functools.partial(_stack, order, self._make_list)
         # `map` keeps no reference to a batch that it has yielded, so its memory is free earlier.
-        yield from map(stack, itertools.count(), gathered)
+        yield from map(self._listed, self._gathered(batches, functools.partial(_stack, order)))
+
+    def _gathered(self, batches: Batches, stack: Stack) -> Iterator[Any]:
+        """Super-batches, on the accelerator if there is one."""
+        placement = jax_placement.find_placement()
+        if placement is None or placement.is_divided:
+            gathered = jax_feed.iterate_on_host(batches, self._pool, IN_USE_SUPER_BATCHES_MAX)
+            return map(stack, itertools.count(), gathered)
+        return jax_feed.iterate_placed(
+            batches,
+            self._pool,
+            lambda first, parts: placement.put(list(map(stack, itertools.count(first), parts))),
+        )
+
+    def _listed(self, stacked: Any) -> Any:
+        return self._make_list(stacked) if isinstance(stacked, list) else stacked
 
     def _stacked(self) -> Iterator[Any]:
         """As `iterate`, where a map makes each batch: these are copied onto the new axis."""
-        batches = jax_feed.iterate(self._batches, self._pool)
+        batches = jax_feed.iterate_on_host(self._batches, self._pool)
         while parts := self._copied(itertools.islice(batches, self._num_parts)):
             yield parts
 
@@ -98,19 +112,17 @@ class SuperBatches:
         )
 
 
-def _stack(order: SuperBatchOrder, make_list: MakeList, number: int, gathered: Any) -> Any:
-    """Make one super-batch from the rows gathered for it."""
+def _stack(order: SuperBatchOrder, number: int, gathered: Any) -> Any:
+    """Make one super-batch from the rows gathered for it, or a list of unequal batches."""
     sizes = order.part_sizes(number)
     if len(sizes) == order.num_parts and len(set(sizes)) == 1:
         return map_leaves(functools.partial(_reshape, order.num_parts), gathered)
     part_size = order.batch_size // order.num_parts
     starts = range(0, len(sizes) * part_size, part_size)
-    return make_list(
-        [
-            map_leaves(functools.partial(_slice, start, size), gathered)
-            for start, size in zip(starts, sizes, strict=True)
-        ]
-    )
+    return [
+        map_leaves(functools.partial(_slice, start, size), gathered)
+        for start, size in zip(starts, sizes, strict=True)
+    ]
 
 
 def _reshape(num_parts: int, leaf: Array) -> Array:

@@ -1,0 +1,93 @@
+"""Feeds of an accelerator: the threads that read ahead put batches on the device.
+
+There is none here: a CPU device stands for it, to which batches are copied all the same.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from keras_npy import NpySequence
+from keras_npy.boundary.adapter import AdapterPlan, PlannedAdapter
+from keras_npy.feeds import chunks, cores, jax_placement
+from tests.conftest import Stored, assert_same_weights, make_model, only_on
+
+jax = pytest.importorskip("jax")
+
+
+@pytest.fixture
+def accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take each device for one with memory of its own."""
+    monkeypatch.setattr(jax_placement, "is_accelerator", lambda device: True)
+
+
+@pytest.fixture(params=[1, 4])
+def readers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """As many reader threads."""
+    monkeypatch.setattr(cores, "num_readers", lambda batch_bytes: request.param)
+    return int(request.param)
+
+
+def numbered(num_rows: int, row_values: int) -> np.ndarray:
+    """Rows each full of its own number."""
+    return np.broadcast_to(np.arange(num_rows, dtype="float32")[:, None], (num_rows, row_values))
+
+
+@pytest.mark.parametrize("super_batch", [None, 2])
+@pytest.mark.parametrize("chunk_bytes", [1, 1 << 20], ids=["one-by-one", "together"])
+@pytest.mark.usefixtures("accelerator", "readers")
+def test_get_jax_iterator_batches_on_the_device_are_the_rows_and_never_change(
+    monkeypatch: pytest.MonkeyPatch, chunk_bytes: int, super_batch: int | None
+) -> None:
+    """As on the host, from passes in a row, however many threads put them there."""
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", chunk_bytes)
+    x = {"a": numbered(53, 100), "b": np.arange(53, dtype="uint8")}
+    seq = NpySequence(x, np.arange(53, dtype="int32"), batch_size=8, seed=1)
+
+    def passes() -> list[Any]:
+        adapter = PlannedAdapter(AdapterPlan(seq, shuffle=True, batches_per_epoch=5))
+        arguments = {} if super_batch is None else {"super_batch": super_batch}
+        return [next(it) for it in [adapter.get_jax_iterator(**arguments)] for _ in range(12)]
+
+    placed = passes()
+    monkeypatch.setattr(jax_placement, "is_accelerator", lambda device: False)
+    seq.epoch = 0
+    for batch, expected in zip(placed, passes(), strict=True):
+        assert type(expected) is type(batch)
+        leaves = keras.tree.flatten(batch)
+        assert all(isinstance(leaf, jax.Array) for leaf in leaves)
+        for leaf, host in zip(leaves, keras.tree.flatten(expected), strict=True):
+            np.testing.assert_array_equal(np.asarray(host), np.asarray(leaf), strict=True)
+
+
+@only_on("jax", reason="Keras divides batches on JAX")
+@pytest.mark.usefixtures("accelerator")
+def test_get_jax_iterator_batches_of_a_distribution_are_divided_already() -> None:
+    """As Keras would divide them, which then takes the arrays as they are."""
+    distribution = keras.distribution.DataParallel(devices=["cpu:0"])
+    seq = NpySequence(numbered(10, 3), np.arange(10), batch_size=5)
+    keras.distribution.set_distribution(distribution)
+    try:
+        batches = list(PlannedAdapter(AdapterPlan(seq)).get_jax_iterator())
+    finally:
+        keras.distribution.set_distribution(None)
+    for leaf in keras.tree.flatten(batches):
+        layout = distribution.get_data_layout(leaf.shape).backend_layout
+        assert layout == leaf.sharding
+        assert leaf is jax.make_array_from_process_local_data(layout, leaf)
+    np.testing.assert_array_equal(np.arange(10), np.concatenate([y for _, y in batches]))
+
+
+@only_on("jax", reason="another backend takes no arrays of JAX")
+@pytest.mark.usefixtures("accelerator")
+def test_fit_of_batches_on_the_device_gives_the_weights_of_arrays(stored: Stored) -> None:
+    """The whole way through Keras: weights and predictions are equal, bit for bit."""
+    expected, model = make_model(), make_model()
+    expected.fit(stored.x, stored.y, batch_size=8, shuffle=False, epochs=2, verbose=0)
+    model.fit(stored.sequence(), shuffle=False, epochs=2, verbose=0)
+    assert_same_weights(expected, model)
+    np.testing.assert_array_equal(
+        expected.predict(stored.x, batch_size=8, verbose=0), model.predict(stored.sequence())
+    )

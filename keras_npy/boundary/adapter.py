@@ -92,7 +92,7 @@ class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
         return self._super_batches[super_batch].iterate()
 
     def get_torch_dataloader(self) -> Any:
-        return torch_feed.make_loader(self._batches, numpy_feed.gather_into(self._pool))
+        return torch_feed.make_loader(self._batches, numpy_feed.gather_into(self._torch_pool))
 
     # All passes share it, so that a pass begins with the memory of the one before. It is made on
     # first use, because the TensorFlow feed has a pool of its own.
@@ -103,6 +103,10 @@ class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
     @functools.cached_property
     def _jax_pool(self) -> BufferPool:
         return jax_feed.make_pool(self._batches, self)
+
+    @functools.cached_property
+    def _torch_pool(self) -> BufferPool:
+        return torch_feed.make_pool(self._batches, self)
 
     def take_error(self, raised: BaseException) -> BaseException | None:
         """The feed's own exception, if `raised` is TensorFlow's report of it; given once."""

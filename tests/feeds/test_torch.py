@@ -1,13 +1,14 @@
 """The torch feed: tensors over the gathered memory, and a new pass for each iteration."""
 
-from types import SimpleNamespace
+import threading
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
 from keras_npy import NpyDataAdapter, NpySequence
-from keras_npy.feeds import torch as torch_feed
+from keras_npy.feeds import chunks, torch_placement
 from tests.conftest import Stored, rows_of_epoch
 
 torch = pytest.importorskip("torch")
@@ -109,31 +110,47 @@ def test_loader_kept_tensors_never_change_and_share_the_memory(
         np.testing.assert_array_equal(numbers[number * 8 + 1 : number * 8 + 8], x.numpy())
 
 
-def test_loader_for_cuda_gathers_into_pinned_memory_and_copies_without_waiting(
+class Copied:
+    """Stands for a CUDA device: copies tensors in the threads that read ahead."""
+
+    def __init__(self) -> None:
+        self.threads: list[str] = []
+        self.claimed: list[int] = []
+
+    def put(self, move_all: Any) -> Any:
+        self.threads.append(threading.current_thread().name)
+        return move_all(lambda tensor: tensor.clone())
+
+    def claim(self, tensor: Any) -> None:
+        assert threading.current_thread() is threading.main_thread()
+        self.claimed.append(tensor.data_ptr())
+
+
+def test_loader_for_cuda_hands_over_what_the_reader_thread_has_copied(
     monkeypatch: pytest.MonkeyPatch, stored: Stored
 ) -> None:
-    """With no CUDA device here, what torch is asked for is recorded instead."""
-    asked: list[str] = []
-    empty = torch.empty
+    """In the structure of the sources, widened, and claimed for the stream of the caller."""
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 1)
+    x = {"a": stored.x, "b": stored.y.astype("uint16")}
+    for seq in (NpySequence(x, stored.y, batch_size=8), NpySequence(stored.x, batch_size=8)):
+        cuda = Copied()
+        monkeypatch.setattr(torch_placement, "find_placement", lambda cuda=cuda: cuda)
+        batches = [batch for _ in range(2) for batch in NpyDataAdapter(seq).get_torch_dataloader()]
+        assert ["keras_npy read-ahead"] * 14 == cuda.threads
+        tensors = [leaf for batch in batches for leaf in keras.tree.flatten(batch)]
+        assert [tensor.data_ptr() for tensor in tensors] == cuda.claimed
+        images = [batch[0] if torch.is_tensor(batch[0]) else batch[0]["a"] for batch in batches]
+        np.testing.assert_array_equal(np.tile(stored.x, (2, 1, 1)), torch.cat(images).numpy())
 
-    def pinned(shape: Any, **arguments: Any) -> Any:
-        if "pin_memory" in arguments:
-            asked.append(f"pin_memory={arguments.pop('pin_memory')}")
-        return empty(shape, **arguments)
 
-    def to(tensor: Any, device: Any, non_blocking: bool = False) -> Any:
-        asked.append(f"to {device.type}, non_blocking={non_blocking}")
-        return tensor
-
-    cuda = SimpleNamespace(type="cuda")
-    monkeypatch.setattr(torch_feed, "_keras_device", lambda: cuda)
-    monkeypatch.setattr(torch, "empty", pinned)
-    monkeypatch.setattr(torch.Tensor, "to", to)
-    batches = list(NpyDataAdapter(stored.sequence()).get_torch_dataloader())
-    # The 7 batches of labels are copied together; slices of 8 rows of 30 bytes would be unaligned.
-    assert {"pin_memory=True": 8, "to cuda, non_blocking=True": 14} == {
-        line: asked.count(line) for line in asked
-    }
+def test_loader_for_cuda_takes_what_a_map_returns(
+    monkeypatch: pytest.MonkeyPatch, stored: Stored
+) -> None:
+    """An array of the function's own is copied, and widened, before it is handed over."""
+    monkeypatch.setattr(torch_placement, "find_placement", Copied)
+    seq = stored.sequence().map(lambda x, y: (x.astype("uint16"), y))
+    batches = list(NpyDataAdapter(seq).get_torch_dataloader())
+    assert torch.int32 is batches[0][0].dtype
     np.testing.assert_array_equal(stored.x, torch.cat([x for x, _ in batches]).numpy())
 
 

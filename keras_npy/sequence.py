@@ -9,8 +9,9 @@ from typing import Any, Literal, Never, Self, overload
 import keras
 import numpy as np
 
-from keras_npy.errors import check_bool, check_integer, check_io, warn
+from keras_npy.errors import check_bool, check_cache, check_integer, check_io, warn
 from keras_npy.feeds.batches import Batches, Sources, common_length, open_data
+from keras_npy.feeds.device_cache import DeviceCache
 from keras_npy.feeds.maps import BatchMap, DrawnRead, Leaf, make_map
 from keras_npy.feeds.nests import leaves_of, map_leaves
 from keras_npy.feeds.state import check_state, identity_of, state_of
@@ -29,7 +30,9 @@ from keras_npy.order.order import Order
 from keras_npy.order.parts import fold_rows, split_in_order, split_rows, without
 from keras_npy.order.position import PassCounter, Position
 from keras_npy.order.selection import to_indices, to_rows
+from keras_npy.order.slots import Slots
 from keras_npy.rows.base import Rows
+from keras_npy.rows.cached import cache_in_memory, refuse_drawn
 from keras_npy.rows.chosen import choose_rows
 from keras_npy.rows.class_files import open_classes
 from keras_npy.rows.class_folders import LabelMode, LabelsOfFiles, find_samples
@@ -42,7 +45,7 @@ from keras_npy.rows.samples import samples
 from keras_npy.rows.sources import Source
 from keras_npy.rows.timesteps import keep_apart, share_timesteps
 from keras_npy.rows.validate import check_finite, check_labels
-from keras_npy.types import Indices, Io, Path, ShuffleArgument
+from keras_npy.types import Cache, Indices, Io, Path, ShuffleArgument
 
 
 class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no types.
@@ -77,6 +80,12 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             fractional or not below this. Rows with one value for each class are left alone.
         io: How files are read, as in `open_rows`: `"map"`, `"read"` or `"auto"`. Rows that are
             open already stay as they were opened.
+        cache: `None` reads each batch from the files. `"ram"` reads all rows into memory now, once
+            and in file order, for cold disks and network mounts. `"device"` puts them into the
+            memory of the accelerator when the first batch is asked for, and gathers each batch
+            there; on JAX and torch. Both keep the stored bytes of the rows that `indices` choose,
+            share them with all parts and copies in this process, and take no note of files that
+            change later. Order and results stay the same.
 
     Raises:
         NpyFileError: If a file cannot be streamed. It is a `ValueError`.
@@ -113,6 +122,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         validate: bool = False,
         num_classes: int | None = None,
         io: Io = "auto",
+        cache: Cache | None = None,
         # `Never`, so that type checkers still find a misspelt argument.
         **others: Never,
     ) -> None:
@@ -123,6 +133,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         check_shuffle(shuffle)
         check_bool("check_names", check_names)
         check_io(io)
+        _check_cache(cache)
         _check_validation(validate, num_classes)
         self._data = open_data(x, y, sample_weight, io)
         is_drawn = any(isinstance(rows, DrawnRows) for rows in leaves_of(self._data))
@@ -144,6 +155,9 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         self._count_from_zero()
         if validate:
             _validate(self._data, chosen, num_classes)
+        self._cache: DeviceCache | None = None
+        if cache is not None:
+            self._keep(cache, Slots(num_rows, chosen))
 
     @property
     def batch_size(self) -> int:
@@ -417,6 +431,12 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         >>> noisy.x_spec.dtype
         'int64'
         """
+        if self._cache is not None:
+            raise ValueError(
+                'A function of map gets NumPy arrays, and cache="device" keeps rows on the device. '
+                'Received: map of a sequence with cache="device". '
+                'Pass cache="ram" instead, or make the function a layer of the model.'
+            )
         batches = batches_of(self, shuffle=False)
         rows = batches.order.rows(0, 0, 1)
         batches.check_unchanged(rows)
@@ -617,6 +637,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         validate: bool = ...,
         num_classes: int | None = ...,
         io: Io = ...,
+        cache: Cache | None = ...,
         member: str | None = ...,
     ) -> Self: ...
 
@@ -639,6 +660,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         validate: bool = ...,
         num_classes: int | None = ...,
         io: Io = ...,
+        cache: Cache | None = ...,
         member: str | None = ...,
     ) -> tuple[Self, Self]: ...
 
@@ -660,6 +682,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         validate: bool = False,
         num_classes: int | None = None,
         io: Io = "auto",
+        cache: Cache | None = None,
         member: str | None = None,
     ) -> Self | tuple[Self, Self]:
         """Stream a directory of one folder per class, in which each `.npy` is one sample.
@@ -693,6 +716,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             validate: As in `NpySequence`, for all samples, also those of the other subset.
             num_classes: As in `NpySequence`, for labels that are given; those of folders are right.
             io: As in `samples`.
+            cache: As in `NpySequence`, of all samples that are found.
             member: The member that is the sample, if the files are `.npz` archives. `None` for
                 `.npy` files.
 
@@ -740,6 +764,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             drop_remainder=drop_remainder,
             validate=validate,
             num_classes=num_classes,
+            cache=cache,
         )
         seq.class_names = found.class_names
         if validation_split is None:
@@ -763,6 +788,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         validate: bool = False,
         io: Io = "auto",
         member: str | None = None,
+        cache: Cache | None = None,
     ) -> Self:
         """Stream one file per class, in which each row is a sample of the class.
 
@@ -781,6 +807,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             io: As in `NpySequence`.
             member: The member that holds the rows, if the files of a directory are `.npz` archives.
                 A pattern may name it itself: `"drawn/*.npz::x"`.
+            cache: As in `NpySequence`.
 
         Returns:
             A sequence of all rows, class by class, with `class_names`. Use
@@ -810,6 +837,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             seed=seed,
             drop_remainder=drop_remainder,
             validate=validate,
+            cache=cache,
         )
         seq.class_names = names
         return seq
@@ -842,6 +870,16 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         self._passes = PassCounter()
         self._was_indexed = False
         self._is_epoch_set = False
+
+    def _keep(self, cache: Cache, slots: Slots) -> None:
+        """Keep the rows where the user wants them."""
+        sources = self._sources()
+        if cache == "device":
+            refuse_drawn(sources)
+            self._cache = DeviceCache(slots)
+            return
+        cached = cache_in_memory(sources, slots)
+        self._data = map_leaves(lambda rows: cached[id(rows)], self._data)
 
     def _identity(self) -> dict[str, Any]:
         if self._fingerprint is None:
@@ -954,7 +992,14 @@ def batches_of(
     if batch_map is not None:
         data = DrawnRead(data).numbers
     order = seq._order.shuffled(merge_shuffle(shuffle, seq.shuffle))
-    return Batches(data, order, is_endless=is_endless, map=batch_map, is_training=is_training)
+    return Batches(
+        data,
+        order,
+        is_endless=is_endless,
+        map=batch_map,
+        is_training=is_training,
+        cache=seq._cache,
+    )
 
 
 def take_state(seq: NpySequence, state: Mapping[str, Any]) -> Position:
@@ -1009,6 +1054,18 @@ def _take(batches: Batches, position: Position) -> Any:
     rows = batches.order.rows(position.epoch, position.batch, position.batch + 1)
     batches.check_unchanged(rows)
     return keras.utils.pack_x_y_sample_weight(*batches.take(rows, position))
+
+
+def _check_cache(cache: object) -> None:
+    check_cache(cache)
+    backend = keras.backend.backend()
+    if cache == "device" and backend not in ("jax", "torch"):
+        raise ValueError(
+            'cache="device" needs the JAX or the torch backend: a tf.data pipeline runs on the CPU '
+            "and cannot gather from the memory of an accelerator. "
+            f'Received: cache="device" on the {backend} backend. '
+            'Pass cache="ram", or set KERAS_BACKEND to jax or torch.'
+        )
 
 
 def _check_validation(validate: bool, num_classes: int | None) -> None:

@@ -14,6 +14,9 @@ Indices: TypeAlias = NDArray[np.int64]
 Io: TypeAlias = Literal["auto", "map", "read"]
 """How files are read: mapped into memory, by position, or whichever suits where they lie."""
 
+Cache: TypeAlias = Literal["ram", "device"]
+"""Where rows are kept once they are read: in memory, or on the device that trains."""
+
 Path: TypeAlias = str | os.PathLike[str]
 
 Shape: TypeAlias = tuple[int | None, ...]

@@ -64,6 +64,7 @@ WITHOUT_A_BACKEND = (
         "feeds/test_plan.py",
     ),
     "test_sequence.py",
+    "test_machine.py",
     *("test_doctests.py", "test_import.py", "user/test_from_directory.py", "user/test_split.py"),
     "user/test_from_class_files.py",
     *("faults/test_fuse.py", "faults/test_hostile.py", "faults/test_nth_call.py"),

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, TypeGuard
 
 import keras
 
+from keras_npy.feeds.device_cache import DeviceCache
 from keras_npy.feeds.maps import BatchMap, DrawnRead, Leaf, Place, flat, lies_in, native_copy
 from keras_npy.feeds.nests import leaves_of, map_leaves, pack_leaves
 from keras_npy.order.order import Order
@@ -41,6 +42,7 @@ class Batches:
             (Keras 3.15).
         map: What makes a batch of the rows that `data` holds, if anything does.
         is_training: Whether passes in file order differ too, in the numbers that `map` draws.
+        cache: Keeps the rows of `data` on the device, if the user wants that.
     """
 
     data: tuple[Any, ...]
@@ -49,6 +51,7 @@ class Batches:
     position: Callable[[], Position] = Position
     map: BatchMap | DrawnRead | None = None
     is_training: bool = False
+    cache: DeviceCache | None = None
 
     # Cached, because flattening a pair takes 25 us on torch (Keras 3.15).
     @functools.cached_property

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from keras_npy.errors import warn_once
-from keras_npy.feeds import jax_placement
+from keras_npy.feeds import jax_cache, jax_placement
 from keras_npy.feeds import numpy as numpy_feed
 from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.buffers import BufferPool
@@ -41,6 +41,9 @@ def iterate(batches: Batches, pool: BufferPool) -> Iterator[tuple[Any, ...]]:
     Dtypes stay as they are stored. JAX converts them as it converts arrays that Keras feeds
     (Keras 3.15): without jax_enable_x64 it keeps 32 of every 64 bits.
     """
+    if batches.cache is not None:
+        _warn_of_dtypes(batches)
+        return jax_cache.iterate(batches, batches.cache)
     placement = jax_placement.find_placement()
     if placement is None:
         return iterate_on_host(batches, pool)

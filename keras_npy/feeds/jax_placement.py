@@ -61,7 +61,7 @@ def find_placement() -> Placement | None:
     """
     import jax
 
-    if jax.process_count() > 1 or not is_accelerator(_device_of_thread()):
+    if jax.process_count() > 1 or not is_accelerator(device_of_thread()):
         return None
     distribution = keras.distribution.distribution()
     if distribution is None:
@@ -76,12 +76,12 @@ def is_accelerator(device: Any) -> bool:
 
 def allocator() -> Allocate:
     """What makes memory from which the device copies fast."""
-    if getattr(_device_of_thread(), "platform", None) in ("gpu", "cuda"):
+    if getattr(device_of_thread(), "platform", None) in ("gpu", "cuda"):
         return registered_memory
     return aligned_memory
 
 
-def _device_of_thread() -> Any:
+def device_of_thread() -> Any:
     """The device on which JAX puts arrays of this thread."""
     import jax
 

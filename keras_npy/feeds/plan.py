@@ -1,7 +1,7 @@
 """The walk over blocks: batches that are planned, checked and read ahead together."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from keras_npy.feeds.batches import Batches
 from keras_npy.order.position import Position
@@ -30,6 +30,10 @@ class Plan:
         """The number of blocks, or `None` for endless batches."""
         return None if self._batches.is_endless else self._num_first
 
+    def numbers(self) -> Iterable[int]:
+        """The numbers of all blocks."""
+        return itertools.count() if self.num_blocks is None else range(self.num_blocks)
+
     def bounds(self, number: int) -> tuple[Position, int]:
         """The first batch of a block, and the number of the batch after its last one."""
         if number < self._num_first:
@@ -49,9 +53,8 @@ class Plan:
 
     def walk(self) -> Iterator[tuple[Position, Indices]]:
         """Yield the start and rows of each block, while the kernel reads those of the next one."""
-        numbers = itertools.count() if self.num_blocks is None else range(self.num_blocks)
         ready = None
-        for number in numbers:
+        for number in self.numbers():
             upcoming = self.bounds(number)[0], self.rows(number)
             if ready is not None:
                 yield ready

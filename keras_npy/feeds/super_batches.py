@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from keras_npy.feeds import jax as jax_feed
-from keras_npy.feeds import jax_placement
+from keras_npy.feeds import jax_cache, jax_placement
 from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.buffers import BufferPool
 from keras_npy.feeds.nests import leaves_of, map_leaves
@@ -53,6 +53,10 @@ class SuperBatches:
             yield from self._stacked()
             return
         order, batches = self._from(self._batches.position())
+        if batches.cache is not None:
+            gathered = jax_cache.iterate_super_batches(batches, order, batches.cache)
+            yield from map(self._listed, gathered)
+            return
         # `map` keeps no reference to a batch that it has yielded, so its memory is free earlier.
         yield from map(self._listed, self._gathered(batches, functools.partial(_stack, order)))
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from keras_npy.feeds import numpy as numpy_feed
-from keras_npy.feeds import torch_placement
+from keras_npy.feeds import torch_cache, torch_placement
 from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.buffers import BufferPool
 from keras_npy.feeds.chunks import Gather
@@ -43,7 +43,7 @@ def make_loader(batches: Batches, gather: Gather) -> Any:
     for leaf in batches.leaves:
         _check_dtype(leaf)
     tensor_batches = batches
-    if batches.map is None:
+    if batches.map is None and batches.cache is None:
         # A map gets rows as they are stored; what it returns is widened when it is handed over.
         data = map_leaves(_readable, batches.data)
         tensor_batches = dataclasses.replace(batches, data=data)
@@ -84,6 +84,8 @@ def make_pool(batches: Batches, user: object) -> BufferPool:
 
 
 def _iterate(batches: Batches, gather: Gather) -> Iterator[Any]:
+    if batches.cache is not None:
+        return torch_cache.iterate(batches, batches.cache)
     placement = torch_placement.find_placement()
     if placement is not None:
         return _iterate_placed(batches, gather, placement)

@@ -1,0 +1,78 @@
+"""Rows that lie on the device: a batch is gathered there, from the numbers of its rows."""
+
+import threading
+import weakref
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from keras_npy.order.slots import Slots
+from keras_npy.rows.base import Rows
+from keras_npy.rows.cached import refuse_too_many
+
+
+class Device(Protocol):
+    """What a backend does with the rows of a device."""
+
+    @property
+    def key(self) -> object:
+        """The same for the same device."""
+
+    def free_bytes(self) -> float:
+        """Bytes that may still be allocated there."""
+
+    def load(self, rows: Rows, slots: Slots) -> Any:
+        """An array on the device that holds these rows."""
+
+
+class DeviceCache:
+    """The rows of a sequence and of all its parts, put on a device when they are first asked for.
+
+    A copy in another process has none: it puts them there itself.
+
+    Args:
+        slots: The rows that are put there.
+    """
+
+    def __init__(self, slots: Slots) -> None:
+        self.slots = slots
+        self._forget()
+
+    def arrays(self, sources: Sequence[Rows], device: Device) -> list[Any]:
+        """An array on the device for each source, the same each time.
+
+        Raises:
+            ValueError: If the device has no room for those that are missing.
+            NpyFileError: If a file has changed.
+        """
+        with self._lock:
+            missing = {
+                id(rows): rows for rows in sources if self._held.get(rows, _NONE)[0] != device.key
+            }
+            free_bytes = device.free_bytes() if missing else 0
+            refuse_too_many(
+                'cache="device"',
+                "the memory of the device",
+                missing.values(),
+                len(self.slots),
+                free_bytes,
+            )
+            for rows in missing.values():
+                self._held[rows] = device.key, device.load(rows, self.slots)
+            return [self._held[rows][1] for rows in sources]
+
+    def _forget(self) -> None:
+        self._lock = threading.Lock()
+        # By the object: weights of classes are rows of one adapter, and end with it.
+        self._held: weakref.WeakKeyDictionary[Rows, tuple[object, Any]] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"slots": self.slots}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.slots = state["slots"]
+        self._forget()
+
+
+_NONE: tuple[object, Any] = (None, None)

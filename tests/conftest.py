@@ -47,6 +47,7 @@ WITHOUT_A_BACKEND = (
         "tools/test_convert.py",
         "tools/test_inspect.py",
         "tools/test_check.py",
+        "tools/test_stats.py",
     ),
     "callbacks/test_backups.py",
     # The arguments of the command; the demo itself runs on each backend.

@@ -12,6 +12,7 @@ from keras_npy.tools.usage import UsageError
 VERBS = {
     "inspect": ("inspect_command", "what a source is, from its header, at once"),
     "check": ("check_command", "what would spoil training, in one pass over the rows"),
+    "stats": ("stats_command", "mean, variance and range, and the layer that normalises"),
     "convert": ("convert_command", "write any source as one plain .npy"),
     "demo": ("demo.command", "train, save and serve a model of images"),
 }

@@ -1,0 +1,32 @@
+"""Which axis of stored rows holds channels, as far as a shape can say it."""
+
+from typing import Literal, TypeAlias
+
+Channels: TypeAlias = Literal["last", "first", "none"]
+
+# An axis of more is one of pixels or timesteps.
+CHANNELS_MAX = 16
+
+
+def find_channels(row_shape: tuple[int, ...]) -> Channels:
+    """Where rows of this shape have their channels.
+
+    Example:
+
+    >>> find_channels((28, 28)), find_channels((224, 224, 3)), find_channels((3, 32, 32))
+    ('none', 'last', 'first')
+    >>> find_channels((30,)), find_channels(())
+    ('last', 'none')
+    """
+    if len(row_shape) < 2:
+        # A table: each column is a feature with statistics of its own.
+        return "last" if row_shape else "none"
+    first, last = row_shape[0], row_shape[-1]
+    if len(row_shape) > 2 and first < last and first <= CHANNELS_MAX:
+        return "first"
+    return "last" if last <= CHANNELS_MAX else "none"
+
+
+def axis_of(channels: Channels) -> int | None:
+    """The axis of channels of a batch, as `NpyInputLayer` takes it."""
+    return {"last": -1, "first": 1, "none": None}[channels]

@@ -48,6 +48,7 @@ WITHOUT_A_BACKEND = (
         "tools/test_inspect.py",
         "tools/test_check.py",
         "tools/test_stats.py",
+        "tools/test_preview.py",
     ),
     "callbacks/test_backups.py",
     # The arguments of the command; the demo itself runs on each backend.

@@ -13,6 +13,7 @@ VERBS = {
     "inspect": ("inspect_command", "what a source is, from its header, at once"),
     "check": ("check_command", "what would spoil training, in one pass over the rows"),
     "stats": ("stats_command", "mean, variance and range, and the layer that normalises"),
+    "preview": ("preview_command", "a sheet of samples with their labels or masks"),
     "convert": ("convert_command", "write any source as one plain .npy"),
     "demo": ("demo.command", "train, save and serve a model of images"),
 }
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"keras-npy: {error}", file=sys.stderr)
         return 2
-    except (ValueError, OSError, RuntimeError, IndexError) as error:
+    except (ValueError, OSError, RuntimeError, IndexError, ImportError) as error:
         print(f"keras-npy: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -1,0 +1,215 @@
+"""Contact sheets: samples with their labels, and histograms beside them, drawn by matplotlib."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from keras_npy.rows.base import Rows
+from keras_npy.rows.pictures import (
+    Look,
+    Range,
+    are_masks,
+    find_look,
+    lines_of,
+    picture_of,
+    range_of,
+)
+from keras_npy.types import Array, Indices
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# A sheet is read by eye.
+SAMPLES_MAX = 200
+
+# In inches.
+HISTOGRAM_WIDTH = 3.0
+TITLE_HEIGHT = 0.3
+
+# Labels of which more differ are measurements.
+CLASSES_SHOWN = 30
+
+# Values of a vector that stand above a sample.
+_VALUES_NAMED = 3
+
+
+def spread_rows(num_rows: int, number: int) -> Indices:
+    """Row numbers from all over a source: one file may be sorted by class."""
+    return np.unique(np.linspace(0, num_rows - 1, min(number, num_rows)).astype(np.int64))
+
+
+def draw_sheet(
+    x: Rows,
+    y: Rows | None,
+    indices: Indices,
+    *,
+    look: Look | None = None,
+    names: Sequence[str] | None = None,
+    titles: Sequence[str] | None = None,
+    numbers: Indices | None = None,
+) -> "Figure":
+    """Draw some rows.
+
+    Args:
+        x: The samples.
+        y: Their labels, which stand above them, or masks, which are laid over them.
+        indices: The rows to draw.
+        look: How samples are shown; `None` to guess it from their shape.
+        names: The names of the classes, in the order of their numbers.
+        titles: What stands above each sample instead of its number and label.
+        numbers: What the rows are called, if not by their number in `x`.
+
+    Raises:
+        ImportError: If there is no matplotlib.
+    """
+    # Before anything is read: it may be missing.
+    figure_class = _figure_class()
+    look = look or find_look(x.row_shape)
+    samples = _read(x, indices)
+    labels = None if y is None else _read(y, indices)
+    has_masks = y is not None and are_masks(y.row_shape, x.row_shape, y.dtype)
+    if titles is None:
+        shown = indices if numbers is None else numbers
+        titles = [
+            _title(int(row), None if labels is None or has_masks else labels[at], names)
+            for at, row in enumerate(shown)
+        ]
+    shown_range = range_of(samples)
+    cells = _Cells.of(len(indices), samples[0], look, shown_range)
+    figure: Figure = figure_class(
+        figsize=(cells.width + HISTOGRAM_WIDTH, cells.height), layout="constrained"
+    )
+    left, right = figure.subfigures(1, 2, width_ratios=(cells.width, HISTOGRAM_WIDTH))
+    axes = left.subplots(cells.num_lines, cells.num_columns, squeeze=False).reshape(-1)
+    for one in axes[len(indices) :]:
+        one.set_axis_off()
+    for at, title in enumerate(titles):
+        mask = labels[at] if has_masks and labels is not None else None
+        axes[at].set_title(title, fontsize=8)
+        _draw(axes[at], samples[at], look, shown_range, mask)
+    _draw_histograms(right, samples, None if has_masks else labels, names)
+    return figure
+
+
+class _Cells(NamedTuple):
+    """How samples are laid out, in inches."""
+
+    num_lines: int
+    num_columns: int
+    width: float
+    height: float
+
+    @classmethod
+    def of(cls, number: int, sample: Array, look: Look, shown: Range) -> "_Cells":
+        height, width = _size_of(sample, look, shown)
+        num_columns = math.ceil(math.sqrt(number * 1.3 * (height + TITLE_HEIGHT) / width))
+        num_columns = min(number, max(1, num_columns))
+        num_lines = math.ceil(number / num_columns)
+        least = max(num_lines * (height + TITLE_HEIGHT), HISTOGRAM_WIDTH)
+        return cls(num_lines, num_columns, num_columns * width, least)
+
+
+def _size_of(sample: Array, look: Look, shown: Range) -> tuple[float, float]:
+    """Height and width of a sample, in inches."""
+    if look == "value":
+        return 0.4, 1.2
+    if look == "curve":
+        return 1.5, 2.2
+    height, width = picture_of(sample, look, shown).shape[:2]
+    # Of long pictures each has at least so much room that its title fits.
+    return min(4.0, max(0.7, 3.6 * height / (height + width))), min(
+        4.0, max(1.2, 3.6 * width / (height + width))
+    )
+
+
+def _figure_class() -> Any:
+    try:
+        # Without pyplot: no window is opened, and no figure outlives its last reference.
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(
+            "Pictures are drawn by matplotlib. Received: no matplotlib in this environment. "
+            "Install it: pip install 'keras_npy[plot]'."
+        ) from error
+    return Figure
+
+
+def _read(rows: Rows, indices: Indices) -> Array:
+    rows.prepare(indices)
+    return rows.take(indices)
+
+
+def _draw(axes: "Axes", sample: Array, look: Look, shown: Range, mask: Array | None) -> None:
+    if look == "value":
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, f"{float(sample):.4g}", ha="center", va="center")
+    elif look == "curve":
+        axes.plot(lines_of(sample).T, linewidth=0.8)
+        margin = 0.05 * (shown.high - shown.low)
+        axes.set_ylim(shown.low - margin, shown.high + margin)
+        axes.tick_params(labelsize=6)
+    else:
+        axes.imshow(picture_of(sample, look, shown, mask), interpolation="nearest")
+        axes.set_axis_off()
+
+
+def _title(row: int, label: Array | None, names: Sequence[str] | None) -> str:
+    return f"row {row}" if label is None else f"row {row}: {name_of_label(label, names)}"
+
+
+def name_of_label(label: Array, names: Sequence[str] | None) -> str:
+    """A label in words: the name of its class, its number, or its first values.
+
+    Example:
+
+    >>> name_of_label(np.array([0, 1]), ["cat", "dog"]), name_of_label(np.array(0.25), None)
+    ('dog', '0.25')
+    """
+    flat = label.reshape(-1)
+    number = class_of(label)
+    if number is None:
+        more = ", ..." if flat.size > _VALUES_NAMED else ""
+        return ", ".join(f"{value:.3g}" for value in flat[:_VALUES_NAMED].tolist()) + more
+    return names[number] if names is not None and 0 <= number < len(names) else str(number)
+
+
+def class_of(label: Array) -> int | None:
+    """The class number of a label, one-hot or not; `None` if it is no class."""
+    flat = label.reshape(-1)
+    if flat.size > 1:
+        is_one_hot = np.count_nonzero(flat) == 1 and flat.max() == 1
+        return int(np.argmax(flat)) if is_one_hot else None
+    value = float(flat[0])
+    return int(value) if math.isfinite(value) and value == int(value) else None
+
+
+def _draw_histograms(
+    figure: Any, samples: Array, labels: Array | None, names: Sequence[str] | None
+) -> None:
+    counts = _count_classes(labels, names)
+    axes = figure.subplots(2 if counts else 1, 1, squeeze=False).reshape(-1)
+    values = samples.astype(np.float32).reshape(-1)
+    axes[0].hist(values[np.isfinite(values)], bins=50, log=True, color="#4878a8")
+    axes[0].set_title("values of these samples", fontsize=8)
+    axes[0].set_ylim(bottom=0.5)
+    axes[0].minorticks_off()
+    axes[0].tick_params(labelsize=7)
+    if counts:
+        axes[1].barh(list(counts), list(counts.values()), color="#a87848")
+        axes[1].invert_yaxis()
+        axes[1].set_title("labels of these samples", fontsize=8)
+        axes[1].tick_params(labelsize=7)
+
+
+def _count_classes(labels: Array | None, names: Sequence[str] | None) -> dict[str, int]:
+    if labels is None:
+        return {}
+    numbers = [class_of(label) for label in labels]
+    counts = Counter(number for number in numbers if number is not None)
+    if len(counts) > CLASSES_SHOWN:
+        return {}
+    return {name_of_label(np.array(one), names): counts[one] for one in sorted(counts)}

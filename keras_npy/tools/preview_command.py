@@ -1,0 +1,57 @@
+"""The verb `preview`: its arguments and its output."""
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `keras-npy preview`, and the function that runs it."""
+    parser.description = (
+        "Draw samples from all over X: images, slices of volumes, curves, spectrograms, with their "
+        "labels, or with masks laid over them. -o needs matplotlib: "
+        "pip install 'keras_npy[plot]'."
+    )
+    parser.add_argument("x", metavar="X", help="a SOURCE; brackets choose rows: 'x.npy[0:100]'")
+    parser.add_argument("--y", metavar="Y", help="labels, or masks as large as the samples")
+    parser.add_argument(
+        "--names", metavar="A,B,...", help="the names of the classes, or a file of them"
+    )
+    parser.add_argument(
+        "-o", "--out", metavar="SHEET.png", help="where to write; .png, .pdf or .svg"
+    )
+    parser.add_argument(
+        "--number", type=int, default=24, metavar="N", help="samples; default: %(default)s"
+    )
+    parser.add_argument(
+        "--as",
+        dest="look",
+        choices=["image", "volume", "curve", "spectrogram"],
+        help="how samples are shown; default: by their shape",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    # Import NumPy only here: it takes longer than --help should.
+    from keras_npy.tools import output, terminal
+    from keras_npy.tools.preview import Preview, read_names
+    from keras_npy.tools.source import remarks
+    from keras_npy.tools.usage import UsageError
+
+    if options.out is None and not terminal.can_show_pictures():
+        raise UsageError(
+            "preview shows pictures in a terminal, or writes them. Received: no -o, and output "
+            "that is no terminal with colours. Add -o sheet.png."
+        )
+    with remarks() as said:
+        preview = Preview(options.x, options.y, options.number, options.look)
+    for remark in said:
+        output.print_note(remark)
+    if terminal.can_show_pictures():
+        strip = preview.strip(terminal.columns())
+        if strip is not None:
+            print(terminal.as_text(strip))
+    if options.out is not None:
+        figure = preview.draw(read_names(options.names) if options.names else None)
+        figure.savefig(options.out, dpi=120)
+        print(f"{options.out}: {output.count(len(preview.indices), 'sample')} of {options.x}")
+    return 0

@@ -1,0 +1,130 @@
+"""Pictures of samples: each pixel comes from the value that lies there."""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+
+from keras_npy.rows.pictures import (
+    CLASS_COLOURS,
+    Range,
+    are_masks,
+    encode_png,
+    picture_of,
+    range_of,
+    shrink,
+)
+
+BYTES = Range(0, 255)
+RGB = np.arange(4 * 5 * 3, dtype="uint8").reshape(4, 5, 3) * 4
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        pytest.param(RGB, RGB, id="rgb"),
+        pytest.param(np.moveaxis(RGB, -1, 0), RGB, id="channels-first"),
+        pytest.param(RGB[..., :1], np.repeat(RGB[..., :1], 3, -1), id="one-channel"),
+        pytest.param(np.tile(RGB[..., 0], 5), np.tile(RGB[..., :1], (1, 5, 3)), id="grey"),
+        pytest.param(np.tile(RGB, (5, 5, 2))[..., :6], np.tile(RGB, (5, 5, 1)), id="six-channels"),
+    ],
+)
+def test_picture_of_image_has_its_values(row: np.ndarray, expected: np.ndarray) -> None:
+    """Wherever the channels are."""
+    np.testing.assert_array_equal(expected, picture_of(row, "image", BYTES))
+
+
+def test_picture_of_volume_is_three_slices_beside_each_other() -> None:
+    """From inside, with their masks on them."""
+    volume = np.arange(5, dtype="uint8")[:, np.newaxis, np.newaxis] * np.ones((1, 20, 20), "uint8")
+    picture = picture_of(volume, "volume", BYTES)
+    assert (20, 62, 3) == picture.shape
+    assert [1, 2, 3] == picture[0, [0, 21, 42], 0].tolist()
+    masked = picture_of(volume, "volume", BYTES, mask=(volume == 2).astype("int64"))
+    assert (masked[:, 21:41] != picture[:, 21:41]).all()
+    np.testing.assert_array_equal(picture[:, :21], masked[:, :21])
+
+
+@pytest.mark.parametrize("kind", ["numbers", "column", "one-hot", "bool"])
+def test_picture_of_masked_image_colours_classes(kind: str) -> None:
+    """Each in its colour; the background stays as it is."""
+    image, numbers = np.full((20, 20), 100, "uint8"), np.zeros((20, 20), "int64")
+    numbers[3, 4] = 1
+    numbers[5, 6] = 0 if kind == "bool" else 2
+    mask = {"column": numbers[..., np.newaxis], "one-hot": np.eye(3)[numbers]}.get(kind, numbers)
+    mask = mask > 0 if kind == "bool" else mask
+    assert are_masks(mask.shape, image.shape, mask.dtype)
+    picture = picture_of(image, "image", BYTES, mask).astype(float)
+    np.testing.assert_allclose(55 + 0.45 * CLASS_COLOURS[0], picture[3, 4], atol=1)
+    if kind != "bool":
+        np.testing.assert_allclose(55 + 0.45 * CLASS_COLOURS[1], picture[5, 6], atol=1)
+    assert 100 == picture[0, 0, 0] == picture[19, 19, 2]
+
+
+def test_are_masks_only_as_large_as_the_image() -> None:
+    """Labels, one-hot rows and other sizes are none."""
+    image = (20, 30, 3)
+    assert are_masks((20, 30), image, np.dtype("uint8"))
+    assert are_masks((20, 30, 1), (3, 20, 30), np.dtype("uint8"))
+    others: list[tuple[int, ...]] = [(), (10,), (30, 20), (20, 30, 3, 2, 2)]
+    assert not any(are_masks(shape, image, np.dtype("uint8")) for shape in others)
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (np.array([3, 200], "uint8"), (0, 255)),
+        (np.array([0, 1], "uint8"), (0, 1)),
+        (np.array([0.2, 0.9]), (0, 1)),
+        (np.array([-1000, 3000], "int16"), (-980, 2980)),
+        (np.array([np.nan, np.inf]), (0, 1)),
+        (np.array([7.0, 7.0]), (7, 8)),
+    ],
+)
+def test_range_of_values_is_what_is_shown(rows: np.ndarray, expected: tuple[float, float]) -> None:
+    """Bytes as they are, others from their least to their greatest, without outliers."""
+    np.testing.assert_allclose(expected, range_of(rows))
+
+
+def test_picture_of_values_that_are_not_finite_is_black_or_white() -> None:
+    """And no warning."""
+    row = np.tile([np.nan, np.inf, -np.inf, 1.0], (20, 5))
+    assert [0, 255, 0, 255] == picture_of(row, "image", Range(0, 1))[0, :4, 0].tolist()
+
+
+def test_picture_of_spectrogram_has_low_frequencies_below() -> None:
+    """And time to the right: `(T, F)` becomes F lines of T pixels."""
+    row = np.zeros((30, 20))
+    row[29, 0] = 1
+    picture = picture_of(row, "spectrogram", Range(0, 1))
+    assert (20, 30, 3) == picture.shape
+    assert picture[19, 29].sum() > 600 > picture[0, 0].sum()
+
+
+def test_picture_of_curve_has_no_holes() -> None:
+    """A steep line goes through every height; each channel has a colour."""
+    step = np.where(np.arange(100) < 50, 0.0, 1.0)
+    drawn = (picture_of(step, "curve", Range(0, 1)) != 255).any(axis=2)
+    assert drawn.any(axis=1).all()
+    assert drawn.any(axis=0).all()
+    two = picture_of(np.stack([step, 1 - step], -1), "curve", Range(0, 1))
+    assert 3 == len(np.unique(two.reshape(-1, 3), axis=0))
+
+
+def test_shrink_takes_means_and_repeats_pixels() -> None:
+    """To fit into a box, in one proportion."""
+    picture = np.repeat(np.arange(16, dtype="uint8").reshape(4, 4, 1) * 10, 3, -1)
+    assert [[25, 45], [105, 125]] == shrink(picture, 2, 9)[..., 0].tolist()
+    np.testing.assert_array_equal(picture.repeat(2, 0).repeat(2, 1), shrink(picture, 8, 8))
+    assert (10, 3, 3) == shrink(np.zeros((100, 30, 3), "uint8"), 50, 10).shape
+
+
+def test_encode_png_is_what_readers_take() -> None:
+    """Its size, and its pixels behind a filter byte on each line."""
+    png = encode_png(RGB)
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    assert (5, 4, 8, 2) == struct.unpack(">IIBB", png[16:26])
+    begin = png.index(b"IDAT") + 4
+    lines = np.frombuffer(zlib.decompress(png[begin : png.index(b"IEND") - 8]), "uint8")
+    np.testing.assert_array_equal(RGB.reshape(4, 15), lines.reshape(4, 16)[:, 1:])

@@ -85,7 +85,7 @@ def test_source_that_exists_under_its_name_is_that_file(name: str) -> None:
         ("x.npy[::0]", r"brackets hold integers and slices"),
         ("x.npy[0:2, 1]", r"brackets choose rows here.*Received: 2 indices"),
         ("raw,dtype=text:x.bin", "text"),
-        ("samples:raw,dtype=int16:x.bin", "samples takes a pattern or a list"),
+        ("samples:raw,dtype=int16:x.bin", "samples takes a path, a pattern or a list"),
     ],
 )
 def test_source_spelled_wrongly_is_wrong_use(text: str, message: str) -> None:

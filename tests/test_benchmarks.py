@@ -75,6 +75,9 @@ PEERS = {
     "map": {"torch": {"torch DataLoader, __getitems__, function of a batch"}},
     "files": {"torch": {TORCH_PER_SAMPLE, f"{TORCH_PER_SAMPLE}, 2 workers"}},
 }
+# Those that take longest run once, with their peers. What a run says of a peer that is not installed
+# is tested by "map".
+NEEDED = {"backends": ("jax", "torch"), "feed": ("grain", "torch"), "files": ("torch",)}
 # What each benchmark holds its figures against.
 TARGETS = {
     "feed": {1.0, 5.0, 0.9, 1.1, 4.0, 2.0, 0.7, 0.5},
@@ -120,9 +123,9 @@ class Run:
 
 @pytest.fixture(scope="module", params=VARIANTS)
 def run(request, tmp_path_factory):
-    for package in ("jax", "torch"):
-        if request.param == "backends" and importlib.util.find_spec(package) is None:
-            pytest.skip(f"bench_backends runs on JAX and torch: {package} is not installed.")
+    for package in NEEDED.get(request.param, ()):
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"bench_{request.param} runs with its peers: {package} is not installed")
     folder = tmp_path_factory.mktemp(request.param)
     for name in ("README.md", "TOP_README.md"):
         (folder / name).write_text(MARKS)

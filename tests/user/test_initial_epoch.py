@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.conftest import Stored, assert_same_weights, new_model
+from tests.conftest import Stored, assert_same_weights, make_model, new_model
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
@@ -19,7 +19,7 @@ def test_fit_from_initial_epoch_in_a_new_process_trains_the_orders_of_one_run(
     arguments: dict[str, Any] = {"steps_per_epoch": steps, "shuffle": shuffle, "verbose": 0}
     if steps == 10 and not shuffle:
         pytest.skip("steps beyond the last batch of file order warn, which is tested elsewhere")
-    once, parts = new_model(), new_model()
+    once, parts = make_model(), make_model()
     once.fit(stored.sequence(), epochs=4, **arguments)
     for first, last in [(0, 1), (1, 3), (3, 4)]:
         parts.fit(stored.sequence(), initial_epoch=first, epochs=last, **arguments)
@@ -31,7 +31,7 @@ def test_fit_from_initial_epoch_of_the_same_sequence_trains_the_orders_of_one_ru
     stored: Stored, steps: int | None
 ) -> None:
     """As in a notebook, where a user trains on."""
-    once, parts = new_model(), new_model()
+    once, parts = make_model(), make_model()
     once.fit(stored.sequence(), epochs=4, steps_per_epoch=steps, verbose=0)
     seq = stored.sequence()
     for first, last in [(0, 2), (2, 4)]:
@@ -43,7 +43,7 @@ def test_fit_from_initial_epoch_honours_an_epoch_that_was_set(stored: Stored) ->
     """Who sets the pass gets that pass."""
     seq = stored.sequence()
     seq.epoch = 7
-    new_model().fit(seq, initial_epoch=3, epochs=5, verbose=0)
+    make_model().fit(seq, initial_epoch=3, epochs=5, verbose=0)
     assert 9 == seq.epoch
 
 

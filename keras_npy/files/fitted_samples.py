@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from keras_npy.errors import NpyFileError
 from keras_npy.files.archive import read_header, split_member
 from keras_npy.files.header import NpyHeader
+from keras_npy.files.layout import Files
 from keras_npy.files.members import open_member
 from keras_npy.files.place import open_regular
 from keras_npy.files.reading import read_data
-from keras_npy.files.samples import SampleStore
+from keras_npy.files.samples import SampleStore, unpack_each
 from keras_npy.files.store import map_rows
 from keras_npy.files.values import as_stored, copy_values
 from keras_npy.types import Array, Indices, Path
@@ -78,6 +79,7 @@ class FittedSampleStore(SampleStore):
         fit: How samples are cropped and padded.
         stored_dtype: As `open_rows` takes it.
         is_mapped: Whether to map each file instead of reading it.
+        unpack: Whether samples that are compressed may be of any size.
 
     Raises:
         NpyFileError: If the first file cannot be read.
@@ -93,8 +95,11 @@ class FittedSampleStore(SampleStore):
         *,
         stored_dtype: str | None = None,
         is_mapped: bool = False,
+        unpack: bool = False,
     ) -> None:
-        super().__init__(paths, pattern, stored_dtype=stored_dtype, is_mapped=is_mapped)
+        super().__init__(
+            paths, pattern, stored_dtype=stored_dtype, is_mapped=is_mapped, unpack=unpack
+        )
         self._fit_to(fit)
 
     def _fit_to(self, fit: Fit) -> None:
@@ -107,6 +112,10 @@ class FittedSampleStore(SampleStore):
             fortran_order=False,
         )
         self.row_bytes = self.first.data_bytes
+
+    def _how_to_unpack(self, header: NpyHeader, files: Files) -> str:
+        # Samples of different length fit into no common file.
+        return unpack_each(header, files)
 
     def fetch(self, indices: Indices, out: NDArray[np.uint8]) -> None:
         # Who reads outside of a pass gets the same crops each time: those at the middle.

@@ -1,6 +1,7 @@
 """Warn once of a file's layout that costs speed, with the command that fixes it."""
 
 import fnmatch
+import glob
 import os
 import re
 import shlex
@@ -169,6 +170,27 @@ def join_call(
     if are_samples:
         return f"from keras_npy import convert, samples; convert(samples(paths{option}), {new!r})"
     return f"from keras_npy import convert; convert(paths, {new!r}{option})"
+
+
+def unpack_call(files: Files, member: str) -> str:
+    """The Python code that unpacks a member of each archive, into a file beside the archive.
+
+    Example:
+
+    >>> unpack_call("/data/case*.npz::image", "image").partition("; ")[2].partition("; ")[2]
+    "[convert(path + '::image', path[:-4] + '_image.npy') for path in glob.glob('/data/case*.npz', \
+recursive=True)]"
+    """
+    if isinstance(files, str | os.PathLike):
+        pattern = os.fsdecode(files).partition("::")[0]
+    else:
+        folders = [os.path.dirname(os.path.abspath(os.fsdecode(path))) for path in files]
+        pattern = os.path.join(glob.escape(os.path.commonpath(folders)), "**", "*.npz")
+    new = f"_{os.path.basename(member.removesuffix('.npy'))}.npy"
+    return (
+        f"import glob; from keras_npy import convert; [convert(path + {'::' + member!r}, "
+        f"path[:-4] + {new!r}) for path in glob.glob({pattern!r}, recursive=True)]"
+    )
 
 
 def _name_beside(names: list[str]) -> str:

@@ -19,7 +19,13 @@ from keras_npy.errors import NpyFileError
 from keras_npy.files import looks
 from keras_npy.files.archive import MEMBER_MARK, read_header, split_member
 from keras_npy.files.header import NpyHeader
-from keras_npy.files.layout import Files, warn_of_layout
+from keras_npy.files.layout import (
+    FILES_NAMED_MAX,
+    Files,
+    convert_remedy,
+    unpack_call,
+    warn_of_layout,
+)
 from keras_npy.files.mapping import map_bytes
 from keras_npy.files.members import Member, open_member
 from keras_npy.files.mounts import is_remote
@@ -37,6 +43,10 @@ from keras_npy.files.store import FileList, Store, map_rows
 from keras_npy.files.values import as_stored
 from keras_npy.types import Indices, Path
 
+# A compressed sample is unpacked whole each time that it is read, at 120 MB/s on one core, so that
+# larger ones would keep the model waiting.
+UNPACKED_BYTES_MAX = 16 << 20
+
 # A message of more lines is not read.
 FAULTS_NAMED_MAX = 50
 
@@ -49,9 +59,10 @@ class SampleStore(Store):
         pattern: The pattern that found them, if any.
         stored_dtype: As `open_rows` takes it.
         is_mapped: Whether to map each file instead of reading it.
+        unpack: Whether samples that are compressed may be of any size.
 
     Raises:
-        NpyFileError: If the first file cannot be read.
+        NpyFileError: If the first file cannot be read, or is a large compressed member.
     """
 
     first: NpyHeader
@@ -64,11 +75,27 @@ class SampleStore(Store):
         *,
         stored_dtype: str | None = None,
         is_mapped: bool = False,
+        unpack: bool = False,
     ) -> None:
         absolute = [absolute_path(path) for path in paths]
         first, head, is_compressed = read_first(os.fsdecode(paths[0]), stored_dtype)
+        self._unpack = unpack
+        self._check_small(first, is_compressed, pattern or absolute)
         self._set_up(absolute, pattern, first, head, is_mapped)
         warn_of_layout(first, self._files, are_samples=True, is_compressed=is_compressed)
+
+    def _check_small(self, header: NpyHeader, is_compressed: bool, files: Files) -> None:
+        if is_compressed and not self._unpack and header.data_bytes > UNPACKED_BYTES_MAX:
+            raise NpyFileError(
+                f"{header.name}: a compressed sample is unpacked each time that it is read, and "
+                f"must hold at most {UNPACKED_BYTES_MAX} bytes. Received: {header.data_bytes} "
+                f"bytes. {self._how_to_unpack(header, files)}; unpack=True takes them as they are."
+            )
+
+    def _how_to_unpack(self, header: NpyHeader, files: Files) -> str:
+        if isinstance(files, str | os.PathLike) or len(files) <= FILES_NAMED_MAX:
+            return convert_remedy(header.name, files, are_samples=True)
+        return unpack_each(header, files)
 
     def _set_up(
         self,
@@ -219,7 +246,7 @@ class SampleStore(Store):
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
             # It may be a member of an archive.
-            self._check_alike(read_first(path, self._stored_dtype)[0])
+            self._check_header(path)
             return
         try:
             size_bytes = os.fstat(descriptor).st_size
@@ -231,7 +258,12 @@ class SampleStore(Store):
         finally:
             os.close(descriptor)
         if not is_alike:
-            self._check_alike(read_first(path, self._stored_dtype)[0])
+            self._check_header(path)
+
+    def _check_header(self, path: str) -> None:
+        header, _, is_compressed = read_first(path, self._stored_dtype)
+        self._check_alike(header)
+        self._check_small(header, is_compressed, self._files)
 
     def _describe(self, faults: Sequence[tuple[str, Exception]]) -> str:
         named = "\n".join(f"  {error}" for _, error in faults[:FAULTS_NAMED_MAX])
@@ -268,6 +300,12 @@ class SampleStore(Store):
         # Paths have much in common, so they compress to a few bytes a file.
         state = (self._paths, self._pattern, self.first, self._head, self.io == "map")
         return _unpack, (zlib.compress(pickle.dumps(state)),)
+
+
+def unpack_each(header: NpyHeader, files: Files) -> str:
+    """How to unpack the members of many archives, each into a file of its own."""
+    member = str(split_member(header.name)[1])
+    return f"To unpack each beside its archive, in Python: `{unpack_call(files, member)}`"
 
 
 def absolute_path(path: Path) -> str:

@@ -1,12 +1,13 @@
 """`samples`: rows of which each is a file of its own."""
 
+import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from keras_npy.errors import check_integer, check_io
+from keras_npy.errors import check_bool, check_integer, check_io
 from keras_npy.files.fitted_samples import Crop, Fit, FittedSampleStore
 from keras_npy.files.header import NpyHeader
 from keras_npy.files.samples import SampleStore, read_first
@@ -30,6 +31,7 @@ def samples(
     pad_value: float = 0,
     crop: Crop = "start",
     check: bool | None = None,
+    unpack: bool = False,
     stored_dtype: str | None = None,
     io: Io = "auto",
 ) -> Rows:
@@ -51,6 +53,8 @@ def samples(
             the sample alone, so that images and masks of one size are cropped alike.
         check: Whether to compare all files now, however long it takes; `False` for none. `None`
             stops after a second.
+        unpack: Whether compressed members may hold more than 16 MiB. Each is unpacked whole each
+            time that it is read, at about 100 MB a second.
         stored_dtype: `"bfloat16"` for files whose header says `|V2`, as `open_rows` takes it.
         io: `"auto"` and `"read"` read each file, which needs one call and reports every fault as an
             error. `"map"` maps each file for as long as it is copied.
@@ -59,8 +63,8 @@ def samples(
         Rows for `NpySequence` and `open_rows`. Row i is the array in file i.
 
     Raises:
-        NpyFileError: If nothing matches, or files cannot be read or differ from the first one. It
-            names all of these.
+        NpyFileError: If nothing matches, files cannot be read or differ from the first one (it
+            names all of these), or compressed members are large.
         ValueError: If `length`, `pad_value` or `crop` does not suit the samples.
 
     Example:
@@ -71,17 +75,15 @@ def samples(
     [[[0, 0], [0, 0], [9, 9]], [[1, 1], [1, 1], [1, 1]]]
     """
     check_io(io)
-    is_mapped = io == "map"
+    check_bool("unpack", unpack)
     paths = named_files(source, "samples")
     pattern = source if isinstance(source, str | os.PathLike) and is_pattern(source) else None
-    if length is None:
-        store = SampleStore(paths, pattern, stored_dtype=stored_dtype, is_mapped=is_mapped)
-    else:
+    make: Callable[..., SampleStore] = SampleStore
+    if length is not None:
         first, _, _ = read_first(os.fsdecode(paths[0]), stored_dtype)
         fit = checked_fit(first, length, pad_value, crop)
-        store = FittedSampleStore(
-            paths, pattern, fit, stored_dtype=stored_dtype, is_mapped=is_mapped
-        )
+        make = functools.partial(FittedSampleStore, fit=fit)
+    store = make(paths, pattern, stored_dtype=stored_dtype, is_mapped=io == "map", unpack=unpack)
     if check is not False:
         store.check_all(None if check else CHECK_S)
     return _rows(store)

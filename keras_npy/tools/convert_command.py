@@ -53,7 +53,7 @@ def _convert(options: argparse.Namespace) -> "Rows":
     source = options.sources[0] if len(options.sources) == 1 else options.sources
     stored_dtype = options.stored_dtype
     if options.samples:
-        source, stored_dtype = samples(source, stored_dtype=stored_dtype), None
+        source, stored_dtype = samples(source, stored_dtype=stored_dtype, unpack=True), None
     columns = (BarColumn(), DownloadColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     # In a log the bar would leave an empty line (rich 15).

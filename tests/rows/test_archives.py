@@ -22,6 +22,8 @@ from keras_npy import (
     take,
     windows,
 )
+from keras_npy.files import samples as stored_samples
+from keras_npy.rows.sources import expand
 from keras_npy.tools.cli import main
 
 NUM_CASES = 11
@@ -113,6 +115,65 @@ def test_samples_that_are_compressed_say_how_to_convert_all(tmp_path: Path) -> N
         samples(pattern)
     run_command(str(warned[0].message))
     np.testing.assert_array_equal(IMAGES, np.load(tmp_path / "case_converted.npy"), strict=True)
+
+
+@pytest.fixture
+def _only_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored_samples, "UNPACKED_BYTES_MAX", 59)
+
+
+def each_image(folder: Path) -> np.ndarray:
+    return samples(f"{folder}/**/case*_image.npy")[:]
+
+
+LARGE: list[tuple[Callable[[str], Any], Callable[[Path], np.ndarray]]] = [
+    (samples, lambda folder: np.load(folder / "case_converted.npy")),
+    (
+        lambda pattern: samples(expand(pattern)[1:3]),
+        lambda folder: np.insert(np.load(f"{folder}_converted.npy"), [0], IMAGES[[0]], axis=0),
+    ),
+    (lambda pattern: samples(pattern, length=4), each_image),
+    (lambda pattern: samples(expand(pattern)), each_image),
+    (
+        lambda pattern: NpySequence.from_directory(
+            os.path.dirname(pattern), labels=None, member="image"
+        ),
+        each_image,
+    ),
+]
+
+
+@pytest.mark.usefixtures("_only_small")
+@pytest.mark.parametrize(
+    ("build", "unpacked"), LARGE, ids=["pattern", "few", "length", "list", "from_directory"]
+)
+def test_samples_that_are_large_and_compressed_are_refused_with_what_unpacks_all(
+    tmp_path: Path, build: Callable[[str], Any], unpacked: Callable[[Path], np.ndarray]
+) -> None:
+    """One command, or one line of Python where no common file would do; each is executed."""
+    pattern = save_cases(tmp_path, np.savez_compressed)
+    with pytest.raises(NpyFileError, match=r"at most 59 bytes\. Received: 60 bytes") as raised:
+        build(pattern)
+    line = re.search(r"in Python: `(.*?)`", str(raised.value))
+    if line is None:
+        run_command(str(raised.value))
+    else:
+        exec(line[1], {})
+    found = unpacked(tmp_path)
+    np.testing.assert_array_equal(IMAGES[: len(found)], found, strict=True)
+    np.testing.assert_array_equal(IMAGES, samples(pattern, unpack=True)[:])
+
+
+@pytest.mark.usefixtures("_only_small")
+def test_samples_that_are_small_or_stored_are_not_refused(tmp_path: Path) -> None:
+    """Of different length, those that are large are named."""
+    for number, length in enumerate((4, 5, 4)):
+        save = np.savez if number == 2 else np.savez_compressed
+        save(tmp_path / f"case{number}.npz", image=IMAGES[number, :length])
+    with pytest.raises(NpyFileError, match=r"case1\.npz::image: .*at most 59 bytes"):
+        samples(f"{tmp_path}/case*.npz::image", length=4)
+    small = samples(f"{tmp_path}/case[02].npz::image", length=4)
+    np.testing.assert_array_equal(IMAGES[[0, 2], :4], small[:])
 
 
 @pytest.mark.parametrize("how", SAVES)

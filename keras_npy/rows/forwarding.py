@@ -1,10 +1,12 @@
 """`ForwardingRows`: the base of rows that are made from other rows."""
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
 
 from keras_npy.files.store import FileList
+from keras_npy.order.selection import ascending
 from keras_npy.rows.base import Rows, Timesteps
 from keras_npy.rows.drawn import DrawnRows
 from keras_npy.types import Indices
@@ -74,6 +76,10 @@ class ForwardingRows(Rows):
 
     def check_unchanged(self, indices: Indices | None = None) -> None:
         self.source.check_unchanged(None if indices is None else self.source_indices(indices))
+
+    def read_once(self, indices: range | Indices) -> Iterator[tuple[Rows, range | Indices]]:
+        # The new rows may have other values than the source.
+        yield self, ascending(indices)
 
     def locate(self, index: int) -> str:
         # The new row may be made of several rows, so its own number says more.

@@ -2,11 +2,9 @@
 
 import dataclasses
 import os
-import pickle
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +16,7 @@ from keras_npy.files.layout import Files
 from keras_npy.files.members import open_member
 from keras_npy.files.place import open_regular
 from keras_npy.files.reading import read_data
-from keras_npy.files.samples import SampleStore, unpack_each
+from keras_npy.files.samples import HowToRead, SampleState, SampleStore, unpack_each
 from keras_npy.files.store import map_rows
 from keras_npy.files.values import as_stored, copy_values
 from keras_npy.types import Array, Indices, Path
@@ -77,37 +75,25 @@ class FittedSampleStore(SampleStore):
         paths: The files.
         pattern: The pattern that found them, if any.
         fit: How samples are cropped and padded.
-        stored_dtype: As `open_rows` takes it.
-        is_mapped: Whether to map each file instead of reading it.
-        unpack: Whether samples that are compressed may be of any size.
+        **how: As `SampleStore` takes them.
 
     Raises:
-        NpyFileError: If the first file cannot be read.
+        NpyFileError: As `SampleStore` raises it.
     """
 
     fit: Fit
 
     def __init__(
-        self,
-        paths: Sequence[Path],
-        pattern: Path | None,
-        fit: Fit,
-        *,
-        stored_dtype: str | None = None,
-        is_mapped: bool = False,
-        unpack: bool = False,
+        self, paths: Sequence[Path], pattern: Path | None, fit: Fit, **how: Unpack[HowToRead]
     ) -> None:
-        super().__init__(
-            paths, pattern, stored_dtype=stored_dtype, is_mapped=is_mapped, unpack=unpack
-        )
-        self._fit_to(fit)
-
-    def _fit_to(self, fit: Fit) -> None:
         self.fit = fit
-        self._as_read = self.first
+        super().__init__(paths, pattern, **how)
+
+    def _set_up(self, state: SampleState) -> None:
+        super()._set_up(state)
         self.first = dataclasses.replace(
             self.first,
-            shape=fit.shape_of(self.first.shape),
+            shape=self.fit.shape_of(self.first.shape),
             dtype=self.first.dtype.newbyteorder("="),
             fortran_order=False,
         )
@@ -118,7 +104,7 @@ class FittedSampleStore(SampleStore):
         return unpack_each(header, files)
 
     def fetch(self, indices: Indices, out: NDArray[np.uint8]) -> None:
-        # Who reads outside of a pass gets the same crops each time: those at the middle.
+        # Outside of a pass the crops are the same each time: those at the middle.
         self.fetch_drawn(indices, out, np.full((len(indices), len(self.fit.lengths)), 0.5))
 
     def fetch_drawn(
@@ -152,7 +138,7 @@ class FittedSampleStore(SampleStore):
                 return header, data
 
     def _check_alike(self, header: NpyHeader) -> None:
-        first = self._as_read
+        first = self._state.first
         is_like_first = len(header.shape) == len(first.shape) and (
             self.fit.shape_of(header.shape) == self.first.shape
         )
@@ -164,16 +150,3 @@ class FittedSampleStore(SampleStore):
                 f"{first.shape}, this one of {header.dtype} {header.shape}. Convert it, leave it "
                 "out, or name the axis in length=."
             )
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        state = (self._paths, self._pattern, self._as_read, self._head, self.fit, self.io == "map")
-        return _unpack, (zlib.compress(pickle.dumps(state)),)
-
-
-def _unpack(packed: bytes) -> FittedSampleStore:
-    paths, pattern, first, head, fit, is_mapped = pickle.loads(zlib.decompress(packed))
-    first.place.check_unchanged()
-    store = FittedSampleStore.__new__(FittedSampleStore)
-    store._set_up(paths, pattern, first, head, is_mapped)
-    store._fit_to(fit)
-    return store

@@ -10,7 +10,7 @@ import pickle
 import time
 import zlib
 from collections.abc import Sequence
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,15 +51,36 @@ UNPACKED_BYTES_MAX = 16 << 20
 FAULTS_NAMED_MAX = 50
 
 
+class HowToRead(TypedDict, total=False):
+    """How `SampleStore` reads its files."""
+
+    stored_dtype: str | None
+    """As `open_rows` takes it."""
+    is_mapped: bool
+    """Whether to map each file instead of reading it."""
+    unpack: bool
+    """Whether samples that are compressed may be of any size."""
+
+
+class SampleState(NamedTuple):
+    """What is pickled of a store."""
+
+    paths: list[str]
+    pattern: Path | None
+    first: NpyHeader
+    """The header of the first file, as it was read."""
+    head: bytes
+    """What stands before the data in the first file."""
+    is_mapped: bool
+
+
 class SampleStore(Store):
     """Serves the data of each file as one row, in the byte and axis order of the first file.
 
     Args:
         paths: The files.
         pattern: The pattern that found them, if any.
-        stored_dtype: As `open_rows` takes it.
-        is_mapped: Whether to map each file instead of reading it.
-        unpack: Whether samples that are compressed may be of any size.
+        **how: How the files are read.
 
     Raises:
         NpyFileError: If the first file cannot be read, or is a large compressed member.
@@ -67,21 +88,17 @@ class SampleStore(Store):
 
     first: NpyHeader
     """The header of the first file. All files must have its shape and dtype."""
+    fit: Any = None
+    """How samples are cropped and padded, if they are."""
 
     def __init__(
-        self,
-        paths: Sequence[Path],
-        pattern: Path | None = None,
-        *,
-        stored_dtype: str | None = None,
-        is_mapped: bool = False,
-        unpack: bool = False,
+        self, paths: Sequence[Path], pattern: Path | None = None, **how: Unpack[HowToRead]
     ) -> None:
         absolute = [absolute_path(path) for path in paths]
-        first, head, is_compressed = read_first(os.fsdecode(paths[0]), stored_dtype)
-        self._unpack = unpack
+        first, head, is_compressed = read_first(os.fsdecode(paths[0]), how.get("stored_dtype"))
+        self._unpack = how.get("unpack", False)
         self._check_small(first, is_compressed, pattern or absolute)
-        self._set_up(absolute, pattern, first, head, is_mapped)
+        self._set_up(SampleState(absolute, pattern, first, head, how.get("is_mapped", False)))
         warn_of_layout(first, self._files, are_samples=True, is_compressed=is_compressed)
 
     def _check_small(self, header: NpyHeader, is_compressed: bool, files: Files) -> None:
@@ -97,25 +114,17 @@ class SampleStore(Store):
             return convert_remedy(header.name, files, are_samples=True)
         return unpack_each(header, files)
 
-    def _set_up(
-        self,
-        paths: list[str],
-        pattern: Path | None,
-        first: NpyHeader,
-        head: bytes,
-        is_mapped: bool,
-    ) -> None:
-        self.first = first
-        self.num_rows, self.row_bytes = len(paths), first.data_bytes
-        self._paths, self._pattern = paths, pattern
-        # What stands before the data in the first file.
-        self._head = head
+    def _set_up(self, state: SampleState) -> None:
+        self._state = state
+        self.first, self._head = state.first, state.head
+        self.num_rows, self.row_bytes = len(state.paths), state.first.data_bytes
+        self._paths, self._pattern = state.paths, state.pattern
         # Where a stored member begins in its archive, once it was read; 0 before.
-        self._begins = np.zeros(len(paths), np.int64)
+        self._begins = np.zeros(self.num_rows, np.int64)
         # A mark of each file's state when it was last read, to notice a change; 0 before.
-        self._seen = np.zeros(len(paths), np.int64)
+        self._seen = np.zeros(self.num_rows, np.int64)
         self._threads = SideBySide()
-        self.io = "map" if is_mapped else "read"
+        self.io = "map" if state.is_mapped else "read"
 
     @property
     def _files(self) -> Files:
@@ -298,8 +307,8 @@ class SampleStore(Store):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Paths have much in common, so they compress to a few bytes a file.
-        state = (self._paths, self._pattern, self.first, self._head, self.io == "map")
-        return _unpack, (zlib.compress(pickle.dumps(state)),)
+        packed = zlib.compress(pickle.dumps((self.fit, self._state)))
+        return _opened_again, (type(self), packed)
 
 
 def unpack_each(header: NpyHeader, files: Files) -> str:
@@ -331,11 +340,12 @@ def read_first(path: str, stored_dtype: str | None) -> tuple[NpyHeader, bytes, b
         return header, opened.start[:head_bytes], opened.is_compressed
 
 
-def _unpack(packed: bytes) -> SampleStore:
-    paths, pattern, first, head, is_mapped = pickle.loads(zlib.decompress(packed))
-    first.place.check_unchanged()
-    store = SampleStore.__new__(SampleStore)
-    store._set_up(paths, pattern, first, head, is_mapped)
+def _opened_again(kind: type[SampleStore], packed: bytes) -> SampleStore:
+    fit, state = pickle.loads(zlib.decompress(packed))
+    state.first.place.check_unchanged()
+    store = kind.__new__(kind)
+    store.fit = fit
+    store._set_up(state)
     return store
 
 

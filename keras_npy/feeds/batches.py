@@ -206,6 +206,12 @@ def _are_pairs(x: Any) -> TypeGuard[list[WindowsAndTargets]]:
 
 
 def _open_nest(sources: Sources, io: Io) -> Any:
+    if isinstance(sources, WindowsAndTargets):
+        raise ValueError(
+            "windows(...) with targets are x and y of a sequence, not one of several sources. "
+            f"Received: them inside x, or as y or weights: {sources.x.name}. "
+            "Pass `.x` of them as input, and `.y` as target."
+        )
     if isinstance(sources, dict | tuple):
         if not sources:
             raise ValueError(

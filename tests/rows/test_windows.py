@@ -459,6 +459,24 @@ def test_sequence_windows_with_targets_and_y_are_refused() -> None:
         NpySequence([windows(SERIES, predict_next=True, sequence_length=4)], np.arange(96))
 
 
+@pytest.mark.parametrize(
+    "build",
+    [
+        pytest.param(lambda pair: NpySequence({"a": pair}), id="dict"),
+        pytest.param(lambda pair: NpySequence((pair, pair)), id="tuple"),
+        pytest.param(lambda pair: NpySequence(pair.x, pair), id="y"),
+        pytest.param(lambda pair: NpySequence(pair.x, pair.y, pair), id="weights"),
+    ],
+)
+def test_sequence_windows_with_targets_among_other_sources_are_refused(build: Any) -> None:
+    """Their targets would become an input, or their windows a target."""
+    pair = windows(np.arange(9.0), sequence_length=3, predict_next=True)
+    with pytest.raises(ValueError, match=r"`\.x` of them as input, and `\.y` as target"):
+        build(pair)
+    x, y = NpySequence({"a": pair.x}, {"b": pair.y})[0]
+    np.testing.assert_array_equal(x["a"] + 1, y["b"])
+
+
 def test_sequence_list_of_windows_with_and_without_targets_is_refused() -> None:
     """Some rows would have no target."""
     pair = windows(SERIES, predict_next=True, sequence_length=4)

@@ -112,9 +112,12 @@ class FittedSampleStore(SampleStore):
     ) -> None:
         """As `fetch`, with the fractions `(b, number of axes)` at which random crops begin."""
         numbers, places = indices.tolist(), fractions.tolist()
-        self._threads.run(
-            lambda at: self._read_fitted(numbers[at], out[at], places[at]), len(numbers)
-        )
+
+        def read(first: int, last: int) -> None:
+            for at in range(first, last):
+                self._read_fitted(numbers[at], out[at], places[at])
+
+        self._threads.run(read, len(numbers))
 
     def _read_fitted(self, index: int, out: NDArray[np.uint8], fractions: Sequence[float]) -> None:
         header, data = self._read_whole(index)

@@ -4,11 +4,11 @@ Whatever happens to a file then is an exception: a cut, a failing disk, a mount 
 mapped file reports these by SIGBUS, which ends the process.
 """
 
-import itertools
-import operator
 import os
-from collections.abc import Iterable, Sequence
-from typing import Any, TypeAlias
+import threading
+import weakref
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,12 +35,18 @@ GAP_BYTES_MAX = 4 << 10
 # the C library takes more than 128 kB from the system anew each time.
 SPAN_BYTES = 64 << 10
 
-# If the rows come from so small a part of the file, all of it is read by one call: from labels, for
-# example. To put the rows in order first would take 60 ns for each.
+# If the rows come from so small a part of the file, all of it is read by one call. To put the rows
+# in order first would take 60 ns for each.
 PART_BYTES_MAX = 1 << 20
 
-# Bytes that one thread reads at a time.
+# A file of small rows that is no larger is read once and kept: labels, for example. All files that
+# are kept take no more than the second figure.
+KEPT_BYTES_MAX = 1 << 20
+ALL_KEPT_BYTES_MAX = 32 << 20
+
+# Bytes, and calls, that make a piece of reading.
 PIECE_BYTES = 128 << 10
+PIECE_CALLS = 64
 
 # Bytes that one call reads, so that threads can share the work if the disk has to be waited for.
 RUN_BYTES = 1 << 20
@@ -82,19 +88,48 @@ def read_whole(descriptor: int, out: memoryview, offset_bytes: int) -> None:
         raise Stopped(offset_bytes, error) from error
 
 
-Run: TypeAlias = tuple[int, int, int, int]
-"""Bytes to read by one call: the file, the offset in it, and start and end in memory."""
+class Reads(NamedTuple):
+    """Parts of files, and where in memory each of them goes, in bytes.
+
+    They are no arrays: to make one takes as long as reading a small row.
+    """
+
+    offsets: Sequence[int]
+    """Where they begin in their file."""
+    starts: Sequence[int]
+    stops: Sequence[int]
+
+    def part(self, here: slice) -> "Reads":
+        """Some of them."""
+        return Reads(self.offsets[here], self.starts[here], self.stops[here])
 
 
-def _read_runs(descriptor: int, runs: Iterable[Run], memory: memoryview) -> None:
+def _read_parts(descriptor: int, reads: Reads, memory: memoryview) -> None:
     # Reading small rows takes as long as this loop does, so it calls as little as it can.
     preadv, offset_bytes = os.preadv, 0
     try:
-        for _, offset_bytes, start, end in runs:
-            if preadv(descriptor, (memory[start:end],), offset_bytes) != end - start:
-                read_whole(descriptor, memory[start:end], offset_bytes)
+        for offset_bytes, start, stop in zip(*reads, strict=True):
+            if preadv(descriptor, (memory[start:stop],), offset_bytes) != stop - start:
+                read_whole(descriptor, memory[start:stop], offset_bytes)
     except OSError as error:
         raise Stopped(offset_bytes, error) from error
+
+
+# The bytes of each living store that keeps its file.
+_KEPT: "weakref.WeakKeyDictionary[ReadStore, int]" = weakref.WeakKeyDictionary()
+_COUNTING = threading.Lock()
+
+
+def _may_keep(store: "ReadStore") -> bool:
+    """Whether a store may keep its file in memory; count it if it may."""
+    num_bytes = store.num_rows * store.row_bytes
+    if store.row_bytes > GAP_BYTES_MAX or num_bytes > KEPT_BYTES_MAX:
+        return False
+    with _COUNTING:
+        if sum(_KEPT.values()) + num_bytes > ALL_KEPT_BYTES_MAX:
+            return False
+        _KEPT[store] = num_bytes
+    return True
 
 
 class ReadStore(ShardStore):
@@ -114,9 +149,15 @@ class ReadStore(ShardStore):
         places = (shards.headers[0].place, shards.headers[-1].place)
         # Only there do files seem to change that nobody touched.
         self._is_noted = any(is_remote(each.path, each.fingerprint.device) for each in places)
+        self._is_kept = len(shards.headers) == 1 and _may_keep(self)
+        self._kept: NDArray[np.uint8] | None = None
 
     def fetch(self, indices: Indices, out: NDArray[np.uint8]) -> None:
         if not len(indices):
+            return
+        if self._is_kept:
+            np.take(self._all_rows(), indices, axis=0, out=out, mode="clip")
+            self._check_read(None)
             return
         shards, offsets = self._locate(indices)
         follows = _follows(shards, offsets, self.row_bytes)
@@ -125,10 +166,24 @@ class ReadStore(ShardStore):
             num_runs = len(offsets) - int(np.count_nonzero(follows))
             is_together = self._read_together(shards, offsets, num_runs * CALL_BYTES, out)
         if not is_together:
-            self._read_runs(_runs(shards, offsets, follows, self.row_bytes), out)
+            self._read_runs(*_runs(shards, offsets, follows, self.row_bytes), out)
         if self._is_noted:
             self._note(shards, offsets, out)
         self._check_read(shards)
+
+    def _all_rows(self) -> NDArray[np.uint8]:
+        rows = self._kept
+        if rows is None:
+            rows = np.empty((self.num_rows, self.row_bytes), np.uint8)
+            self._read_part(int(self._data_offsets[0]), rows.reshape(-1))
+            # A file that changes meanwhile may have been read in two states.
+            self._check_read(None)
+            self._kept = rows
+        return rows
+
+    def _read_part(self, offset_bytes: int, out: NDArray[np.uint8]) -> None:
+        """Read one stretch of the only file."""
+        self._read(None, Reads([offset_bytes], [0], [len(out)]), out.data)
 
     def _note(self, shards: Indices | None, offsets: Indices, out: NDArray[np.uint8]) -> None:
         """Remember some of the rows, to recognise their files by them."""
@@ -159,7 +214,7 @@ class ReadStore(ShardStore):
                 return False
             if stop - start < min(worth_bytes // 2, PART_BYTES_MAX):
                 part = np.empty((stop - start) // self.row_bytes * self.row_bytes, np.uint8)
-                self._read([(0, start, 0, len(part))], part.data)
+                self._read_part(start, part)
                 rows = part.reshape(-1, self.row_bytes)
                 np.take(rows, (offsets - start) // self.row_bytes, axis=0, out=out, mode="clip")
                 return True
@@ -202,40 +257,48 @@ class ReadStore(ShardStore):
         shards, rows = self._shards.locate(indices)
         return shards, rows * self.row_bytes + self._data_offsets[shards]
 
-    def _read_runs(self, runs: list[Run], out: NDArray[np.uint8]) -> None:
+    def _read_runs(self, shards: Indices | None, runs: Reads, out: NDArray[np.uint8]) -> None:
         """Read rows straight into the batch."""
+        num_runs = len(runs.offsets)
         # Pieces are so large that to share them out costs little beside reading them.
-        step = max(1, PIECE_BYTES * len(runs) // out.nbytes)
+        step = min(max(1, PIECE_BYTES * num_runs // out.nbytes), PIECE_CALLS)
         memory = out.reshape(-1).data
 
-        def read(number: int) -> None:
-            self._read(runs[number * step : (number + 1) * step], memory)
+        def read(first: int, last: int) -> None:
+            here = slice(first * step, last * step)
+            self._read(None if shards is None else shards[here], runs.part(here), memory)
 
-        self._threads.run(read, -(-len(runs) // step))
+        self._threads.run(read, -(-num_runs // step))
 
     def _read_spans(self, spans: "_Spans", order: Indices, out: NDArray[np.uint8]) -> None:
         """Read stretches of the files, and copy their rows to where they belong."""
 
-        def read(number: int) -> None:
-            scratch = np.empty(spans.scratch_bytes(number), np.uint8)
-            self._read(spans.runs(number), scratch.data)
-            rows, positions = spans.rows(number)
-            _rows_anywhere(out, self.row_bytes)[order[rows] * self.row_bytes] = _rows_anywhere(
-                scratch, self.row_bytes
-            )[positions]
+        def read(first: int, last: int) -> None:
+            for number in range(first, last):
+                scratch = np.empty(spans.scratch_bytes(number), np.uint8)
+                self._read(*spans.runs(number), scratch.data)
+                rows, positions = spans.rows(number)
+                _rows_anywhere(out, self.row_bytes)[order[rows] * self.row_bytes] = _rows_anywhere(
+                    scratch, self.row_bytes
+                )[positions]
 
         self._threads.run(read, spans.num_groups)
 
-    def _read(self, runs: Sequence[Run], memory: memoryview) -> None:
-        for shard, group in itertools.groupby(runs, operator.itemgetter(0)):
-            of_file = list(group)
-            # The file is open for as long as this name refers to it.
-            file = self._open(shard, of_file[0][1])
-            try:
-                _read_runs(file.descriptor, of_file, memory)
-            except Stopped as stopped:
-                where = self._where(shard, stopped.position)
-                raise stopped.fault(self._shards.headers[shard].name, where) from stopped.error
+    def _read(self, shards: Indices | None, reads: Reads, memory: memoryview) -> None:
+        if shards is None:
+            self._read_from(0, reads, memory)
+            return
+        for shard, here in _groups(shards):
+            self._read_from(shard, reads.part(here), memory)
+
+    def _read_from(self, shard: int, reads: Reads, memory: memoryview) -> None:
+        # The file is open for as long as this name refers to it.
+        file = self._open(shard, reads.offsets[0])
+        try:
+            _read_parts(file.descriptor, reads, memory)
+        except Stopped as stopped:
+            where = self._where(shard, stopped.position)
+            raise stopped.fault(self._shards.headers[shard].name, where) from stopped.error
 
     def _open(self, shard: int, offset_bytes: int) -> OpenFile:
         try:
@@ -320,12 +383,12 @@ class _Spans:
         first, end = self._group_firsts[group], self._group_ends[group]
         return int(self._sizes[first:end].sum())
 
-    def runs(self, group: int) -> list[Run]:
-        """The spans of a group, and where each of them goes in the memory of the group."""
+    def runs(self, group: int) -> tuple[Indices, Reads]:
+        """The files of the spans of a group, and where each goes in the memory of the group."""
         spans = slice(self._group_firsts[group], self._group_ends[group])
         stops = np.cumsum(self._sizes[spans])
-        columns = (self._shards[spans], self._starts[spans], stops - self._sizes[spans], stops)
-        return list(zip(*(column.tolist() for column in columns), strict=True))
+        columns = (self._starts[spans], stops - self._sizes[spans], stops)
+        return self._shards[spans], Reads(*(column.tolist() for column in columns))
 
     def rows(self, group: int) -> tuple[slice, Indices]:
         """Which rows lie in the group, and where in its memory."""
@@ -345,24 +408,23 @@ def _follows(shards: Indices | None, offsets: Indices, row_bytes: int) -> NDArra
 
 def _runs(
     shards: Indices | None, offsets: Indices, follows: NDArray[np.bool_], row_bytes: int
-) -> list[Run]:
-    """Rows that follow each other both in a file and in the batch, as runs."""
+) -> tuple[Indices | None, Reads]:
+    """The files and places of rows. Those that follow each other in a file and here are one."""
     num_bytes = len(offsets) * row_bytes
-    starts: Sequence[int] = range(0, num_bytes, row_bytes)
-    ends: Sequence[int] = range(row_bytes, num_bytes + row_bytes, row_bytes)
-    if follows.any():
-        is_first = np.append(True, ~follows)
-        is_first[:: max(1, RUN_BYTES // row_bytes)] = True
-        firsts = np.flatnonzero(is_first)
-        starts = (firsts * row_bytes).tolist()
-        ends = [*starts[1:], num_bytes]
-        offsets, shards = offsets[firsts], None if shards is None else shards[firsts]
-    files = [0] * len(offsets) if shards is None else shards.tolist()
-    return list(zip(files, offsets.tolist(), starts, ends, strict=True))
+    if not follows.any():
+        starts = range(0, num_bytes, row_bytes)
+        stops = range(row_bytes, num_bytes + row_bytes, row_bytes)
+        return shards, Reads(offsets.tolist(), starts, stops)
+    is_first = np.append(True, ~follows)
+    is_first[:: max(1, RUN_BYTES // row_bytes)] = True
+    firsts = np.flatnonzero(is_first)
+    begins = (firsts * row_bytes).tolist()
+    files = None if shards is None else shards[firsts]
+    return files, Reads(offsets[firsts].tolist(), begins, [*begins[1:], num_bytes])
 
 
 def _groups(shards: Indices) -> list[tuple[int, slice]]:
-    """Each file, and the rows that lie in it, of rows in rising order."""
+    """Each file, and where in `shards` it stands, as often as another one stands between."""
     firsts = np.flatnonzero(np.append(True, shards[1:] != shards[:-1])).tolist()
     ends = [*firsts[1:], len(shards)]
     return [

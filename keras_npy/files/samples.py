@@ -138,7 +138,12 @@ class SampleStore(Store):
 
     def fetch(self, indices: Indices, out: NDArray[np.uint8]) -> None:
         numbers = indices.tolist()
-        self._threads.run(lambda at: self._read_one(numbers[at], out[at]), len(numbers))
+
+        def read(first: int, last: int) -> None:
+            for at in range(first, last):
+                self._read_one(numbers[at], out[at])
+
+        self._threads.run(read, len(numbers))
 
     def locate(self, index: int) -> tuple[str, int]:
         return self._paths[index], index

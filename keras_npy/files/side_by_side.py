@@ -22,6 +22,10 @@ READ_THREADS = 8
 SLOW_S = 200e-6
 LOOKED_AT = 4
 
+# Pieces that are done by one call while they are fast. Each time that Python's lock is released,
+# another thread may take it.
+TOGETHER_MAX = 8
+
 
 class SideBySide:
     """Threads that are started when they are first needed, and end with this object."""
@@ -29,32 +33,39 @@ class SideBySide:
     def __init__(self) -> None:
         self._pool: ThreadPoolExecutor | None = None
         self._process = -1
+        # Both go on from call to call, because a batch may have few pieces.
         self._num_slow = 0
+        self._num_together = 1
         self._lock = threading.Lock()
 
-    def run(self, work: Callable[[int], None], number: int) -> None:
-        """Call `work(0)` to `work(number - 1)`, in threads while pieces are slow."""
-        before_s = time.perf_counter()
-        for at in range(number):
-            work(at)
+    def run(self, work: Callable[[int, int], None], number: int) -> None:
+        """Do pieces 0 to `number - 1`, in threads while pieces are slow.
+
+        Args:
+            work: Does the pieces from one number up to another.
+            number: The number of pieces.
+        """
+        at, before_s = 0, time.perf_counter()
+        while at < number:
+            stop = min(at + self._num_together, number)
+            work(at, stop)
             now_s = time.perf_counter()
-            # The count goes on from call to call, because a batch may have few pieces.
-            self._num_slow = self._num_slow + 1 if now_s - before_s > SLOW_S else 0
-            before_s = now_s
+            if now_s - before_s > SLOW_S * (stop - at):
+                self._num_slow, self._num_together = self._num_slow + 1, 1
+            else:
+                self._num_slow = 0
+                self._num_together = min(self._num_together * 2, TOGETHER_MAX)
+            at, before_s = stop, now_s
             if self._num_slow >= LOOKED_AT:
-                self._run_in_threads(work, at + 1, number)
+                self._run_in_threads(work, at, number)
                 return
 
-    def _run_in_threads(self, work: Callable[[int], None], start: int, stop: int) -> None:
-        def run(first: int, last: int) -> None:
-            for at in range(first, last):
-                work(at)
-
-        cuts = np.linspace(start, stop, READ_THREADS + 1).astype(int)
+    def _run_in_threads(self, work: Callable[[int, int], None], start: int, stop: int) -> None:
+        cuts = np.unique(np.linspace(start, stop, READ_THREADS + 1).astype(int))
         context = context_of_caller()
         reads = [
             # Each thread needs a copy: a context runs one function at a time.
-            self._threads().submit(context.copy().run, run, *ends)
+            self._threads().submit(context.copy().run, work, *ends)
             for ends in itertools.pairwise(cuts.tolist())
         ]
         # Wait for all reads before raising an error of one, because they write into memory of the

@@ -1,8 +1,11 @@
 """Files that are read by position: every fault is an error, and no read is taken for another."""
 
 import errno
+import gc
 import os
 import re
+import threading
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +16,8 @@ import pytest
 
 from keras_npy import NpyFileError, NpySequence, convert, open_rows, samples, take
 from keras_npy import windows as make_windows
-from keras_npy.files import mapping
+from keras_npy.files import mapping, reading
+from keras_npy.files.side_by_side import SideBySide
 from keras_npy.rows.base import Rows
 from tests.conftest import run_script
 from tests.rows.test_contract import save_shards
@@ -180,7 +184,8 @@ def test_row_of_the_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         with pytest.raises(NpyFileError) as raised:
             read_from(rows)
         found += re.findall(r"at row (\d+)", str(raised.value))
-    assert ["5", "2", "3"] == found
+    # In Fortran order the rows that are stored are small, and the file with them: it is read whole.
+    assert ["5", "2", "0"] == found
 
 
 # Which files are mapped, and which are read.
@@ -372,3 +377,84 @@ def test_convert_reads_its_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     for name in ("x-*.npy", "d.npz::x", "c.npz::x", "f.npy"):
         convert(f"{tmp_path}/{name}", tmp_path / "new.npy", force=True)
         np.testing.assert_array_equal(ARRAY, np.load(tmp_path / "new.npy"))
+
+
+# What is read once, and what in threads.
+
+
+class Counted:
+    """`os.preadv` that counts its calls."""
+
+    def __init__(self) -> None:
+        self._preadv, self.num_calls = os.preadv, 0
+
+    def __call__(self, *arguments: Any) -> int:
+        self.num_calls += 1
+        return self._preadv(*arguments)
+
+
+def test_small_file_is_read_once_and_watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Labels: every batch would read all of them, or make a call for each. A change is noticed."""
+    labels = np.arange(5000) * 3
+    np.save(tmp_path / "y.npy", labels)
+    rows = open_rows(tmp_path / "y.npy", io="read")
+    calls = Counted()
+    monkeypatch.setattr(os, "preadv", calls)
+    for start in (0, 700, 4000):
+        indices = np.arange(start, start + 900)[::-1]
+        np.testing.assert_array_equal(labels[indices], rows.take(indices))
+    assert 1 == calls.num_calls
+    np.save(tmp_path / "y.npy", labels + 1)
+    os.utime(tmp_path / "y.npy", ns=(1, 1))
+    with pytest.raises(NpyFileError, match=r"y\.npy: a file must not change"):
+        rows.take(np.arange(3))
+
+
+def test_small_files_are_kept_up_to_a_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of them would fill the memory; those of a source that is gone do not count."""
+    for name in "abc":
+        np.save(tmp_path / f"{name}.npy", np.arange(1000))
+    monkeypatch.setattr(reading, "ALL_KEPT_BYTES_MAX", 10_000)
+    calls = Counted()
+    monkeypatch.setattr(os, "preadv", calls)
+
+    def num_calls(rows: Rows) -> int:
+        before = calls.num_calls
+        for _ in range(3):
+            np.testing.assert_array_equal(np.arange(0, 1000, 7), rows.take(np.arange(0, 1000, 7)))
+        return calls.num_calls - before
+
+    first, second = (open_rows(tmp_path / f"{name}.npy", io="read") for name in "ab")
+    assert (1, 3) == (num_calls(first), num_calls(second))
+    del first
+    gc.collect()
+    assert 1 == num_calls(open_rows(tmp_path / "c.npy", io="read"))
+
+
+@pytest.mark.parametrize("number", [1, 5, 40])
+def test_pieces_that_are_slow_are_shared_by_threads(number: int) -> None:
+    """Each is done once, however few are left for the threads; an error of one is raised."""
+    threads, done = SideBySide(), []
+
+    def work(first: int, stop: int) -> None:
+        assert first < stop
+        done.extend((at, threading.current_thread().name) for at in range(first, stop))
+        time.sleep(0.001)
+
+    for _ in range(2):
+        done.clear()
+        threads.run(work, number)
+        assert list(range(number)) == sorted(at for at, _ in done)
+    assert (1 < number) == any("keras_npy-read" in name for _, name in done)
+
+    def fail(first: int, stop: int) -> None:
+        work(first, stop)
+        if stop == number:
+            raise OSError(errno.EIO, "Input/output error")
+
+    with pytest.raises(OSError, match="Input/output"):
+        threads.run(fail, number)

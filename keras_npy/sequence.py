@@ -370,6 +370,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             "seed": self.seed,
             "drop_remainder": self._order.drop_remainder,
         }
+        _check_not_of_py_dataset(changes)
         unknown = sorted(set(changes) - set(given))
         if unknown:
             raise TypeError(
@@ -684,6 +685,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         io: Io = "auto",
         cache: Cache | None = None,
         member: str | None = None,
+        **others: Never,
     ) -> Self | tuple[Self, Self]:
         """Stream a directory of one folder per class, in which each `.npy` is one sample.
 
@@ -745,6 +747,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         >>> seq.class_names
         ['cat', 'dog']
         """
+        _check_no_others(others, "from_directory")
         check_subset(validation_split, subset)
         found, targets = find_samples(
             directory,
@@ -789,6 +792,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         io: Io = "auto",
         member: str | None = None,
         cache: Cache | None = None,
+        **others: Never,
     ) -> Self:
         """Stream one file per class, in which each row is a sample of the class.
 
@@ -828,6 +832,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         >>> seq.class_names, seq.y[:]
         (['apple', 'pear'], array([0, 0, 1], dtype=int32))
         """
+        _check_no_others(others, "from_class_files")
         rows, targets, names = open_classes(source, label_mode, class_names, io, member)
         seq = cls(
             rows,
@@ -1094,16 +1099,20 @@ def _validate(
     check_finite(leaves_of(data), chosen)
 
 
-def _check_no_others(others: Mapping[str, object]) -> None:
-    of_py_dataset = [name for name in others if name in _OF_PY_DATASET]
+def _check_no_others(others: Mapping[str, object], method: str = "__init__") -> None:
+    _check_not_of_py_dataset(others)
+    for name in others:
+        raise TypeError(f"NpySequence.{method}() got an unexpected keyword argument '{name}'")
+
+
+def _check_not_of_py_dataset(given: Mapping[str, object]) -> None:
+    of_py_dataset = [name for name in given if name in _OF_PY_DATASET]
     if of_py_dataset:
         raise TypeError(
             "NpySequence reads ahead in threads of its own, so it needs no workers. "
-            f"Received: {', '.join(f'{name}={others[name]!r:.100}' for name in of_py_dataset)}. "
+            f"Received: {', '.join(f'{name}={given[name]!r:.100}' for name in of_py_dataset)}. "
             "Leave it out."
         )
-    for name in others:
-        raise TypeError(f"NpySequence.__init__() got an unexpected keyword argument '{name}'")
 
 
 # What `keras.utils.PyDataset` takes, and people give by habit.

@@ -411,13 +411,24 @@ def test_seed_that_is_drawn_is_the_next_one_that_keras_would_draw() -> None:
 def test_sequence_arguments_of_py_dataset_are_refused_with_the_reason(
     others: Any, received: str
 ) -> None:
-    """People give them by habit; reading ahead is built in."""
-    with pytest.raises(TypeError, match=rf"reads ahead.*Received: {received} Leave it out"):
-        NpySequence(np.arange(4), **others)
+    """People give them by habit, wherever a sequence is made; reading ahead is built in."""
+    for make in (
+        lambda **others: NpySequence(np.arange(4), **others),
+        lambda **others: NpySequence.from_directory("none", **others),
+        lambda **others: NpySequence.from_class_files("none", **others),
+        NpySequence(np.arange(4)).replace,
+    ):
+        with pytest.raises(TypeError, match=rf"reads ahead.*Received: {received} Leave it out"):
+            make(**others)
 
 
 def test_sequence_unknown_argument_is_refused_by_its_name() -> None:
     """As Python does."""
     others: Any = {"bath_size": 2}
-    with pytest.raises(TypeError, match="unexpected keyword argument 'bath_size'"):
-        NpySequence(np.arange(4), **others)
+    for make in (
+        lambda **others: NpySequence(np.arange(4), **others),
+        lambda **others: NpySequence.from_directory("none", **others),
+        lambda **others: NpySequence.from_class_files("none", **others),
+    ):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'bath_size'"):
+            make(**others)

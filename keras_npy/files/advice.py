@@ -23,6 +23,10 @@ Look: TypeAlias = Callable[[Sequence[int]], bool]
 
 _LIBC: Any = ctypes.CDLL(None, use_errno=True)
 
+# Reads pages, and fails where a touch of them would end the process (Linux 5.14). Python has no
+# name for it.
+_MADV_POPULATE_READ = 22
+
 
 def advise_rows(address: int, row_bytes: int, indices: Indices, look: Look) -> int:
     """Ask for the pages of some rows of a mapping, unless they are in memory already.
@@ -77,6 +81,20 @@ def _is_mapped_in(address: int) -> bool:
     page = address // mmap.PAGESIZE * mmap.PAGESIZE
     _LIBC.mincore(ctypes.c_void_p(page), ctypes.c_size_t(1), ctypes.byref(found))
     return bool(found.value & 1)
+
+
+def can_be_read(address: int, num_bytes: int) -> bool:
+    """Whether those pages of a mapping that are looked at can be read.
+
+    Where the kernel cannot tell, the result is `False`.
+    """
+    last = address + num_bytes - 1
+    for place in np.linspace(address, last, RESIDENCY_LOOKS).astype(np.int64).tolist():
+        page = place // mmap.PAGESIZE * mmap.PAGESIZE
+        size = ctypes.c_size_t(mmap.PAGESIZE)
+        if _LIBC.madvise(ctypes.c_void_p(page), size, _MADV_POPULATE_READ):
+            return False
+    return True
 
 
 def are_resident(path: str, offsets: Iterable[int]) -> bool:

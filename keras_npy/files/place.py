@@ -10,6 +10,7 @@ import os
 import re
 import stat
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -96,7 +97,9 @@ class Place:
         """Raise `NpyFileError` if the file that is open here has changed, or is another one."""
         self._check(os.fstat(descriptor))
 
-    def check_unchanged(self, *, is_mapped: bool = True) -> None:
+    def check_unchanged(
+        self, *, is_mapped: bool = True, are_there: Callable[[], bool] | None = None
+    ) -> None:
         """Raise if the file has been replaced or written to.
 
         A file may be deleted, or its folder closed to this process: its data stays whole for as
@@ -105,6 +108,8 @@ class Place:
         Args:
             is_mapped: Whether the file is mapped, so that a disk or mount that is lost must be
                 noticed before the file is touched.
+            are_there: Whether the mapped bytes can be read, although the mount does not know the
+                file any more (ESTALE).
 
         Raises:
             NpyFileError: If it is another file than the one that was opened, or changed.
@@ -117,6 +122,8 @@ class Place:
             if error.errno not in LOST:
                 raise
             if not is_mapped:
+                return
+            if error.errno == errno.ESTALE and are_there is not None and are_there():
                 return
             raise unreadable(self.name, "when its state was asked for", error) from error
         self._check(status)

@@ -4,6 +4,7 @@ Whatever happens to a file then is an exception: a cut, a failing disk, a mount 
 mapped file reports these by SIGBUS, which ends the process.
 """
 
+import errno
 import os
 import threading
 import weakref
@@ -316,7 +317,9 @@ class ReadStore(ShardStore):
             try:
                 header.place.check_open(file.descriptor)
             except OSError as error:
-                raise self._lost(shard, header.offset_bytes, error) from error
+                # The mount does not know the file any more, but these rows were read all the same.
+                if error.errno != errno.ESTALE:
+                    raise self._lost(shard, header.offset_bytes, error) from error
 
     def _lost(self, shard: int, position: int, error: OSError) -> NpyFileError:
         name = self._shards.headers[shard].name

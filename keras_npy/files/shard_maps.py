@@ -109,6 +109,12 @@ class Arena:
         places: Indices = self._first_rows[shards] + rows
         return places
 
+    def address_of(self, shard: int) -> int:
+        """Where the rows of a file are mapped, or 0."""
+        if not self._is_mapped[shard]:
+            return 0
+        return self.address + int(self._first_rows[shard]) * self._headers[shard].row_bytes
+
     def _map(self, shard: int) -> None:
         header = self._headers[shard]
         size_bytes = header.offset_bytes + header.data_bytes
@@ -163,6 +169,10 @@ class Maps:
                 # All files fit, so none of them is ever unmapped.
                 return addresses, self._maps
             return addresses, {shard: self._maps[shard] for shard in np.unique(shards).tolist()}
+
+    def address_of(self, shard: int) -> int:
+        """Where the rows of a file are mapped, or 0."""
+        return int(self._addresses[shard])
 
     def _map(self, shard: int) -> None:
         self._maps[shard] = map_rows(self._headers[shard])

@@ -9,7 +9,8 @@ import functools
 import pickle
 import time
 import zlib
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,12 +74,19 @@ class Shards:
         shards = np.searchsorted(self._stops, indices, side="right")
         return shards, indices - self._starts[shards]
 
-    def check_unchanged(self, indices: Indices | None = None, *, is_mapped: bool = True) -> None:
+    def check_unchanged(
+        self,
+        indices: Indices | None = None,
+        *,
+        is_mapped: bool = True,
+        are_there: Callable[[int], bool] | None = None,
+    ) -> None:
         """Check the files of these rows that were not just checked; without rows, check all.
 
         Args:
             indices: The rows.
             is_mapped: As `Place.check_unchanged` takes it.
+            are_there: As `Place.check_unchanged` takes it, for the file of a number.
 
         Raises:
             NpyFileError: If a file is no longer the one that was opened.
@@ -90,7 +98,10 @@ class Shards:
             again_s = CHECK_AGAIN_S if len(self.headers) > 1 else 0
             is_due[shards] = self._checked_at_s[shards] <= now_s - again_s
         for shard in np.flatnonzero(is_due).tolist():
-            self.headers[shard].place.check_unchanged(is_mapped=is_mapped)
+            self.headers[shard].place.check_unchanged(
+                is_mapped=is_mapped,
+                are_there=None if are_there is None else functools.partial(are_there, shard),
+            )
         self._checked_at_s[is_due] = now_s
 
     def name_of(self, index: int) -> tuple[str, int]:
@@ -150,6 +161,17 @@ class ShardStore(Store):
 class _MappedShardStore(ShardStore):
     io = "map"
 
+    def check_unchanged(self, indices: Indices | None = None) -> None:
+        self._shards.check_unchanged(indices, are_there=self._are_there)
+
+    def _are_there(self, shard: int) -> bool:
+        address = self._address_of(shard)
+        return bool(address) and advice.can_be_read(address, self._shards.headers[shard].data_bytes)
+
+    @abstractmethod
+    def _address_of(self, shard: int) -> int:
+        """Where the rows of a file are mapped, or 0."""
+
     def _advise(self, addresses: Indices, shards: Indices, rows: Indices) -> None:
         look = functools.partial(self._shards.are_resident, shards, rows)
         advice.advise_at(addresses, self.row_bytes, look)
@@ -169,6 +191,9 @@ class ArenaStore(_MappedShardStore):
         places = self._arena.places(*self._shards.locate(indices))
         np.take(self._arena.rows, places, axis=0, out=out, mode="clip")
 
+    def _address_of(self, shard: int) -> int:
+        return self._arena.address_of(shard)
+
     def prepare(self, indices: Indices) -> None:
         self.check_unchanged(indices)
         shards, rows = self._shards.locate(indices)
@@ -187,6 +212,9 @@ class MapsStore(_MappedShardStore):
         for start in range(0, len(indices), self._maps.maps_max):
             piece = slice(start, start + self._maps.maps_max)
             self._fetch_piece(indices[piece], out[piece])
+
+    def _address_of(self, shard: int) -> int:
+        return self._maps.address_of(shard)
 
     def _fetch_piece(self, indices: Indices, out: NDArray[np.uint8]) -> None:
         """Fetch rows of at most as many files as may be mapped at once."""

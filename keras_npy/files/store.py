@@ -115,7 +115,7 @@ class MappedStore(MemoryStore):
         advice.advise_rows(self._data.ctypes.data, self.row_bytes, indices, self._are_resident)
 
     def check_unchanged(self, indices: Indices | None = None) -> None:
-        self._header.place.check_unchanged()
+        self._header.place.check_unchanged(are_there=self._are_there)
 
     def alias(self) -> NDArray[np.uint8]:
         return self._data
@@ -128,6 +128,9 @@ class MappedStore(MemoryStore):
     @property
     def files(self) -> FileList:
         return FileList([self._header.name], np.array([self._header.shape[0]]))
+
+    def _are_there(self) -> bool:
+        return advice.can_be_read(self._data.ctypes.data, self._data.nbytes)
 
     def _are_resident(self, offsets: Sequence[int]) -> bool:
         first = self._header.offset_bytes

@@ -53,9 +53,10 @@ class Mounted:
 
         Args:
             **faults: `eio_from=n`: bytes from n on cannot be read. `error=e` answers every read
-                with this errno. `new_inodes=True`: each look at a file finds another inode.
-                `mtime_s=n`: every file has this modification time. `delay_s`: each read takes so
-                long.
+                with this errno, `stat_error=e` every question for the state of a file, and
+                `path_error=e` every look for its path. `new_inodes=True`: each look at a file
+                finds another inode. `mtime_s=n`: every file has this modification time. `delay_s`:
+                each read takes so long.
         """
         unfinished = self.control.with_suffix(".new")
         unfinished.write_text(json.dumps(faults))
@@ -182,10 +183,12 @@ class _Server:
             return struct.pack("<4I2H2I2H8I", 7, 31, 1 << 17, 0, 12, 9, 4096, 1, 0, 0, *[0] * 8)
         if opcode == _LOOKUP:
             found = self._numbers.get(body.rstrip(b"\0"))
+            self._raise("path_error", found)
             if found is None:
                 raise OSError(errno.ENOENT, "")
             return struct.pack("<4Q2I", found, 0, 0, 0, 0, 0) + self._attributes(found)
         if opcode == _GETATTR:
+            self._raise("stat_error", node)
             return struct.pack("<Q2I", 0, 0, 0) + self._attributes(node)
         if opcode == _OPEN:
             return struct.pack("<QIi", node, 0, 0)
@@ -200,6 +203,11 @@ class _Server:
         with open(self._control, encoding="utf-8") as file:
             faults: dict[str, Any] = json.load(file)
         return faults
+
+    def _raise(self, fault: str, node: int | None) -> None:
+        faults = self._faults()
+        if fault in faults and node != 1:
+            raise OSError(faults[fault], "")
 
     def _attributes(self, node: int) -> bytes:
         self._num_looks += 1

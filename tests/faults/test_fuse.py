@@ -38,6 +38,10 @@ def folder(tmp_path: Path) -> Path:
     np.save(folder / "y.npy", np.arange(64) % 3)
     np.save(folder / "f.npy", np.asfortranarray(ARRAY))
     np.savez(folder / "d.npz", x=ARRAY)
+    # The data of this one begin elsewhere, so that it is mapped by itself.
+    text = f"{{'descr': '<i8', 'fortran_order': False, 'shape': {ARRAY[32:].shape}}}{' ' * 200}\n"
+    head = b"\x93NUMPY\1\0" + len(text).to_bytes(2, "little") + text.encode()
+    (folder / "v.npy").write_bytes(head + ARRAY[32:].tobytes())
     for number in range(2):
         np.save(folder / f"x-{number}.npy", ARRAY[number * 32 : number * 32 + 32])
         np.save(folder / f"s-{number}.npy", ARRAY)
@@ -138,6 +142,47 @@ def test_file_that_nobody_touched_is_used_on(folder: Path, io: str) -> None:
         folder,
     )
     assert "1" == printed
+
+
+@pytest.mark.parametrize("io", ["read", "map"])
+def test_file_whose_state_is_not_told_is_used_while_its_data_are_there(
+    folder: Path, io: str
+) -> None:
+    """As after a server of NFS was restarted, or its folder closed to this process."""
+    printed = run_mounted(
+        SOURCES
+        + f"""
+    import errno
+    sources = {{
+        "file": lambda: open_rows(mnt / "x.npy", io="{io}"),
+        "fortran": lambda: open_rows(mnt / "f.npy", io="{io}"),
+        "member": lambda: open_rows(f"{{mnt}}/d.npz::x", io="{io}"),
+        "shards": lambda: open_rows([mnt / "x-0.npy", mnt / "x-1.npy"], io="{io}"),
+        "unlike shards": lambda: open_rows([mnt / "x-0.npy", mnt / "v.npy"], io="{io}"),
+    }}
+    opened = {{name: make() for name, make in sources.items()}}
+    for rows in opened.values():
+        rows[:]
+    faults = [{{"path_error": getattr(errno, code)}} for code in ("ENOTDIR", "EACCES", "ENOENT")]
+    for fault in ({{"stat_error": errno.ESTALE}}, {{"path_error": errno.ESTALE}}, *faults):
+        served.fail(**fault)
+        for name, rows in opened.items():
+            rows.prepare(np.arange(64))
+            assert np.array_equal(rows[:].reshape(expected.shape), expected), (name, fault)
+    served.fail()
+    unread = {{name: make() for name, make in sources.items()}}
+    served.fail(error=errno.ESTALE, stat_error=errno.ESTALE, path_error=errno.ESTALE)
+    for name, rows in unread.items():
+        try:
+            rows.prepare(np.arange(64))
+            rows[:]
+            print(name, "was read")
+        except (NpyFileError, OSError) as error:
+            print(str(mnt) in str(error), "Stale file handle" in str(error))
+    """,
+        folder,
+    )
+    assert ["True True"] * 5 == printed.splitlines()
 
 
 def test_file_of_the_same_size_that_differs_is_named(folder: Path) -> None:

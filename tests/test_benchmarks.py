@@ -75,8 +75,8 @@ PEERS = {
     "map": {"torch": {"torch DataLoader, __getitems__, function of a batch"}},
     "files": {"torch": {TORCH_PER_SAMPLE, f"{TORCH_PER_SAMPLE}, 2 workers"}},
 }
-# Those that take longest run once, with their peers. What a run says of a peer that is not installed
-# is tested by "map".
+# Those that take longest run once, with their peers. "map" tests what a run says of a peer that is
+# not installed.
 NEEDED = {"backends": ("jax", "torch"), "feed": ("grain", "torch"), "files": ("torch",)}
 # What each benchmark holds its figures against.
 TARGETS = {

@@ -83,7 +83,8 @@ def draw_sheet(
     figure: Figure = figure_class(
         figsize=(cells.width + HISTOGRAM_WIDTH, cells.height), layout="constrained"
     )
-    left, right = figure.subfigures(1, 2, width_ratios=(cells.width, HISTOGRAM_WIDTH))
+    parts: Any = figure.subfigures(1, 2, width_ratios=(cells.width, HISTOGRAM_WIDTH))
+    left, right = parts
     axes = left.subplots(cells.num_lines, cells.num_columns, squeeze=False).reshape(-1)
     for one in axes[len(indices) :]:
         one.set_axis_off()

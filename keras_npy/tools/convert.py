@@ -2,16 +2,14 @@
 
 import contextlib
 import dataclasses
-import errno
 import itertools
 import os
 import shutil
-import stat
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from typing import IO, Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 
@@ -27,9 +25,11 @@ from keras_npy.files.header import (
 from keras_npy.files.place import Extent, Place, local_path, open_regular, place_of
 from keras_npy.files.values import as_bytes
 from keras_npy.rows.base import Rows
+from keras_npy.rows.cast import cast
 from keras_npy.rows.joined import join_rows
 from keras_npy.rows.shards import join_files
 from keras_npy.rows.sources import Source, is_path, named_files, open_rows
+from keras_npy.tools.new_files import UNPACKED_SUFFIX, check_new, lock, new_file
 
 # Bytes that are read and written at a time.
 BLOCK_BYTES = 8 << 20
@@ -44,6 +44,8 @@ def convert(
     *,
     force: bool = False,
     stored_dtype: str | None = None,
+    dtype: str | None = None,
+    may_round: bool = False,
     progress: Progress | None = None,
 ) -> Rows:
     """Write a source as one plain `.npy`, in blocks, as `keras-npy convert` does.
@@ -57,6 +59,10 @@ def convert(
         path: The new file.
         force: Whether to replace a file at `path`.
         stored_dtype: As `open_rows` takes it.
+        dtype: The dtype of the new file, such as `"uint8"`. `None` keeps that of the source. Each
+            value is checked: one that would become another one is an error.
+        may_round: Whether values may be rounded to the nearest one that `dtype` has. Values beyond
+            its range are errors all the same.
         progress: Called with the bytes written so far and the bytes in all.
 
     Returns:
@@ -66,6 +72,7 @@ def convert(
         FileExistsError: If there is a file at `path` and `force` is false.
         FileNotFoundError: If the folder of `path` does not exist.
         NpyFileError: If the source cannot be read.
+        ValueError: If `dtype` would change a value.
 
     Example:
 
@@ -77,8 +84,16 @@ def convert(
     [[0, 1, 2], [3, 4, 5]]
     """
     path = check_new(path, force)
-    folder = os.path.dirname(path)
-    with _open_any(source, stored_dtype, folder) as rows, _new_file(path, force) as file:
+    with open_any(source, stored_dtype, os.path.dirname(path)) as rows:
+        if dtype is not None:
+            rows = cast(rows, dtype, may_round=may_round)
+        write_rows(rows, path, force, progress)
+        return rows
+
+
+def write_rows(rows: Rows, path: str, force: bool, progress: Progress | None = None) -> None:
+    """Write rows as one plain `.npy`, which appears once it is complete."""
+    with new_file(path, force) as file:
         header = {
             "descr": np.lib.format.dtype_to_descr(rows.dtype),
             "fortran_order": False,
@@ -92,37 +107,10 @@ def convert(
             file.write(as_bytes(rows.take(indices)).data)
             if progress is not None:
                 progress(int(indices[-1] + 1) * rows.row_bytes, rows.nbytes)
-        return rows
-
-
-def check_new(path: str | os.PathLike[str], force: bool) -> str:
-    """The absolute path of a new file, after a check that it can be written.
-
-    Raises:
-        FileExistsError: If there is a file at `path` and `force` is false.
-        FileNotFoundError: If the folder of `path` does not exist.
-    """
-    path = local_path(path)
-    _check_free(path, force)
-    folder = os.path.dirname(path)
-    if not _is_folder(folder):
-        raise FileNotFoundError(
-            f"{path}: the folder of a new file must exist. Received: {folder}, which is no folder. "
-            "Make that folder first, or choose another path."
-        )
-    return path
-
-
-def _is_folder(path: str) -> bool:
-    # os.path.isdir would say no whatever the system says, such as that a disk has failed.
-    try:
-        return stat.S_ISDIR(os.stat(path).st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
 
 
 @contextlib.contextmanager
-def _open_any(source: Any, stored_dtype: str | None, folder: str) -> Iterator[Rows]:
+def open_any(source: Any, stored_dtype: str | None, folder: str) -> Iterator[Rows]:
     """Open a source; first unpack compressed members, into the folder of the new file."""
     with contextlib.ExitStack() as unpacked:
         yield _opened(source, stored_dtype, folder, unpacked)
@@ -183,8 +171,9 @@ def _unpacked(path: Any, folder: str, stored_dtype: str | None) -> Iterator[tupl
     with (
         open_regular(file_path) as file,
         archive.open_archive(file_path, file) as opened,
-        tempfile.NamedTemporaryFile(dir=folder, suffix=".tmp") as unpacked,
+        tempfile.NamedTemporaryFile(dir=folder, suffix=UNPACKED_SUFFIX) as unpacked,
     ):
+        lock(unpacked)
         info = archive.find_in(opened, file_path, str(member))
         name = f"{file_path}{archive.MEMBER_MARK}{member}"
         _unpack(opened, info, place_of(file, file_path), name, unpacked, stored_dtype)
@@ -224,47 +213,3 @@ def _open(source: Any, stored_dtype: str | None) -> Rows:
     # an error that names the row, and not the end of the process.
     is_open = isinstance(source, Rows)
     return open_rows(source, stored_dtype=stored_dtype, io="auto" if is_open else "read")
-
-
-@contextlib.contextmanager
-def _new_file(path: str, force: bool) -> Iterator[BinaryIO]:
-    """Open a file that gets its name once it is complete; an error leaves nothing behind."""
-    partial = f"{path}.{os.getpid()}.partial"
-    try:
-        with open(partial, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        _check_free(path, force)
-        os.replace(partial, path)
-        _sync_folder(os.path.dirname(path))
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(partial)
-        raise
-
-
-def _sync_folder(folder: str) -> None:
-    """Make the new name of a file survive a power cut, as its bytes do."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except PermissionError:
-        # This folder can be written but not read. The name cannot be synced, but it is there.
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        # Some network file systems can sync only files.
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(descriptor)
-
-
-def _check_free(path: str, force: bool) -> None:
-    if os.path.lexists(path) and not force:
-        raise FileExistsError(
-            f"{path}: convert replaces a file only if it is told to. Received: the path of a file "
-            "that exists. "
-            "Choose another name, or pass force=True (--force)."
-        )

@@ -1,11 +1,10 @@
 """The verb `convert`: its arguments, its progress bar, and its output."""
 
 import argparse
+import os
 import warnings
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from keras_npy.rows.base import Rows
+from collections.abc import Callable
+from typing import Any
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,47 +12,149 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Write a source as one .npy that is read fastest: C order, this machine's byte order, "
         "64-byte aligned. A source is a file, a member of an archive (data.npz::x), or several "
-        "files or a quoted pattern ('x-*.npy'), which are joined along axis 0."
+        "files or a quoted pattern ('x-*.npy'), which are joined along axis 0; or a folder of "
+        "images (images:folder, or images,size=224x224:folder). If OUT is a folder, each source, "
+        "and each member of an archive, becomes a file in it. A command that was killed is given "
+        "again."
     )
     parser.add_argument("sources", metavar="SOURCE", nargs="+", help="what to read")
-    parser.add_argument("out", metavar="OUT.npy", help="the new file")
-    parser.add_argument("--force", action="store_true", help="replace OUT.npy if it exists")
+    parser.add_argument("out", metavar="OUT", help="the new file, x.npy, or a folder")
+    parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
     parser.add_argument(
         "--samples", action="store_true", help="each file is one sample, not rows of samples"
     )
     parser.add_argument(
         "--stored-dtype", choices=["bfloat16"], help="what values of a file that says |V2 are"
     )
+    parser.add_argument(
+        "--dtype", help="the dtype of OUT, such as uint8; a value that it cannot hold is an error"
+    )
+    parser.add_argument(
+        "--round", action="store_true", help="let --dtype round values to the nearest"
+    )
+    parser.add_argument(
+        "--shards", type=int, metavar="N", help="write N files: x-00000-of-0000N.npy and so on"
+    )
+    parser.add_argument("--y", metavar="Y.npy", help="of images: also write their class numbers")
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> None:
     # Import NumPy only here: it takes longer than --help should.
     from keras_npy.errors import NpyLayoutWarning
-    from keras_npy.tools.convert import check_new
+    from keras_npy.tools.new_files import check_new, is_folder
 
-    # Check the new path before the first sample is opened.
-    check_new(options.out, options.force)
+    _check(options)
     with warnings.catch_warnings():
         # The remedy for these warnings is to run this command.
         warnings.simplefilter("ignore", NpyLayoutWarning)
         # But bytes that the new file will not have are worth a word.
         warnings.filterwarnings("default", ".* bytes behind the ", NpyLayoutWarning)
-        rows = _convert(options)
-    print(f"{options.out}: {rows.dtype} {rows.shape}, {rows.nbytes} bytes from {rows.name}")
+        if is_folder(options.out):
+            _write_each(options)
+            return
+        # Check the new paths before the first sample is opened.
+        check_new(options.out, options.force or options.shards is not None)
+        if options.y is not None:
+            check_new(options.y, options.force)
+        source = options.sources[0] if len(options.sources) == 1 else options.sources
+        _write(source, options.out, options)
+        if options.y is not None:
+            _write_classes(options)
 
 
-def _convert(options: argparse.Namespace) -> "Rows":
+def _check(options: argparse.Namespace) -> None:
+    from keras_npy.tools.source import parse
+    from keras_npy.tools.usage import UsageError
+
+    if options.y is not None and [parse(one).kind for one in options.sources] != ["images"]:
+        raise UsageError(
+            "--y writes the classes of a folder of images. "
+            f"Received: --y {options.y} for {' '.join(options.sources):.100}. "
+            "Name images:FOLDER as the only source, or leave --y out."
+        )
+    if options.round and options.dtype is None:
+        raise UsageError(
+            "--round goes with --dtype, to which values are rounded. "
+            "Received: --round alone. Add --dtype."
+        )
+
+
+def _write_each(options: argparse.Namespace) -> None:
+    """Write each source, and each member of an archive, into a folder."""
+    from keras_npy.files.layout import name_of_converted
+    from keras_npy.tools.found import members_of
+    from keras_npy.tools.new_files import check_new
+    from keras_npy.tools.source import parse
+
+    outs: dict[str, str] = {}
+    for source in options.sources:
+        for member in members_of(source):
+            name = os.path.basename(name_of_converted(parse(member).path))
+            outs[os.path.join(options.out, name.replace("_converted", ""))] = member
+    for out in outs:
+        check_new(out, options.force or options.shards is not None)
+    for out, member in outs.items():
+        _write(member, out, options)
+
+
+def _write(source: Any, out: str, options: argparse.Namespace) -> None:
+    from keras_npy.tools.convert import convert
+    from keras_npy.tools.convert_shards import convert_to_shards
+    from keras_npy.tools.output import count
+
+    source, stored_dtype = _source(source, options)
+    arguments: dict[str, Any] = {
+        **{"force": options.force, "stored_dtype": stored_dtype},
+        **{"dtype": options.dtype, "may_round": options.round},
+    }
+    if options.shards is not None:
+        paths = _with_progress(
+            lambda show: convert_to_shards(source, out, options.shards, **arguments, progress=show)
+        )
+        print(f"{paths[0]}: the first of {count(len(paths), 'shard')}")
+        return
+    rows = _with_progress(lambda show: convert(source, out, **arguments, progress=show))
+    print(f"{out}: {rows.dtype} {rows.shape}, {rows.nbytes} bytes from {rows.name}")
+
+
+def _write_classes(options: argparse.Namespace) -> None:
+    from keras_npy.tools.convert import convert
+    from keras_npy.tools.images import classes_of
+    from keras_npy.tools.source import parse
+
+    classes, names = classes_of(parse(options.sources[0]).path)
+    convert(classes, options.y, force=options.force)
+    print(f"{options.y}: {classes.dtype} {classes.shape}, classes {', '.join(names)}")
+
+
+def _source(source: Any, options: argparse.Namespace) -> tuple[Any, str | None]:
+    """A source as `convert` takes it, and its stored dtype if that is not known yet."""
+    from keras_npy.rows.samples import samples
+
+    if options.samples:
+        return samples(source, stored_dtype=options.stored_dtype, unpack=True), None
+    if isinstance(source, list):
+        opened = [_opened(one) for one in source]
+    else:
+        opened = _opened(source)
+    return opened, options.stored_dtype
+
+
+def _opened(text: str) -> Any:
+    """The rows of a spelled source; a path stays one, since a compressed member is unpacked."""
+    from keras_npy.tools.source import parse
+
+    spelled = parse(text)
+    is_path = spelled.is_plain and spelled.index is None
+    return text if is_path else spelled.open_chosen()
+
+
+def _with_progress(write: Callable[[Callable[[int, int], None]], Any]) -> Any:
+    """Call a function with another one that shows how far it is."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
-    from keras_npy.rows.samples import samples
-    from keras_npy.tools.convert import convert
-
-    source = options.sources[0] if len(options.sources) == 1 else options.sources
-    stored_dtype = options.stored_dtype
-    if options.samples:
-        source, stored_dtype = samples(source, stored_dtype=stored_dtype, unpack=True), None
     columns = (BarColumn(), DownloadColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     # In a log the bar would leave an empty line (rich 15).
@@ -64,6 +165,4 @@ def _convert(options: argparse.Namespace) -> "Rows":
         def show(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
 
-        return convert(
-            source, options.out, force=options.force, stored_dtype=stored_dtype, progress=show
-        )
+        return write(show)

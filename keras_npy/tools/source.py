@@ -22,6 +22,7 @@ from keras_npy.rows.raw import raw
 from keras_npy.rows.samples import samples
 from keras_npy.rows.sources import open_rows
 from keras_npy.rows.windows import windows
+from keras_npy.tools.images import images
 from keras_npy.tools.usage import UsageError
 
 Index: TypeAlias = tuple[Any, ...]
@@ -67,6 +68,7 @@ _KINDS: Mapping[str, tuple[Callable[..., Any], Mapping[str, Callable[[str], Any]
             **{"start_index": _integer, "end_index": _integer, "join": _truth, "io": str},
         },
     ),
+    "images": (images, {"size": _shape, "mode": str}),
     "raw": (raw, {"dtype": str, "shape": _shape, "offset": _integer, "io": str}),
 }
 _REQUIRED = {"windows": "sequence_length=24", "raw": "dtype=uint8"}
@@ -192,8 +194,7 @@ def _parse_arguments(text: str, kind: str, arguments: str) -> dict[str, Any]:
         except (KeyError, ValueError) as error:
             raise UsageError(
                 f"{text}: {kind} takes {', '.join(f'{one}=' for one in known)}, each with a value "
-                f"of its kind. Received: {argument}. See the arguments of keras_npy."
-                f"{_KINDS[kind][0].__name__}."
+                f"of its kind. Received: {argument}. Write them as in Python."
             ) from error
     return parsed
 

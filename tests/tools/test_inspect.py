@@ -79,7 +79,7 @@ def test_source_that_exists_under_its_name_is_that_file(name: str) -> None:
     [
         ("windows:x.npy", r"windows needs sequence_length=\..*Received: windows:x\.npy\. Write"),
         ("raw:x.bin", r"raw needs dtype="),
-        ("samples,len=3:s-*.npy", r"samples takes length=, .*Received: len=3\. See"),
+        ("samples,len=3:s-*.npy", r"samples takes length=, .*Received: len=3\. Write"),
         ("samples,length=three:s-*.npy", r"Received: length=three"),
         ("x.npy[1,,2]", r"brackets hold integers and slices.*Received: \[1,,2\]"),
         ("x.npy[::0]", r"brackets hold integers and slices"),

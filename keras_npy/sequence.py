@@ -29,7 +29,7 @@ from keras_npy.order.groups import deal_groups
 from keras_npy.order.order import Order
 from keras_npy.order.parts import fold_rows, split_in_order, split_rows, without
 from keras_npy.order.position import PassCounter, Position
-from keras_npy.order.selection import to_indices, to_rows
+from keras_npy.order.selection import to_array, to_indices, to_rows
 from keras_npy.order.slots import Slots
 from keras_npy.rows.base import Rows
 from keras_npy.rows.cached import cache_in_memory, refuse_drawn
@@ -40,11 +40,15 @@ from keras_npy.rows.describe import describe
 from keras_npy.rows.drawn import DrawnRows
 from keras_npy.rows.fingerprint import fingerprint_of
 from keras_npy.rows.groups import Groups, read_groups
+from keras_npy.rows.html import html_of
 from keras_npy.rows.labels import read_classes
+from keras_npy.rows.pictures import Look
 from keras_npy.rows.samples import samples
+from keras_npy.rows.sheets import SAMPLES_MAX, draw_sheet, name_of_label, spread_rows
 from keras_npy.rows.sources import Source
 from keras_npy.rows.timesteps import keep_apart, share_timesteps
 from keras_npy.rows.validate import check_finite, check_labels
+from keras_npy.rows.worst import badness, predicted_class
 from keras_npy.types import Cache, Indices, Io, Path, ShuffleArgument
 
 
@@ -862,6 +866,49 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         )
         return "NpySequence(\n  " + "\n  ".join(lines) + "\n)"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: some samples of the first input, and what `repr` says."""
+        return html_of(repr(self), *self._shown(), self.class_names)
+
+    def plot(self, number: int = 24, *, model: Any = None, look: Look | None = None) -> Any:
+        """Draw samples with their labels, or those that a model predicts worst.
+
+        Images, slices of volumes and curves are drawn as they are stored, before any `map`. Masks
+        are laid over their images. With several inputs, the first one is drawn.
+
+        Args:
+            number: How many samples, from all over the sequence.
+            model: A model of one output. All rows are predicted, batch by batch, and those that
+                are furthest from their target are drawn, the worst first.
+            look: `"image"`, `"volume"`, `"curve"` or `"spectrogram"`. `None` goes by the shape.
+
+        Returns:
+            A matplotlib figure, which a notebook shows: `seq.plot().savefig("samples.png")`.
+
+        Raises:
+            ImportError: If there is no matplotlib: `pip install 'keras_npy[plot]'`.
+            ValueError: If there are no targets to compare predictions with, or several outputs.
+        """
+        check_integer("number", number, at_least=1)
+        if number > SAMPLES_MAX:
+            raise ValueError(
+                f"A sheet shows at most {SAMPLES_MAX} samples. Received: number={number}. "
+                "Plot several parts: seq.subset(range(200)).plot(200)."
+            )
+        x, y = self._shown()
+        rows, titles = spread_rows(self.num_samples, number), None
+        if model is not None:
+            rows, titles = _worst_rows(self, model, number)
+        numbers = to_array(self.indices)[rows]
+        return draw_sheet(
+            x, y, rows, look=look, names=self.class_names, titles=titles, numbers=numbers
+        )
+
+    def _shown(self) -> tuple[Rows, Rows | None]:
+        """The first input, and the targets if there is one output."""
+        outputs = leaves_of(self.y)
+        return leaves_of(self.x)[0], outputs[0] if len(outputs) == 1 else None
+
     def __getstate__(self) -> dict[str, Any]:
         # The count of passes belongs to the process that trains, and its lock cannot be pickled.
         counted = ("_passes", "_was_indexed", "_is_epoch_set")
@@ -1020,6 +1067,44 @@ def take_state(seq: NpySequence, state: Mapping[str, Any]) -> Position:
     position = check_state(state, identity, seq.num_batches)
     seq._order = dataclasses.replace(seq._order, seed=identity["seed"])
     return position
+
+
+def _worst_rows(seq: NpySequence, model: Any, number: int) -> tuple[Indices, list[str]]:
+    """The rows whose predictions are worst, the worst first, and what to write above them."""
+    in_order = seq.replace(shuffle=False, drop_remainder=False)
+    rows, worst, titles = np.empty(0, np.int64), np.empty(0), np.empty(0, object)
+    for index in range(len(in_order)):
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(in_order[index])
+        predicted = model.predict_on_batch(x)
+        if not isinstance(y, np.ndarray) or not hasattr(predicted, "shape"):
+            raise ValueError(
+                "plot(model=...) compares the predictions of one output with its targets. "
+                f"Received: y of type {type(y).__name__}, predictions of type "
+                f"{type(predicted).__name__}. Leave model= out, or plot one output."
+            )
+        predicted = np.asarray(predicted)
+        start = index * in_order.batch_size
+        found = np.argsort(-badness(y, predicted), kind="stable")[:number]
+        rows = np.concatenate([rows, start + found])
+        worst = np.concatenate([worst, badness(y, predicted)[found]])
+        titles = np.concatenate([titles, _titles(seq, start + found, y[found], predicted[found])])
+        best = np.argsort(-worst, kind="stable")[:number]
+        rows, worst, titles = rows[best], worst[best], titles[best]
+    return rows, titles.tolist()
+
+
+def _titles(seq: NpySequence, rows: Indices, y: Any, predicted: Any) -> Any:
+    names = seq.class_names
+    titles = np.empty(len(rows), object)
+    for at, (row, label, one) in enumerate(
+        zip(to_array(seq.indices)[rows], y, predicted_class(predicted), strict=True)
+    ):
+        got, wanted = name_of_label(np.asarray(one), names), name_of_label(label, names)
+        titles[at] = f"row {row}: {got}" if got == wanted else f"row {row}: {wanted}, not {got}"
+        if label.ndim > 1:
+            # A mask is laid over its image.
+            titles[at] = f"row {row}"
+    return titles
 
 
 def has_map(seq: NpySequence) -> bool:

@@ -173,12 +173,12 @@ def _classes_by_blocks(y: Rows, indices: Indices | None) -> Iterator[Array]:
     for start in range(0, num_rows, block_rows):
         stop = min(start + block_rows, num_rows)
         rows = np.arange(start, stop) if indices is None else indices[start:stop]
-        yield _one_class_per_row(_without_column(y.take(rows)), y)
+        yield _one_class_per_row(without_column(y.take(rows)), y)
 
 
 def _classes_as_keras(labels: Array) -> Indices:
     """The class of each label, as Keras's `class_weight` reads it from any numbers."""
-    labels = _without_column(labels)
+    labels = without_column(labels)
     if labels.ndim == 2:
         labels = np.argmax(labels, axis=1)
     if labels.dtype.kind != "b":
@@ -202,7 +202,8 @@ def _one_class_per_row(labels: Array, y: Rows) -> Array:
     return labels
 
 
-def _without_column(labels: Array) -> Array:
+def without_column(labels: Array) -> Array:
+    """Labels `(N, 1)` as `(N,)`; others as they are."""
     return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
 
 

@@ -1,5 +1,6 @@
 """Contact sheets: samples with their labels, and histograms beside them, drawn by matplotlib."""
 
+import io
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -136,7 +137,16 @@ def _figure_class() -> Any:
             "Pictures are drawn by matplotlib. Received: no matplotlib in this environment. "
             "Install it: pip install 'keras_npy[plot]'."
         ) from error
-    return Figure
+
+    class Sheet(Figure):
+        """A figure that a notebook shows even if nothing of pyplot is imported."""
+
+        def _repr_png_(self) -> bytes:
+            png = io.BytesIO()
+            self.savefig(png, format="png", dpi=100)
+            return png.getvalue()
+
+    return Sheet
 
 
 def _read(rows: Rows, indices: Indices) -> Array:

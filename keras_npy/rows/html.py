@@ -1,0 +1,67 @@
+"""What a notebook shows of rows: a strip of thumbnails above what they are."""
+
+import base64
+import html
+
+from keras_npy.errors import NpyFileError
+from keras_npy.rows.base import Rows
+from keras_npy.rows.pictures import (
+    are_masks,
+    encode_png,
+    find_look,
+    picture_of,
+    range_of,
+    shrink,
+)
+from keras_npy.rows.sheets import name_of_label, spread_rows
+
+THUMBNAILS = 8
+THUMBNAIL_PIXELS = 72
+
+# More bytes are not read only because a cell of a notebook ends in a sequence.
+READ_BYTES_MAX = 64 << 20
+
+
+def html_of(text: str, x: Rows, y: Rows | None, names: list[str] | None) -> str:
+    """Some samples as small pictures with their labels, above a text.
+
+    Rows that are too large, cannot be read or have no picture are left out.
+    """
+    try:
+        strip = _strip(x, y, names)
+    except (NpyFileError, OSError):
+        # The text is shown all the same; reading the rows will say what is wrong.
+        strip = ""
+    return f"<div>{strip}<pre>{html.escape(text)}</pre></div>"
+
+
+def _strip(x: Rows, y: Rows | None, names: list[str] | None) -> str:
+    look = find_look(x.row_shape)
+    if look == "value" or x.dtype.kind == "c" or x.row_bytes * THUMBNAILS > READ_BYTES_MAX:
+        return ""
+    indices = spread_rows(len(x), THUMBNAILS)
+    x.check_unchanged(indices)
+    samples = x.take(indices)
+    shown = range_of(samples)
+    labels = masks = None
+    if y is not None and y.row_bytes * THUMBNAILS <= READ_BYTES_MAX:
+        labels = y.take(indices)
+        masks = labels if are_masks(y.row_shape, x.row_shape, y.dtype) else None
+    figures = []
+    for at, sample in enumerate(samples):
+        picture = picture_of(sample, look, shown, None if masks is None else masks[at])
+        is_named = labels is not None and masks is None
+        caption = name_of_label(labels[at], names) if labels is not None and is_named else ""
+        figures.append(
+            _figure(encode_png(shrink(picture, 3 * THUMBNAIL_PIXELS, THUMBNAIL_PIXELS)), caption)
+        )
+    return f'<div style="display:flex;gap:4px;flex-wrap:wrap">{"".join(figures)}</div>'
+
+
+def _figure(png: bytes, caption: str) -> str:
+    data = base64.b64encode(png).decode()
+    return (
+        '<figure style="margin:0;text-align:center">'
+        f'<img src="data:image/png;base64,{data}" style="image-rendering:pixelated">'
+        f'<figcaption style="font-size:80%">{html.escape(caption)}</figcaption></figure>'
+    )

@@ -16,9 +16,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from tests.resume.job import Job, Kill, read_results, run_job, write_data
+from tests.resume.job import LIMIT_S, Job, Kill, read_results, run_job, write_data
 
-LIMIT_S = 300
 # A job that is killed at random times makes progress in each process, if it saves often.
 PROCESSES_MAX = 40
 
@@ -55,6 +54,8 @@ CHOSEN_KILLS = (
     [Kill("batch", 3), Kill("batch", 3)],
     [Kill("batch", 4)] * 10,
     [Kill("batch", 0), Kill("epoch_begin", 1), Kill("end")],
+    [Kill("batch", 9), Kill("batch", 4)],
+    [Kill("batch", 16), Kill("validation", 1)],
 )
 
 

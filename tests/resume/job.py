@@ -1,6 +1,7 @@
 """A training job that can be killed: what it trains, where it is killed, and what it leaves."""
 
 import dataclasses
+import faulthandler
 import itertools
 import json
 import os
@@ -17,6 +18,7 @@ import numpy as np
 import keras_npy
 
 NUM_ROWS = 53
+LIMIT_S = 300
 # Arrays are compared by themselves. The sign of `min_delta`, and whether a header is to be written,
 # follow when the next epoch ends, and a finished run that is started again has none.
 _NOT_COMPARED = ("best_weights", "min_delta", "append_header")
@@ -68,6 +70,8 @@ def write_data(folder: Path) -> None:
 def run_job(job: Job, data: Path, run: Path | None, results: Path, kill: Kill | None) -> None:
     """Train as the user's script does; `run` is the directory of `ResumeTraining`, if any."""
     results.mkdir(exist_ok=True)
+    # A job that hangs says where, before the harness kills it.
+    faulthandler.dump_traceback_later(LIMIT_S - 20)
     keras.utils.set_random_seed(5)
     train, validation = _sequences(job, data)
     model = _model(job)

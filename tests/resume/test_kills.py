@@ -14,7 +14,8 @@ from tests.resume.job import Job, Kill, write_data
 CASES = [
     pytest.param(
         Job(callbacks=("early", "plateau", "csv", "decay", "checkpoint", "batches"), epochs=4),
-        [Kill("batch", 4), Kill("epoch_end"), Kill("validation", 1)],
+        # The last is in the middle of the third epoch.
+        [Kill("batch", 4), Kill("epoch_end"), Kill("validation", 1), Kill("batch", 12)],
         id="callbacks",
     ),
     pytest.param(

@@ -29,10 +29,10 @@ _NUMBER = re.compile(r"_\d+")
 # Attributes by which Keras shows a callback what it is attached to, and by which a TensorBoard
 # notes that this process traces.
 _OF_KERAS = ("_model", "model", "params", "validation_data", "_is_tracing", "_profiler_started")
-# `monitor_op`, `min_delta`: EarlyStopping and its like choose the one once, and turn the sign of the
-# other when they do (Keras 3.16). A second choice would turn it back: every value would look like
-# an improvement. `append_header`: whether a CSVLogger writes its header follows from the rows that
-# are restored.
+# `monitor_op`, `min_delta`: EarlyStopping and its like choose the one once, and turn the sign of
+# the other when they do (Keras 3.16). A second choice would turn it back: every value would look
+# like an improvement. `append_header`: whether a CSVLogger writes its header follows from the rows
+# that are restored.
 _CHOSEN_AGAIN = ("monitor_op", "min_delta", "append_header")
 
 

@@ -18,9 +18,6 @@ import numpy as np
 
 from tests.resume.job import LIMIT_S, Job, Kill, read_results, run_job, write_data
 
-# A job that is killed at random times makes progress in each process, if it saves often.
-PROCESSES_MAX = 40
-
 # Each process of a job is forked from one that has imported Keras, but has used nothing of it.
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["tests.resume.job"])

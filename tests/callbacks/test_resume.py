@@ -30,7 +30,7 @@ class Interrupt(keras.callbacks.Callback):
 
 def fit(seq: NpySequence, run: Path, *others: Any, **arguments: Any) -> keras.Model:
     """Train a new model for three epochs, as a script does that is started again."""
-    model = arguments.pop("model", None) or new_model()
+    model = arguments.pop("model", None) or make_model()
     save_freq = arguments.pop("save_freq", 2)
     resume = ResumeTraining(seq, run, save_freq, verbose=0)
     try:
@@ -51,12 +51,12 @@ def test_interrupted_run_goes_on_in_the_middle_of_an_epoch(
     stored: Stored, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Other weights, another object, a file that has moved: the weights of one run."""
-    whole = new_model()
+    whole = make_model()
     whole.fit(stored.sequence(), epochs=3, verbose=0)
     interrupted(stored.sequence(), tmp_path / "run")
     moved = stored.x_path.rename(tmp_path / "elsewhere.npy")
     seq = NpySequence(moved, stored.y_path, batch_size=8, seed=3)
-    model = new_model()
+    model = make_model()
     model.set_weights([weights + 1 for weights in model.get_weights()])
     seen: list[int] = []
     callback = keras.callbacks.LambdaCallback(
@@ -81,7 +81,7 @@ def test_finished_run_trains_nothing_and_says_so(
 ) -> None:
     """The new model has the weights of the run, and fit returns its history."""
     first = fit(stored.sequence(), tmp_path / "run")
-    model, seq = new_model(), stored.sequence()
+    model, seq = make_model(), stored.sequence()
     resume = ResumeTraining(seq, tmp_path / "run")
     history = model.fit(seq, epochs=3, verbose=0, callbacks=[resume])
     assert_same_weights(first, model)
@@ -93,7 +93,7 @@ def test_finished_run_trains_more_epochs_as_one_run_of_all(stored: Stored, tmp_p
     """With a moving average, which replaces the weights at the end of each `fit`."""
 
     def compiled() -> keras.Model:
-        model = new_model()
+        model = make_model()
         model.compile(
             keras.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.9),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -120,7 +120,7 @@ def test_run_that_stopped_early_has_finished(stored: Stored, tmp_path: Path) -> 
         )
 
     first = fit(stored.sequence(), tmp_path / "run", stopping(), epochs=6)
-    again = new_model()
+    again = make_model()
     callbacks = [stopping(), ResumeTraining(seq := stored.sequence(), tmp_path / "run", verbose=0)]
     history = again.fit(seq, epochs=9, verbose=0, callbacks=callbacks)
     assert len(history.epoch) == 2
@@ -132,15 +132,15 @@ def test_unfinished_run_of_a_model_without_a_seed_goes_on_from_its_first_weights
 ) -> None:
     """The first save is made before the first batch, so that epoch is trained again exactly."""
     seq = NpySequence(stored.x_path, stored.y_path, batch_size=8)
-    model = new_model()
+    model = make_model()
     first_weights = model.get_weights()
     with pytest.raises(KeyboardInterrupt):
         fit(seq, tmp_path / "run", Interrupt(0, 3), model=model, save_freq="epoch")
-    other = new_model()
+    other = make_model()
     other.set_weights([weights + 1 for weights in first_weights])
     again = NpySequence(stored.x_path, stored.y_path, batch_size=8)
     fit(again, tmp_path / "run", model=other, epochs=2, save_freq="epoch")
-    whole = new_model()
+    whole = make_model()
     same_seed = NpySequence(stored.x_path, stored.y_path, batch_size=8, seed=seq.seed)
     whole.fit(same_seed, epochs=2, verbose=0)
     assert_same_weights(whole, other)
@@ -222,7 +222,7 @@ def test_other_run_is_refused_before_anything_is_changed(
     assert written
     arguments = dict(changes)
     seq = stored.sequence(**arguments.pop("seq", {}))
-    model = arguments.pop("model", new_model)()
+    model = arguments.pop("model", make_model)()
     before = model.get_weights()
     with pytest.raises(ValueError, match=rf"{tmp_path}/run.*goes on.*Received.*{named}"):
         fit(seq, tmp_path / "run", keras.callbacks.CSVLogger(log), model=model, **arguments)
@@ -248,7 +248,7 @@ def test_other_content_of_the_file_is_refused_when_the_callback_is_made(
 
 def test_damaged_save_is_refused_and_the_one_before_goes_on(stored: Stored, tmp_path: Path) -> None:
     """The remedy of the message is what is done here."""
-    whole = new_model()
+    whole = make_model()
     whole.fit(stored.sequence(), epochs=3, verbose=0)
     interrupted(stored.sequence(), tmp_path / "run")
     newest = max((tmp_path / "run").glob("*.zip"))
@@ -286,18 +286,18 @@ def test_fit_on_another_sequence_is_refused(stored: Stored, tmp_path: Path) -> N
     with pytest.raises(
         ValueError, match=r"the sequence that fit trains on. Received.*Pass the same"
     ):
-        new_model().fit(stored.sequence(), callbacks=[callback], verbose=0)
+        make_model().fit(stored.sequence(), callbacks=[callback], verbose=0)
     with pytest.raises(ValueError, match="another kind"):
-        new_model().fit(stored.x, stored.y, callbacks=[callback], verbose=0)
+        make_model().fit(stored.x, stored.y, callbacks=[callback], verbose=0)
 
 
 def test_list_of_callbacks_made_before_fit_works_as_a_plain_list(
     stored: Stored, tmp_path: Path
 ) -> None:
     """Keras then tells callbacks of the model before there is a `fit`; the list is used again."""
-    whole = new_model()
+    whole = make_model()
     whole.fit(stored.sequence(), epochs=3, verbose=0)
-    seq, model = stored.sequence(), new_model()
+    seq, model = stored.sequence(), make_model()
     resume = ResumeTraining(seq, tmp_path / "run", 2, verbose=0)
     for others in ([Interrupt(1, 5)], []):
         callbacks = keras.callbacks.CallbackList(
@@ -315,7 +315,7 @@ def test_list_of_callbacks_made_before_fit_works_as_a_plain_list(
 
 def test_evaluate_and_predict_leave_it_alone(stored: Stored, tmp_path: Path) -> None:
     """A list of callbacks is often shared."""
-    seq, model = stored.sequence(), new_model()
+    seq, model = stored.sequence(), make_model()
     callback = ResumeTraining(seq, tmp_path / "run")
     model.evaluate(seq, callbacks=[callback], verbose=0)
     model.predict(seq, callbacks=[callback], verbose=0)
@@ -332,7 +332,7 @@ def test_disk_that_is_full_stops_the_run_with_its_reason(
     stored: Stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error comes with the next save; the last whole one goes on."""
-    whole = new_model()
+    whole = make_model()
     whole.fit(stored.sequence(), epochs=3, verbose=0)
     interrupted(stored.sequence(), tmp_path / "run")
     with monkeypatch.context() as patched:
@@ -376,7 +376,7 @@ class _Halving(keras.optimizers.schedules.LearningRateSchedule):
 
 def test_schedule_without_a_config_trains(stored: Stored, tmp_path: Path) -> None:
     """As it does without the callback."""
-    model = new_model()
+    model = make_model()
     model.compile(
         keras.optimizers.SGD(_Halving()),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -406,9 +406,9 @@ def test_same_objects_go_on_after_ctrl_c_as_new_ones(stored: Stored, tmp_path: P
             _Collect(),
         ]
 
-    whole, expected = new_model(), others()
+    whole, expected = make_model(), others()
     whole.fit(stored.sequence(), epochs=3, verbose=0, callbacks=expected)
-    model, seen, seq = new_model(), others(), stored.sequence()
+    model, seen, seq = make_model(), others(), stored.sequence()
     resume = ResumeTraining(seq, tmp_path / "run", verbose=0)
     for interrupts in ([Interrupt(2, 4)], []):
         try:
@@ -430,7 +430,7 @@ class _StopAt(keras.callbacks.Callback):
 
 def test_run_that_is_stopped_within_an_epoch_goes_on(stored: Stored, tmp_path: Path) -> None:
     """Whoever stops a job, at a time limit, has not finished training."""
-    whole = new_model()
+    whole = make_model()
     whole.fit(stored.sequence(), epochs=2, verbose=0)
     fit(stored.sequence(), tmp_path / "run", _StopAt(), epochs=2)
     assert_same_weights(whole, fit(stored.sequence(), tmp_path / "run", epochs=2))

@@ -9,7 +9,7 @@ import pytest
 
 import keras_npy
 from keras_npy import NpySequence, ResumeTraining
-from tests.conftest import Stored, assert_same_weights, make_model, new_model, only_on
+from tests.conftest import Stored, assert_same_weights, make_model, only_on
 
 
 class Interrupt(keras.callbacks.Callback):

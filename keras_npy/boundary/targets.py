@@ -40,8 +40,8 @@ def warn_of_targets(seq: NpySequence, model: Any) -> None:
             warn_once(
                 f"targets of {name}",
                 f"{rows.name}: {name} takes targets from 0 to 1. Received: {rows.dtype} from {low} "
-                f"to {high} in the first {num_rows} rows. Save targets of 0 and 1, for example "
-                "np.save(new_path, np.load(path) > 0); class numbers need a sparse loss.",
+                f"to {high} in the first {num_rows} rows. Pass seq.map(lambda x, y: (x, y > 0)) "
+                "for targets of 0 and 1; class numbers need a sparse loss.",
             )
 
 

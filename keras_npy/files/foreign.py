@@ -64,6 +64,10 @@ def _is_pickle(start: bytes) -> bool:
 
 
 def _remedy_of_text(text: str) -> str:
+    if text.lstrip()[:1] in ("[", "{"):
+        return (
+            "If it is JSON: np.save(new, np.asarray(json.loads(pathlib.Path(path).read_text())))."
+        )
     lines = text.splitlines()
     if len(lines) < 2:
         return f"Read it with np.loadtxt and np.save the array. {_RAW}"

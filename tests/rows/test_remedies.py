@@ -1,6 +1,8 @@
 """What an error says to do is done here, and then the data can be served."""
 
+import json
 import os
+import pathlib
 import pickle
 import re
 from pathlib import Path
@@ -136,6 +138,7 @@ TEXTS = [
     pytest.param("label;pixel\n1;2\n3;4\n", [[1, 2], [3, 4]], id="csv-with-a-header"),
     pytest.param("a b\n1 2\n3 4\n", [[1, 2], [3, 4]], id="columns-with-a-header"),
     pytest.param("1.5\n2.5\n", [1.5, 2.5], id="numbers"),
+    pytest.param("[[1, 2],\n [3, 4]]\n", [[1, 2], [3, 4]], id="json"),
     pytest.param("Dear all,\nthe data is on the disk.\n", None, id="a-letter"),
 ]
 
@@ -151,7 +154,7 @@ def test_text_names_the_call_that_reads_it(tmp_path: Path, text: str, expected: 
         assert "Pass the file that holds the array." in str(caught.value)
         return
     (line,) = re.findall(r"np\.save\(new, .*\)(?=\.$)", str(caught.value))
-    eval(line, {"np": np, "path": path, "new": new})
+    eval(line, {"np": np, "path": path, "new": new, "json": json, "pathlib": pathlib})
     np.testing.assert_array_equal(expected, open_rows(new)[:])
 
 

@@ -16,6 +16,7 @@ from keras_npy.feeds.maps import BatchMap, DrawnRead, Leaf, make_map
 from keras_npy.feeds.nests import leaves_of, map_leaves
 from keras_npy.feeds.state import check_state, identity_of, state_of
 from keras_npy.feeds.weights import first_only, weighted, weighted_map
+from keras_npy.files.fitted_samples import Crop
 from keras_npy.order.arguments import (
     check_fractions,
     check_in_order,
@@ -639,6 +640,10 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         subset: Literal["training", "validation"] | None = ...,
         follow_links: bool = ...,
         drop_remainder: bool = ...,
+        length: int | Mapping[int, int] | None = ...,
+        pad_value: float = ...,
+        crop: Crop = ...,
+        unpack: bool = ...,
         validate: bool = ...,
         num_classes: int | None = ...,
         io: Io = ...,
@@ -662,6 +667,10 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         subset: Literal["both"],
         follow_links: bool = ...,
         drop_remainder: bool = ...,
+        length: int | Mapping[int, int] | None = ...,
+        pad_value: float = ...,
+        crop: Crop = ...,
+        unpack: bool = ...,
         validate: bool = ...,
         num_classes: int | None = ...,
         io: Io = ...,
@@ -684,6 +693,10 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         subset: Literal["training", "validation", "both"] | None = None,
         follow_links: bool = False,
         drop_remainder: bool = False,
+        length: int | Mapping[int, int] | None = None,
+        pad_value: float = 0,
+        crop: Crop = "start",
+        unpack: bool = False,
         validate: bool = False,
         num_classes: int | None = None,
         io: Io = "auto",
@@ -719,6 +732,10 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             subset: `"training"`, `"validation"` or `"both"`; required with `validation_split`.
             follow_links: Whether to follow links to folders inside the classes.
             drop_remainder: As in `NpySequence`.
+            length: As in `samples`, as are the next three, for samples of different length.
+            pad_value: As in `samples`.
+            crop: As in `samples`.
+            unpack: As in `samples`, for compressed members.
             validate: As in `NpySequence`, for all samples, also those of the other subset.
             num_classes: As in `NpySequence`, for labels that are given; those of folders are right.
             io: As in `samples`.
@@ -760,10 +777,11 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             class_names,
             follow_links=follow_links,
             suffix=".npy" if member is None else ".npz",
+            are_fitted=length is not None,
         )
         paths = [path if member is None else f"{path}::{member}" for path in found.paths]
         seq = cls(
-            samples(paths, io=io),
+            samples(paths, length=length, pad_value=pad_value, crop=crop, unpack=unpack, io=io),
             targets,
             batch_size=batch_size,
             shuffle=shuffle,

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from keras_npy.errors import NpyFileError
 from keras_npy.files.archive import read_header, split_member
 from keras_npy.files.header import NpyHeader
-from keras_npy.files.layout import Files
+from keras_npy.files.layout import Files, each_remedy
 from keras_npy.files.members import open_member
 from keras_npy.files.place import open_regular
 from keras_npy.files.reading import read_data
-from keras_npy.files.samples import HowToRead, SampleState, SampleStore, unpack_each
+from keras_npy.files.samples import HowToRead, SampleState, SampleStore
 from keras_npy.files.store import map_rows
 from keras_npy.files.values import as_stored, copy_values
 from keras_npy.types import Array, Indices, Path
@@ -99,9 +99,9 @@ class FittedSampleStore(SampleStore):
         )
         self.row_bytes = self.first.data_bytes
 
-    def _how_to_unpack(self, header: NpyHeader, files: Files) -> str:
+    def _remedy(self, header: NpyHeader, files: Files) -> str:
         # Samples of different length fit into no common file.
-        return unpack_each(header, files)
+        return each_remedy(header, files)
 
     def fetch(self, indices: Indices, out: NDArray[np.uint8]) -> None:
         # Outside of a pass the crops are the same each time: those at the middle.

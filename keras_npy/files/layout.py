@@ -101,7 +101,8 @@ def convert_remedy(
         return f"To convert all: `{join_command(files, are_samples=are_samples)}{option}`"
     stored_dtype = "bfloat16" if is_bfloat16 else None
     call = join_call(files, are_samples=are_samples, stored_dtype=stored_dtype)
-    return f"To convert all, in Python, with the list as paths: `{call}`"
+    paths = "seq.file_paths as paths" if are_samples else "the list as paths"
+    return f"To convert all, in Python, with {paths}: `{call}`"
 
 
 def convert_command(name: str) -> str:
@@ -172,24 +173,26 @@ def join_call(
     return f"from keras_npy import convert; convert(paths, {new!r}{option})"
 
 
-def unpack_call(files: Files, member: str) -> str:
-    """The Python code that unpacks a member of each archive, into a file beside the archive.
+def each_remedy(header: NpyHeader, files: Files) -> str:
+    """How to convert each of many samples for itself, as those need that fit into no one file.
 
-    Example:
-
-    >>> unpack_call("/data/case*.npz::image", "image").partition("; ")[2].partition("; ")[2]
-    "[convert(path + '::image', path[:-4] + '_image.npy') for path in glob.glob('/data/case*.npz', \
-recursive=True)]"
+    A member of an archive goes into a file beside the archive; an `.npy` is replaced.
     """
+    found, _, member = header.name.partition("::")
+    suffix = os.path.splitext(found)[1]
     if isinstance(files, str | os.PathLike):
         pattern = os.fsdecode(files).partition("::")[0]
     else:
         folders = [os.path.dirname(os.path.abspath(os.fsdecode(path))) for path in files]
-        pattern = os.path.join(glob.escape(os.path.commonpath(folders)), "**", "*.npz")
-    new = f"_{os.path.basename(member.removesuffix('.npy'))}.npy"
+        pattern = os.path.join(glob.escape(os.path.commonpath(folders)), "**", f"*{suffix}")
+    option = ", stored_dtype='bfloat16'" if header.dtype.name == "bfloat16" else ""
+    call = f"convert(path, path, force=True{option})"
+    if member:
+        new = f"_{os.path.basename(member.removesuffix('.npy'))}.npy"
+        call = f"convert(path + {'::' + member!r}, path[:-{len(suffix)}] + {new!r}{option})"
     return (
-        f"import glob; from keras_npy import convert; [convert(path + {'::' + member!r}, "
-        f"path[:-4] + {new!r}) for path in glob.glob({pattern!r}, recursive=True)]"
+        "To convert each, in Python: `import glob; from keras_npy import convert; "
+        f"[{call} for path in glob.glob({pattern!r}, recursive=True)]`"
     )
 
 

@@ -23,7 +23,7 @@ from keras_npy.files.layout import (
     FILES_NAMED_MAX,
     Files,
     convert_remedy,
-    unpack_call,
+    each_remedy,
     warn_of_layout,
 )
 from keras_npy.files.mapping import map_bytes
@@ -99,7 +99,13 @@ class SampleStore(Store):
         self._unpack = how.get("unpack", False)
         self._check_small(first, is_compressed, pattern or absolute)
         self._set_up(SampleState(absolute, pattern, first, head, how.get("is_mapped", False)))
-        warn_of_layout(first, self._files, are_samples=True, is_compressed=is_compressed)
+        warn_of_layout(
+            first,
+            self._files,
+            are_samples=True,
+            is_compressed=is_compressed,
+            remedy=self._remedy(first, self._files),
+        )
 
     def _check_small(self, header: NpyHeader, is_compressed: bool, files: Files) -> None:
         if is_compressed and not self._unpack and header.data_bytes > UNPACKED_BYTES_MAX:
@@ -109,10 +115,15 @@ class SampleStore(Store):
                 f"bytes. {self._how_to_unpack(header, files)}; unpack=True takes them as they are."
             )
 
+    def _remedy(self, header: NpyHeader, files: Files) -> str | None:
+        """How to convert the files, if it is not the usual command."""
+        return None
+
     def _how_to_unpack(self, header: NpyHeader, files: Files) -> str:
         if isinstance(files, str | os.PathLike) or len(files) <= FILES_NAMED_MAX:
-            return convert_remedy(header.name, files, are_samples=True)
-        return unpack_each(header, files)
+            usual = convert_remedy(header.name, files, are_samples=True)
+            return self._remedy(header, files) or usual
+        return each_remedy(header, files)
 
     def _set_up(self, state: SampleState) -> None:
         self._state = state
@@ -314,12 +325,6 @@ class SampleStore(Store):
         # Paths have much in common, so they compress to a few bytes a file.
         packed = zlib.compress(pickle.dumps((self.fit, self._state)))
         return _opened_again, (type(self), packed)
-
-
-def unpack_each(header: NpyHeader, files: Files) -> str:
-    """How to unpack the members of many archives, each into a file of its own."""
-    member = str(split_member(header.name)[1])
-    return f"To unpack each beside its archive, in Python: `{unpack_call(files, member)}`"
 
 
 def absolute_path(path: Path) -> str:

@@ -93,6 +93,7 @@ def find_samples(
     *,
     follow_links: bool,
     suffix: str = ".npy",
+    are_fitted: bool = False,
 ) -> tuple[ClassFolders, Source | None]:
     """The files of a directory, and their labels as targets, if any are wanted.
 
@@ -103,6 +104,7 @@ def find_samples(
         class_names: The folders to use, in the order of their class numbers.
         follow_links: Whether to follow links to folders inside the classes.
         suffix: How the names of the files end.
+        are_fitted: Whether samples of different length are cropped and padded.
 
     Raises:
         NpyFileError: If there are no files.
@@ -121,6 +123,8 @@ def find_samples(
         found = infer_labels(
             os.fspath(directory), class_names, follow_links=follow_links, suffix=suffix
         )
+        if suffix == ".npy" and not are_fitted:
+            _check_samples(found)
     else:
         given = labels if has_labels else None
         found = list_files(os.fspath(directory), given, follow_links=follow_links, suffix=suffix)
@@ -147,21 +151,19 @@ def infer_labels(
             "file is a class, use NpySequence.from_class_files; "
             f"{other_suffix(suffix)}."
         )
-    if suffix == ".npy":
-        _check_samples(files)
     counts = [len(of_class) for of_class in files]
     return ClassFolders(paths, np.repeat(np.arange(len(names), dtype=np.int32), counts), names)
 
 
-def _check_samples(files: list[list[str]]) -> None:
+def _check_samples(found: ClassFolders) -> None:
     """Raise, or warn, if files hold the rows of a class and not one sample each.
 
     Looks at the first and the last file of each class: parts of a class differ at its end.
     """
-    used = [of_class for of_class in files if of_class]
-    looked_at = [
-        path for of_class in used[:CLASSES_LOOKED_AT] for path in (of_class[0], of_class[-1])
-    ]
+    labels, paths = np.asarray(found.labels), found.paths
+    firsts = np.flatnonzero(np.diff(labels, prepend=-1))[:CLASSES_LOOKED_AT]
+    lasts = np.flatnonzero(np.diff(labels, append=-1))[:CLASSES_LOOKED_AT]
+    looked_at = [paths[at] for at in np.stack([firsts, lasts], 1).ravel().tolist()]
     headers = list(_readable(dict.fromkeys(looked_at)))
     if not headers:
         return
@@ -175,14 +177,14 @@ def _check_samples(files: list[list[str]]) -> None:
         raise NpyFileError(
             f"{other.name}: from_directory takes each file as one sample, and samples have one "
             f"shape. Received: {first.name} of {first.shape}, {other.name} of {other.shape}, "
-            f"which differ in their number of rows. {remedy} Samples of unequal length must be cut "
-            "or padded first."
+            f"which differ in their number of rows. {remedy} Samples of unequal length need "
+            "length=, which crops and pads them."
         )
-    has_one_each = len(used) > 1 and all(len(of_class) == 1 for of_class in used)
+    has_one_each = len(paths) > 1 and bool(np.all(np.diff(labels)))
     if has_one_each and len(first.shape) > 1 and first.shape[0] > 1:
         warn(
             f"{first.name}: from_directory takes each file as one sample. "
-            f"Received: one file for each of {len(used)} classes, the first of shape "
+            f"Received: one file for each of {len(paths)} classes, the first of shape "
             f"{first.shape}. {remedy}"
         )
 
@@ -229,7 +231,8 @@ def _labels_by_name(labels: Mapping[Any, Any], paths: list[str], directory: str)
     """The label of each file, by its path in the directory, or by its name if no other has it."""
     relative = [os.path.relpath(path, directory) for path in paths]
     counts = Counter(map(os.path.basename, relative))
-    left = {os.fsdecode(name): label for name, label in labels.items()}
+    known = {*relative, *counts}
+    left = {_relative(name, known, directory): label for name, label in labels.items()}
     found = ByName()
     for path in relative:
         base = os.path.basename(path)
@@ -248,6 +251,19 @@ def _labels_by_name(labels: Mapping[Any, Any], paths: list[str], directory: str)
             f"Leave them out; files have names such as {relative[0]!r}."
         )
     return found
+
+
+def _relative(name: object, known: set[str], directory: str) -> str:
+    """The name of a file as it is known, for a name or a path that a user gives."""
+    if not isinstance(name, str | os.PathLike):
+        raise TypeError(
+            "labels as a dict must have the names of files as keys. "
+            f"Received: the key {name!r:.50} of type {type(name).__name__}. "
+            "Pass {'name.npy': 3, ...}, or a list of labels."
+        )
+    text = os.fsdecode(name)
+    below = os.path.relpath(text, directory)
+    return below if text not in known and below in known else text
 
 
 def _check_order(paths: list[str], labels: NDArray[np.int32], directory: str) -> None:
@@ -295,11 +311,12 @@ def checked_names(class_names: Iterable[str], folders: list[str]) -> list[str]:
 def _checked_labels(labels: Any) -> NDArray[np.int32]:
     given = np.asarray(labels) if isinstance(labels, list | tuple | np.ndarray) else None
     if given is None or given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
-        received = type(labels).__name__
+        received = "dict" if isinstance(labels, ByName) else type(labels).__name__
         received += f" {labels!r:.50}" if given is None else f" of {given.dtype} {given.shape}"
         raise TypeError(
             "labels must be 'inferred', None, a list of one integer per file, or a dict. "
-            f"Received: {received}. Pass a dict with the integer of each file name."
+            f"Received: {received}. Pass a dict with the integer of each file name; "
+            "np.unique(names, return_inverse=True)[1] numbers names."
         )
     limits = np.iinfo(np.int32)
     if given.size and not limits.min <= int(given.min()) <= int(given.max()) <= limits.max:

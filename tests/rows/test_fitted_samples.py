@@ -8,9 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keras_npy import NpyFileError, NpySequence, convert, open_rows, samples, take, windows
+from keras_npy import (
+    NpyFileError,
+    NpyLayoutWarning,
+    NpySequence,
+    convert,
+    errors,
+    open_rows,
+    samples,
+    take,
+    windows,
+)
 from keras_npy.boundary.adapter import AdapterPlan, PlannedAdapter
 from keras_npy.rows import samples as limits
+from keras_npy.rows.sources import expand
 
 SIZES = [4, 7, 2, 5, 9, 4, 3, 30]
 
@@ -70,6 +81,27 @@ def test_members_of_archives_are_fitted_too(tmp_path: Path, how: Any) -> None:
     rows = samples(f"{tmp_path}/r*.npz::x", length=3, crop="center", check=False)
     np.testing.assert_array_equal(fitted(1, 2, 3), rows[1])
     np.testing.assert_array_equal(fitted(2, 0, 3), rows[2])
+
+
+@pytest.mark.parametrize("how", ["list", "pattern"])
+@pytest.mark.parametrize("kind", ["compressed", "fortran"])
+def test_samples_of_different_length_in_a_slow_layout_say_how_to_convert_each(
+    tmp_path: Path, kind: str, how: str
+) -> None:
+    """They fit into no common file; the line is executed."""
+    source: Any = f"{tmp_path}/r*.npy"
+    for number, size in enumerate(SIZES):
+        array = recording(number, size)
+        if kind == "fortran":
+            np.save(tmp_path / f"r{number}.npy", np.asfortranarray(array))
+        else:
+            np.savez_compressed(tmp_path / f"r{number}.npz", x=array)
+            source = f"{tmp_path}/r*.npz::x"
+    with pytest.warns(NpyLayoutWarning, match="To convert each, in Python: `") as warned:
+        before = samples(expand(source) if how == "list" else source, length=4)[:]
+    exec(str(warned[0].message).split("`")[1], {})
+    errors.SAID.clear()
+    np.testing.assert_array_equal(before, samples(f"{tmp_path}/r*.npy", length=4)[:])
 
 
 def random_sequence(pattern: str, **arguments: Any) -> NpySequence:

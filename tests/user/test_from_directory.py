@@ -168,6 +168,8 @@ def test_labels_in_a_list_for_files_of_two_orders_are_refused(tmp_path: Path, na
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
+        pytest.param({1: 0, 2: 1}, r"names of files as keys.*key 1 of type int", id="numbers"),
+        pytest.param({"1.npy": "a", "2.npy": "b"}, r"dict of <U1.*np\.unique\(names", id="words"),
         pytest.param({"1.npy": 0}, r"2\.npy: .*1 labels, none for '2\.npy'", id="one-is-missing"),
         pytest.param(
             {"1.npy": 0, "2.npy": 1, "3.npy": 1}, r"each once.*'3\.npy', and 0 more", id="no-file"
@@ -401,3 +403,27 @@ def test_from_directory_looks_through_all_samples_if_it_is_asked_for(tmp_path: P
         NpySequence.from_directory(tmp_path, labels=labels, validate=True, num_classes=2)
     seq = NpySequence.from_directory(tmp_path, labels=labels, validate=True, num_classes=8)
     assert [0, 1, 7] == seq.y[:].tolist()
+
+
+@pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+def test_from_directory_crops_and_pads_samples_of_different_length(pets: Path) -> None:
+    """With the error that names what does so; archives too, of any size if it is asked for."""
+    np.save(pets / "cat" / "x-10.npy", np.full((3, 3), 10, "int16"))
+    with pytest.raises(NpyFileError, match=r"x-10\.npy.*need length=, which crops and pads them"):
+        NpySequence.from_directory(pets)
+    seq = NpySequence.from_directory(pets, length=3, pad_value=-1)
+    np.testing.assert_array_equal(ROWS, seq.x[:][:, 0, 0])
+    np.testing.assert_array_equal([-1 if row != 10 else 10 for row in ROWS], seq.x[:][:, 2, 0])
+    for path in pets.glob("*/x-*.npy"):
+        np.savez_compressed(path.with_suffix(".npz"), x=np.load(path))
+    packed = NpySequence.from_directory(pets, length=1, crop="center", member="x", unpack=True)
+    np.testing.assert_array_equal(np.asarray(ROWS)[:, None], packed.x[:][:, 0, :1])
+
+
+def test_labels_by_the_path_that_a_program_lists_are_those_of_the_files(tmp_path: Path) -> None:
+    """As glob gives them, with the directory in front."""
+    for name in ("a", "b"):
+        save(tmp_path / "set" / name / "1.npy", ord(name))
+    labels = {path: ord(path.parent.name) for path in (tmp_path / "set").glob("*/*.npy")}
+    x, y = NpySequence.from_directory(tmp_path / "set", labels=labels)[0]
+    assert x[:, 0, 0].tolist() == y.tolist() == [97, 98]

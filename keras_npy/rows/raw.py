@@ -2,6 +2,7 @@
 
 import math
 import os
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -133,12 +134,13 @@ def _check_shape(shape: Any) -> None:
 def _remedy(
     source: Any, header: NpyHeader, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int
 ) -> str:
-    # The command does not know how a raw file is to be read.
-    is_one = isinstance(source, str | os.PathLike)
-    what = repr(os.fsdecode(source)) if is_one else "paths"
     name = dtype.name if dtype.isnative else dtype.str
     new = name_of_converted(header.name)
+    if isinstance(source, str | os.PathLike):
+        sizes = "x".join(map(str, shape))
+        spelled = f"raw,dtype={name},shape={sizes},offset={offset}:{os.fsdecode(source)}"
+        return f"To convert it: `keras-npy convert {shlex.quote(spelled)} {shlex.quote(new)}`"
     return (
-        "To convert it, in Python: `from keras_npy import convert, raw; convert(raw("
-        f"{what}, dtype={name!r}, shape={shape}, offset={offset}), {new!r})`"
+        "To convert it, in Python: `from keras_npy import convert, raw; convert(raw(paths, "
+        f"dtype={name!r}, shape={shape}, offset={offset}), {new!r})`"
     )

@@ -1,6 +1,7 @@
 """`raw`: files of bare values, checked against their size, wherever a file can stand."""
 
 import re
+import shlex
 import warnings
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from keras_npy import (
     raw,
     windows,
 )
+from keras_npy.tools.cli import main
 
 TOKENS = np.arange(1000, 1060, dtype="uint16")
 
@@ -67,9 +69,12 @@ def test_raw_other_byte_order_is_swapped(path: Path) -> None:
 
 
 def _run_remedy(message: str, names: dict[str, Any]) -> None:
-    found = re.search(r"in Python: `(.*)`", message)
+    found = re.search(r"`(.*)`", message)
     assert found, message
-    exec(found[1], names)
+    if found[1].startswith("keras-npy "):
+        assert 0 == main(shlex.split(found[1])[1:])
+    else:
+        exec(found[1], names)
 
 
 @pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
@@ -101,6 +106,12 @@ def test_raw_list_that_is_misaligned_says_how_to_convert_it(tmp_path: Path) -> N
     with pytest.warns(NpyLayoutWarning, match="64 bytes") as warned:
         raw(paths, dtype="int16", offset=1)
     _run_remedy(str(warned[0].message), {"paths": paths})
+    assert [0, 0, 0, 1, 1, 1] == np.load(tmp_path / "a_converted.npy").tolist()
+    errors.SAID.clear()
+    with pytest.warns(NpyLayoutWarning, match="64 bytes") as warned:
+        raw(f"{tmp_path}/[ab].bin", dtype="int16", offset=1)
+    (tmp_path / "a_converted.npy").unlink()
+    _run_remedy(str(warned[0].message), {})
     assert [0, 0, 0, 1, 1, 1] == np.load(tmp_path / "a_converted.npy").tolist()
 
 

@@ -4,11 +4,12 @@ Some mounts give a file a new inode whenever they are asked (rclone, go-fuse, CI
 (sshfs, NFS). A local disk does neither.
 """
 
+import contextlib
 import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keras_npy.errors import NpyLayoutWarning, warn_once
 from keras_npy.files import mounts
@@ -21,6 +22,9 @@ HEAD_BYTES = 8 << 10
 
 # Rows of a file that are remembered when they are first read.
 ROWS_NOTED = 16
+
+# Files that are remembered, those that were opened last. Each takes up to 3 kB.
+FILES_NOTED_MAX = 4096
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ _ACCEPTED: "dict[_Key, Fingerprint]" = {}
 def note(place: "Place", offset_bytes: int, data: memoryview) -> None:
     """Remember bytes of a file, unless enough of it are remembered."""
     notes = _NOTES.setdefault((place.path, place.fingerprint), [])
+    _forget_oldest(_NOTES)
     if len(notes) < ROWS_NOTED:
         notes.append(Note(offset_bytes, len(data), zlib.crc32(data)))
 
@@ -71,8 +76,16 @@ def is_same(place: "Place", now: "Fingerprint") -> bool:
     if not _holds(place.path, [head, *_NOTES.get(key, ())]):
         return False
     _ACCEPTED[key] = now
+    _forget_oldest(_ACCEPTED)
     say(place.name, "inode" if now.mtime_ns == last.mtime_ns else "modification time")
     return True
+
+
+def _forget_oldest(known: dict[_Key, Any]) -> None:
+    # Another thread may forget the same one, or add another meanwhile.
+    with contextlib.suppress(KeyError, RuntimeError, StopIteration):
+        while len(known) > FILES_NOTED_MAX:
+            del known[next(iter(known))]
 
 
 def say(name: str, what: str) -> None:

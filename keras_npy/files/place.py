@@ -8,6 +8,7 @@ import errno
 import glob
 import os
 import re
+import resource
 import stat
 import zlib
 from collections.abc import Callable
@@ -221,6 +222,23 @@ def open_regular(path: str) -> BinaryIO:
     return _as_file(_open_regular(path))
 
 
+def open_to_read(path: str) -> int:
+    """A descriptor of a file. Opening does not wait, such as for the writer of a FIFO."""
+    try:
+        return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno != errno.EMFILE:
+            raise
+        limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        remedy = f", or raise the limit with `ulimit -n {most}`" if most != limit else ""
+        raise OSError(
+            error.errno,
+            f"{path}: a process may have {limit} files open (`ulimit -n`, RLIMIT_NOFILE). "
+            f"Received: {error.strerror}, of which keras_npy takes a quarter at most. "
+            f"Close some of the others{remedy}",
+        ) from error
+
+
 def _as_file(descriptor: int) -> BinaryIO:
     try:
         return open(descriptor, "rb")
@@ -233,7 +251,7 @@ def _open_regular(path: str) -> int:
     # Check before opening, because opening can block (FIFO) or have an effect (device). Check again
     # afterwards, because the file may have been replaced in between.
     _check_regular(path, os.stat(path))
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = open_to_read(path)
     try:
         _check_regular(path, os.fstat(descriptor))
     except BaseException:

@@ -35,6 +35,7 @@ from keras_npy.files.place import (
     fingerprint_of,
     local_path,
     open_regular,
+    open_to_read,
     unreadable,
 )
 from keras_npy.files.reading import Stopped, read_data, read_whole
@@ -167,7 +168,7 @@ class SampleStore(Store):
             self._read_member(index, archive, member, out)
             return
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = open_to_read(path)
             try:
                 is_alike = self._read_alike(index, descriptor, out)
             finally:
@@ -268,7 +269,7 @@ class SampleStore(Store):
     def _check_one(self, path: str) -> None:
         """Raise if a file does not hold a sample like the first one."""
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = open_to_read(path)
         except FileNotFoundError:
             # It may be a member of an archive.
             self._check_header(path)

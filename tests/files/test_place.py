@@ -1,5 +1,6 @@
 """Where bytes lie: paths that are no files, and files that are no longer what they were."""
 
+import dataclasses
 import errno
 import os
 import shutil
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from keras_npy.errors import NpyFileError, NpyLayoutWarning
+from keras_npy.files import looks
 from keras_npy.files.place import Extent, Place, open_regular, place_of
+from tests.conftest import peak_bytes_of, run_script
 from tests.files.test_header import sentences
 
 
@@ -139,3 +142,56 @@ def test_open_unchanged_changed_file_is_named(opened: Place, change: Callable[[s
     change(opened.path)
     with pytest.raises(NpyFileError, match=sentences(opened.path, *CHANGED)):
         opened.open_unchanged()
+
+
+def test_too_many_open_files_name_the_limit_and_how_to_raise_it(tmp_path: Path) -> None:
+    """The system says neither; the remedy is done. A sample is opened in another way."""
+    printed = run_script(
+        """
+        import os, re, resource, sys
+        import numpy as np
+        from keras_npy import open_rows, samples
+        np.save(sys.argv[1], np.arange(3))
+        # What a batch of labels of samples needs is imported now.
+        sources = [lambda: open_rows(sys.argv[1]), lambda: samples([sys.argv[1]])]
+        rows = [make()[:].tolist() for make in sources]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (40, 80))
+        held = []
+        try:
+            while True:
+                held.append(os.open("/dev/null", os.O_RDONLY))
+        except OSError:
+            pass
+        for make in sources:
+            try:
+                make()
+            except OSError as error:
+                text = error.strerror
+                print(error.errno, text)
+        limit = re.search(r"with `ulimit -n (\\d+)`", text)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (int(limit[1]), 80))
+        print(rows == [make()[:].tolist() for make in sources])
+        """,
+        tmp_path / "x.npy",
+    )
+    *refused, is_read = printed.splitlines()
+    assert "True" == is_read
+    assert 2 == len(refused)
+    for line in refused:
+        assert line.startswith(f"{errno.EMFILE} {tmp_path}/x.npy: a process may have 40 files open")
+        assert "Received: Too many open files" in line
+        assert line.endswith("Close some of the others, or raise the limit with `ulimit -n 80`")
+
+
+def test_what_is_remembered_of_files_is_limited(
+    opened: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mount of 100,000 files, or of one with another inode at each look, fills no memory."""
+    monkeypatch.setattr(looks, "FILES_NOTED_MAX", 10)
+
+    def note_many() -> None:
+        for inode in range(5000):
+            fingerprint = dataclasses.replace(opened.fingerprint, inode=inode)
+            looks.note(dataclasses.replace(opened, fingerprint=fingerprint), 0, memoryview(b"row"))
+
+    assert 100_000 > peak_bytes_of(note_many)

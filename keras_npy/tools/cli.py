@@ -14,6 +14,7 @@ VERBS = {
     "check": ("check_command", "what would spoil training, in one pass over the rows"),
     "stats": ("stats_command", "mean, variance and range, and the layer that normalises"),
     "preview": ("preview_command", "a sheet of samples with their labels or masks"),
+    "bench": ("bench_command", "how fast batches can be had, and what limits"),
     "convert": ("convert_command", "write any source as one plain .npy"),
     "demo": ("demo.command", "train, save and serve a model of images"),
 }

@@ -308,7 +308,7 @@ def test_fit_steps_of_zero_are_all_batches_and_negative_ones_refused(
 @pytest.mark.parametrize(
     ("steps_per_execution", "weights"),
     # Weights are gathered with their rows, however many steps these are for.
-    [(2, None), (32, None), (3, "class_weight"), (3, "sample_weight")],
+    [(3, None), (32, None), (3, "class_weight"), (3, "sample_weight")],
 )
 def test_fit_steps_per_execution_trains_as_arrays(
     stored: Stored, steps_per_execution: int, weights: str | None
@@ -339,7 +339,7 @@ def test_fit_steps_per_execution_trains_as_arrays(
 
 
 @several_steps
-@pytest.mark.parametrize("steps_per_execution", [2, 3, 32])
+@pytest.mark.parametrize("steps_per_execution", [3, 32])
 def test_fit_steps_per_execution_and_per_epoch_train_on_one_stream_of_passes(
     stored: Stored, steps_per_execution: int
 ) -> None:
@@ -535,10 +535,9 @@ def test_fit_goes_on_after_its_files_were_deleted(stored: Stored, source: str) -
 
 
 @only_on("tensorflow", reason="the others trace by the shape of each batch themselves")
-@pytest.mark.parametrize("jit_compile", [False, True])
-@pytest.mark.parametrize("drop_remainder", [False, True])
+@pytest.mark.parametrize(("drop_remainder", "jit_compile"), [(False, False), (True, True)])
 def test_fit_traces_the_step_as_it_does_for_arrays(
-    stored: Stored, jit_compile: bool, drop_remainder: bool
+    stored: Stored, drop_remainder: bool, jit_compile: bool
 ) -> None:
     """Of a static shape if every batch is full, of any batch if the last one is short.
 

@@ -75,7 +75,7 @@ def test_fit_steps_per_epoch_draws_the_numbers_of_one_stream_of_passes(stored: S
 
 
 @several_steps
-@pytest.mark.parametrize("steps_per_execution", [2, 32])
+@pytest.mark.parametrize("steps_per_execution", [3, 32])
 def test_fit_steps_per_execution_trains_on_the_same_batches(
     stored: Stored, steps_per_execution: int
 ) -> None:

@@ -25,16 +25,14 @@ def two_outputs(losses: Any, **compile_arguments: Any) -> keras.Model:
     return model
 
 
+TARGETS, WEIGHTS = {"a": A, "b": None}, {"a": WEIGHT, "b": None}
 CASES = pytest.mark.parametrize(
-    ("y", "weight", "losses"),
+    ("y", "weight", "losses", "is_mapped"),
     [
-        pytest.param({"a": A, "b": None}, None, {"a": "mse", "b": None}, id="target"),
-        pytest.param(
-            {"a": A, "b": None}, {"a": WEIGHT, "b": None}, {"a": "mse", "b": None}, id="both"
-        ),
-        pytest.param(
-            {"a": A, "b": B}, {"a": WEIGHT, "b": None}, {"a": "mse", "b": "mse"}, id="weight"
-        ),
+        pytest.param(TARGETS, None, {"a": "mse", "b": None}, False, id="target"),
+        pytest.param(TARGETS, WEIGHTS, {"a": "mse", "b": None}, False, id="both"),
+        pytest.param({"a": A, "b": B}, WEIGHTS, {"a": "mse", "b": "mse"}, False, id="weight"),
+        pytest.param({"a": A, "b": B}, WEIGHTS, {"a": "mse", "b": "mse"}, True, id="weight-mapped"),
     ],
 )
 
@@ -42,7 +40,6 @@ CASES = pytest.mark.parametrize(
 # Keras warns that an output without a loss has no gradients.
 @pytest.mark.filterwarnings("ignore:Gradients do not exist")
 @CASES
-@pytest.mark.parametrize("is_mapped", [False, True])
 def test_fit_none_as_a_leaf_trains_as_arrays(
     stored: Stored, y: Any, weight: Any, losses: Any, is_mapped: bool
 ) -> None:

@@ -98,11 +98,16 @@ def _check_lengths(files: FileList, others: FileList, or_else: str = "") -> None
     differs = np.flatnonzero(files.lengths != others.lengths)
     if differs.size:
         place = int(differs[0])
+        remedy = f"Save both again, with the same rows{or_else}."
+        if files.paths[place] == others.paths[place]:
+            remedy = (
+                "start_index and end_index count over all files: cut each for itself, "
+                "[windows(path, ...) for path in paths]."
+            )
         raise ValueError(
             f"{others.paths[place]}: two files that belong together must have the same number of "
             f"rows. Received: {files.paths[place]} has N={files.lengths[place]}, "
-            f"{others.paths[place]} has N={others.lengths[place]}. Save both again, with the same "
-            f"rows{or_else}."
+            f"{others.paths[place]} has N={others.lengths[place]}. {remedy}"
         )
 
 
@@ -178,9 +183,10 @@ def compare_names(names: Sequence[str], others: Sequence[str]) -> Verdict:
     >>> compare_names(["1.npy", "2.npy", "3.npy"], ["1_mask.npy", "3_mask.npy", "4_mask.npy"])
     Verdict(kind='differ', first=1, alone=['2.npy', '4_mask.npy'])
     """
-    if _middles(names) == _middles(others):
+    folded, other_folded = _folded(names), _folded(others)
+    if _middles(folded) == _middles(other_folded):
         return Verdict("partners")
-    columns, other_columns, alike, is_certain = _compare(names, others)
+    columns, other_columns, alike, is_certain = _compare(folded, other_folded)
     if _num_distinct(alike) >= min(_num_distinct(columns), _num_distinct(other_columns)):
         return Verdict("partners")
     keys, other_keys = _keys(columns, other_columns)
@@ -199,6 +205,12 @@ def compare_names(names: Sequence[str], others: Sequence[str]) -> Verdict:
     is_certain &= 2 * num_shared >= min(len(known), len(other_known))
     is_certain &= not _is_shifted(keys, other_keys)
     return Verdict("differ" if is_certain else "doubtful", first, alone)
+
+
+def _folded(names: Sequence[str]) -> Sequence[str]:
+    """The names in small letters, if that makes no two of them one."""
+    folded = [name.casefold() for name in names]
+    return folded if len(set(folded)) == len(set(names)) else names
 
 
 def _compare(

@@ -61,6 +61,8 @@ NAMES = [
         ["a_2024-01-05_1", "a_2024-02-09_2"], ["l_1", "l_2"], "partners", id="more-on-one-side"
     ),
     pytest.param(["x_train", "x_test"], ["y_test", "y_train"], "differ", id="turned-parts"),
+    pytest.param(["LEFT_1", "RIGHT_1"], ["right_1", "left_1"], "differ", id="capitals"),
+    pytest.param(["Ann", "Bo"], ["ann_m", "bo_m"], "partners", id="other-capitals"),
     pytest.param(
         ["p1_s1", "p1_s2", "p2_s1"], ["p1_s1_m", "p2_s1_m", "p1_s2_m"], "differ", id="turned-pairs"
     ),

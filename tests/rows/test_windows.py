@@ -459,6 +459,23 @@ def test_sequence_windows_with_targets_and_y_are_refused() -> None:
         NpySequence([windows(SERIES, predict_next=True, sequence_length=4)], np.arange(96))
 
 
+def test_windows_and_those_behind_them_are_cut_in_each_file(tmp_path: Path) -> None:
+    """A forecast over several files; bounds that count over all files are told so."""
+    paths = [tmp_path / f"s{number}.npy" for number in range(2)]
+    for number, path in enumerate(paths):
+        np.save(path, np.arange(30.0) + 100 * number)
+    past = [windows(path, sequence_length=8, end_index=27) for path in paths]
+    future = [windows(path, sequence_length=3, start_index=8) for path in paths]
+    x, y = NpySequence(past, future, batch_size=64)[0]
+    assert [*range(20), *range(100, 120)] == x[:, 0].tolist()
+    np.testing.assert_array_equal(x[:, -1:] + [[1, 2, 3]], y)
+    over_all = windows(paths, sequence_length=8, end_index=53)
+    with pytest.raises(
+        ValueError, match=r"cut each for itself, \[windows\(path, \.\.\.\) for path"
+    ):
+        NpySequence(over_all, windows(paths, sequence_length=3, start_index=8, end_index=57))
+
+
 @pytest.mark.parametrize(
     "build",
     [

@@ -6,6 +6,7 @@ to read all of it.
 
 import os
 import zipfile
+import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO
@@ -124,15 +125,23 @@ def extent_of(file: BinaryIO, name: str, info: zipfile.ZipInfo) -> Extent:
     local = file.read(_LOCAL_HEADER_BYTES)
     is_there = info.header_offset >= 0 and local.startswith(_LOCAL_MAGIC)
     if not is_there or info.compress_size != info.file_size:
-        raise NpyFileError(
-            f"{name}: a stored member must lie where the archive says, as long as it says. "
-            f"Received: a damaged archive ({info.file_size} bytes, stored in "
-            f"{info.compress_size} at byte {info.header_offset}). "
-            "Copy the archive again, or write it again with np.savez."
-        )
+        stored = f"{info.file_size} bytes, stored in {info.compress_size}"
+        raise damaged(name, f"a damaged archive ({stored} at byte {info.header_offset})")
     # In this local header, name and extra field may be longer than in the archive's directory.
     lengths = int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:30], "little")
     return Extent(name, info.header_offset + _LOCAL_HEADER_BYTES + lengths, info.file_size)
+
+
+# What reading a damaged member of an archive raises.
+DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
+
+
+def damaged(name: str, received: str) -> NpyFileError:
+    """The error for a member of an archive that cannot be what was written."""
+    return NpyFileError(
+        f"{name}: a member must be whole. Received: {received}. "
+        "Copy the archive again, or write it again with np.savez."
+    )
 
 
 def _refuse_whole(path: str) -> None:

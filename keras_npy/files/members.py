@@ -4,17 +4,17 @@ import contextlib
 import functools
 import os
 import zipfile
-import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_npy.errors import NpyFileError
 from keras_npy.files.archive import (
+    DAMAGE,
     MEMBER_MARK,
     check_readable,
+    damaged,
     extent_of,
     find_in,
     open_archive,
@@ -116,9 +116,5 @@ def open_member(
     with open_archive(path, file) as opened:
         try:
             yield Member(file, opened, path, member, stored_dtype)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-            raise NpyFileError(
-                f"{path}{MEMBER_MARK}{member}: a member must be whole. "
-                f"Received: a damaged one ({error}). "
-                "Copy the archive again, or write it again with np.savez."
-            ) from error
+        except DAMAGE as error:
+            raise damaged(f"{path}{MEMBER_MARK}{member}", f"a damaged one ({error})") from error

@@ -164,11 +164,13 @@ def place_of(file: BinaryIO, path: str, extent: Extent | None = None) -> Place:
     )
 
 
-def changed(path: str) -> NpyFileError:
+def changed(
+    path: str,
+    received: str = "another inode, size or modification time than when it was opened",
+) -> NpyFileError:
     """The error for a file that is no longer the one that was opened."""
     return NpyFileError(
-        f"{path}: a file must not change while it is in use. "
-        "Received: another inode, size or modification time than when it was opened. "
+        f"{path}: a file must not change while it is in use. Received: {received}. "
         "Write new data to another path, and build a new NpySequence to use it."
     )
 
@@ -184,11 +186,7 @@ def unreadable(name: str, where: str, error: OSError) -> NpyFileError:
 
 def cut_short(name: str, where: str) -> NpyFileError:
     """The error for a file that ends before the data that its header promised."""
-    return NpyFileError(
-        f"{name}: a file must not change while it is in use. "
-        f"Received: the end of the file, {where}. "
-        "Write new data to another path, and build a new NpySequence to use it."
-    )
+    return changed(name, f"the end of the file, {where}")
 
 
 def fingerprint_of(status: os.stat_result) -> Fingerprint:

@@ -7,13 +7,12 @@ import os
 import shutil
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 import numpy as np
 
-from keras_npy.errors import NpyFileError, cut
+from keras_npy.errors import cut
 from keras_npy.files import archive
 from keras_npy.files.header import (
     START_BYTES,
@@ -201,11 +200,8 @@ def _unpack(
             check_streamable(header, may_be_empty=True)
             out.write(start)
             shutil.copyfileobj(packed, out, BLOCK_BYTES)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise NpyFileError(
-            f"{name}: a compressed member must unpack to what was packed. "
-            f"Received: {cut(str(error))}. Copy the archive again, or write it again."
-        ) from error
+    except archive.DAMAGE as error:
+        raise archive.damaged(name, f"a damaged one ({cut(str(error))})") from error
 
 
 def _open(source: Any, stored_dtype: str | None) -> Rows:

@@ -58,7 +58,7 @@ _KINDS: Mapping[str, tuple[Callable[..., Any], Mapping[str, Callable[[str], Any]
         samples,
         {
             **{"length": _integer, "pad_value": _number, "crop": str, "check": _truth},
-            **{"stored_dtype": str, "io": str},
+            **{"unpack": _truth, "stored_dtype": str, "io": str},
         },
     ),
     "windows": (

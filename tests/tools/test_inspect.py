@@ -46,7 +46,7 @@ def facts_of(capsys: pytest.CaptureFixture[str], *sources: str, status: int = 0)
         ("s-*.npy", X[:12].reshape(36, 4)),
         ("d.npz::x", X),
         ("samples:s-*.npy", X[:12]),
-        ("samples,length=2:c.npz::x", X[np.newaxis, :2]),
+        ("samples,length=2,unpack=true:c.npz::x", X[np.newaxis, :2]),
         ("windows,sequence_length=3,sequence_stride=2:d.npz::x", None),
         ("windows,sequence_length=1:raw,dtype=int16,shape=-1x3x4:x.bin", X[:, np.newaxis]),
         ("raw,dtype=int16,shape=-1x3x4:x.bin", X),

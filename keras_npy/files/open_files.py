@@ -3,12 +3,12 @@
 import errno
 import os
 import resource
-import threading
 import weakref
 from collections.abc import Sequence
 
 from keras_npy.files.header import NpyHeader
 from keras_npy.files.place import Place
+from keras_npy.locks import Lock
 
 # The files of all sources together may take a quarter of the descriptors of a process. A source
 # that is opened when they are all taken still gets FILES_MIN.
@@ -18,7 +18,7 @@ FILES_MAX = 4096
 
 # How many descriptors are set aside for each living object.
 _SET_ASIDE: "weakref.WeakKeyDictionary[OpenFiles, int]" = weakref.WeakKeyDictionary()
-_COUNTING = threading.Lock()
+_COUNTING = Lock()
 
 
 class OpenFile:
@@ -50,7 +50,7 @@ class OpenFiles:
             share = max(FILES_MIN, (_limit() - sum(_SET_ASIDE.values())) // 2)
             self.files_max = min(len(headers), share)
             _SET_ASIDE[self] = self.files_max
-        self._lock = threading.Lock()
+        self._lock = Lock()
         # In the order of their last use.
         self._open: dict[int, OpenFile] = {}
 

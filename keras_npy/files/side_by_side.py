@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from keras_npy.errors import context_of_caller
+from keras_npy.locks import Lock
 
 # Pieces that are read at the same time. Reads from a disk or a network wait more than they compute.
 READ_THREADS = 8
@@ -36,7 +36,7 @@ class SideBySide:
         # Both go on from call to call, because a batch may have few pieces.
         self._num_slow = 0
         self._num_together = 1
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def run(self, work: Callable[[int, int], None], number: int) -> None:
         """Do pieces 0 to `number - 1`, in threads while pieces are slow.

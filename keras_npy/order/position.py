@@ -1,7 +1,8 @@
 """`Position`, where reading begins, and `PassCounter`, how many passes have begun."""
 
-import threading
 from dataclasses import dataclass
+
+from keras_npy.locks import Lock
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class PassCounter:
     """
 
     def __init__(self, position: Position | None = None) -> None:
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._count = Count(position or Position())
         self._reached = self._count, self._count.position
 

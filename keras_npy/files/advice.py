@@ -6,6 +6,7 @@ returns, so it needs no thread that could outlive a pass.
 """
 
 import ctypes
+import errno
 import mmap
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -22,6 +23,9 @@ RESIDENCY_LOOKS = 16
 Look: TypeAlias = Callable[[Sequence[int]], bool]
 
 _LIBC: Any = ctypes.CDLL(None, use_errno=True)
+# `mincore` waits for nothing. To give up the interpreter for it would stop this thread until others
+# hand it back, at each call.
+_LIBC_AT_ONCE: Any = ctypes.PyDLL(None, use_errno=True)
 
 # Reads pages, and fails where a touch of them would end the process (Linux 5.14). Python has no
 # name for it.
@@ -79,7 +83,7 @@ def pages_mapped(addresses: Indices) -> NDArray[np.bool_]:
 def _is_mapped_in(address: int) -> bool:
     found = ctypes.c_ubyte()
     page = address // mmap.PAGESIZE * mmap.PAGESIZE
-    _LIBC.mincore(ctypes.c_void_p(page), ctypes.c_size_t(1), ctypes.byref(found))
+    _LIBC_AT_ONCE.mincore(ctypes.c_void_p(page), ctypes.c_size_t(1), ctypes.byref(found))
     return bool(found.value & 1)
 
 
@@ -104,25 +108,46 @@ def are_resident(path: str, offsets: Iterable[int]) -> bool:
     neither owns the file nor may write to it (Linux 5.2). The result is `False` if the file system
     or kernel cannot tell, or if the file has been deleted, which does not harm its mapping.
     """
+    return bool(_look(path, offsets))
+
+
+def mapped_are_resident(path: str, offsets: Iterable[int]) -> bool:
+    """As `are_resident`, of bytes that `mincore` has found in memory.
+
+    If the file system cannot tell, as tmpfs, `mincore` is believed where the process may write to
+    the file. Advice on 256 rows there takes longer than gathering them.
+    """
+    found = _look(path, offsets)
+    return os.access(path, os.W_OK) if found is None else found
+
+
+def _look(path: str, offsets: Iterable[int]) -> bool | None:
+    """As `are_resident`; `None` if the file system cannot tell."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
     try:
-        return are_resident_in(descriptor, offsets)
+        return _are_read_at_once(descriptor, offsets)
+    except OSError as error:  # BlockingIOError: the disk would be read.
+        return None if error.errno == errno.EOPNOTSUPP else False
     finally:
         os.close(descriptor)
 
 
 def are_resident_in(descriptor: int, offsets: Iterable[int]) -> bool:
-    """As `are_resident`, for an open file."""
+    """As `are_resident`, for an open file of which `mincore` was not asked."""
+    try:
+        return _are_read_at_once(descriptor, offsets)
+    except OSError:  # BlockingIOError: the disk would be read. EOPNOTSUPP: it cannot tell.
+        return False
+
+
+def _are_read_at_once(descriptor: int, offsets: Iterable[int]) -> bool:
     if not hasattr(os, "RWF_NOWAIT"):
         return False
     byte = [bytearray(1)]
-    try:
-        return all(os.preadv(descriptor, byte, offset, os.RWF_NOWAIT) for offset in offsets)
-    except OSError:  # BlockingIOError: the disk would be read. EOPNOTSUPP: it cannot tell.
-        return False
+    return all(os.preadv(descriptor, byte, offset, os.RWF_NOWAIT) for offset in offsets)
 
 
 def advise_file(descriptor: int, offsets: Indices, row_bytes: int) -> None:

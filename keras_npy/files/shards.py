@@ -126,7 +126,7 @@ def _unpack(packed: bytes, are_found: bool) -> Shards:
 
 def _is_resident(header: NpyHeader, row: int) -> bool:
     offset_bytes = header.offset_bytes + row * header.row_bytes
-    return advice.are_resident(header.place.path, [offset_bytes])
+    return advice.mapped_are_resident(header.place.path, [offset_bytes])
 
 
 def map_shards(shards: Shards) -> Store:

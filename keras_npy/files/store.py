@@ -134,7 +134,9 @@ class MappedStore(MemoryStore):
 
     def _are_resident(self, offsets: Sequence[int]) -> bool:
         first = self._header.offset_bytes
-        return advice.are_resident(self._header.place.path, [first + offset for offset in offsets])
+        return advice.mapped_are_resident(
+            self._header.place.path, [first + offset for offset in offsets]
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Pickling a mapped array would send the whole file; send the header and map again.

@@ -1,5 +1,6 @@
 """Rows are asked for ahead of their use, and only if they are not in memory."""
 
+import errno
 import itertools
 import mmap
 import os
@@ -173,3 +174,19 @@ def test_fit_asks_for_the_next_block_while_it_reads_the_first(
     monkeypatch.setattr(StoredRows, "read_into", note_taken)
     model.fit(stored.sequence(), verbose=0)
     assert list(range(53)) == sorted(advised) == sorted(taken)
+
+
+@pytest.mark.parametrize(("may_write", "expected"), [(True, True), (False, False)])
+def test_are_resident_where_the_file_system_cannot_tell_believes_mincore(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, may_write: bool, expected: bool
+) -> None:
+    """As on tmpfs: the caller has asked it, and it is honest about files that one may write."""
+    (tmp_path / "x.npy").write_bytes(bytes(PAGE))
+
+    def refuse(*_: Any) -> int:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(advice.os, "preadv", refuse)
+    monkeypatch.setattr(advice.os, "access", lambda path, mode: may_write and mode == os.W_OK)
+    assert expected == advice.mapped_are_resident(str(tmp_path / "x.npy"), [0])
+    assert not advice.are_resident(str(tmp_path / "x.npy"), [0])

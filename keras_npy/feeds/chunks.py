@@ -115,6 +115,15 @@ class Chunks:
             at = self._after(chunk.start, first)
             yield at, chunk.rows[first : first + self._group_rows]
 
+    @property
+    def are_mapped(self) -> bool:
+        """Whether a map makes each batch."""
+        return self._batches.map is not None
+
+    def gather_rows(self, chunk: Chunk) -> list[Any]:
+        """Copy the rows of a whole chunk; return an array for each leaf of `data`."""
+        return [self._gather(rows, chunk.rows) for rows in self._batches.rows]
+
     def gather(self, start: Position, indices: Indices) -> Iterable[tuple[Any, ...]]:
         """Copy a group; return its batches in the structure of a batch."""
         taken = [self._take(rows, indices) for rows in self._batches.rows]
@@ -150,6 +159,7 @@ class Chunks:
         return leaves if self._batches.is_flat else self._batches.pack(list(leaves))
 
 
-def chunk_batches(batches: Batches) -> int:
+def chunk_batches(batches: Batches, chunk_bytes: int | None = None) -> int:
     """The number of batches that make one hand-over worth its cost."""
-    return max(1, min(CHUNK_BYTES // max(batches.batch_bytes, 1), batches.block_batches))
+    most = (chunk_bytes or CHUNK_BYTES) // max(batches.batch_bytes, 1)
+    return max(1, min(most, batches.block_batches))

@@ -6,6 +6,7 @@ held back while JAX still keeps earlier batches. Python may be up to 32 steps ah
 would fill the memory with batches.
 """
 
+import functools
 import gc
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,10 @@ from keras_npy.feeds import jax_cache, jax_placement
 from keras_npy.feeds import numpy as numpy_feed
 from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.buffers import BufferPool
-from keras_npy.feeds.read_ahead import READ_AHEAD_CHUNKS, HandOver
+from keras_npy.feeds.chunks import chunk_batches
+from keras_npy.feeds.jax_placement import Placement
+from keras_npy.feeds.read_ahead import PLACED_CHUNK_BYTES, READ_AHEAD_CHUNKS, HandOver
+from keras_npy.types import Array
 
 # Batches gathered ahead or being gathered, one handed over, and two of waiting steps.
 IN_USE_BATCHES_MAX = READ_AHEAD_CHUNKS + 3
@@ -32,7 +36,9 @@ POLL_S = 0.0005
 
 def make_pool(batches: Batches, user: object) -> BufferPool:
     """A pool for the batches of one feed, in memory from which the device copies fast."""
-    return numpy_feed.make_pool(batches, user, jax_placement.allocator())
+    if jax_placement.find_placement() is None:
+        return numpy_feed.make_pool(batches, user)
+    return numpy_feed.make_pool(batches, user, jax_placement.allocator(), PLACED_CHUNK_BYTES)
 
 
 def iterate(batches: Batches, pool: BufferPool) -> Iterator[tuple[Any, ...]]:
@@ -47,13 +53,58 @@ def iterate(batches: Batches, pool: BufferPool) -> Iterator[tuple[Any, ...]]:
     placement = jax_placement.find_placement()
     if placement is None:
         return iterate_on_host(batches, pool)
-    return iterate_placed(batches, pool, lambda _, gathered: placement.put(gathered))
+    return iterate_placed(batches, pool, placement, _OnDevice(batches, placement))
 
 
-def iterate_placed(batches: Batches, pool: BufferPool, hand_over: HandOver) -> Iterator[Any]:
-    """As `numpy_feed.iterate`, of what `hand_over` makes of each batch."""
+def iterate_placed(
+    batches: Batches, pool: BufferPool, placement: Placement, hand_over: HandOver
+) -> Iterator[Any]:
+    """As `numpy_feed.iterate`, of what `hand_over` makes of each batch with this placement."""
     _warn_of_dtypes(batches)
-    return numpy_feed.iterate(batches, numpy_feed.gather_into(pool), hand_over=hand_over)
+    try:
+        yield from numpy_feed.iterate(batches, numpy_feed.gather_into(pool), hand_over=hand_over)
+    finally:
+        # The memory is lent to the next pass.
+        placement.drain()
+
+
+class _OnDevice:
+    """As `HandOver`: batches on the device."""
+
+    def __init__(self, batches: Batches, placement: Placement) -> None:
+        self._batches = batches
+        self._placement = placement
+        self._num_together = chunk_batches(batches, PLACED_CHUNK_BYTES)
+
+    def put_rows(self, first: int, arrays: list[Array]) -> list[Any]:
+        batch_size, num_rows = self._batches.order.batch_size, len(arrays[0])
+        is_whole = num_rows == batch_size * self._num_together > batch_size
+        if is_whole and not self._placement.is_divided:
+            # Two copies and one dispatch for all batches. Each shape is compiled, so only the size
+            # that most chunks have is cut on the device.
+            parts = _cut()(self._placement.put(tuple(arrays)), self._num_together)
+        else:
+            starts = range(0, num_rows, batch_size)
+            parts = self._placement.put(
+                [tuple(a[start : start + batch_size] for a in arrays) for start in starts]
+            )
+        return parts if self._batches.is_flat else [self._batches.pack(list(p)) for p in parts]
+
+    def put_batches(self, first: int, batches: list[Any]) -> list[Any]:
+        placed: list[Any] = self._placement.put(batches)
+        return placed
+
+
+# Compiled once for each shape, by all feeds of the process.
+@functools.cache
+def _cut() -> Any:
+    import jax
+
+    def cut(arrays: tuple[Any, ...], num_parts: int) -> list[Any]:
+        parts = [jax.numpy.split(array, num_parts) for array in arrays]
+        return list(zip(*parts, strict=True))
+
+    return jax.jit(cut, static_argnums=1)
 
 
 def iterate_on_host(

@@ -5,20 +5,26 @@ H100, whose step takes 600. An array that is on the device already is used as it
 3.16).
 """
 
+import ctypes
 from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_npy.feeds.buffers import Allocate, aligned_memory
+from keras_npy.feeds.in_flight import InFlight
 from keras_npy.feeds.nests import map_leaves
 from keras_npy.feeds.registered import registered_memory
+from keras_npy.types import Array
+
+ACCELERATORS = ("gpu", "cuda", "rocm", "tpu")
 
 ShardingOf = Callable[[Any], Any]
 
 
 class Placement:
-    """How batches get to the default device, or to the devices of a distribution.
+    """How arrays get to the default device, or to the devices of a distribution.
 
     Args:
         device: The default device of the thread that asks for batches, as JAX's configuration has
@@ -29,28 +35,51 @@ class Placement:
     def __init__(self, device: Any, sharding_of: ShardingOf | None) -> None:
         self._device = device
         self._sharding_of = sharding_of
+        self._in_flight = InFlight(_are_ready, _wait)
 
     @property
     def is_divided(self) -> bool:
         """Whether several devices share each batch."""
         return self._sharding_of is not None
 
-    def put(self, batches: list[Any]) -> list[Any]:
-        """Copy the arrays of these batches to the device, and wait until they are there."""
+    def put(self, arrays: Any) -> Any:
+        """A nest of arrays on the device. Their memory is kept until they are there."""
         import jax
 
         # One call for all of them: each call takes the interpreter from the steps.
-        # `may_alias=False`, since a device that is the CPU must not use the memory that is lent
-        # again.
         with jax.default_device(self._device):
-            placed: list[Any] = jax.device_put(batches, self._targets(batches), may_alias=False)
-            jax.block_until_ready(placed)
+            placed = jax.device_put(map_leaves(borrowed, arrays), self._targets(arrays))
+        self._in_flight.add(placed, arrays)
         return placed
 
-    def _targets(self, batches: list[Any]) -> Any:
-        if self._sharding_of is None:
-            return None
-        return map_leaves(self._sharding_of, batches)
+    def drain(self) -> None:
+        """Wait until nothing reads the memory of what was put."""
+        self._in_flight.drain()
+
+    def _targets(self, arrays: Any) -> Any:
+        return None if self._sharding_of is None else map_leaves(self._sharding_of, arrays)
+
+
+def borrowed(array: Array) -> Array:
+    """An array over the same memory that does not keep it.
+
+    JAX lets go of an array that it has copied only when Python collects garbage (jax 0.11). Until
+    then its memory would count as used, and new memory would have to be made for each batch.
+    """
+    memory = (ctypes.c_char * array.nbytes).from_address(array.ctypes.data)
+    return np.ndarray(array.shape, array.dtype, memoryview(memory))
+
+
+def _are_ready(placed: Any) -> bool:
+    import jax
+
+    return all(array.is_ready() for array in jax.tree_util.tree_leaves(placed))
+
+
+def _wait(placed: Any) -> None:
+    import jax
+
+    jax.block_until_ready(placed)
 
 
 def find_placement() -> Placement | None:
@@ -70,8 +99,8 @@ def find_placement() -> Placement | None:
 
 
 def is_accelerator(device: Any) -> bool:
-    """Whether a device has memory of its own."""
-    return bool(device.platform != "cpu")
+    """Whether a device has memory of its own, to which JAX copies."""
+    return device.platform in ACCELERATORS
 
 
 def allocator() -> Allocate:

@@ -13,14 +13,21 @@ from keras_npy.types import Array, Indices
 
 
 def make_pool(
-    batches: Batches, user: object = None, allocate: Allocate = aligned_memory
+    batches: Batches,
+    user: object = None,
+    allocate: Allocate = aligned_memory,
+    chunk_bytes: int | None = None,
 ) -> BufferPool:
-    """A pool for the batches of one feed, which all its passes share while `user` lives."""
+    """A pool for the batches of one feed, which all its passes share while `user` lives.
+
+    `chunk_bytes` is the size of the feed's chunks, if it is not that of the host's.
+    """
+    chunk_bytes = chunk_bytes or CHUNK_BYTES
     # Besides the chunks read ahead, one is in use, and one more because backends release late.
-    num_chunks = max(READ_AHEAD_CHUNKS, cores.num_readers(batches.batch_bytes) + 1) + 2
+    num_chunks = max(READ_AHEAD_CHUNKS, cores.num_readers(batches.batch_bytes)) + 2
     return BufferPool(
-        num_chunks * chunk_batches(batches),
-        num_chunks * max(CHUNK_BYTES, batches.batch_bytes),
+        num_chunks * chunk_batches(batches, chunk_bytes),
+        num_chunks * max(chunk_bytes, batches.batch_bytes),
         user=user,
         allocate=allocate,
     )

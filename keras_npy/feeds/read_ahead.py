@@ -1,6 +1,7 @@
 """The threads that gather batches ahead of their use, and the caller that helps them."""
 
 import collections
+import itertools
 import os
 import queue
 import sys
@@ -13,18 +14,29 @@ from keras_npy.feeds import cores
 from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.chunks import Chunk, Chunks, Gather, chunk_batches
 from keras_npy.order.position import Position
+from keras_npy.types import Array
 
 # Chunks that are gathered while the device works on an earlier one. With two, the thread and a
 # caller that helps wait for each other: 383 us for a batch of 3 MB on JAX, against 322 with three
 # (two cores).
 READ_AHEAD_CHUNKS = 3
 
-Batch: TypeAlias = tuple[Any, ...]
-HandOver: TypeAlias = Callable[[int, list[Batch]], Iterable[Any]]
-"""Moves the batches of a chunk to where the backend wants them, in the thread that gathered them.
+# Bytes of a chunk that threads put on a device; a larger batch is a chunk of its own. Each call of
+# a thread takes the interpreter from the steps, so small batches are put there together.
+PLACED_CHUNK_BYTES = 16 << 20
 
-It gets the number of the first one in its pass. It may return only when nothing reads the memory of
-these batches any more."""
+Batch: TypeAlias = tuple[Any, ...]
+
+
+class HandOver(Protocol):
+    """Puts what a thread has gathered where the backend wants it, in that thread."""
+
+    def put_rows(self, first: int, arrays: list[Array]) -> Iterable[Any]:
+        """The batches of a chunk, of its rows: an array for each leaf. `first` numbers them."""
+
+    def put_batches(self, first: int, batches: list[Batch]) -> Iterable[Any]:
+        """The same, of batches that a map has made."""
+
 
 # The caller helps with batches of this size and above. Gathering smaller ones is mostly work of the
 # interpreter, which two threads do no faster than one. With help, a batch of 25 kB on JAX takes
@@ -54,7 +66,7 @@ class ReadAhead:
 
     The first thread plans chunks in order. Whichever thread claims a chunk gathers it: one of
     these, or a caller that would otherwise wait. At most `READ_AHEAD_CHUNKS` chunks are claimed
-    but not yet handed over, or one more than there are threads.
+    but not yet handed over, or as many as there are threads.
 
     Args:
         batches: What to read.
@@ -73,8 +85,10 @@ class ReadAhead:
         hold_back: HoldBack | None,
         hand_over: HandOver | None = None,
     ) -> None:
+        chunk_bytes = None if hand_over is None else PLACED_CHUNK_BYTES
         # A feed that is held back counts single batches, so each batch is a chunk of its own.
-        self._chunks = Chunks(batches, gather, 1 if hold_back else chunk_batches(batches))
+        num_batches = 1 if hold_back else chunk_batches(batches, chunk_bytes)
+        self._chunks = Chunks(batches, gather, num_batches)
         self._is_helped = hand_over is None and batches.batch_bytes >= HELPED_BATCH_BYTES
         self._hold_back, self._hand_over = hold_back, hand_over
         self._is_stopped = False
@@ -87,7 +101,7 @@ class ReadAhead:
         self._claiming = threading.Lock()
         self._num_handed_over = 0
         readers = cores.num_readers(batches.batch_bytes)
-        self._num_ahead = max(READ_AHEAD_CHUNKS, readers + 1)
+        self._num_ahead = max(READ_AHEAD_CHUNKS, readers)
         # An item tells the thread that waits for it to look again.
         self._news: list[queue.SimpleQueue[None]] = [queue.SimpleQueue() for _ in range(readers)]
         plan = self._chunks.plan(start)
@@ -268,16 +282,22 @@ class ReadAhead:
             chunk.finish()
 
     def _fill(self, chunk: Chunk, hold_back: HoldBack | None) -> None:
+        if self._hand_over is not None:
+            chunk.batches.extend(self._placed(chunk, self._hand_over))
+            return
         for start, indices in self._chunks.groups(chunk):
             if hold_back:
                 hold_back.wait(self._is_over)
             if self._is_stopped:
                 return
             chunk.batches.extend(self._chunks.gather(start, indices))
-        if self._hand_over is not None:
-            gathered = list(chunk.batches)
-            chunk.batches.clear()
-            chunk.batches.extend(self._hand_over(chunk.start.batch, gathered))
+
+    def _placed(self, chunk: Chunk, hand_over: HandOver) -> Iterable[Any]:
+        first = chunk.start.batch
+        if not self._chunks.are_mapped:
+            return hand_over.put_rows(first, self._chunks.gather_rows(chunk))
+        groups = itertools.starmap(self._chunks.gather, self._chunks.groups(chunk))
+        return hand_over.put_batches(first, list(itertools.chain.from_iterable(groups)))
 
 
 def _failed(error: BaseException) -> Chunk:

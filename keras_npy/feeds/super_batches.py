@@ -14,6 +14,7 @@ from keras_npy.feeds import jax as jax_feed
 from keras_npy.feeds import jax_cache, jax_placement
 from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.buffers import BufferPool
+from keras_npy.feeds.jax_placement import Placement
 from keras_npy.feeds.nests import leaves_of, map_leaves
 from keras_npy.order.position import Position
 from keras_npy.order.super_batches import SuperBatchOrder, super_batches
@@ -66,11 +67,8 @@ class SuperBatches:
         if placement is None or placement.is_divided:
             gathered = jax_feed.iterate_on_host(batches, self._pool, IN_USE_SUPER_BATCHES_MAX)
             return map(stack, itertools.count(), gathered)
-        return jax_feed.iterate_placed(
-            batches,
-            self._pool,
-            lambda first, parts: placement.put(list(map(stack, itertools.count(first), parts))),
-        )
+        on_device = _StackedOnDevice(batches, placement, stack)
+        return jax_feed.iterate_placed(batches, self._pool, placement, on_device)
 
     def _listed(self, stacked: Any) -> Any:
         return self._make_list(stacked) if isinstance(stacked, list) else stacked
@@ -114,6 +112,22 @@ class SuperBatches:
         return order, dataclasses.replace(
             self._batches, order=order, is_endless=False, position=lambda: Position(start.epoch)
         )
+
+
+class _StackedOnDevice:
+    """As `HandOver`: super-batches on the device, stacked before they are put there."""
+
+    def __init__(self, batches: Batches, placement: Placement, stack: Stack) -> None:
+        self._batches, self._placement, self._stack = batches, placement, stack
+
+    def put_rows(self, first: int, arrays: list[Array]) -> Any:
+        size = self._batches.order.batch_size
+        starts = range(0, len(arrays[0]), size)
+        parts = [[array[start : start + size] for array in arrays] for start in starts]
+        return self.put_batches(first, [self._batches.pack(part) for part in parts])
+
+    def put_batches(self, first: int, batches: list[Any]) -> Any:
+        return self._placement.put(list(map(self._stack, itertools.count(first), batches)))
 
 
 def _stack(order: SuperBatchOrder, number: int, gathered: Any) -> Any:

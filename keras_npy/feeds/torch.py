@@ -6,7 +6,7 @@ CUDA device that memory is pinned, and the threads that read ahead copy batches 
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.buffers import BufferPool
 from keras_npy.feeds.chunks import Gather
 from keras_npy.feeds.maps import Leaf
-from keras_npy.feeds.nests import map_leaves
+from keras_npy.feeds.nests import leaves_of, map_leaves
+from keras_npy.feeds.read_ahead import PLACED_CHUNK_BYTES
 from keras_npy.feeds.torch_placement import Placement
 from keras_npy.rows.base import Rows
 from keras_npy.rows.widened import WidenedRows
@@ -80,7 +81,9 @@ def _classes() -> tuple[Any, Any]:
 
 def make_pool(batches: Batches, user: object) -> BufferPool:
     """A pool for the batches of one feed, in memory from which the device copies fast."""
-    return numpy_feed.make_pool(batches, user, torch_placement.allocator())
+    if torch_placement.keras_device().type != "cuda":
+        return numpy_feed.make_pool(batches, user)
+    return numpy_feed.make_pool(batches, user, torch_placement.pinned_memory, PLACED_CHUNK_BYTES)
 
 
 def _iterate(batches: Batches, gather: Gather) -> Iterator[Any]:
@@ -106,25 +109,37 @@ def _iterate(batches: Batches, gather: Gather) -> Iterator[Any]:
 
 def _iterate_placed(batches: Batches, gather: Gather, placement: Placement) -> Iterator[Any]:
     """Batches that the threads that read ahead have copied to the device."""
-
-    def hand_over(_: int, gathered: list[tuple[Any, ...]]) -> list[Any]:
-        placed: list[Any] = placement.put(
-            lambda move: [for_each(lambda array: move(_tensor_of(array)), b) for b in gathered]
-        )
-        return placed
-
-    def claimed(batch: Any) -> Any:
-        for_each(placement.claim, batch)
-        return batch
-
-    # keras.tree takes 25 us for a pair on torch (Keras 3.15).
-    for_each = _for_each_part if batches.is_flat else map_leaves
     placing = Gather(gather, functools.partial(_place_widened, gather))
-    return map(claimed, numpy_feed.iterate(batches, placing, hand_over=hand_over))
+    on_device = _OnDevice(batches, placement)
+    try:
+        # `map` keeps no reference to a batch that it has yielded.
+        yield from map(on_device.claim, numpy_feed.iterate(batches, placing, hand_over=on_device))
+    finally:
+        # The memory is lent to the next pass.
+        placement.drain()
 
 
-def _for_each_part(function: Callable[[Any], Any], batch: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(map(function, batch))
+class _OnDevice:
+    """As `HandOver`: the leaves of batches on the device, and the event to wait for."""
+
+    def __init__(self, batches: Batches, placement: Placement) -> None:
+        self._batches, self._placement = batches, placement
+
+    def put_rows(self, first: int, arrays: list[Array]) -> list[Any]:
+        """Batches are slices of the tensors of their chunk."""
+        placed, copied = self._placement.put(list(map(_tensor_of, arrays)))
+        parts = (tensor.split(self._batches.order.batch_size) for tensor in placed)
+        return [(leaves, copied) for leaves in zip(*parts, strict=True)]
+
+    def put_batches(self, first: int, batches: list[Any]) -> list[Any]:
+        arrays = [leaves_of(batch) for batch in batches]
+        return [self._placement.put(list(map(_tensor_of, leaves))) for leaves in arrays]
+
+    def claim(self, placed: tuple[Sequence[Any], Any]) -> tuple[Any, ...]:
+        """A batch that the stream of the calling thread may use."""
+        leaves, copied = placed
+        self._placement.claim(leaves, copied)
+        return tuple(leaves) if self._batches.is_flat else self._batches.pack(list(leaves))
 
 
 def _place_widened(gather: Gather, array: Array, is_ours: bool) -> Array:

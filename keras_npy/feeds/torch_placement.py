@@ -4,14 +4,14 @@ Keras moves each batch from the thread that dispatches the steps, on the stream 
 copy then begins when the step before it has ended.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_npy.feeds.buffers import Allocate, aligned_memory
+from keras_npy.feeds.in_flight import InFlight
 
 
 class Placement:
@@ -26,29 +26,36 @@ class Placement:
 
         self._device = device
         self._stream = torch.cuda.Stream(device)
+        self._in_flight = InFlight(lambda event: event.query(), lambda event: event.synchronize())
 
-    def put(self, move_all: Callable[[Callable[[Any], Any]], Any]) -> Any:
-        """Move tensors, and wait until nothing reads their memory on the host any more.
+    def put(self, tensors: list[Any]) -> tuple[list[Any], Any]:
+        """Tensors on the device, and the event after which they are there.
 
-        Args:
-            move_all: Calls the function that it is given for each tensor; its result is returned.
+        The memory of `tensors` is kept until then.
         """
         import torch
 
         with torch.cuda.stream(self._stream):
-            placed = move_all(lambda tensor: tensor.to(self._device, non_blocking=True))
+            placed = [tensor.to(self._device, non_blocking=True) for tensor in tensors]
             copied = torch.cuda.Event()
             copied.record(self._stream)
-        copied.synchronize()
-        return placed
+        self._in_flight.add(copied, tensors)
+        return placed, copied
 
-    def claim(self, tensor: Any) -> None:
-        """Tell torch that the calling thread's stream uses a tensor, whose memory is ours."""
+    def claim(self, tensors: Iterable[Any], copied: Any) -> None:
+        """Let the calling thread's stream wait for tensors, and tell torch that it uses them."""
         import torch
 
-        # Otherwise the stream of the copies gets the memory back as soon as Python has let go of
-        # it, while the steps that use it only wait to be run.
-        tensor.record_stream(torch.cuda.current_stream(self._device))
+        stream = torch.cuda.current_stream(self._device)
+        stream.wait_event(copied)
+        for tensor in tensors:
+            # Otherwise the stream of the copies gets the memory back as soon as Python has let go
+            # of it, while the steps that use it only wait to be run.
+            tensor.record_stream(stream)
+
+    def drain(self) -> None:
+        """Wait until nothing reads the memory of what was put."""
+        self._in_flight.drain()
 
 
 def find_placement() -> Placement | None:
@@ -57,12 +64,8 @@ def find_placement() -> Placement | None:
     return Placement(device) if device.type == "cuda" else None
 
 
-def allocator() -> Allocate:
-    """What makes memory from which the device of Keras copies fast."""
-    return _pinned_memory if keras_device().type == "cuda" else aligned_memory
-
-
-def _pinned_memory(nbytes: int) -> NDArray[np.uint8]:
+def pinned_memory(nbytes: int) -> NDArray[np.uint8]:
+    """Uninitialised memory from which CUDA copies fast."""
     import torch
 
     memory: NDArray[np.uint8] = torch.empty(nbytes, dtype=torch.uint8, pin_memory=True).numpy()

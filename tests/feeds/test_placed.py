@@ -11,7 +11,8 @@ import pytest
 
 from keras_npy import NpySequence
 from keras_npy.boundary.adapter import AdapterPlan, PlannedAdapter
-from keras_npy.feeds import chunks, cores, jax_placement
+from keras_npy.feeds import cores, jax_placement, read_ahead
+from keras_npy.feeds import jax as jax_feed
 from tests.conftest import Stored, assert_same_weights, make_model, only_on
 
 jax = pytest.importorskip("jax")
@@ -19,8 +20,9 @@ jax = pytest.importorskip("jax")
 
 @pytest.fixture
 def accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take each device for one with memory of its own."""
+    """Take each device for one with memory of its own, which uses no memory in place."""
     monkeypatch.setattr(jax_placement, "is_accelerator", lambda device: True)
+    monkeypatch.setattr(jax_placement, "borrowed", np.array)
 
 
 @pytest.fixture(params=[1, 4])
@@ -36,13 +38,14 @@ def numbered(num_rows: int, row_values: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("super_batch", [None, 2])
-@pytest.mark.parametrize("chunk_bytes", [1, 1 << 20], ids=["one-by-one", "together"])
+@pytest.mark.parametrize("chunk_bytes", [1, 10_000, 1 << 20], ids=["single", "cut", "more"])
 @pytest.mark.usefixtures("accelerator", "readers")
 def test_get_jax_iterator_batches_on_the_device_are_the_rows_and_never_change(
     monkeypatch: pytest.MonkeyPatch, chunk_bytes: int, super_batch: int | None
 ) -> None:
     """As on the host, from passes in a row, however many threads put them there."""
-    monkeypatch.setattr(chunks, "CHUNK_BYTES", chunk_bytes)
+    for module in (read_ahead, jax_feed):
+        monkeypatch.setattr(module, "PLACED_CHUNK_BYTES", chunk_bytes)
     x = {"a": numbered(53, 100), "b": np.arange(53, dtype="uint8")}
     seq = NpySequence(x, np.arange(53, dtype="int32"), batch_size=8, seed=1)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keras_npy import NpyDataAdapter, NpySequence
-from keras_npy.feeds import chunks, torch_placement
+from keras_npy.feeds import read_ahead, torch_placement
 from tests.conftest import Stored, rows_of_epoch
 
 torch = pytest.importorskip("torch")
@@ -116,30 +116,38 @@ class Copied:
     def __init__(self) -> None:
         self.threads: list[str] = []
         self.claimed: list[int] = []
+        self.num_drained = 0
 
-    def put(self, move_all: Any) -> Any:
+    def put(self, tensors: list[Any]) -> Any:
         self.threads.append(threading.current_thread().name)
-        return move_all(lambda tensor: tensor.clone())
+        return [tensor.clone() for tensor in tensors], len(self.threads)
 
-    def claim(self, tensor: Any) -> None:
+    def claim(self, tensors: Any, copied: int) -> None:
         assert threading.current_thread() is threading.main_thread()
-        self.claimed.append(tensor.data_ptr())
+        assert 0 < copied <= len(self.threads)
+        self.claimed += [tensor.data_ptr() for tensor in tensors]
+
+    def drain(self) -> None:
+        self.num_drained += 1
 
 
+@pytest.mark.parametrize(("chunk_bytes", "num_chunks"), [(1, 7), (1 << 20, 1)])
 def test_loader_for_cuda_hands_over_what_the_reader_thread_has_copied(
-    monkeypatch: pytest.MonkeyPatch, stored: Stored
+    monkeypatch: pytest.MonkeyPatch, stored: Stored, chunk_bytes: int, num_chunks: int
 ) -> None:
     """In the structure of the sources, widened, and claimed for the stream of the caller."""
-    monkeypatch.setattr(chunks, "CHUNK_BYTES", 1)
+    monkeypatch.setattr(read_ahead, "PLACED_CHUNK_BYTES", chunk_bytes)
     x = {"a": stored.x, "b": stored.y.astype("uint16")}
     for seq in (NpySequence(x, stored.y, batch_size=8), NpySequence(stored.x, batch_size=8)):
         cuda = Copied()
         monkeypatch.setattr(torch_placement, "find_placement", lambda cuda=cuda: cuda)
         batches = [batch for _ in range(2) for batch in NpyDataAdapter(seq).get_torch_dataloader()]
-        assert ["keras_npy read-ahead"] * 14 == cuda.threads
+        assert ["keras_npy read-ahead"] * 2 * num_chunks == cuda.threads
+        assert 2 == cuda.num_drained
         tensors = [leaf for batch in batches for leaf in keras.tree.flatten(batch)]
         assert [tensor.data_ptr() for tensor in tensors] == cuda.claimed
         images = [batch[0] if torch.is_tensor(batch[0]) else batch[0]["a"] for batch in batches]
+        assert [8, 8, 8, 8, 8, 8, 5] * 2 == [len(image) for image in images]
         np.testing.assert_array_equal(np.tile(stored.x, (2, 1, 1)), torch.cat(images).numpy())
 
 

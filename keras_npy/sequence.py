@@ -9,11 +9,12 @@ from typing import Any, Literal, Never, Self, overload
 import keras
 import numpy as np
 
-from keras_npy.errors import check_bool, check_cache, check_integer, check_io, warn
+from keras_npy.errors import check_bool, check_cache, check_integer, check_io, warn, warn_once
 from keras_npy.feeds.batches import Batches, Sources, common_length, open_data
 from keras_npy.feeds.device_cache import DeviceCache
 from keras_npy.feeds.maps import BatchMap, DrawnRead, Leaf, make_map
 from keras_npy.feeds.nests import leaves_of, map_leaves
+from keras_npy.feeds.processes import this_share
 from keras_npy.feeds.state import check_state, identity_of, state_of
 from keras_npy.feeds.weights import first_only, weighted, weighted_map
 from keras_npy.files.fitted_samples import Crop
@@ -21,6 +22,7 @@ from keras_npy.order.arguments import (
     check_fractions,
     check_in_order,
     check_order_arguments,
+    check_share,
     check_shuffle,
     check_subset,
     checked_seed,
@@ -31,6 +33,7 @@ from keras_npy.order.order import Order
 from keras_npy.order.parts import fold_rows, split_in_order, split_rows, without
 from keras_npy.order.position import PassCounter, Position
 from keras_npy.order.selection import to_array, to_indices, to_rows
+from keras_npy.order.shares import Share, shared_order
 from keras_npy.order.slots import Slots
 from keras_npy.rows.base import Rows
 from keras_npy.rows.cached import cache_in_memory, refuse_drawn
@@ -59,19 +62,25 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
     `fit`, `evaluate` and `predict` treat a sequence as they treat arrays: `fit` shuffles all
     rows anew each epoch, `evaluate` and `predict` read them in file order.
 
+    Several processes that train one model share each batch: batch i of a pass has the same rows
+    whatever their number, and each process reads only its part. `batch_size`, `num_samples`,
+    `indices` and the parts of `split` are those of all processes together; `seq[i]`, iteration and
+    the specs are those of this process. See `docs/processes.md`.
+
     Args:
         x: The inputs: the path of an `.npy` file or an array, `(N, ...)`. A model with several
             inputs takes a dict or tuple of these.
         y: The targets, in the same forms. `None` for `predict`, or for a model without targets.
         sample_weight: Weights, `(N,)`. A model with several outputs takes them in the structure
             of `y`, or one array for all outputs.
-        batch_size: Rows in a batch, B.
+        batch_size: Rows in a batch, B, of all processes together.
         shuffle: `None` lets `fit` decide: it shuffles unless it is called with
             `shuffle=False`, while indexing and iteration keep file order. `True` shuffles
             those too. `False` always keeps file order. `"batch"` shuffles rows within each
             consecutive batch.
         seed: Any integer from 0. The same seed gives the same orders, epoch by epoch, on
-            every backend. `None` draws one, which `keras.utils.set_random_seed` determines.
+            every backend. `None` draws one, which `keras.utils.set_random_seed` determines; with
+            several processes it means 0, so that all have the same orders.
         drop_remainder: Leave out the last batch if it is shorter than `batch_size`.
         indices: The rows to use and their order: a slice, a range, integers or a boolean
             mask. `None` for all. Integers and masks take 8 bytes a row and are pickled.
@@ -91,6 +100,11 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             there; on JAX and torch. Both keep the stored bytes of the rows that `indices` choose,
             share them with all parts and copies in this process, and take no note of files that
             change later. Order and results stay the same.
+        num_processes: Processes that share each batch. It divides `batch_size`. `None` takes it
+            from `keras.distribution`, `jax.distributed` or `torch.distributed`, if one is
+            initialised before the sequence is built, and is 1 otherwise. 1 says that this process
+            has rows of its own.
+        process_id: Number of this process, from 0. `None` takes it from there too.
 
     Raises:
         NpyFileError: If a file cannot be streamed. It is a `ValueError`.
@@ -128,6 +142,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         num_classes: int | None = None,
         io: Io = "auto",
         cache: Cache | None = None,
+        num_processes: int | None = None,
+        process_id: int | None = None,
         # `Never`, so that type checkers still find a misspelt argument.
         **others: Never,
     ) -> None:
@@ -135,6 +151,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         _check_no_others(others)
         # Check the arguments before any file is opened.
         check_order_arguments(batch_size, seed, drop_remainder)
+        self._share_was_given = num_processes is not None
+        self._share = _make_share(num_processes, process_id, batch_size)
         check_shuffle(shuffle)
         check_bool("check_names", check_names)
         check_io(io)
@@ -152,8 +170,9 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             batch_size=batch_size,
             seed=seed,
             drop_remainder=drop_remainder,
+            share=self._share,
         )
-        self._order.check_num_batches()
+        _check_order(self._order, self._share)
         self._seed_was_drawn = seed is None
         # Of all rows of the sources. It is computed when it is asked for.
         self._fingerprint: str | None = None
@@ -166,8 +185,18 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
 
     @property
     def batch_size(self) -> int:
-        """Rows in every batch; the last one may be shorter."""
+        """Rows in every batch, of all processes together; the last one may be shorter."""
         return self._order.batch_size
+
+    @property
+    def num_processes(self) -> int:
+        """Processes that share each batch."""
+        return self._share.num_processes
+
+    @property
+    def process_id(self) -> int:
+        """The number of the process that reads this part of each batch, from 0."""
+        return self._share.process_id
 
     @property
     def num_batches(self) -> int:
@@ -283,11 +312,16 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
                 f"Received: {index}. Use len(sequence) for the number of batches."
             )
         self._was_indexed = True
+        index = int(index) % self.num_batches
+        if index + 1 == self.num_batches:
+            self._check_last_part()
         batches = batches_of(self, shuffle=self._shuffle)
-        return _take(batches, Position(self.epoch, int(index) % self.num_batches))
+        return _take(batches, Position(self.epoch, index))
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the batches of one pass: in file order, or shuffled anew if `shuffle=True`."""
+        # Now, and not at the end of the pass: every process raises at the same batch.
+        self._check_last_part()
         batches = batches_of(self, shuffle=self._shuffle)
         is_counted = bool(batches.order.shuffle)
         start = self._passes.begin() if is_counted else self._passes.begin_uncounted()
@@ -355,9 +389,9 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         """Serve the same rows of the same open files with other arguments.
 
         Args:
-            **changes: `batch_size`, `shuffle`, `seed` or `drop_remainder`, as the constructor
-                takes them. All others stay. The count of passes starts at 0, or at `epoch` if
-                it was set.
+            **changes: `batch_size`, `shuffle`, `seed`, `drop_remainder`, or `num_processes` and
+                `process_id`, as the constructor takes them. All others stay. The count of passes
+                starts at 0, or at `epoch` if it was set.
 
         Raises:
             TypeError: If another argument is given, or an argument has a wrong type.
@@ -374,6 +408,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             "shuffle": self.shuffle,
             "seed": self.seed,
             "drop_remainder": self._order.drop_remainder,
+            "num_processes": self.num_processes,
+            "process_id": None if "num_processes" in changes else self.process_id,
         }
         _check_not_of_py_dataset(changes)
         unknown = sorted(set(changes) - set(given))
@@ -383,15 +419,22 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
                 "Build a new NpySequence for other rows, or choose rows with subset."
             )
         arguments = {**given, **changes}
+        check_integer("batch_size", arguments["batch_size"], at_least=1)
+        share = _make_share(
+            arguments["num_processes"], arguments["process_id"], arguments["batch_size"]
+        )
         order = _make_order(
             self.num_samples,
             self._order.indices,
             batch_size=arguments["batch_size"],
             seed=arguments["seed"],
             drop_remainder=arguments["drop_remainder"],
+            share=share,
         )
         check_shuffle(arguments["shuffle"])
-        other = self._with_order(order)
+        other = self._with_order(order, share)
+        if "num_processes" in changes:
+            other._share_was_given = changes["num_processes"] is not None
         other._shuffle = arguments["shuffle"]
         other._seed_was_drawn &= "seed" not in changes
         return other
@@ -882,6 +925,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             f"{self.num_samples} samples in {self.num_batches} batches of "
             f"{self.batch_size}{short}; shuffle={self._shuffle!r}, seed={self.seed}"
         )
+        if self.num_processes > 1:
+            lines.append(f"the part of process {self.process_id} of {self.num_processes}")
         return "NpySequence(\n  " + "\n  ".join(lines) + "\n)"
 
     def _repr_html_(self) -> str:
@@ -956,11 +1001,31 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             self._fingerprint = fingerprint_of(leaves_of(self._data))
         return identity_of(self._order, self._shuffle, self._fingerprint)
 
-    def _with_order(self, order: Order) -> Self:
-        order.check_num_batches()
+    def _check_last_part(self) -> None:
+        """Raise if some process has no row of the last batch; warn if parts differ in size."""
+        last = self._order.last_batch_rows
+        if self._share.divides(last):
+            return
+        if last < self.num_processes:
+            raise ValueError(
+                "Each process must have a row of each batch. "
+                f"Received: a last batch of {last} rows for num_processes={self.num_processes}. "
+                "Pass drop_remainder=True to NpySequence, or another batch_size."
+            )
+        warn_once(
+            "last batch of several processes",
+            f"The last batch has {last} rows, which {self.num_processes} processes share unevenly: "
+            "a mean over processes of their means is not the mean of these rows. Weigh means by "
+            "rows, or pass drop_remainder=True to NpySequence.",
+        )
+
+    def _with_order(self, order: Order, share: Share | None = None) -> Self:
+        share = share or self._share
+        _check_order(order, share)
         # copy uses __getstate__, as pickle does: the copy shares the rows, not the pass count.
         other = copy.copy(self)
         other._order = order
+        other._share = share
         if self._is_epoch_set:
             # A run that is resumed says so before it splits its rows as it did the first time.
             other.epoch = self.epoch
@@ -1015,7 +1080,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
     def _spec(self, position: int) -> Any:
         if position >= len(self._leaves):
             return None
-        batch_size = self.batch_size if self._order.has_static_batches else None
+        is_static = self._order.has_static_batches
+        batch_size = self.batch_size // self.num_processes if is_static else None
         return map_leaves(
             lambda rows: keras.InputSpec(
                 dtype=rows.dtype.name, shape=(batch_size, *rows.row_shape)
@@ -1032,6 +1098,7 @@ def batches_of(
     only_x: bool = False,
     is_endless: bool = False,
     is_training: bool = False,
+    drop_remainder: bool = False,
 ) -> Batches:
     """The batches that a feed reads when Keras asks for `shuffle` and `class_weight`.
 
@@ -1043,6 +1110,10 @@ def batches_of(
         only_x: Whether to leave out targets and weights, which `predict` does not need.
         is_endless: Whether the next pass begins where one ends.
         is_training: Whether `fit` trains on the batches.
+        drop_remainder: Whether to leave out a short last batch that the sequence serves.
+
+    Returns:
+        The part of each batch that is this process's.
 
     Raises:
         ValueError: If `class_weight` cannot be applied.
@@ -1062,6 +1133,9 @@ def batches_of(
     if batch_map is not None:
         data = DrawnRead(data).numbers
     order = seq._order.shuffled(merge_shuffle(shuffle, seq.shuffle))
+    if drop_remainder:
+        order = dataclasses.replace(order, drop_remainder=True)
+    order = shared_order(order, seq._share)
     return Batches(
         data,
         order,
@@ -1089,7 +1163,7 @@ def take_state(seq: NpySequence, state: Mapping[str, Any]) -> Position:
 
 def _worst_rows(seq: NpySequence, model: Any, number: int) -> tuple[Indices, list[str]]:
     """The rows whose predictions are worst, the worst first, and what to write above them."""
-    in_order = seq.replace(shuffle=False, drop_remainder=False)
+    in_order = seq.replace(shuffle=False, drop_remainder=False, num_processes=1)
     rows, worst, titles = np.empty(0, np.int64), np.empty(0), np.empty(0, object)
     for index in range(len(in_order)):
         x, y, _ = keras.utils.unpack_x_y_sample_weight(in_order[index])
@@ -1130,6 +1204,16 @@ def has_map(seq: NpySequence) -> bool:
     return isinstance(seq._map, BatchMap)
 
 
+def share_of(seq: NpySequence) -> Share | None:
+    """The process that a sequence was built for; `None` if it found that out by itself."""
+    return seq._share if seq._share_was_given else None
+
+
+def last_batch_rows(seq: NpySequence) -> int:
+    """Rows in the last batch of a sequence, of all processes together."""
+    return seq._order.last_batch_rows
+
+
 def passes_of(seq: NpySequence) -> PassCounter:
     """The count of the shuffled passes of a sequence."""
     return seq._passes
@@ -1142,12 +1226,17 @@ def _make_order(
     batch_size: int,
     seed: int | None,
     drop_remainder: bool,
+    share: Share,
 ) -> Order:
     """Check the user's arguments and return rows in file order."""
     check_order_arguments(batch_size, seed, drop_remainder)
     if seed is None:
         # Keras draws the default seeds of its layers so: set_random_seed then applies here too.
         seed = random.getrandbits(32)
+        if share.num_processes > 1:
+            # Each process may have drawn another one. It was drawn all the same, so that what is
+            # drawn next, such as first weights, does not depend on the number of processes.
+            seed = 0
     return Order(
         num_samples=num_samples,
         batch_size=int(batch_size),
@@ -1155,6 +1244,27 @@ def _make_order(
         seed=int(seed),
         indices=indices,
     )
+
+
+def _make_share(num_processes: int | None, process_id: int | None, batch_size: int) -> Share:
+    """Check the user's arguments; `None` stands for what Keras, JAX or torch say."""
+    if num_processes is None:
+        share = this_share()
+        num_processes = share.num_processes
+        process_id = share.process_id if process_id is None else process_id
+    check_share(num_processes, process_id, batch_size)
+    return Share(int(num_processes), int(process_id or 0))
+
+
+def _check_order(order: Order, share: Share) -> None:
+    """Raise if there is no batch, or no row for some process."""
+    order.check_num_batches()
+    if order.num_samples < share.num_processes:
+        raise ValueError(
+            "There must be a row for each process. "
+            f"Received: {order.num_samples} samples for num_processes={share.num_processes}. "
+            "Take more rows, or fewer processes."
+        )
 
 
 def _take(batches: Batches, position: Position) -> Any:

@@ -109,7 +109,7 @@ class Batches:
         batch = self._pack_rows(arrays)
         if not self.passes_differ:
             position = Position(0, position.batch)
-        return flat(self.map(batch, Place(self.order.seed, position)))
+        return flat(self.map(batch, Place(self.order.seed, position, self.order.process_id)))
 
     def _pack_rows(self, arrays: list[Array]) -> tuple[Any, ...]:
         if self.is_flat:

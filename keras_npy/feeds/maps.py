@@ -35,15 +35,19 @@ class Leaf(Sized):
 
 @dataclass(frozen=True)
 class Place:
-    """Which batch a function gets: its seed, its pass and its number in the pass."""
+    """Which batch a function gets: its seed, its pass, its number in the pass, and whose part."""
 
     seed: int
     position: Position
+    process_id: int = 0
 
     def rng(self, number: int) -> np.random.Generator:
         """The generator of the map with this number, the same wherever the batch is made."""
         # The order of a pass has the key (epoch,), so that these numbers are independent of it.
-        key = (self.position.epoch, self.position.batch, number)
+        key: tuple[int, ...] = (self.position.epoch, self.position.batch, number)
+        if self.process_id:
+            # Each process draws for its own part of the batch.
+            key = (*key, self.process_id)
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
 
 

@@ -59,6 +59,8 @@ def iterate_blocks(data: Any) -> Generator[Array, None, None]:
 
 
 def _sequence_blocks(sequence: NpySequence) -> Generator[Array, None, None]:
+    # Each process reads all rows: the values are those of the whole data.
+    sequence = sequence.replace(num_processes=1)
     batches = batches_of(sequence, shuffle=False, only_x=True)
     if not isinstance(batches.served[0], Rows | Leaf):
         raise TypeError(

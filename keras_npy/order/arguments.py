@@ -16,6 +16,31 @@ def check_order_arguments(batch_size: int, seed: int | None, drop_remainder: boo
     check_bool("drop_remainder", drop_remainder)
 
 
+def check_share(num_processes: int, process_id: int | None, batch_size: int) -> None:
+    """Raise unless these name one process, and the processes can share a batch evenly."""
+    check_integer("num_processes", num_processes, at_least=1)
+    if process_id is None and num_processes > 1:
+        raise ValueError(
+            "num_processes and process_id must be given together. "
+            f"Received: num_processes={num_processes} without process_id. "
+            f"Pass process_id= from 0 to {num_processes - 1}, or leave both out."
+        )
+    if process_id is not None:
+        check_integer("process_id", process_id, at_least=0)
+        if process_id >= num_processes:
+            raise ValueError(
+                f"process_id must lie in 0 <= process_id < {num_processes}, the number of "
+                f"processes. Received: process_id={process_id}. Number the processes from 0."
+            )
+    if batch_size % num_processes:
+        raise ValueError(
+            "batch_size is the rows of all processes together, which share a batch evenly. "
+            f"Received: batch_size={batch_size} for num_processes={num_processes}. Pass "
+            f"batch_size={-(-batch_size // num_processes) * num_processes}, or another multiple "
+            f"of {num_processes}."
+        )
+
+
 def check_shuffle(shuffle: object) -> None:
     """Raise unless this is what `NpySequence` takes as `shuffle`."""
     if shuffle not in (None, True, False, "batch"):

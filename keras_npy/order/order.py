@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_npy.order.permutation import permute, permute_within_batches
+from keras_npy.order.permutation import permute, permute_at, permute_within_batches
 from keras_npy.order.selection import choose, rows_at
 from keras_npy.types import Indices, Shuffle
 
@@ -102,3 +102,28 @@ class Order:
         else:
             rows = np.arange(start, stop, dtype=np.int64)
         return rows if self.indices is None else rows_at(self.indices, rows)
+
+    def rows_at(self, epoch: int, positions: Indices) -> Indices:
+        """File rows at these positions of pass `epoch`; positions ascend."""
+        if self.shuffle == "rows":
+            rows = permute_at(positions, self.num_samples, self.seed, epoch)
+        elif self.shuffle == "batch":
+            # The order within a batch is drawn for the whole batch.
+            first = int(positions[0]) // self.batch_size
+            start, stop = self.bounds(first, int(positions[-1]) // self.batch_size + 1)
+            rows = permute_within_batches(start, stop, self.batch_size, self.seed, epoch)
+            rows = rows[positions - start]
+        else:
+            rows = positions
+        return rows if self.indices is None else rows_at(self.indices, rows)
+
+    @property
+    def last_batch_rows(self) -> int:
+        """Rows in the last batch."""
+        start, stop = self.bounds(self.num_batches - 1, self.num_batches)
+        return stop - start
+
+    @property
+    def process_id(self) -> int:
+        """The number of the process that reads these rows, if several share the batches."""
+        return 0

@@ -32,7 +32,20 @@ def permute(start: int, stop: int, num_rows: int, seed: int, epoch: int) -> Indi
     """
     if num_rows <= SORTED_ROWS_MAX:
         return _sorted_permutation(num_rows, seed, epoch)[start:stop]
-    return _feistel_permutation(start, stop, num_rows, seed, epoch)
+    return _feistel_permutation(np.arange(start, stop), num_rows, seed, epoch)
+
+
+def permute_at(positions: Indices, num_rows: int, seed: int, epoch: int) -> Indices:
+    """What `permute` gives at these positions, each in `0 <= position < num_rows`.
+
+    Example:
+
+    >>> permute_at(np.array([3, 1]), 6, seed=0, epoch=0).tolist()
+    [0, 4]
+    """
+    if num_rows <= SORTED_ROWS_MAX:
+        return _sorted_permutation(num_rows, seed, epoch)[positions]
+    return _feistel_permutation(positions, num_rows, seed, epoch)
 
 
 # Enough for a few sequences in use at once, such as several folds; at most 4 MiB.
@@ -55,11 +68,11 @@ def permute_within_batches(
     return np.lexsort((hash_values(rows ^ key), batches)) + np.int64(start)
 
 
-def _feistel_permutation(start: int, stop: int, num_rows: int, seed: int, epoch: int) -> Indices:
+def _feistel_permutation(positions: Indices, num_rows: int, seed: int, epoch: int) -> Indices:
     keys = _keys(FEISTEL_ROUNDS, seed, epoch)
     high_size = math.isqrt(num_rows - 1) + 1
     low_size = -(-num_rows // high_size)
-    values = _feistel(np.arange(start, stop, dtype=np.uint64), high_size, low_size, keys)
+    values = _feistel(positions.astype(np.uint64), high_size, low_size, keys)
     # The network permutes high_size * low_size values, at most high_size - 1 more than there
     # are rows. A value past the end goes through the network again until it falls inside: fewer
     # than one value in 250 here. The result is a permutation of the rows.

@@ -1,0 +1,45 @@
+"""Which process this is, of how many: as Keras's distribution, JAX or torch say."""
+
+import sys
+from typing import Any
+
+import keras
+
+from keras_npy.order.shares import Share
+
+
+def this_share() -> Share:
+    """The share of each batch that this process feeds; all of it unless others feed the rest.
+
+    A `keras.distribution` knows which processes feed the same rows, as those do over which one
+    replica of a model is spread. Nothing here starts a backend: `jax.distributed.initialize` must
+    come before JAX is used.
+    """
+    share = share_of_backend()
+    distribution = keras.distribution.distribution()
+    if share.num_processes == 1 or distribution is None:
+        return share
+    return _share_of_replica(distribution, share)
+
+
+def share_of_backend() -> Share:
+    """Which process this is among all that JAX or torch has started."""
+    # Only a backend that is imported can have been initialised.
+    jax, torch = sys.modules.get("jax"), sys.modules.get("torch.distributed")
+    if jax is not None and jax.distributed.is_initialized():
+        return Share(int(jax.process_count()), int(jax.process_index()))
+    if torch is not None and torch.is_available() and torch.is_initialized():
+        return Share(int(torch.get_world_size()), int(torch.get_rank()))
+    return Share()
+
+
+def _share_of_replica(distribution: Any, share: Share) -> Share:
+    """The share of a process, if several may hold parts of one replica of the model."""
+    mesh, name = distribution.device_mesh, distribution.batch_dim_name
+    num_replicas = 1
+    if name in mesh.axis_names:
+        num_replicas = int(mesh.shape[mesh.axis_names.index(name)])
+    if num_replicas >= share.num_processes:
+        return share
+    processes_of_replica = share.num_processes // num_replicas
+    return Share(num_replicas, share.process_id // processes_of_replica)

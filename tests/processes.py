@@ -1,12 +1,15 @@
 """Scripts that run in a process of their own, which may crash or be killed."""
 
+import contextlib
 import functools
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +49,57 @@ def run_forked(script: str, *arguments: object, timeout_s: int = 300) -> str:
         status = _server(os.environ.get("KERAS_BACKEND")).run(order)
         assert 0 == status, f"{status}: {errors.read_text()[-3000:]}"
         return output.read_text().strip()
+
+
+def run_side_by_side(script: str, folder: Path, num_processes: int = 2) -> list[str]:
+    """Run a script in several new interpreters at once, and return the output of each.
+
+    Its arguments are the number of its process, and an address where they may meet. If one fails,
+    all are killed. None outlives this process, nor a time limit.
+    """
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"localhost:{free.getsockname()[1]}"
+    with contextlib.ExitStack() as stack:
+        outputs = [
+            stack.enter_context(open(folder / f"out{n}", "w+")) for n in range(num_processes)
+        ]
+        errors = [stack.enter_context(open(folder / f"err{n}", "w+")) for n in range(num_processes)]
+        jobs = [
+            subprocess.Popen(
+                [sys.executable, "-c", _DIE_WITH_PARENT + script, str(number), address],
+                stdout=outputs[number],
+                stderr=errors[number],
+                cwd=folder,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *_python_path()])},
+            )
+            for number in range(num_processes)
+        ]
+        for job in jobs:
+            stack.callback(job.wait)
+            stack.callback(job.kill)
+        while any(job.poll() is None for job in jobs) and not any(job.poll() for job in jobs):
+            time.sleep(0.1)
+        for number, job in enumerate(jobs):
+            errors[number].seek(0)
+            assert not job.poll(), f"process {number}: {errors[number].read()[-3000:]}"
+        for output in outputs:
+            output.seek(0)
+        return [output.read().strip() for output in outputs]
+
+
+def _python_path() -> list[str]:
+    return [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+
+
+_DIE_WITH_PARENT = f"""
+import ctypes, os, signal, sys
+signal.alarm(240)
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if os.getppid() != {os.getpid()}:
+        sys.exit("the process that started this one has ended")
+"""
 
 
 # The child leaves the loop and runs the script where a new interpreter would: at the top of the

@@ -2,10 +2,12 @@
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from keras_npy.boundary.callers import epoch_of_fit, is_called_from_reset
+from keras_npy.boundary.devices import LastBatch
 from keras_npy.boundary.passes import Passes
 from keras_npy.feeds import jax as jax_feed
 from keras_npy.feeds import numpy as numpy_feed
@@ -13,10 +15,10 @@ from keras_npy.feeds import tensorflow as tensorflow_feed
 from keras_npy.feeds import torch as torch_feed
 from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.buffers import BufferPool
-from keras_npy.feeds.super_batches import SuperBatches
+from keras_npy.feeds.super_batches import SuperBatches, followed_by
 from keras_npy.feeds.tensorflow_calls import Failures
 from keras_npy.order.position import PassCounter, Position
-from keras_npy.sequence import NpySequence, batches_of, passes_of
+from keras_npy.sequence import NpySequence, batches_of, last_batch_rows, passes_of
 from keras_npy.types import Shuffle, ShuffleArgument
 
 try:
@@ -44,6 +46,7 @@ class AdapterPlan:
             pass after pass. `None` if an epoch is one pass.
         only_x: Whether to leave out targets and weights, which `predict` does not need.
         is_training: Whether `fit` trains on these batches.
+        last_batch: How a last batch is served that devices cannot share.
     """
 
     seq: NpySequence
@@ -52,6 +55,7 @@ class AdapterPlan:
     batches_per_epoch: int | None = None
     only_x: bool = False
     is_training: bool = False
+    last_batch: LastBatch = "shared"
 
 
 class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
@@ -66,11 +70,11 @@ class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
             only_x=plan.only_x,
             is_endless=plan.batches_per_epoch is not None,
             is_training=plan.is_training,
+            drop_remainder=plan.last_batch != "shared",
         )
+        self._num_batches = batches.order.num_batches + (plan.last_batch == "whole")
         self._passes = Passes(
-            _counter(plan, batches.passes_differ),
-            plan.seq.num_batches,
-            plan.batches_per_epoch,
+            _counter(plan, batches.passes_differ), self._num_batches, plan.batches_per_epoch
         )
         self._batches: Batches = dataclasses.replace(batches, position=self._passes.position)
         self._failures = Failures()
@@ -85,11 +89,29 @@ class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
     def get_jax_iterator(self, super_batch: int | None = None) -> Iterator[Any]:
         """Yield batches; for Keras 3.16 `super_batch` of them at a time, on a new axis 0."""
         if not super_batch:
-            return jax_feed.iterate(self._batches, self._jax_pool)
+            batches = jax_feed.iterate(self._batches, self._jax_pool)
+            if self.plan.last_batch != "whole":
+                return batches
+            return itertools.chain(batches, self._whole_last_batch())
+        if self.plan.last_batch == "whole":
+            return followed_by(
+                self._stacked(super_batch) if self._batches.order.num_batches else iter(()),
+                self._whole_last_batch(),
+                PartialBatchList,
+            )
+        return self._stacked(super_batch)
+
+    def _stacked(self, super_batch: int) -> Iterator[Any]:
         if super_batch not in self._super_batches:
             made = SuperBatches(self._batches, super_batch, PartialBatchList)
             self._super_batches[super_batch] = made
         return self._super_batches[super_batch].iterate()
+
+    def _whole_last_batch(self) -> Iterator[Any]:
+        """Yield the last batch, of which each device gets all rows."""
+        whole = self.plan.seq.replace(num_processes=1)
+        batches = batches_of(whole, shuffle=self.plan.shuffle, only_x=self.plan.only_x)
+        yield jax_feed.take_whole(batches, Position(0, whole.num_batches - 1))
 
     def get_torch_dataloader(self) -> Any:
         return torch_feed.make_loader(self._batches, numpy_feed.gather_into(self._torch_pool))
@@ -119,21 +141,23 @@ class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
 
     @property
     def num_batches(self) -> int | None:
-        return None if self._batches.is_endless else self.plan.seq.num_batches
+        return None if self._batches.is_endless else self._num_batches
 
     @property
     def batch_size(self) -> int:
-        return self.plan.seq.batch_size
+        return self._batches.order.batch_size
 
     @property
     def has_partial_batch(self) -> bool:
-        return not self._batches.order.has_static_batches
+        return self.plan.last_batch == "whole" or not self._batches.order.has_static_batches
 
     @property
     def partial_batch_size(self) -> int | None:
         if not self.has_partial_batch:
             return None
-        return self.plan.seq.num_samples % self.plan.seq.batch_size
+        if self.plan.last_batch == "whole":
+            return last_batch_rows(self.plan.seq)
+        return self._batches.order.last_batch_rows
 
     @property
     def shuffle(self) -> Shuffle:
@@ -143,7 +167,7 @@ class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
     @property
     def epoch_batches(self) -> int:
         """Batches that Keras trains in an epoch."""
-        return self.plan.batches_per_epoch or self.plan.seq.num_batches
+        return self.plan.batches_per_epoch or self._num_batches
 
     def upcoming(self, epoch: int) -> Position:
         """Where epoch `epoch` of `fit` begins, if it begins next."""

@@ -1,51 +1,116 @@
-"""Refuse batches that the devices of a distribution cannot share evenly."""
+"""Serve a last batch that devices or processes cannot share evenly: whole, or not at all."""
+
+from collections.abc import Callable
+from typing import Any, Literal
 
 import keras
+import numpy as np
 
-from keras_npy.sequence import NpySequence
+from keras_npy.boundary.wrapping import is_wrapped, wrap
+from keras_npy.errors import warn_once
+from keras_npy.feeds.jax import Whole
+from keras_npy.sequence import NpySequence, last_batch_rows
+
+try:
+    # Only a JAX backend has it.
+    from keras.src.backend import distribution_lib
+except ImportError:
+    # A Keras that moved its private modules: `wrap_get_data_adapter` warns of it.
+    distribution_lib = None
+
+# "shared": each device gets its part. "whole": each device gets all rows, so that the values are
+# those of one device. "dropped": nothing is served.
+LastBatch = Literal["shared", "whole", "dropped"]
 
 
-def refuse_uneven_batches(seq: NpySequence, steps: int | None, role: str) -> None:
-    """Raise `ValueError` if JAX could not deal a batch out to its devices.
+def choose_last_batch(
+    seq: NpySequence, steps: int | None, role: str, is_training: bool
+) -> LastBatch:
+    """How the last batch of a pass is served. Warn, once, if training leaves out its rows.
 
-    JAX itself raises in the middle of the first pass that has such a batch (JAX 0.10): at the end
-    of an epoch, or of the first validation.
+    JAX itself raises in the middle of the first pass that has a batch which its devices cannot
+    share (JAX 0.10), and torch would train on a mean of means.
 
     Args:
         seq: The sequence that is served.
         steps: Batches that are served of it, or `None` for all.
         role: What the sequence is used for, in messages.
+        is_training: Whether `fit` trains on it.
+
+    Raises:
+        ValueError: If a batch cannot be shared.
     """
-    num_devices = _num_devices()
-    if num_devices == 1:
-        return
-    last = seq.num_samples - (seq.num_batches - 1) * seq.batch_size
-    is_last_served = last < seq.batch_size and (steps is None or steps >= seq.num_batches)
-    for num_rows, is_served, remedy in (
-        (
-            seq.batch_size,
-            seq.num_samples >= seq.batch_size,
-            f"Take a batch_size that {num_devices} divides.",
-        ),
-        (last, is_last_served, "Pass drop_remainder=True to NpySequence, or another batch_size."),
-    ):
-        if is_served and num_rows % num_devices:
-            raise ValueError(
-                f"The {num_devices} devices of a keras.distribution share each batch evenly. "
-                f"Received: a batch of {num_rows} rows, in {role} of {seq.num_samples} samples "
-                f"with batch_size={seq.batch_size}. {remedy}"
-            )
+    num_shares, last = _num_shares(seq), last_batch_rows(seq)
+    has_full_batch = seq.num_samples >= seq.batch_size
+    if has_full_batch and seq.batch_size % num_shares:
+        raise _uneven(seq, seq.batch_size, role, f"Take a batch_size that {num_shares} divides.")
+    is_served = steps is None or steps >= seq.num_batches
+    if last % num_shares == 0 or not (is_training or is_served):
+        return "shared"
+    if is_training and seq.num_batches > 1:
+        warn_once(
+            "last batch of fit",
+            f"fit leaves out {last} of {seq.num_samples} rows in each epoch: {num_shares} devices "
+            f"cannot share the last batch, of {last} rows. Choose a batch_size or a number of "
+            "rows whose last batch they can share.",
+        )
+        return "dropped"
+    if not is_training and _places_whole_batches():
+        return "whole"
+    if not is_training and last >= num_shares:
+        # Keras adds up what the processes measure, row by row (Keras 3.16 on torch).
+        return "shared"
+    raise _uneven(
+        seq, last, role, "Pass drop_remainder=True to NpySequence, or another batch_size."
+    )
 
 
-def _num_devices() -> int:
-    """The number of devices among which Keras divides a batch; 1 if other processes have some."""
+def _uneven(seq: NpySequence, num_rows: int, role: str, remedy: str) -> ValueError:
+    return ValueError(
+        f"The {_num_shares(seq)} devices of a model share each batch evenly. "
+        f"Received: a batch of {num_rows} rows, in {role} of {seq.num_samples} samples "
+        f"with batch_size={seq.batch_size}. {remedy}"
+    )
+
+
+def _num_shares(seq: NpySequence) -> int:
+    """The number of devices or processes that share a batch of the sequence."""
     distribution = keras.distribution.distribution()
     if distribution is None or keras.backend.backend() != "jax":
-        return 1
-    if getattr(distribution, "num_processes", 1) > 1:
+        return seq.num_processes
+    if seq.num_processes == 1 and getattr(distribution, "num_processes", 1) > 1:
         # Each process serves rows of its own, to its own devices.
         return 1
     mesh, name = distribution.device_mesh, distribution.batch_dim_name
     if mesh is None or name not in mesh.axis_names:
-        return 1
+        return seq.num_processes
     return int(mesh.shape[mesh.axis_names.index(name)])
+
+
+def _places_whole_batches() -> bool:
+    """Whether Keras puts a batch on every device if it is told to."""
+    is_distributed = keras.distribution.distribution() is not None
+    return is_distributed and is_wrapped(distribution_lib, "distribute_data_input")
+
+
+def wrap_distribute_data_input() -> None:
+    """Make Keras put a `Whole` batch on every device, on JAX. Idempotent."""
+    if keras.backend.backend() == "jax":
+        wrap(distribution_lib, "distribute_data_input", _placing)
+
+
+def _placing(original: Callable[..., Any]) -> Callable[..., Any]:
+    def distribute_data_input(
+        per_process_batch: Any, layout: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        if not isinstance(per_process_batch, Whole):
+            return original(per_process_batch, layout, *args, **kwargs)
+        import jax
+
+        rows = np.asarray(per_process_batch)
+        mesh = getattr(layout, "backend_layout", layout).mesh
+        everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+        # Each process has all rows of this batch.
+        return jax.make_array_from_process_local_data(everywhere, rows, rows.shape)
+
+    return distribute_data_input

@@ -1,40 +1,104 @@
-"""Refuse to feed several processes, since rows are not dealt out among them."""
+"""Check that the processes that train one model share the batches of a sequence, before they do."""
+
+from typing import Any
 
 import keras
 
+from keras_npy.boundary.callers import Call
+from keras_npy.errors import warn_once
+from keras_npy.feeds.processes import share_of_backend, this_share
+from keras_npy.order.shares import Share
+from keras_npy.sequence import NpySequence, share_of
 
-def refuse_several_processes() -> None:
-    """Raise `ValueError` if several processes would all train on the same batches.
+# A process that has rows of its own.
+_ALONE = Share()
 
-    With several processes Keras 3.15 refuses a `PyDataset`. Keras 3.16 deals out the batches of a
-    `PyDataset`, but gives every process all batches of an adapter. A user who sets
-    `auto_shard_dataset=False` says that each process has rows of its own.
+
+def check_processes(seq: NpySequence, call: Call) -> None:
+    """Raise `ValueError` if a call would train wrongly, fail or hang among several processes.
+
+    Without a check each process may train a model of its own on the part of the data that it
+    reads, and say nothing (Keras 3.15).
     """
-    distribution = keras.distribution.distribution()
-    if distribution is not None and not distribution.auto_shard_dataset:
+    _refuse_strategy(call.model)
+    processes = this_share()
+    if processes.num_processes == 1:
+        # Whoever gives num_processes= has an engine of which Keras knows nothing.
         return
-    # A distribution of Keras 3.12 has no `num_processes`, but there only JAX has several.
-    num_processes = max(_num_processes(), getattr(distribution, "num_processes", 1))
-    if num_processes > 1:
+    given, engine = share_of(seq), _engine(call.model)
+    if given == _ALONE and engine is None:
+        return
+    if engine is None:
         raise ValueError(
-            "An NpySequence is not dealt out among processes: each would train on the same "
-            f"batches. Received: num_processes={num_processes}. Train in one process; or, if the "
-            "sequence of each process has rows of its own, say so with keras.distribution."
-            "set_distribution(keras.distribution.DataParallel(auto_shard_dataset=False))."
+            "Nothing keeps the models of several processes alike. "
+            f"Received: {call.method or 'a call'} in process {processes.process_id} of "
+            f"{processes.num_processes}. {_REMEDIES[keras.backend.backend()]}"
+        )
+    if given != _ALONE and Share(seq.num_processes, seq.process_id) != processes:
+        raise ValueError(
+            "A sequence is shared among the processes that train. "
+            f"Received: num_processes={seq.num_processes}, process_id={seq.process_id} in process "
+            f"{processes.process_id} of {processes.num_processes}. Build the sequence after the "
+            "processes are initialised; or, if each process has rows of its own, pass "
+            "num_processes=1."
+        )
+    if call.method == "predict":
+        raise ValueError(
+            "Keras's predict serves one process: it cannot fetch what others compute. "
+            f"Received: predict in process {processes.process_id} of {processes.num_processes}. "
+            "Save the model, load it in a single process, and predict there."
+        )
+    if given is None and not getattr(keras.distribution.distribution(), "auto_shard_dataset", True):
+        warn_once(
+            "auto_shard_dataset",
+            "auto_shard_dataset=False says that each process has rows of its own, and this "
+            f"sequence serves a part of them: process {seq.process_id} of {seq.num_processes}. "
+            "If each process has files of its own, pass num_processes=1 to NpySequence; "
+            f"otherwise pass num_processes={seq.num_processes} and process_id=.",
         )
 
 
-def _num_processes() -> int:
-    """The number of processes that the backend knows of."""
-    backend = keras.backend.backend()
-    if backend == "jax":
-        import jax
+def saves_run(seq: NpySequence) -> bool:
+    """Whether this process saves the model that it trains with others, or has a model alone."""
+    if share_of(seq) == _ALONE:
+        return True
+    return seq.process_id == 0 and share_of_backend().process_id == 0
 
-        return int(jax.process_count())
-    if backend == "torch":
-        from torch import distributed
 
-        # Keras 3.16 averages gradients over these processes even without a distribution.
-        if distributed.is_available() and distributed.is_initialized():
-            return int(distributed.get_world_size())
-    return 1
+_REMEDIES = {
+    "jax": (
+        "Call keras.distribution.set_distribution(keras.distribution.DataParallel()) before the "
+        "model is built; or pass num_processes=1 for a model of each process's own."
+    ),
+    "torch": (
+        "Use torch's DistributedDataParallel in a loop of your own, or Keras 3.16, which does; or "
+        "pass num_processes=1 for a model of each process's own."
+    ),
+    "tensorflow": (
+        "Train in one process, or on JAX with keras.distribution; or pass num_processes=1 for a "
+        "model of each process's own."
+    ),
+}
+
+
+def _engine(model: Any) -> str | None:
+    """What Keras combines the processes of one model with, if anything."""
+    if keras.backend.backend() == "torch":
+        # Keras 3.16 wraps every model as soon as torch.distributed is initialised.
+        return "DistributedDataParallel" if hasattr(model, "ddp_model") else None
+    return None if keras.distribution.distribution() is None else "keras.distribution"
+
+
+def _refuse_strategy(model: Any) -> None:
+    """Raise for a strategy over several workers, on which Keras's `fit` fails (Keras 3.16)."""
+    if keras.backend.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
+    strategy = getattr(model, "distribute_strategy", None)
+    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        raise ValueError(
+            "Keras 3 cannot train under tf.distribute.MultiWorkerMirroredStrategy, whatever the "
+            f"data (keras #20585). Received: a model of {type(strategy).__name__}. Use several "
+            "processes on JAX, with keras.distribution; or MirroredStrategy in one process."
+        )

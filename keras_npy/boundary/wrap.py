@@ -16,10 +16,10 @@ import keras
 
 from keras_npy.boundary.adapter import AdapterPlan, PlannedAdapter
 from keras_npy.boundary.callers import Call, calling_method
-from keras_npy.boundary.devices import refuse_uneven_batches
+from keras_npy.boundary.devices import choose_last_batch, wrap_distribute_data_input
 from keras_npy.boundary.epochs import wrap_epochs
 from keras_npy.boundary.failures import wrap_steps
-from keras_npy.boundary.processes import refuse_several_processes
+from keras_npy.boundary.processes import check_processes
 from keras_npy.boundary.targets import warn_of_targets
 from keras_npy.boundary.wrapping import is_wrapped, wrap
 from keras_npy.errors import warn, warn_once
@@ -75,7 +75,6 @@ def _planning(original: Any) -> Callable[..., Any]:
         x = arguments["x"]
         if not isinstance(x, NpySequence | PlannedAdapter):
             return original(*args, **kwargs)
-        refuse_several_processes()
         call = calling_method()
         if isinstance(x, PlannedAdapter):
             _refuse_adapter(x, call, arguments)
@@ -123,13 +122,18 @@ def _parameters(kind: type, name: str) -> set[str]:
 def _planned(plan: AdapterPlan, call: Call, arguments: Mapping[str, Any]) -> AdapterPlan:
     """The plan with what `fit`, `evaluate` or `predict` adds to it."""
     seq = plan.seq
+    is_training = call.method == "fit" and not call.is_within_epoch
+    check_processes(seq, call)
     _refuse_arguments(seq, arguments)
-    refuse_uneven_batches(seq, arguments["steps_per_epoch"], call.method or "the data")
+    last_batch = choose_last_batch(
+        seq, arguments["steps_per_epoch"], call.method or "the data", is_training
+    )
     if call.method == "fit":
         warn_of_targets(seq, call.model)
-        if isinstance(call.validation_data, NpySequence):
-            # Keras asks for its adapter at the end of the first epoch.
-            refuse_uneven_batches(call.validation_data, call.validation_steps, "validation_data")
+    if is_training and isinstance(call.validation_data, NpySequence):
+        # Keras asks for its adapter at the end of the first epoch.
+        check_processes(call.validation_data, call)
+        choose_last_batch(call.validation_data, call.validation_steps, "validation_data", False)
     # Only fit continues with the next pass; evaluate and predict end, as they do with arrays.
     # Keras takes 0 as all batches (Keras 3.15), so an endless feed would never end its epoch.
     steps = (arguments["steps_per_epoch"] or None) if call.method == "fit" else None
@@ -152,7 +156,8 @@ def _planned(plan: AdapterPlan, call: Call, arguments: Mapping[str, Any]) -> Ada
         plan,
         batches_per_epoch=steps,
         only_x=call.method == "predict",
-        is_training=call.method == "fit" and not call.is_within_epoch,
+        is_training=is_training,
+        last_batch=last_batch,
     )
 
 
@@ -225,3 +230,4 @@ wrap_get_data_adapter()
 wrap_validation_split()
 wrap_steps()
 wrap_epochs()
+wrap_distribute_data_input()

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
 from keras_npy.errors import warn_once
 from keras_npy.feeds import jax_cache, jax_placement
 from keras_npy.feeds import numpy as numpy_feed
@@ -19,7 +21,9 @@ from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.buffers import BufferPool
 from keras_npy.feeds.chunks import chunk_batches
 from keras_npy.feeds.jax_placement import Placement
+from keras_npy.feeds.nests import map_leaves
 from keras_npy.feeds.read_ahead import PLACED_CHUNK_BYTES, READ_AHEAD_CHUNKS, HandOver
+from keras_npy.order.position import Position
 from keras_npy.types import Array
 
 # Batches gathered ahead or being gathered, one handed over, and two of waiting steps.
@@ -120,6 +124,23 @@ def iterate_on_host(
         # While a batch is mapped, its rows are in use beside what the map returns.
         batch_arrays += len(batches.leaves)
     return numpy_feed.iterate(batches, gather, _HoldBack(pool, batch_arrays, in_use_max))
+
+
+class Whole(np.ndarray):
+    """Rows that each device gets all of, because the devices cannot share them evenly."""
+
+
+def take_whole(batches: Batches, position: Position) -> tuple[Any, ...]:
+    """One batch in new memory, marked as `Whole`.
+
+    Raises:
+        NpyFileError: If a file changed.
+    """
+    rows = batches.order.rows(position.epoch, position.batch, position.batch + 1)
+    batches.check_unchanged(rows)
+    return tuple(
+        map_leaves(lambda leaf: leaf.view(Whole), part) for part in batches.take(rows, position)
+    )
 
 
 class _HoldBack:

@@ -130,6 +130,19 @@ class _StackedOnDevice:
         return self._placement.put(list(map(self._stack, itertools.count(first), batches)))
 
 
+def followed_by(
+    super_batches: Iterator[Any], last: Iterator[Any], make_list: MakeList
+) -> Iterator[Any]:
+    """Yield super-batches of one pass, and the batch in `last` with those that are not stacked."""
+    unstacked: Any = []
+    for parts in super_batches:
+        if isinstance(parts, list):
+            unstacked = parts
+        else:
+            yield parts
+    yield make_list([*unstacked, *last])
+
+
 def _stack(order: SuperBatchOrder, number: int, gathered: Any) -> Any:
     """Make one super-batch from the rows gathered for it, or a list of unequal batches."""
     sizes = order.part_sizes(number)

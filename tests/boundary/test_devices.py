@@ -1,4 +1,4 @@
-"""Batches that the devices of a distribution cannot share are refused when fit begins."""
+"""The last batch, if devices cannot share it: dropped by `fit`, whole in `evaluate`."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from keras_npy import NpySequence
-from keras_npy.boundary.devices import refuse_uneven_batches
+from keras_npy.boundary import devices
+from keras_npy.boundary.adapter import AdapterPlan, PlannedAdapter
+from keras_npy.boundary.devices import choose_last_batch
+from keras_npy.feeds.jax import Whole
 
 
 @pytest.fixture
@@ -18,6 +21,7 @@ def two_devices(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     one = SimpleNamespace(device_mesh=mesh, batch_dim_name="batch")
     monkeypatch.setattr(keras.distribution, "distribution", lambda: one)
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    monkeypatch.setattr(devices, "is_wrapped", lambda *_: True)
     return one
 
 
@@ -25,27 +29,77 @@ def make(num_samples: int, batch_size: int, **arguments: Any) -> NpySequence:
     return NpySequence(np.arange(num_samples), batch_size=batch_size, **arguments)
 
 
+@pytest.mark.usefixtures("two_devices")
 @pytest.mark.parametrize(
-    ("seq", "steps", "message"),
+    ("seq", "steps", "of_fit", "of_evaluate"),
     [
-        pytest.param(make(30, 5), None, r"a batch of 5 rows, in fit.*batch_size that 2", id="odd"),
-        pytest.param(make(15, 6), None, r"a batch of 3 rows.*drop_remainder=True", id="last"),
-        pytest.param(make(3, 4), None, r"a batch of 3 rows.*drop_remainder=True", id="only"),
-        pytest.param(make(15, 6), 3, r"a batch of 3 rows", id="steps-to-the-last"),
-        pytest.param(make(15, 6), 2, None, id="steps-before-the-last"),
-        pytest.param(make(15, 6, drop_remainder=True), None, None, id="dropped"),
-        pytest.param(make(16, 6), None, None, id="even-last"),
-        pytest.param(make(4, 5), None, None, id="even-only"),
+        pytest.param(make(15, 6), None, "dropped", "whole", id="last"),
+        pytest.param(make(15, 6), 3, "dropped", "whole", id="steps-to-the-last"),
+        pytest.param(make(15, 6), 2, "dropped", "shared", id="steps-before-the-last"),
+        pytest.param(make(15, 6, drop_remainder=True), None, "shared", "shared", id="drop"),
+        pytest.param(make(16, 6), None, "shared", "shared", id="even-last"),
+        pytest.param(make(4, 5), None, "shared", "shared", id="even-only"),
+        pytest.param(make(3, 4), None, "a batch of 3 rows.*drop_remainder=", "whole", id="only"),
+        pytest.param(make(30, 5), None, *["5 rows.*batch_size that 2 divides"] * 2, id="odd"),
     ],
 )
-def test_batches_that_two_devices_cannot_share_are_refused(
-    two_devices: SimpleNamespace, seq: NpySequence, steps: int | None, message: str | None
+def test_last_batch_of_two_devices(
+    seq: NpySequence, steps: int | None, of_fit: str, of_evaluate: str
 ) -> None:
-    """Those that are served, and no others."""
-    if message is None:
-        refuse_uneven_batches(seq, steps, "fit")
-        return
-    with pytest.raises(ValueError, match=rf"The 2 devices .*{message}"):
-        refuse_uneven_batches(seq, steps, "fit")
+    """One warning of `fit` counts the rows that it leaves out."""
+    for role, expected in (("fit", of_fit), ("evaluate", of_evaluate)):
+        if " " in expected:
+            with pytest.raises(ValueError, match=rf"The 2 devices .*{expected}"):
+                choose_last_batch(seq, steps, role, role == "fit")
+        elif expected == "dropped":
+            with pytest.warns(UserWarning, match="fit leaves out 3 of 15 rows in each epoch: 2 "):
+                assert "dropped" == choose_last_batch(seq, steps, role, True)
+        else:
+            assert expected == choose_last_batch(seq, steps, role, role == "fit")
+
+
+def test_last_batch_of_one_device_is_served(two_devices: SimpleNamespace) -> None:
+    """If the mesh has no axis for batches, too."""
     two_devices.batch_dim_name = None
-    refuse_uneven_batches(seq, steps, "fit")
+    assert "shared" == choose_last_batch(make(15, 6), None, "fit", True)
+
+
+@pytest.mark.usefixtures("two_devices")
+def test_last_batch_is_refused_where_keras_cannot_place_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a Keras that moved its private modules."""
+    monkeypatch.setattr(devices, "is_wrapped", lambda *_: False)
+    with pytest.raises(ValueError, match=r"a batch of 1 rows, in evaluate.*drop_remainder=True"):
+        choose_last_batch(make(13, 6), None, "evaluate", False)
+
+
+@pytest.mark.parametrize("num_samples", [13, 3])
+@pytest.mark.parametrize("super_batch", [None, 2])
+def test_whole_last_batch_follows_the_parts_of_the_others(
+    num_samples: int, super_batch: int | None
+) -> None:
+    """In each process; in super-batches it is never stacked."""
+    for process_id, first in enumerate(([0, 1, 2], [3, 4, 5])):
+        seq = make(num_samples, 6, num_processes=2, process_id=process_id)
+        adapter = PlannedAdapter(AdapterPlan(seq, last_batch="whole"))
+        batches: list[Any] = []
+        for given in adapter.get_jax_iterator(super_batch):
+            batches += given if isinstance(given, list) else [given]
+        *_, last = (batch[0] for batch in batches)
+        rest = num_samples % 6
+        assert isinstance(last, Whole)
+        assert list(range(num_samples - rest, num_samples)) == last.tolist()
+        if num_samples > 6:
+            assert first == batches[0][0].reshape(-1, 3)[0].tolist()
+        answers = (adapter.num_batches, adapter.has_partial_batch, adapter.partial_batch_size)
+        assert (-(-num_samples // 6), True, rest) == answers
+
+
+def test_dropped_last_batch_is_in_no_pass() -> None:
+    """Neither in its count nor in the stream of passes."""
+    plan = AdapterPlan(make(13, 6), last_batch="dropped", batches_per_epoch=5)
+    iterator = PlannedAdapter(plan).get_numpy_iterator()
+    served = [next(iterator)[0].tolist() for _ in range(5)]
+    assert [list(range(6)), list(range(6, 12))] * 2 + [list(range(6))] == served
+    adapter = PlannedAdapter(AdapterPlan(make(13, 6), last_batch="dropped"))
+    answers = (adapter.num_batches, adapter.has_partial_batch, adapter.partial_batch_size)
+    assert (2, False, None) == answers

@@ -9,6 +9,7 @@ import keras
 
 from keras_npy.boundary.adapter import PlannedAdapter
 from keras_npy.boundary.callers import Fit, running_fit
+from keras_npy.boundary.processes import saves_run
 from keras_npy.callbacks.backups import backups_in
 from keras_npy.callbacks.run import AfterOthers, Run
 from keras_npy.errors import check_integer
@@ -32,6 +33,9 @@ class ResumeTraining(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
     Not saved: the function of `seq.map`, and files of other callbacks. An `OrbaxCheckpoint` refuses
     to save a step that it has saved before the kill. `SwapEMAWeights(swap_on_epoch=True)` leaves
     its averages in a run that has finished, so more epochs begin with these.
+
+    If several processes train, each has this callback with the same directory, to which the first
+    one saves. A run goes on in another number of processes too.
 
     Args:
         seq: The sequence that `fit` trains on.
@@ -74,6 +78,8 @@ class ResumeTraining(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         self.directory = Path(directory)
         self.save_freq = save_freq
         self.verbose = verbose
+        # Several processes hold the same model, and all read what the first one saves.
+        self.saves = saves_run(seq)
         self._backups = backups_in(self.directory)
         # Check the save now, before anything trains, and take its seed if none was given.
         self._read("sequence")
@@ -143,7 +149,8 @@ class ResumeTraining(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
             )
         # An interrupted `fit` may have left a save that is being written.
         self._backups.wait()
-        self._backups.lock()
+        if self.saves:
+            self._backups.lock()
         try:
             self._run = Run(self, adapter, self._backups, self._read())
         except BaseException:

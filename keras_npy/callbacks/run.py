@@ -122,9 +122,13 @@ class Run:
             return
         self._restore(self._saved)
         epoch, step = self._saved["epoch"], self._saved["step"]
+        position = take_state(self._resume.seq, self._saved["sequence"])
+        if step and step >= self._adapter.epoch_batches:
+            # The processes that go on leave out the batch that was next, the last of its epoch.
+            epoch, step, position = epoch + 1, 0, Position(position.epoch + 1)
+            self._saved = {**self._saved, "step": step}
         has_finished = self._saved["stop_training"] or epoch >= epochs
         begin_fit_at(self._resume.model, max(epoch, epochs) if has_finished else epoch)
-        position = take_state(self._resume.seq, self._saved["sequence"])
         self._adapter.resume(position, step)
         self._saved_step = step
         self._say(epoch, step, has_finished)
@@ -141,7 +145,9 @@ class Run:
 
     def save_first(self, epoch: int) -> None:
         """Save the run before its first batch. No other callback knows of the epoch yet."""
-        if not self._has_begun:
+        # Another process might read this save, and go on from it, while this one begins anew.
+        # Once a batch has trained, all have read what there was.
+        if not self._has_begun and self._resume.seq.num_processes == 1:
             self._save(epoch, 0, self._adapter.upcoming(epoch))
 
     def is_due(self, step: int) -> bool:
@@ -181,6 +187,8 @@ class Run:
         self._resume.end()
 
     def _save(self, epoch: int, step: int, position: Position) -> None:
+        if not self._resume.saves:
+            return
         # On JAX this property brings the variables up to date.
         model = self._resume.model
         state = {**self._resume.seq.get_state(), **dataclasses.asdict(position)}
@@ -206,7 +214,7 @@ class Run:
         restore_generators(saved["generators"])
 
     def _say(self, epoch: int, step: int, has_finished: bool) -> None:
-        if not self._resume.verbose:
+        if not (self._resume.verbose and self._resume.saves):
             return
         run = f"ResumeTraining: the run in {self._resume.directory}"
         if has_finished and epoch < self._epochs:

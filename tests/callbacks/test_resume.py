@@ -483,3 +483,28 @@ def test_callback_that_no_fit_calls_is_refused(stored: Stored, tmp_path: Path) -
     with pytest.raises(RuntimeError, match=r"(?s)belongs to .*a call that .*Pass it in callbacks="):
         resume.on_train_begin()
     resume.end()
+
+
+def test_run_goes_on_in_processes_that_leave_out_the_batch_which_was_next(
+    stored: Stored, tmp_path: Path
+) -> None:
+    """Two processes cannot share the last batch of 5 rows: they begin the next epoch."""
+    seq = stored.sequence()
+    with pytest.raises(KeyboardInterrupt):
+        fit(seq, tmp_path / "run", Interrupt(0, 6), save_freq=6)
+    begun: list[int] = []
+    seen = keras.callbacks.LambdaCallback(
+        on_train_batch_begin=lambda batch, logs: begun.append(batch)
+    )
+    parts = stored.sequence(num_processes=2, process_id=0)
+    with pytest.warns(UserWarning, match="fit leaves out 5 of 53 rows"):
+        fit(parts, tmp_path / "run", seen)
+    assert [*range(6), *range(6)] == begun
+    assert 3 == parts.epoch
+
+
+def test_only_the_first_process_saves(stored: Stored, tmp_path: Path) -> None:
+    """The others have the same model, and would lock the folder in vain."""
+    parts = stored.sequence(num_processes=2, process_id=1, drop_remainder=True)
+    fit(parts, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -49,6 +49,11 @@ def _cold_cells(line: Line) -> tuple[str, ...]:
     return line["case"], line["variant"], _spread(line, "mb_per_s")
 
 
+def _processes_cells(line: Line) -> tuple[str, ...]:
+    parts = (f"{line[name]:.3f}" for name in ("least_of_file", "most_of_file", "sum_of_file"))
+    return line["case"], line["variant"], *parts
+
+
 def _start_cells(line: Line) -> tuple[str, ...]:
     growth = common.number(line["median_growth_mb"])
     return line["case"], line["variant"], _spread(line, "s"), growth
@@ -92,6 +97,11 @@ SECTIONS: dict[str, tuple[str, tuple[str, ...], Callable[[Line], tuple[str, ...]
         "One shuffled epoch from a cold page cache",
         ("case", "feed", "MB/s: median (least to most)"),
         _cold_cells,
+    ),
+    "processes": (
+        "What processes read of a cold file in an epoch, as parts of it",
+        ("case", "processes", "least", "most", "all together"),
+        _processes_cells,
     ),
     "start": (
         "Constructor and first batch",

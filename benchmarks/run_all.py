@@ -27,6 +27,7 @@ BENCHMARKS = (
     "bench_map",
     "bench_memory",
     "bench_cold",
+    "bench_processes",
 )
 START, END = "<!-- benchmark:start -->", "<!-- benchmark:end -->"
 HERE = Path(__file__).resolve().parent

@@ -51,6 +51,7 @@ VARIANTS = {
     },
     "memory": {KERAS_NPY, ARRAYS},
     "cold": {KERAS_NPY, READ, PY_DATASET, "one sequential read"},
+    "processes": {"1 process", "2 processes", "4 processes"},
     "start": {KERAS_NPY, ARRAYS, PY_DATASET},
     "fit": {KERAS_NPY, ARRAYS, PY_DATASET},
     "resume": {
@@ -86,13 +87,14 @@ TARGETS = {
     "map": {0.8},
     "memory": {64 + 8 * 64 * 128 * 128 * 3 / 1e6, 64 + 8 * 256 * 28 * 28 / 1e6},
     "cold": {2.5, 0.8, 0.9},
+    "processes": {0.6, 0.3},
     "start": {1.0, 64.0, 2.0},
     "fit": {1.0},
     "resume": set(),
     "layer": {0.0, 4.0},
 }
 # What may be nothing; all other figures measure.
-MAY_BE_ZERO = ("cached_at_start", "growth_mb")
+MAY_BE_ZERO = ("cached_at_start", "growth_mb", "of_file")
 
 
 @dataclass(frozen=True)

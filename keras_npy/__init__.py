@@ -7,6 +7,7 @@ from keras_npy.version import __version__
 
 if TYPE_CHECKING:
     from keras_npy.boundary.adapter import NpyDataAdapter
+    from keras_npy.callbacks.report import InputReport
     from keras_npy.callbacks.resume import ResumeTraining
     from keras_npy.errors import NpyFileError, NpyLayoutWarning
     from keras_npy.layer.input import Input
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Input",
+    "InputReport",
     "NpyDataAdapter",
     "NpyFileError",
     "NpyInputLayer",
@@ -51,6 +53,7 @@ _HOMES = {
 }
 _KERAS_HOMES = {
     "Input": "keras_npy.layer.input",
+    "InputReport": "keras_npy.callbacks.report",
     "NpyDataAdapter": "keras_npy.boundary.adapter",
     "NpyInputLayer": "keras_npy.layer.input_layer",
     "NpySequence": "keras_npy.sequence",

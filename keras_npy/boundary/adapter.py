@@ -9,6 +9,7 @@ from typing import Any
 from keras_npy.boundary.callers import epoch_of_fit, is_called_from_reset
 from keras_npy.boundary.devices import LastBatch
 from keras_npy.boundary.passes import Passes
+from keras_npy.boundary.waits import Waits
 from keras_npy.feeds import jax as jax_feed
 from keras_npy.feeds import numpy as numpy_feed
 from keras_npy.feeds import tensorflow as tensorflow_feed
@@ -47,6 +48,7 @@ class AdapterPlan:
         only_x: Whether to leave out targets and weights, which `predict` does not need.
         is_training: Whether `fit` trains on these batches.
         last_batch: How a last batch is served that devices cannot share.
+        waits: Counts how long `fit` waits for them, if a callback wants to know.
     """
 
     seq: NpySequence
@@ -56,6 +58,7 @@ class AdapterPlan:
     only_x: bool = False
     is_training: bool = False
     last_batch: LastBatch = "shared"
+    waits: Waits | None = None
 
 
 class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
@@ -81,13 +84,19 @@ class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
         self._super_batches: dict[int, SuperBatches] = {}
 
     def get_tf_dataset(self) -> Any:
-        return tensorflow_feed.make_dataset(self._batches, self._failures)
+        dataset = tensorflow_feed.make_dataset(self._batches, self._failures)
+        waits = self.plan.waits
+        return dataset if waits is None else waits.of_dataset(dataset)
 
     def get_numpy_iterator(self) -> Iterator[Any]:
         return numpy_feed.iterate(self._batches, numpy_feed.gather_into(self._pool))
 
     def get_jax_iterator(self, super_batch: int | None = None) -> Iterator[Any]:
         """Yield batches; for Keras 3.16 `super_batch` of them at a time, on a new axis 0."""
+        batches = self._jax_batches(super_batch)
+        return batches if self.plan.waits is None else self.plan.waits.of_iterator(batches)
+
+    def _jax_batches(self, super_batch: int | None) -> Iterator[Any]:
         if not super_batch:
             batches = jax_feed.iterate(self._batches, self._jax_pool)
             if self.plan.last_batch != "whole":
@@ -114,7 +123,8 @@ class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
         yield jax_feed.take_whole(batches, Position(0, whole.num_batches - 1))
 
     def get_torch_dataloader(self) -> Any:
-        return torch_feed.make_loader(self._batches, numpy_feed.gather_into(self._torch_pool))
+        loader = torch_feed.make_loader(self._batches, numpy_feed.gather_into(self._torch_pool))
+        return loader if self.plan.waits is None else self.plan.waits.of_loader(loader)
 
     # All passes share it, so that a pass begins with the memory of the one before. It is made on
     # first use, because the TensorFlow feed has a pool of its own.

@@ -23,6 +23,8 @@ class Call:
     model: Any = None
     validation_data: Any = None
     validation_steps: int | None = None
+    callbacks: Any = None
+    """As they were given to the method."""
 
 
 def calling_method() -> Call:
@@ -45,6 +47,7 @@ def calling_method() -> Call:
         model=model,
         validation_data=given.get("validation_data"),
         validation_steps=given.get("validation_steps"),
+        callbacks=given.get("callbacks"),
     )
 
 

@@ -21,6 +21,7 @@ from keras_npy.boundary.epochs import wrap_epochs
 from keras_npy.boundary.failures import wrap_steps
 from keras_npy.boundary.processes import check_processes
 from keras_npy.boundary.targets import warn_of_targets
+from keras_npy.boundary.waits import waits_among
 from keras_npy.boundary.wrapping import is_wrapped, wrap
 from keras_npy.errors import warn, warn_once
 from keras_npy.sequence import NpySequence
@@ -152,12 +153,14 @@ def _planned(plan: AdapterPlan, call: Call, arguments: Mapping[str, Any]) -> Ada
         # The last execution of an epoch always takes all its steps, however few are left for it
         # (Keras 3.15).
         steps += -steps % call.steps_per_execution
+    is_training = call.method == "fit" and not call.is_within_epoch
     return dataclasses.replace(
         plan,
         batches_per_epoch=steps,
         only_x=call.method == "predict",
         is_training=is_training,
         last_batch=last_batch,
+        waits=waits_among(call.callbacks) if is_training else None,
     )
 
 

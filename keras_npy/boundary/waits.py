@@ -1,0 +1,115 @@
+"""How long a training loop waits for its batches, measured where it asks for them."""
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Waited(NamedTuple):
+    """What a training loop waited in an epoch."""
+
+    num_batches: int
+    first_s: float
+    """For the first batch, before which a pass begins."""
+    total_s: float
+    """For all batches, the first one too."""
+
+
+class Waits:
+    """Counts the waits of one `fit`. A callback that has one as its attribute `waits` is told."""
+
+    def __init__(self) -> None:
+        self.begin_epoch()
+        # In TensorFlow a graph asks for the batches, and counts in variables of its own.
+        self._in_graph: Any = None
+
+    def begin_epoch(self) -> None:
+        """Forget what was waited before."""
+        self._num_batches, self._first_s, self._total_s = 0, 0.0, 0.0
+        if getattr(self, "_in_graph", None) is not None:
+            self._in_graph.assign(np.zeros(3))
+
+    def add(self, waited_s: float) -> None:
+        """Count a batch."""
+        if self._num_batches == 0:
+            self._first_s = waited_s
+        self._num_batches += 1
+        self._total_s += waited_s
+
+    def read(self) -> Waited:
+        """What was waited since the epoch began."""
+        if self._in_graph is None:
+            return Waited(self._num_batches, self._first_s, self._total_s)
+        num_batches, first_s, total_s = np.asarray(self._in_graph).tolist()
+        return Waited(int(num_batches), first_s, total_s)
+
+    def of_iterator(self, iterator: Iterator[Any]) -> Iterator[Any]:
+        """The same batches; the time for which each is waited counts."""
+        while True:
+            started_s = time.perf_counter()
+            try:
+                batch = next(iterator)
+            except StopIteration:
+                return
+            self.add(time.perf_counter() - started_s)
+            yield batch
+
+    def of_loader(self, loader: Iterable[Any]) -> "TimedLoader":
+        """The same, for what Keras iterates in each epoch."""
+        return TimedLoader(loader, self)
+
+    def of_dataset(self, dataset: Any) -> Any:
+        """The same, for a `tf.data.Dataset`, in two stages of it."""
+        import tensorflow as tf
+
+        with tf.device("CPU:0"):
+            counted = tf.Variable(np.zeros(3))
+        self._in_graph = counted
+
+        # `zip` asks for the time before it asks for the batch, and the last stage runs once the
+        # batch is there. Both run in the thread that asks, since neither is parallel.
+        times = tf.data.Dataset.range(np.iinfo(np.int64).max).map(_now)
+
+        def count(asked_s: Any, *batch: Any) -> Any:
+            waited_s = _now() - asked_s
+            is_first = counted[0] == 0
+            first_s = tf.where(is_first, waited_s, counted[1])
+            added = tf.stack([counted[0] + 1, first_s, counted[2] + waited_s])
+            with tf.control_dependencies([counted.assign(added)]):
+                return tf.nest.map_structure(tf.identity, batch[0])
+
+        options = dataset.options()
+        timed = tf.data.Dataset.zip((times, dataset))
+        return timed.map(tf.autograph.experimental.do_not_convert(count)).with_options(options)
+
+
+class TimedLoader:
+    """Batches of a loader, whose waits are counted."""
+
+    def __init__(self, loader: Iterable[Any], waits: Waits) -> None:
+        self._loader, self._waits = loader, waits
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._waits.of_iterator(iter(self._loader))
+
+
+def _now(_: Any = None) -> Any:
+    import tensorflow as tf
+
+    return tf.timestamp()
+
+
+def waits_among(callbacks: Any) -> Waits | None:
+    """The waits that one of some callbacks wants to know, or `None`.
+
+    Args:
+        callbacks: As `fit` takes them: a list, a single one, a `CallbackList` or `None`.
+    """
+    listed = getattr(callbacks, "callbacks", callbacks)
+    for callback in listed if isinstance(listed, list | tuple) else [listed]:
+        waits = getattr(callback, "waits", None)
+        if isinstance(waits, Waits):
+            return waits
+    return None

@@ -1,0 +1,235 @@
+"""`InputReport`: how long a model waited for its data, and why."""
+
+import os
+import resource
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_npy.boundary.waits import Waited, Waits
+from keras_npy.errors import check_integer
+from keras_npy.sequence import NpySequence
+
+# Below this share of an epoch nobody needs to do anything.
+SHARE_NOTED = 0.05
+
+# A part of a wait that is more than half of it explains it.
+_MOST = 0.5
+
+# Reads of a disk are counted in these (getrusage(2)).
+_BLOCK_BYTES = 512
+
+# Of the bytes that were served, so many came from a disk if it was cold.
+_COLD_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """What an epoch of `fit` took, without its validation."""
+
+    epoch: int
+    elapsed_s: float
+    waited: Waited
+    disk_bytes: int
+    """Read from disks by this process."""
+    cpu_s: float
+    """Of all threads of this process."""
+
+    @property
+    def share(self) -> float:
+        """The share of the epoch in which the model waited."""
+        return self.waited.total_s / self.elapsed_s if self.elapsed_s else 0.0
+
+    def reason(self, served_bytes: int) -> str:
+        """Why the model waited."""
+        if self.share < SHARE_NOTED:
+            return "the model sets the pace"
+        if self.waited.first_s > _MOST * self.waited.total_s:
+            return "most of it for the first batch, when a pass begins"
+        if self.disk_bytes > _COLD_SHARE * max(1, served_bytes):
+            return "for the disk: the rows were not in the page cache"
+        if self.cpu_s > 0.9 * self.elapsed_s * (os.cpu_count() or 1):
+            return "for the CPUs, which the model and the data share"
+        return "for rows to be gathered and handed over: see `keras-npy bench`"
+
+
+class InputReport(keras.callbacks.Callback):  # type: ignore[misc] # Keras ships no types.
+    """Say after each epoch how long the model waited for its data, and why.
+
+    The waits are measured where Keras takes a batch, on each backend, for an `NpySequence` in
+    `fit`. They stand in the logs as `input_wait_s` and `input_wait_share`, so that the history,
+    `CSVLogger` and `TensorBoard` have them too, if they come behind this callback in `callbacks=`.
+
+    On a device that computes while Python goes on, a wait counts even if the device still works on
+    earlier batches. So a share of waits says at most what faster data would gain; `compare` says
+    what it would.
+
+    Args:
+        verbose: 1 prints a line after each epoch, 0 prints nothing.
+
+    Example:
+
+    >>> seq = NpySequence(np.ones((8, 1), "float32"), np.ones(8, "float32"), batch_size=2)
+    >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> report = InputReport(verbose=0)
+    >>> history = model.fit(seq, epochs=2, callbacks=[report], verbose=0)
+    >>> [epoch.waited.num_batches for epoch in report.epochs]
+    [4, 4]
+    """
+
+    def __init__(self, verbose: int = 1) -> None:
+        super().__init__()
+        check_integer("verbose", verbose, at_least=0)
+        self.verbose = verbose
+        self.waits = Waits()
+        self.epochs: list[EpochReport] = []
+        """What each epoch of the last `fit` took."""
+        self._line = ""
+        self._tested_s = self._test_started_s = 0.0
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.epochs = []
+        self._line = ""
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._print_line()
+        self.waits.begin_epoch()
+        self._tested_s = 0.0
+        self._started_s, self._started_cpu_s = time.perf_counter(), time.process_time()
+        self._started_disk_bytes = _disk_bytes()
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        # What validation waits is not what training waits, but what it takes is part of an epoch.
+        self._test_started_s = time.perf_counter()
+
+    def on_test_end(self, logs: Any = None) -> None:
+        self._tested_s += time.perf_counter() - self._test_started_s
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        report = EpochReport(
+            epoch,
+            time.perf_counter() - self._started_s - self._tested_s,
+            self.waits.read(),
+            _disk_bytes() - self._started_disk_bytes,
+            time.process_time() - self._started_cpu_s,
+        )
+        self.epochs.append(report)
+        if report.waited.num_batches and logs is not None:
+            logs["input_wait_s"] = report.waited.total_s
+            logs["input_wait_share"] = report.share
+        self._line = self._described(report)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self._print_line()
+
+    def compare(self, seq: NpySequence, steps: int = 50) -> dict[str, float]:
+        """Measure what the epochs of the last `fit` would have taken if data were free.
+
+        The model trains `steps` times on one batch that is in memory. Its variables, its optimizer,
+        its metrics and its history are then as before.
+
+        Args:
+            seq: The sequence that was trained on.
+            steps: How many steps to time.
+
+        Returns:
+            `step_s`, the seconds of a step whose batch is there; `free_s`, those of all epochs of
+            such steps; and `elapsed_s`, what these epochs took.
+
+        Raises:
+            RuntimeError: If nothing was trained.
+        """
+        check_integer("steps", steps, at_least=1)
+        num_batches = sum(report.waited.num_batches for report in self.epochs)
+        if not num_batches:
+            raise RuntimeError(
+                "compare needs epochs to compare with. Received: no epoch of a fit on an "
+                "NpySequence with this callback. Train with callbacks=[report] first."
+            )
+        step_s = _time_steps(self.model, seq[0], steps)
+        elapsed_s = sum(report.elapsed_s for report in self.epochs)
+        free_s = step_s * num_batches
+        if self.verbose:
+            print(
+                f"InputReport: {len(self.epochs)} epochs took {elapsed_s:.3g} s; with data that "
+                f"cost nothing they would have taken {free_s:.3g} s."
+            )
+        return {"step_s": step_s, "free_s": free_s, "elapsed_s": elapsed_s}
+
+    def _described(self, report: EpochReport) -> str:
+        waited = report.waited
+        if not waited.num_batches:
+            return (
+                f"InputReport: epoch {report.epoch + 1} took {report.elapsed_s:.3g} s. What is "
+                "waited is measured only for an NpySequence."
+            )
+        return (
+            f"InputReport: epoch {report.epoch + 1} took {report.elapsed_s:.3g} s, of which the "
+            f"model waited {waited.total_s:.3g} s for data ({report.share:.0%}): "
+            f"{report.reason(self._served_bytes(waited))}."
+        )
+
+    def _served_bytes(self, waited: Waited) -> int:
+        return waited.num_batches * self._batch_bytes
+
+    @property
+    def _batch_bytes(self) -> int:
+        """Bytes of a batch of inputs, by the shape that the model takes; about."""
+        inputs = getattr(self.model, "inputs", None) or []
+        sizes = [
+            int(np.prod([size or 1 for size in one.shape[1:]])) * np.dtype(one.dtype).itemsize
+            for one in inputs
+        ]
+        return sum(sizes)
+
+    def _print_line(self) -> None:
+        # Not at the end of an epoch: the progress bar has not written its last line then.
+        if self.verbose and self._line:
+            print(self._line)
+        self._line = ""
+
+
+def _disk_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_inblock * _BLOCK_BYTES
+
+
+class _OneBatch(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no types.
+    """The same batch in memory, again and again."""
+
+    def __init__(self, batch: Any, steps: int) -> None:
+        super().__init__()
+        self._batch, self._steps = batch, steps
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __getitem__(self, index: int) -> Any:
+        return self._batch
+
+
+def _time_steps(model: Any, batch: Any, steps: int) -> float:
+    """Seconds of a step on a batch that is there. The model is then what it was."""
+    variables = [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+    before = [np.array(variable) for variable in variables]
+    history, stop_training = model.history, model.stop_training
+    try:
+        model.fit(_free(batch, 2), shuffle=False, verbose=0)
+        started_s = time.perf_counter()
+        model.fit(_free(batch, steps), shuffle=False, verbose=0)
+        return (time.perf_counter() - started_s) / steps
+    finally:
+        for variable, value in zip(variables, before, strict=True):
+            variable.assign(value)
+        model.history, model.stop_training = history, stop_training
+
+
+def _free(batch: Any, steps: int) -> Any:
+    if keras.backend.backend() != "tensorflow":
+        return _OneBatch(batch, steps)
+    import tensorflow as tf
+
+    return tf.data.Dataset.from_tensors(batch).repeat(steps)

@@ -1,0 +1,129 @@
+"""`InputReport` counts what `fit` waits for, and changes nothing else."""
+
+import re
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from keras_npy import InputReport
+from keras_npy.boundary import waits
+from keras_npy.boundary.waits import Waited, Waits
+from keras_npy.callbacks.report import EpochReport
+from tests.conftest import Stored, assert_same_weights, make_model
+
+
+@pytest.mark.parametrize(
+    ("arguments", "of_fit", "num_batches"),
+    [
+        pytest.param({}, {}, [7, 7], id="short-last-batch"),
+        pytest.param({}, {"steps_per_epoch": 3}, [3, 3], id="steps"),
+        pytest.param({}, {"shuffle": False}, [7, 7], id="file-order"),
+        pytest.param({"map": True}, {"validation": True}, [7, 7], id="map-and-validation"),
+    ],
+)
+def test_report_counts_batches_and_changes_no_weight(
+    stored: Stored, arguments: dict[str, Any], of_fit: dict[str, Any], num_batches: list[int]
+) -> None:
+    """The same weights as without it, and its numbers in the history."""
+    models, histories = [make_model(), make_model()], []
+    report = InputReport(verbose=0)
+    for model, callbacks in zip(models, ([], [report]), strict=True):
+        seq = stored.sequence()
+        seq = seq.map(lambda x, y: (x, y)) if arguments.get("map") else seq
+        options = {key: value for key, value in of_fit.items() if key != "validation"}
+        if of_fit.get("validation"):
+            options["validation_data"] = stored.sequence()
+        fit = model.fit(seq, epochs=2, verbose=0, callbacks=callbacks, **options)
+        histories.append(fit.history)
+    assert_same_weights(*models)
+    assert num_batches == [epoch.waited.num_batches for epoch in report.epochs]
+    waited = [epoch.waited for epoch in report.epochs]
+    assert [one.total_s for one in waited] == histories[1]["input_wait_s"]
+    assert all(0 <= one.first_s <= one.total_s for one in waited)
+    without = {key: value for key, value in histories[1].items() if "input_wait" not in key}
+    assert histories[0] == without
+
+
+def test_report_prints_a_line_for_each_epoch(
+    stored: Stored, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of arrays it says what is not measured."""
+    model = make_model()
+    model.fit(stored.sequence(), epochs=2, verbose=0, callbacks=[InputReport()])
+    lines = capsys.readouterr().out.splitlines()
+    pattern = (
+        r"InputReport: epoch \d took [\d.e-]+ s, of which the model waited [\d.e-]+ s for data"
+    )
+    assert ["epoch 1", "epoch 2"] == [line[13:20] for line in lines if re.match(pattern, line)]
+    model.fit(stored.x, stored.y, verbose=0, callbacks=[InputReport()])
+    assert "is measured only for an NpySequence" in capsys.readouterr().out
+
+
+def test_report_compare_leaves_the_model_as_it_was(stored: Stored) -> None:
+    """Weights, optimizer, metrics and history; and the model goes on to train."""
+    models = [make_model(), make_model()]
+    report = InputReport(verbose=0)
+    for model in models:
+        seq = stored.sequence()
+        fit = model.fit(seq, epochs=2, verbose=0, callbacks=[report])
+        if model is models[1]:
+            told = report.compare(seq, steps=3)
+            assert told["free_s"] == pytest.approx(14 * told["step_s"])
+            assert model.history is fit
+        model.fit(seq, verbose=0)
+    assert_same_weights(*models)
+    for one, other in zip(*(model.optimizer.variables for model in models), strict=True):
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+
+
+def test_report_compare_needs_epochs(stored: Stored) -> None:
+    """Else there is nothing to compare."""
+    with pytest.raises(RuntimeError, match=r"needs epochs.*Received: no epoch.*callbacks="):
+        InputReport().compare(stored.sequence())
+
+
+def report_of(waited_s: float, first_s: float = 0.1, disk: int = 0, cpu_s: float = 0) -> Any:
+    return EpochReport(0, 10.0, Waited(20, first_s, waited_s), disk, cpu_s)
+
+
+@pytest.mark.parametrize(
+    ("report", "reason"),
+    [
+        (report_of(0.3), "the model sets the pace"),
+        (report_of(4, first_s=3), "for the first batch"),
+        (report_of(4, disk=900), "for the disk"),
+        (report_of(4, disk=100, cpu_s=10_000), "for the CPUs"),
+        (report_of(4), "gathered and handed over"),
+    ],
+)
+def test_reason_is_what_most_of_the_wait_is_for(report: EpochReport, reason: str) -> None:
+    """Of 1,000 bytes that were served."""
+    assert reason in report.reason(1000)
+
+
+def test_waits_are_those_of_the_iterator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is between two batches is not waited for data."""
+    now = [0.0]
+    monkeypatch.setattr(waits.time, "perf_counter", lambda: now[0])
+
+    def batches() -> Any:
+        for waited in (5.0, 1.0, 2.0):
+            now[0] += waited
+            yield waited
+
+    counted = Waits()
+    for _ in counted.of_iterator(batches()):
+        now[0] += 100
+    assert Waited(3, 5.0, 8.0) == counted.read()
+    counted.begin_epoch()
+    assert Waited(0, 0.0, 0.0) == counted.read()
+
+
+def test_report_with_steps_per_execution(stored: Stored) -> None:
+    """Each batch counts, though Keras tells callbacks of every second one."""
+    model, report = make_model(steps_per_execution=2), InputReport(verbose=0)
+    callbacks = keras.callbacks.CallbackList([report], model=model, add_history=True)
+    model.fit(stored.sequence(drop_remainder=True), verbose=0, callbacks=callbacks)
+    assert [6] == [epoch.waited.num_batches for epoch in report.epochs]

@@ -4,6 +4,7 @@
 to read all of it.
 """
 
+import itertools
 import os
 import zipfile
 import zlib
@@ -22,6 +23,9 @@ MEMBER_MARK = "::"
 
 # More threads than cores, because to open a file is to wait: milliseconds on a network.
 HEADER_THREADS = 16
+
+# Headers that one thread reads before it asks for more.
+HEADERS_AT_ONCE = 64
 
 _LOCAL_HEADER_BYTES = 30
 _LOCAL_MAGIC = b"PK\3\4"
@@ -72,8 +76,15 @@ def read_headers(
     def read(path: Path) -> NpyHeader:
         return read_header(path, stored_dtype=stored_dtype, may_be_empty=True, files=files)
 
-    with ThreadPoolExecutor(min(HEADER_THREADS, len(paths))) as pool:
-        return list(pool.map(read, paths))
+    def read_some(some: Sequence[Path]) -> list[NpyHeader]:
+        return [read(path) for path in some]
+
+    threads = min(HEADER_THREADS, len(paths))
+    # To hand a file to a thread takes as long as to read a header that is in the page cache.
+    at_once = max(1, min(HEADERS_AT_ONCE, len(paths) // (4 * threads)))
+    some = [paths[at : at + at_once] for at in range(0, len(paths), at_once)]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(itertools.chain.from_iterable(pool.map(read_some, some)))
 
 
 def split_member(path: Path) -> tuple[str, str | None]:

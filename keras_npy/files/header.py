@@ -8,6 +8,7 @@ Reference:
 """
 
 import ast
+import functools
 import math
 import re
 import warnings
@@ -231,10 +232,7 @@ def _parse_text(
 
 def _literal(path: str, text: str) -> object:
     try:
-        with _ONE_LITERAL, warnings.catch_warnings():
-            # Python would warn of unknown escapes in the text as if they stood in the program.
-            warnings.simplefilter("ignore")
-            return ast.literal_eval(text)
+        return _evaluated(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
         if "np.int64(" in text:
             raise NpyFileError(
@@ -247,6 +245,15 @@ def _literal(path: str, text: str) -> object:
         if without_suffix != text:
             return _literal(path, without_suffix)
         raise _bad_header(path, f"{cut(text)}, which is no Python literal") from error
+
+
+# Headers of many files say the same, and to evaluate one takes half of the time of reading it.
+@functools.lru_cache(maxsize=64)
+def _evaluated(text: str) -> object:
+    with _ONE_LITERAL, warnings.catch_warnings():
+        # Python would warn of unknown escapes in the text as if they stood in the program.
+        warnings.simplefilter("ignore")
+        return ast.literal_eval(text)
 
 
 def _parse_dtype(

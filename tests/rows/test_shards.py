@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from keras_npy import NpyDataAdapter, NpyFileError, NpySequence, open_rows, samples
-from keras_npy.files import shard_maps
+from keras_npy.files import archive, shard_maps
 from keras_npy.files.header import NpyHeader
 from tests.conftest import run_script
 from tests.processes import run_forked
@@ -371,3 +371,15 @@ _FOUR_SOURCES = """
 def test_four_sources_of_twelve_thousand_shards_fit_in_one_process(tmp_path: Path) -> None:
     """x and y, to train and to validate, with the system's usual limit of 65,530 mappings."""
     assert "served True" == run_script(_FOUR_SOURCES, tmp_path)
+
+
+def test_open_rows_files_that_threads_share_keep_their_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each thread reads the headers of several files at a time."""
+    monkeypatch.setattr(archive, "HEADER_THREADS", 2)
+    for number in range(40):
+        np.save(tmp_path / f"x-{number}.npy", np.full(number % 5, number))
+    rows = open_rows(f"{tmp_path}/x-*.npy")
+    expected = np.concatenate([np.full(number % 5, number) for number in range(40)])
+    np.testing.assert_array_equal(expected, rows[:])

@@ -49,6 +49,7 @@ WITHOUT_A_BACKEND = (
         "tools/test_check.py",
         "tools/test_stats.py",
         "tools/test_preview.py",
+        "tools/test_command.py",
         "tools/test_convert_more.py",
     ),
     "callbacks/test_backups.py",

@@ -1,0 +1,66 @@
+"""The command as a user starts it: each verb once in a process of its own, on real files."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import keras_npy
+from keras_npy.tools.cli import VERBS, main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "expected"),
+    [
+        (["stats", "x.npy"], 0, "NpyInputLayer(scale=1/255, mean="),
+        (["convert", "--dtype", "int16", "x.npy", "new.npy"], 0, "new.npy: int16 (60, 8, 9)"),
+        (["convert", "x.npy", "x.npy"], 1, ""),
+        (["bench", "x.npy", "--no-keras", "--seconds", "0.01"], 0, "What limits: "),
+        (["preview", "x.npy"], 2, ""),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_command_in_a_process_of_its_own(
+    tmp_path: Path, arguments: list[str], status: int, expected: str
+) -> None:
+    """Its exit status, no colours in a pipe, and one line for a mistake."""
+    np.save(tmp_path / "x.npy", np.arange(60 * 72, dtype="uint8").reshape(60, 8, 9))
+    done = subprocess.run(
+        [sys.executable, "-m", "keras_npy", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(keras_npy.__file__).parents[1])},
+    )
+    assert status == done.returncode
+    assert expected in done.stdout
+    assert "\x1b" not in done.stdout
+    assert (1 if status else 0) == len(done.stderr.splitlines())
+
+
+def test_command_output_that_nobody_reads_is_no_error(tmp_path: Path) -> None:
+    """`keras-npy inspect folder | head -1` ends without a word."""
+    for number in range(40):
+        np.save(tmp_path / f"x-{number}.npy", np.ones((1, number + 1)))
+    script = f"{sys.executable} -m keras_npy inspect {tmp_path}/x-?.npy {tmp_path} | true"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(keras_npy.__file__).parents[1])},
+    )
+    assert (0, "") == (done.returncode, done.stderr)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_command_help_of_each_verb(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says what the verb does, and ends with 0."""
+    with pytest.raises(SystemExit) as ended:
+        main([verb, "--help"])
+    assert 0 == ended.value.code
+    assert f"usage: keras-npy {verb}" in capsys.readouterr().out

@@ -153,7 +153,6 @@ def _planned(plan: AdapterPlan, call: Call, arguments: Mapping[str, Any]) -> Ada
         # The last execution of an epoch always takes all its steps, however few are left for it
         # (Keras 3.15).
         steps += -steps % call.steps_per_execution
-    is_training = call.method == "fit" and not call.is_within_epoch
     return dataclasses.replace(
         plan,
         batches_per_epoch=steps,

@@ -173,6 +173,7 @@ def _refuse_whole(path: str) -> None:
 
 
 def is_encrypted(info: zipfile.ZipInfo) -> bool:
+    """Whether a member can be read only with a password."""
     return bool(info.flag_bits & _ENCRYPTED_FLAG)
 
 

@@ -32,11 +32,11 @@ _FOREIGN_STARTS = (
 
 
 def identify(start: bytes) -> tuple[str, str]:
-    """The likely format of a file with these first bytes, and the remedy.
+    r"""The likely format of a file with these first bytes, and the remedy.
 
     Example:
 
-    >>> identify(b"PK\\x03\\x04")[0]
+    >>> identify(b"PK\x03\x04")[0]
     'a zip archive (.npz)'
     """
     for signature, name, remedy in _FOREIGN_STARTS:

@@ -190,6 +190,7 @@ def cut_short(name: str, where: str) -> NpyFileError:
 
 
 def fingerprint_of(status: os.stat_result) -> Fingerprint:
+    """What differs if another file lies there, or the file was written to."""
     return Fingerprint(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 

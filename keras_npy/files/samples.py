@@ -329,6 +329,7 @@ class SampleStore(Store):
 
 
 def absolute_path(path: Path) -> str:
+    """The absolute path of a file, or of an archive with the member behind it."""
     archive, member = split_member(path)
     absolute = os.path.abspath(archive)
     return absolute if member is None else f"{absolute}{MEMBER_MARK}{member}"

@@ -104,13 +104,23 @@ class Rows(Sized, ABC):
         """
 
     def take(self, indices: Indices) -> Array:
-        """Rows as a new array `(b, *row)`; the caller has ensured the range of `indices`."""
+        """Read rows into a new array. Indexing checks the range first, and the files.
+
+        Args:
+            indices: int64 `(b,)`; each in `0 <= index < N`, which the caller has ensured.
+
+        Returns:
+            An array `(b, *row)` of this dtype.
+        """
         out = np.empty((len(indices), *self.row_shape), self.dtype)
         self.read_into(indices, out)
         return out
 
     def prepare(self, indices: Indices) -> None:
         """Announce the rows that will be read soon: check their files, and read cold ones ahead.
+
+        Args:
+            indices: int64 `(b,)`; each in `0 <= index < N`, which the caller has ensured.
 
         Raises:
             NpyFileError: If a file with one of these rows is no longer the one that was opened.
@@ -130,7 +140,11 @@ class Rows(Sized, ABC):
         return None
 
     def locate(self, index: int) -> str:
-        """The name of a row in messages: its file, and its number in it."""
+        """The name of a row in messages: its file, and its number in it.
+
+        Args:
+            index: The number of the row, in `0 <= index < N`.
+        """
         return f"{self.name}, row {index}"
 
     @property
@@ -154,6 +168,12 @@ class Rows(Sized, ABC):
 
         For a window it is the timestep with which the window begins. Rows that lie in memory have
         the name of their source.
+
+        Args:
+            index: The number of the row; a negative one counts from the end.
+
+        Returns:
+            The absolute path of the file, and the number of the row in that file.
 
         Raises:
             IndexError: If there is no such row.
@@ -186,11 +206,19 @@ class Rows(Sized, ABC):
         return id(self) if self.files is None else tuple(self.files.paths)
 
     def timesteps(self, indices: Indices) -> Timesteps:
-        """The timesteps that these rows are made of; by default each row is one of its own."""
+        """The timesteps that rows are made of; by default each row is one of its own.
+
+        Args:
+            indices: int64 `(b,)`; each in `0 <= index < N`, which the caller has ensured.
+        """
         return Timesteps(self.origin, indices, indices + 1, len(self))
 
     def read_once(self, indices: range | Indices) -> Iterator[tuple["Rows", range | Indices]]:
-        """What holds each value of these rows once, in ascending order: rows, and their numbers."""
+        """What holds each value of these rows once, in ascending order: rows, and their numbers.
+
+        Args:
+            indices: int64 `(b,)`; each in `0 <= index < N`, which the caller has ensured.
+        """
         yield self, ascending(indices)
 
     @property

@@ -175,6 +175,7 @@ def _open_list(sources: list[Any], stored_dtype: str | None, io: Io) -> Rows:
 
 
 def is_path(source: object) -> TypeGuard[Path]:
+    """Whether a source is a path or a pattern."""
     return isinstance(source, str | os.PathLike)
 
 

@@ -8,6 +8,7 @@ import sys
 
 
 def main() -> None:
+    """Load the SavedModel of the demo, and write what it predicts for raw images."""
     packages, saved_model_path, raw_path, served_path = sys.argv[1:]
     # With -I and -S the path holds only the standard library, not the script's folder.
     sys.path.insert(0, packages)

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 PAGES = {path.stem: path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
 
-# What a page comes from, in a block marked `py`, needs packages that tests do not have.
+# A block marked `py` is not run: it needs a package that tests do not have, or changes the process.
 BLOCKS = {
     name: re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     for name, page in PAGES.items()

@@ -242,6 +242,25 @@ def test_run_all_publish_without_marks_raises(tmp_path, without):
     assert (tmp_path / "results.json").exists()
 
 
+def test_bench_gpu_tiny_proves_the_batches_and_times_every_variant(tmp_path):
+    """On the CPU, each backend and shape; `run_all` leaves it out, since it needs a GPU."""
+    for package in ("jax", "torch"):
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"bench_gpu runs on JAX and torch: {package} is not installed.")
+    ended = run_python("-m", "benchmarks.bench_gpu", "--tiny", TMPDIR=str(tmp_path))
+    assert ended.returncode == 0, ended.stderr[-5000:]
+    lines = [json.loads(line) for line in ended.stdout.splitlines()]
+    names = {ARRAYS, PY_DATASET, KERAS_NPY, 'keras_npy, cache="device"', "the same batch, resident"}
+    for backend in ("jax", "torch"):
+        timed = [line for line in lines if line.get("backend") == backend]
+        assert 3 * len(names) == len(timed)
+        assert names == {line["variant"] for line in timed}
+    assert 12 == ended.stderr.count("all right in flight")
+    assert {0.7, 0.88, 0.9, 1.25, 1.4, 2.0, None} == {
+        line["target"] for line in lines if "figure" in line
+    }
+
+
 def test_run_all_tiny_without_out_is_refused():
     """Figures of a tiny run must not replace the published ones."""
     ended = run_all("--tiny")

@@ -84,7 +84,7 @@ def _unregister(address: int) -> None:
 @contextlib.contextmanager
 def _context() -> Any:
     """The driver, with the context of the first device for this thread; `None` without CUDA."""
-    found = _driver()
+    found = find_driver()
     if found is None:
         yield None
         return
@@ -99,7 +99,7 @@ def _context() -> Any:
 
 
 @functools.cache
-def _driver() -> Any:
+def find_driver() -> Any:
     """The library of the driver, and the context that JAX and torch use on the first device."""
     try:
         driver = ctypes.CDLL("libcuda.so.1")

@@ -3,6 +3,7 @@
 There is none here: a CPU device stands for it, to which batches are copied all the same.
 """
 
+import gc
 from typing import Any
 
 import keras
@@ -13,6 +14,7 @@ from keras_npy import NpySequence
 from keras_npy.boundary.adapter import AdapterPlan, PlannedAdapter
 from keras_npy.feeds import cores, jax_placement, read_ahead
 from keras_npy.feeds import jax as jax_feed
+from keras_npy.feeds.buffers import aligned_memory
 from tests.conftest import Stored, assert_same_weights, make_model, only_on
 
 jax = pytest.importorskip("jax")
@@ -94,3 +96,26 @@ def test_fit_of_batches_on_the_device_gives_the_weights_of_arrays(stored: Stored
     np.testing.assert_array_equal(
         expected.predict(stored.x, batch_size=8, verbose=0), model.predict(stored.sequence())
     )
+
+
+@pytest.mark.usefixtures("accelerator")
+def test_get_jax_iterator_host_memory_is_used_again_without_a_garbage_collection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """JAX keeps what it was given until one; new memory would be registered for each batch."""
+    made: list[int] = []
+
+    def allocate(nbytes: int) -> np.ndarray:
+        made.append(nbytes)
+        return aligned_memory(nbytes)
+
+    monkeypatch.setattr(jax_placement, "allocator", lambda: allocate)
+    monkeypatch.setattr(read_ahead, "PLACED_CHUNK_BYTES", 1)
+    adapter = PlannedAdapter(AdapterPlan(NpySequence(numbered(400, 100), batch_size=4)))
+    gc.disable()
+    try:
+        assert 200 == sum(1 for _ in range(2) for _ in adapter.get_jax_iterator())
+    finally:
+        gc.enable()
+    # One is gathered and two are copied.
+    assert len(made) <= 4

@@ -2,6 +2,8 @@
 
 import argparse
 
+from keras_npy.tools.usage import SOURCE_HELP
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `keras-npy bench`, and the function that runs it."""
@@ -10,6 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "cache, from arrays in memory, and as Keras is handed them; and say which of these limits. "
         "The page cache is emptied of the files first."
     )
+    parser.epilog = SOURCE_HELP
     parser.add_argument("x", metavar="X", help="a SOURCE, such as x.npy or 'x-*.npy'")
     parser.add_argument("--y", metavar="Y", help="labels, which are read with it")
     parser.add_argument(

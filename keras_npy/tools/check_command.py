@@ -2,6 +2,8 @@
 
 import argparse
 
+from keras_npy.tools.usage import SOURCE_HELP
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `keras-npy check`, and the function that runs it."""
@@ -10,7 +12,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "NaN, values that no scale fits, rows that come twice, labels that are none, and rows that "
         "two sets share. Exit status 1 if something is found."
     )
-    parser.add_argument("x", metavar="X", help="inputs, a SOURCE: see `keras-npy stats --help`")
+    parser.epilog = SOURCE_HELP
+    parser.add_argument("x", metavar="X", help="inputs, a SOURCE")
     parser.add_argument("--y", metavar="Y", help="labels, class numbers, one-hot rows or masks")
     parser.add_argument(
         "--classes", type=int, metavar="N", help="how many classes there are, numbered from 0"

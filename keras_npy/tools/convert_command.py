@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from keras_npy.tools.usage import SOURCE_HELP
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `keras-npy convert`, and the function that runs it."""
@@ -17,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "and each member of an archive, becomes a file in it. A command that was killed is given "
         "again."
     )
+    parser.epilog = SOURCE_HELP
     parser.add_argument("sources", metavar="SOURCE", nargs="+", help="what to read")
     parser.add_argument("out", metavar="OUT", help="the new file, x.npy, or a folder")
     parser.add_argument("--force", action="store_true", help="replace OUT if it exists")

@@ -4,6 +4,8 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Any
 
+from keras_npy.tools.usage import SOURCE_HELP
+
 if TYPE_CHECKING:
     from keras_npy.tools.inspect import Inspected
 
@@ -15,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "cache, how it will train and what would make it faster. Data are not read, but for a few "
         "values. A folder is listed; brackets print values: 'x.npy[0:5, :, -1]'."
     )
+    parser.epilog = SOURCE_HELP
     parser.add_argument("sources", metavar="SOURCE", nargs="+", help="a source, or a folder")
     parser.add_argument(
         "--all", action="store_true", help="read every header of a folder, however long it takes"

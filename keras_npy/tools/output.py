@@ -44,17 +44,14 @@ def print_facts(title: str, facts: Mapping[str, str]) -> None:
             print(f"  {name:{width}}  {value}")
         return
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim", no_wrap=True, min_width=width)
-    grid.add_column(overflow="fold")
-    for name, value in facts.items():
-        grid.add_row(f"  {name}", Text(value))
     console = Console()
+    # The terminal wraps long lines itself, so that a command in one of them can be copied.
     console.print(Text(title, style="bold"), soft_wrap=True)
-    console.print(grid)
+    for name, value in facts.items():
+        line = Text.assemble((f"  {name:{width}}  ", "dim"), value)
+        console.print(line, soft_wrap=True)
 
 
 def print_table(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> None:

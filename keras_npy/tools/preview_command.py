@@ -2,6 +2,8 @@
 
 import argparse
 
+from keras_npy.tools.usage import SOURCE_HELP
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `keras-npy preview`, and the function that runs it."""
@@ -10,6 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "labels, or with masks laid over them. -o needs matplotlib: "
         "pip install 'keras_npy[plot]'."
     )
+    parser.epilog = SOURCE_HELP
     parser.add_argument("x", metavar="X", help="a SOURCE; brackets choose rows: 'x.npy[0:100]'")
     parser.add_argument("--y", metavar="Y", help="labels, or masks as large as the samples")
     parser.add_argument(

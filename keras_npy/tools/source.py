@@ -27,13 +27,6 @@ from keras_npy.tools.usage import UsageError
 
 Index: TypeAlias = tuple[Any, ...]
 
-HELP = (
-    "A SOURCE is a file (x.npy), a quoted pattern ('x-*.npy'), a member of an archive "
-    "(data.npz::x), one sample per file ('samples:folder/*.npy'), windows of a series "
-    "(windows,sequence_length=24:series.npy) or bare values "
-    "(raw,dtype=uint16,shape=-1x28x28:scan.bin). Brackets choose rows: 'x.npy[0:1000]'."
-)
-
 
 def _integer(text: str) -> int:
     return int(text)

@@ -3,6 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from keras_npy.tools.usage import SOURCE_HELP
+
 if TYPE_CHECKING:
     from keras_npy.tools.stats import Statistics
 
@@ -13,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Mean, variance, range, percentiles and zeros of each channel, in one pass, and the "
         "NpyInputLayer(...) that normalises with them, to paste."
     )
+    parser.epilog = SOURCE_HELP
     parser.add_argument("x", metavar="X", help="a SOURCE, such as x.npy or 'x-*.npy'")
     parser.add_argument(
         "--channels",

@@ -1,4 +1,11 @@
-"""`UsageError`: what a user typed is wrong, whatever the data."""
+"""How the command is used: what a SOURCE is, and the error for what a user typed wrongly."""
+
+SOURCE_HELP = (
+    "A SOURCE is a file (x.npy), a quoted pattern ('x-*.npy'), a member of an archive "
+    "(data.npz::x), one sample per file ('samples:folder/*.npy'), windows of a series "
+    "(windows,sequence_length=24:series.npy) or bare values "
+    "(raw,dtype=uint16,shape=-1x28x28:scan.bin). Brackets choose rows: 'x.npy[0:1000]'."
+)
 
 
 class UsageError(ValueError):

@@ -94,7 +94,8 @@ class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
     def get_jax_iterator(self, super_batch: int | None = None) -> Iterator[Any]:
         """Yield batches; for Keras 3.16 `super_batch` of them at a time, on a new axis 0."""
         batches = self._jax_batches(super_batch)
-        return batches if self.plan.waits is None else self.plan.waits.of_iterator(batches)
+        waits = self.plan.waits
+        return batches if waits is None else waits.of_iterator(batches, super_batch or 1)
 
     def _jax_batches(self, super_batch: int | None) -> Iterator[Any]:
         if not super_batch:

@@ -31,11 +31,11 @@ class Waits:
         if getattr(self, "_in_graph", None) is not None:
             self._in_graph.assign(np.zeros(3))
 
-    def add(self, waited_s: float) -> None:
-        """Count a batch."""
+    def add(self, waited_s: float, num_batches: int = 1) -> None:
+        """Count batches that are handed over together."""
         if self._num_batches == 0:
             self._first_s = waited_s
-        self._num_batches += 1
+        self._num_batches += num_batches
         self._total_s += waited_s
 
     def read(self) -> Waited:
@@ -45,15 +45,21 @@ class Waits:
         num_batches, first_s, total_s = np.asarray(self._in_graph).tolist()
         return Waited(int(num_batches), first_s, total_s)
 
-    def of_iterator(self, iterator: Iterator[Any]) -> Iterator[Any]:
-        """The same batches; the time for which each is waited counts."""
+    def of_iterator(self, iterator: Iterator[Any], num_together: int = 1) -> Iterator[Any]:
+        """The same batches; the time for which each is waited counts.
+
+        Args:
+            iterator: Yields batches.
+            num_together: How many batches an item holds, unless it is a list of them.
+        """
         while True:
             started_s = time.perf_counter()
             try:
                 batch = next(iterator)
             except StopIteration:
                 return
-            self.add(time.perf_counter() - started_s)
+            num_batches = len(batch) if isinstance(batch, list) else num_together
+            self.add(time.perf_counter() - started_s, num_batches)
             yield batch
 
     def of_loader(self, loader: Iterable[Any]) -> "TimedLoader":

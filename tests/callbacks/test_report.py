@@ -11,7 +11,7 @@ from keras_npy import InputReport
 from keras_npy.boundary import waits
 from keras_npy.boundary.waits import Waited, Waits
 from keras_npy.callbacks.report import EpochReport
-from tests.conftest import Stored, assert_same_weights, make_model
+from tests.conftest import Stored, assert_same_weights, make_model, only_on
 
 
 @pytest.mark.parametrize(
@@ -124,6 +124,7 @@ def test_waits_are_those_of_the_iterator(monkeypatch: pytest.MonkeyPatch) -> Non
     assert 3 == counted.read().num_batches
 
 
+@only_on("tensorflow", "jax", reason="Keras refuses steps_per_execution with torch (3.15)")
 def test_report_with_steps_per_execution(stored: Stored) -> None:
     """Each batch counts, though Keras tells callbacks of every second one."""
     model, report = make_model(steps_per_execution=2), InputReport(verbose=0)

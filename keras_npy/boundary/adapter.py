@@ -80,6 +80,8 @@ class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
             _counter(plan, batches.passes_differ), self._num_batches, plan.batches_per_epoch
         )
         self._batches: Batches = dataclasses.replace(batches, position=self._passes.position)
+        if plan.waits is not None:
+            plan.waits.batch_bytes = self._batches.batch_bytes
         self._failures = Failures()
         self._super_batches: dict[int, SuperBatches] = {}
 

@@ -15,12 +15,16 @@ class Waited(NamedTuple):
     """For the first batch, before which a pass begins."""
     total_s: float
     """For all batches, the first one too."""
+    served_bytes: int = 0
+    """Of these batches, if all are full; as they are read or served, whichever is more."""
 
 
 class Waits:
     """Counts the waits of one `fit`. A callback that has one as its attribute `waits` is told."""
 
     def __init__(self) -> None:
+        # Of a full batch, as the adapter knows.
+        self.batch_bytes = 0
         self.begin_epoch()
         # In TensorFlow a graph asks for the batches, and counts in variables of its own.
         self._in_graph: Any = None
@@ -40,10 +44,11 @@ class Waits:
 
     def read(self) -> Waited:
         """What was waited since the epoch began."""
-        if self._in_graph is None:
-            return Waited(self._num_batches, self._first_s, self._total_s)
-        num_batches, first_s, total_s = np.asarray(self._in_graph).tolist()
-        return Waited(int(num_batches), first_s, total_s)
+        counted = [self._num_batches, self._first_s, self._total_s]
+        if self._in_graph is not None:
+            counted = np.asarray(self._in_graph).tolist()
+        num_batches, first_s, total_s = int(counted[0]), counted[1], counted[2]
+        return Waited(num_batches, first_s, total_s, num_batches * self.batch_bytes)
 
     def of_iterator(self, iterator: Iterator[Any], num_together: int = 1) -> Iterator[Any]:
         """The same batches; the time for which each is waited counts.

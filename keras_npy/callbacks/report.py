@@ -43,13 +43,13 @@ class EpochReport:
         """The share of the epoch in which the model waited."""
         return self.waited.total_s / self.elapsed_s if self.elapsed_s else 0.0
 
-    def reason(self, served_bytes: int) -> str:
+    def reason(self) -> str:
         """Why the model waited."""
         if self.share < SHARE_NOTED:
             return "the model sets the pace"
         if self.waited.first_s > _MOST * self.waited.total_s:
             return "most of it for the first batch, when a pass begins"
-        if self.disk_bytes > _COLD_SHARE * max(1, served_bytes):
+        if self.disk_bytes > _COLD_SHARE * max(1, self.waited.served_bytes):
             return "for the disk: the rows were not in the page cache"
         if self.cpu_s > 0.9 * self.elapsed_s * (os.cpu_count() or 1):
             return "for the CPUs, which the model and the data share"
@@ -170,21 +170,8 @@ class InputReport(keras.callbacks.Callback):  # type: ignore[misc] # Keras ships
         return (
             f"InputReport: epoch {report.epoch + 1} took {report.elapsed_s:.3g} s, of which the "
             f"model waited {waited.total_s:.3g} s for data ({report.share:.0%}): "
-            f"{report.reason(self._served_bytes(waited))}."
+            f"{report.reason()}."
         )
-
-    def _served_bytes(self, waited: Waited) -> int:
-        return waited.num_batches * self._batch_bytes
-
-    @property
-    def _batch_bytes(self) -> int:
-        """Bytes of a batch of inputs, by the shape that the model takes; about."""
-        inputs = getattr(self.model, "inputs", None) or []
-        sizes = [
-            int(np.prod([size or 1 for size in one.shape[1:]])) * np.dtype(one.dtype).itemsize
-            for one in inputs
-        ]
-        return sum(sizes)
 
     def _print_line(self) -> None:
         # Not at the end of an epoch: the progress bar has not written its last line then.

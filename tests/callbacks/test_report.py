@@ -71,6 +71,8 @@ def test_report_compare_leaves_the_model_as_it_was(stored: Stored) -> None:
         if model is models[1]:
             told = report.compare(seq, steps=3)
             assert told["free_s"] == pytest.approx(14 * told["step_s"])
+            batch_bytes = stored.x[:8].nbytes + stored.y[:8].nbytes
+            assert [7 * batch_bytes] * 2 == [one.waited.served_bytes for one in report.epochs]
             assert model.history is fit
         model.fit(seq, verbose=0)
     assert_same_weights(*models)
@@ -85,7 +87,7 @@ def test_report_compare_needs_epochs(stored: Stored) -> None:
 
 
 def report_of(waited_s: float, first_s: float = 0.1, disk: int = 0, cpu_s: float = 0) -> Any:
-    return EpochReport(0, 10.0, Waited(20, first_s, waited_s), disk, cpu_s)
+    return EpochReport(0, 10.0, Waited(20, first_s, waited_s, 1000), disk, cpu_s)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +102,7 @@ def report_of(waited_s: float, first_s: float = 0.1, disk: int = 0, cpu_s: float
 )
 def test_reason_is_what_most_of_the_wait_is_for(report: EpochReport, reason: str) -> None:
     """Of 1,000 bytes that were served."""
-    assert reason in report.reason(1000)
+    assert reason in report.reason()
 
 
 def test_waits_are_those_of_the_iterator(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,8 +86,10 @@ def find_placement() -> Placement | None:
     """How the calling thread's batches get to an accelerator; `None` where they stay on the host.
 
     They stay if the device is the CPU, which uses the memory of batches in place, and if several
-    processes put together one batch.
+    processes put together one batch. On another backend JAX need not be installed.
     """
+    if keras.backend.backend() != "jax":
+        return None
     import jax
 
     if jax.process_count() > 1 or not is_accelerator(device_of_thread()):

@@ -127,10 +127,15 @@ def _may_keep(store: "ReadStore") -> bool:
     if store.row_bytes > GAP_BYTES_MAX or num_bytes > KEPT_BYTES_MAX:
         return False
     with _COUNTING:
-        if sum(_KEPT.values()) + num_bytes > ALL_KEPT_BYTES_MAX:
+        if kept_bytes() + num_bytes > ALL_KEPT_BYTES_MAX:
             return False
         _KEPT[store] = num_bytes
     return True
+
+
+def kept_bytes() -> int:
+    """Bytes of all small files that are kept."""
+    return sum(_KEPT.values())
 
 
 class ReadStore(ShardStore):

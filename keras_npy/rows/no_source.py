@@ -1,7 +1,7 @@
 """The errors for what is no source: what to make of it, by its kind."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,39 +12,44 @@ from keras_npy.rows.base import Rows
 
 def no_source(received: object) -> TypeError:
     """The error for an object, or a list with an object, that is no source."""
+    odd = _first(received, lambda item: not _is_path_or_rows(item) and not _is_data(item))
     return TypeError(
         "A source must be the path of an .npy file, a list of sources, or a NumPy array. "
-        f"Received: {_described(received)}. {_remedy(_odd_one(received))}"
+        f"Received: {_described(received, odd)}. {_remedy(odd, odd is not received)}"
     )
 
 
 def no_paths(caller: str, received: object) -> TypeError:
     """The error for what names no files, where only files will do."""
-    odd = _odd_one(received)
-    remedy = _remedy(odd)
+    odd = _first(received, lambda item: not _is_path_or_rows(item))
+    remedy = _remedy(odd, odd is not received)
     if isinstance(odd, Rows | np.ndarray) and not holds_paths(odd):
         remedy = f"Pass paths to {caller}, or these rows to NpySequence as they are."
     return TypeError(
         f"{caller} takes a path, a pattern or a list of paths. "
-        f"Received: {_described(received)}. {remedy}"
+        f"Received: {_described(received, odd)}. {remedy}"
     )
 
 
-def _odd_one(received: object) -> object:
-    """The first item of a list that is neither a path nor rows, or else the object itself."""
-    if not isinstance(received, list):
-        return received
-    odd = (item for item in received if not isinstance(item, str | os.PathLike | list | Rows))
-    return next(odd, received)
+def _first(received: object, is_odd: Callable[[object], bool]) -> object:
+    """The first odd item of a list, or else the object itself."""
+    return next(filter(is_odd, received), received) if isinstance(received, list) else received
 
 
-def _described(received: object) -> str:
-    odd = _odd_one(received)
+def _is_path_or_rows(item: object) -> bool:
+    return isinstance(item, str | os.PathLike | list | Rows)
+
+
+def _is_data(item: object) -> bool:
+    return isinstance(item, np.ndarray) and not holds_paths(item)
+
+
+def _described(received: object, odd: object) -> str:
     return type(odd).__name__ if odd is received else f"a list with {type(odd).__name__}"
 
 
-def _remedy(source: object) -> str:
-    if source is None:
+def _remedy(source: object, is_item: bool = False) -> str:
+    if source is None and is_item:
         return "Leave None out of the list."
     if isinstance(source, bytes):
         return "Pass os.fsdecode(source)."

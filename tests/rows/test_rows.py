@@ -150,21 +150,21 @@ def test_open_rows_path_of_either_type_is_a_file(path: Path, convert: Callable[.
 
 
 @pytest.mark.parametrize(
-    "source",
+    ("source", "received"),
     [
-        pytest.param(None, id="none"),
-        pytest.param([[1, 2], [3, 4]], id="list"),
-        pytest.param([np.arange(3), 4], id="list-with-a-number"),
-        pytest.param(3, id="integer"),
-        pytest.param(b"x.npy", id="bytes"),
-        pytest.param(np.float32(3), id="numpy-scalar"),
-        pytest.param(iter([1]), id="iterator"),
+        pytest.param(None, r"NoneType\. Pass the path", id="none"),
+        pytest.param([None, "x.npy"], r"a list with NoneType\. Leave None out", id="none-in-list"),
+        pytest.param([[1, 2], [3, 4]], r"a list with int\. Pass the path", id="list"),
+        pytest.param([np.arange(3), 4], r"a list with int\. Pass the path", id="number-in-list"),
+        pytest.param(3, r"int\. Pass the path", id="integer"),
+        pytest.param(b"x.npy", r"bytes\. Pass os\.fsdecode", id="bytes"),
+        pytest.param(np.float32(3), r"float32\. Pass the path", id="numpy-scalar"),
+        pytest.param(iter([1]), r"list_iterator\. Pass list\(source\)", id="iterator"),
     ],
 )
-def test_open_rows_other_type_is_refused(source: Any) -> None:
-    """What is neither a path nor an array is called by its type."""
-    received = "a list with int" if isinstance(source, list) else type(source).__name__
-    with pytest.raises(TypeError, match=rf"path .* or a NumPy array.*: {received}\. Pass a path"):
+def test_open_rows_other_type_is_refused(source: Any, received: str) -> None:
+    """What is neither a path nor an array is called by its type, with what makes one of it."""
+    with pytest.raises(TypeError, match=rf"path .* or a NumPy array.*Received: {received}"):
         open_rows(source)
 
 

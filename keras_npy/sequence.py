@@ -36,7 +36,7 @@ from keras_npy.order.selection import to_array, to_indices, to_rows
 from keras_npy.order.shares import Share, shared_order
 from keras_npy.order.slots import Slots
 from keras_npy.rows.base import Rows
-from keras_npy.rows.cached import cache_in_memory, refuse_drawn
+from keras_npy.rows.cached import cache_in_memory, of_all, refuse_drawn
 from keras_npy.rows.chosen import choose_rows
 from keras_npy.rows.class_files import open_classes
 from keras_npy.rows.class_folders import LabelMode, LabelsOfFiles, find_samples
@@ -998,7 +998,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
 
     def _identity(self) -> dict[str, Any]:
         if self._fingerprint is None:
-            self._fingerprint = fingerprint_of(leaves_of(self._data))
+            self._fingerprint = fingerprint_of(map(of_all, leaves_of(self._data)))
         return identity_of(self._order, self._shuffle, self._fingerprint)
 
     def _check_last_part(self) -> None:

@@ -40,6 +40,11 @@ class CachedRows(ForwardingRows):
         self._array.flags.writeable = False
 
     @property
+    def of_all(self) -> Rows:
+        """Rows that serve all numbers: these, or the source if only some are in memory."""
+        return self if self._slots.are_all else self.source
+
+    @property
     def origin(self) -> object:
         return self.source.origin
 
@@ -66,6 +71,11 @@ class CachedRows(ForwardingRows):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_array": None}
+
+
+def of_all(rows: Rows) -> Rows:
+    """Rows that serve all numbers, in place of some that may be in memory only in part."""
+    return rows.of_all if isinstance(rows, CachedRows) else rows
 
 
 def cache_in_memory(sources: list[Rows], slots: Slots) -> dict[int, Rows]:

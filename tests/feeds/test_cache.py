@@ -176,6 +176,15 @@ def test_cache_is_not_pickled(stored: Stored, cache: Any) -> None:
     np.testing.assert_array_equal(seq[3][0], pickle.loads(text)[3][0])
 
 
+@pytest.mark.parametrize("indices", [None, range(5, 40), [9, 3, 50]], ids=["all", "range", "some"])
+def test_get_state_of_a_cache_is_that_of_the_files(stored: Stored, indices: Any) -> None:
+    """A run goes on with a cache or without one, and in a copy, which has none."""
+    expected = stored.sequence(indices=indices).get_state()
+    seq = stored.sequence(indices=indices, cache="ram")
+    copy = pickle.loads(pickle.dumps(seq))
+    assert expected == seq.get_state() == copy.get_state()
+
+
 @pytest.mark.parametrize("cache", CACHES)
 def test_cache_that_has_no_room_is_refused_before_anything_is_read(
     stored: Stored, monkeypatch: pytest.MonkeyPatch, cache: Any

@@ -423,6 +423,10 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         share = _make_share(
             arguments["num_processes"], arguments["process_id"], arguments["batch_size"]
         )
+        is_shared_now = self.num_processes == 1 < share.num_processes
+        if is_shared_now and self._seed_was_drawn and "seed" not in changes:
+            # Each process has drawn another one.
+            arguments["seed"] = _SEED_OF_PROCESSES
         order = _make_order(
             self.num_samples,
             self._order.indices,
@@ -1236,7 +1240,7 @@ def _make_order(
         if share.num_processes > 1:
             # Each process may have drawn another one. It was drawn all the same, so that what is
             # drawn next, such as first weights, does not depend on the number of processes.
-            seed = 0
+            seed = _SEED_OF_PROCESSES
     return Order(
         num_samples=num_samples,
         batch_size=int(batch_size),
@@ -1327,6 +1331,9 @@ def _check_not_of_py_dataset(given: Mapping[str, object]) -> None:
             "Leave it out."
         )
 
+
+# The seed of several processes that were given none.
+_SEED_OF_PROCESSES = 0
 
 # What `keras.utils.PyDataset` takes, and people give by habit.
 _OF_PY_DATASET = ("workers", "use_multiprocessing", "max_queue_size")

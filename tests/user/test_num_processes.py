@@ -159,6 +159,10 @@ def test_adapt_in_each_process_sees_all_rows() -> None:
 def test_seed_of_several_processes_is_the_same_in_all() -> None:
     """Each process would draw another one."""
     assert {0} == {seq.seed for seq in parts_of(lambda **a: NpySequence(np.arange(8), **a))}
+    # A sequence that was built for one process has drawn one already.
+    alone = NpySequence(np.arange(8))
+    assert {0} == {seq.seed for seq in parts_of(alone.replace)}
+    assert {7} == {seq.seed for seq in parts_of(alone.replace(seed=7).replace)}
 
 
 def test_last_batch_is_shared_as_evenly_as_it_can_be() -> None:

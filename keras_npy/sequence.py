@@ -440,7 +440,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         if "num_processes" in changes:
             other._share_was_given = changes["num_processes"] is not None
         other._shuffle = arguments["shuffle"]
-        other._seed_was_drawn &= "seed" not in changes
+        if "seed" in changes:
+            other._seed_was_drawn = changes["seed"] is None
         return other
 
     def map(self, function: Callable[..., Any]) -> Self:

@@ -95,6 +95,12 @@ def test_seed_that_was_drawn_is_taken_from_the_state() -> None:
     resumed.set_state(part.get_state())
     assert [batch.tolist() for batch in batches] == batches_of(resumed)
     assert part.seed == resumed.seed
+    # What `replace` draws is drawn, and what it is given is given.
+    resumed = resumed.replace(seed=1).replace(seed=None)
+    resumed.set_state(part.get_state())
+    assert part.seed == resumed.seed
+    with pytest.raises(ValueError, match=f"seed=1, not {part.seed}"):
+        resumed.replace(seed=1).set_state(part.get_state())
 
 
 @pytest.mark.parametrize(

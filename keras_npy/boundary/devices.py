@@ -44,9 +44,14 @@ def choose_last_batch(
     has_full_batch = seq.num_samples >= seq.batch_size
     if has_full_batch and seq.batch_size % num_shares:
         raise _uneven(seq, seq.batch_size, role, f"Take a batch_size that {num_shares} divides.")
-    is_served = steps is None or steps >= seq.num_batches
-    if last % num_shares == 0 or not (is_training or is_served):
+    # Keras takes 0 as all batches (Keras 3.15).
+    is_served = not steps or steps >= seq.num_batches
+    if last % num_shares == 0:
         return "shared"
+    if not (is_training or is_served):
+        # Keras never asks for it. The threads that read ahead would put it on the devices even so,
+        # together with batches that it asks for, and all of them would fail.
+        return "dropped"
     if is_training and seq.num_batches > 1:
         warn_once(
             "last batch of fit",

@@ -88,7 +88,7 @@ def test_without_tensorflow_everything_but_its_feed_works(
 
 
 _ON_TWO_DEVICES = """
-    import sys
+    import sys, warnings
     import jax, numpy as np, keras, keras_npy
 
     assert 2 == len(jax.devices())
@@ -114,19 +114,27 @@ _ON_TWO_DEVICES = """
     two, num_devices, predicted_by_two = train(sys.argv[1:])
     assert 2 == num_devices
 
-    # What two devices cannot share is refused before anything is trained.
+    # A single batch that two devices cannot share is refused before anything is trained.
+    only = keras_npy.NpySequence(*sys.argv[1:], batch_size=64)
     even = keras_npy.NpySequence(*sys.argv[1:], batch_size=8, drop_remainder=True)
     uneven = keras_npy.NpySequence(*sys.argv[1:], batch_size=8)
     model = keras.Sequential([keras.Input((6, 5)), keras.layers.Flatten(), keras.layers.Dense(3)])
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    for arguments in ({"x": uneven}, {"x": even, "validation_data": uneven}):
-        try:
-            model.fit(**arguments, epochs=2, verbose=0)
-        except ValueError as error:
-            assert "2 devices" in str(error) and "drop_remainder=True" in str(error), error
-        else:
-            raise AssertionError(arguments)
-        assert 0 == int(model.optimizer.iterations)
+    try:
+        model.fit(only, verbose=0)
+    except ValueError as error:
+        assert "2 devices" in str(error) and "drop_remainder=True" in str(error), error
+    else:
+        raise AssertionError("it was trained")
+    assert 0 == int(model.optimizer.iterations)
+    # Of several batches, fit leaves the last one out, and validation serves it whole.
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        history = model.fit(uneven, validation_data=uneven, verbose=0).history
+    assert any("leaves out 5 of 53 rows" in str(one.message) for one in warned), warned
+    assert 6 == int(model.optimizer.iterations)
+    measured = model.evaluate(only, verbose=0)
+    np.testing.assert_allclose(history["val_loss"], measured, rtol=1e-4)
     model.fit(even, validation_data=uneven, validation_steps=6, verbose=0)
     for a, b in zip(one, two):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)

@@ -56,6 +56,20 @@ class EpochReport:
         return "for rows to be gathered and handed over: see `keras-npy bench`"
 
 
+class _Now:
+    """The clocks of this process when the present epoch began, and what is not printed yet.
+
+    An object of its own, since `ResumeTraining` saves numbers and strings that are attributes of a
+    callback: the clocks of a process that was killed would be taken for those of this one.
+    """
+
+    def __init__(self) -> None:
+        self.started_s, self.started_cpu_s = time.perf_counter(), time.process_time()
+        self.started_disk_bytes = _disk_bytes()
+        self.tested_s = self.test_started_s = 0.0
+        self.line = ""
+
+
 class InputReport(keras.callbacks.Callback):  # type: ignore[misc] # Keras ships no types.
     """Say after each epoch how long the model waited for its data, and why.
 
@@ -88,40 +102,38 @@ class InputReport(keras.callbacks.Callback):  # type: ignore[misc] # Keras ships
         self.waits = Waits()
         self.epochs: list[EpochReport] = []
         """What each epoch of the last `fit` took."""
-        self._line = ""
-        self._tested_s = self._test_started_s = 0.0
+        self._now = _Now()
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.epochs = []
-        self._line = ""
+        self._now = _Now()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._print_line()
         self.waits.begin_epoch()
-        self._tested_s = 0.0
-        self._started_s, self._started_cpu_s = time.perf_counter(), time.process_time()
-        self._started_disk_bytes = _disk_bytes()
+        self._now = _Now()
 
     def on_test_begin(self, logs: Any = None) -> None:
         # What validation waits is not what training waits, but what it takes is part of an epoch.
-        self._test_started_s = time.perf_counter()
+        self._now.test_started_s = time.perf_counter()
 
     def on_test_end(self, logs: Any = None) -> None:
-        self._tested_s += time.perf_counter() - self._test_started_s
+        self._now.tested_s += time.perf_counter() - self._now.test_started_s
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        now = self._now
         report = EpochReport(
             epoch,
-            time.perf_counter() - self._started_s - self._tested_s,
+            time.perf_counter() - now.started_s - now.tested_s,
             self.waits.read(),
-            _disk_bytes() - self._started_disk_bytes,
-            time.process_time() - self._started_cpu_s,
+            _disk_bytes() - now.started_disk_bytes,
+            time.process_time() - now.started_cpu_s,
         )
         self.epochs.append(report)
         if report.waited.num_batches and logs is not None:
             logs["input_wait_s"] = report.waited.total_s
             logs["input_wait_share"] = report.share
-        self._line = self._described(report)
+        now.line = self._described(report)
 
     def on_train_end(self, logs: Any = None) -> None:
         self._print_line()
@@ -175,9 +187,9 @@ class InputReport(keras.callbacks.Callback):  # type: ignore[misc] # Keras ships
 
     def _print_line(self) -> None:
         # Not at the end of an epoch: the progress bar has not written its last line then.
-        if self.verbose and self._line:
-            print(self._line)
-        self._line = ""
+        if self.verbose and self._now.line:
+            print(self._now.line)
+        self._now.line = ""
 
 
 def _disk_bytes() -> int:

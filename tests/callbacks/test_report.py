@@ -1,15 +1,17 @@
 """`InputReport` counts what `fit` waits for, and changes nothing else."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
 
-from keras_npy import InputReport
+from keras_npy import InputReport, ResumeTraining
 from keras_npy.boundary import waits
 from keras_npy.boundary.waits import Waited, Waits
+from keras_npy.callbacks import report as report_module
 from keras_npy.callbacks.report import EpochReport
 from tests.conftest import Stored, assert_same_weights, make_model, only_on
 
@@ -133,3 +135,28 @@ def test_report_with_steps_per_execution(stored: Stored) -> None:
     callbacks = keras.callbacks.CallbackList([report], model=model, add_history=True)
     model.fit(stored.sequence(drop_remainder=True), verbose=0, callbacks=callbacks)
     assert [6] == [epoch.waited.num_batches for epoch in report.epochs]
+
+
+def test_report_of_a_run_that_goes_on_takes_the_clocks_of_its_own_process(
+    stored: Stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of an epoch; what was printed before the kill is not printed again."""
+    now = [0.0]
+    monkeypatch.setattr(report_module.time, "perf_counter", lambda: now[0])
+
+    class Killed(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            if batch == 4:
+                raise KeyboardInterrupt
+
+    def train(*callbacks: keras.callbacks.Callback) -> InputReport:
+        seq, report = stored.sequence(), InputReport(verbose=0)
+        resume = ResumeTraining(seq, tmp_path / "run", save_freq=2, verbose=0)
+        make_model().fit(seq, verbose=0, callbacks=[report, *callbacks, resume])
+        return report
+
+    with pytest.raises(KeyboardInterrupt):
+        train(Killed())
+    now[0] = 1e6
+    (epoch,) = train().epochs
+    assert (0.0, 3) == (epoch.elapsed_s, epoch.waited.num_batches)

@@ -1,5 +1,6 @@
 """How long a training loop waits for its batches, measured where it asks for them."""
 
+import itertools
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -25,14 +26,14 @@ class Waits:
     def __init__(self) -> None:
         # Of a full batch, as the adapter knows.
         self.batch_bytes = 0
-        self.begin_epoch()
         # In TensorFlow a graph asks for the batches, and counts in variables of its own.
         self._in_graph: Any = None
+        self.begin_epoch()
 
     def begin_epoch(self) -> None:
         """Forget what was waited before."""
         self._num_batches, self._first_s, self._total_s = 0, 0.0, 0.0
-        if getattr(self, "_in_graph", None) is not None:
+        if self._in_graph is not None:
             self._in_graph.assign(np.zeros(3))
 
     def add(self, waited_s: float, num_batches: int = 1) -> None:
@@ -57,15 +58,17 @@ class Waits:
             iterator: Yields batches.
             num_together: How many batches an item holds, unless it is a list of them.
         """
+        taken: list[Any] = []
         while True:
             started_s = time.perf_counter()
-            try:
-                batch = next(iterator)
-            except StopIteration:
+            # Bind no name to a batch here: it would keep the batch's memory in use while the next
+            # one is waited for, and a feed that holds batches back would wait longer.
+            taken.extend(itertools.islice(iterator, 1))
+            if not taken:
                 return
-            num_batches = len(batch) if isinstance(batch, list) else num_together
+            num_batches = len(taken[0]) if isinstance(taken[0], list) else num_together
             self.add(time.perf_counter() - started_s, num_batches)
-            yield batch
+            yield taken.pop()
 
     def of_loader(self, loader: Iterable[Any]) -> "TimedLoader":
         """The same, for what Keras iterates in each epoch."""

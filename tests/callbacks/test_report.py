@@ -1,6 +1,8 @@
 """`InputReport` counts what `fit` waits for, and changes nothing else."""
 
 import re
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +128,23 @@ def test_waits_are_those_of_the_iterator(monkeypatch: pytest.MonkeyPatch) -> Non
     # Keras 3.16 takes several batches together, and a list of those that are left.
     assert 2 == len(list(counted.of_iterator(iter([np.ones((2, 3)), [np.ones(3)]]), 2)))
     assert 3 == counted.read().num_batches
+
+
+def test_waits_keep_no_batch() -> None:
+    """Its memory is free while the next batch is waited for, as it is without the callback."""
+    made: list[weakref.ref[np.ndarray]] = []
+    in_use: list[int] = []
+
+    def batches() -> Iterator[np.ndarray]:
+        for _ in range(3):
+            in_use.append(sum(ref() is not None for ref in made))
+            held = [np.ones(3)]
+            made.append(weakref.ref(held[0]))
+            yield held.pop()
+
+    for batch in Waits().of_iterator(batches()):
+        del batch
+    assert [0, 0, 0] == in_use
 
 
 @only_on("tensorflow", "jax", reason="Keras refuses steps_per_execution with torch (3.15)")

@@ -314,14 +314,14 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         self._was_indexed = True
         index = int(index) % self.num_batches
         if index + 1 == self.num_batches:
-            self._check_last_part()
+            check_last_part(self)
         batches = batches_of(self, shuffle=self._shuffle)
         return _take(batches, Position(self.epoch, index))
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the batches of one pass: in file order, or shuffled anew if `shuffle=True`."""
         # Now, and not at the end of the pass: every process raises at the same batch.
-        self._check_last_part()
+        check_last_part(self)
         batches = batches_of(self, shuffle=self._shuffle)
         is_counted = bool(batches.order.shuffle)
         start = self._passes.begin() if is_counted else self._passes.begin_uncounted()
@@ -1006,24 +1006,6 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             self._fingerprint = fingerprint_of(map(of_all, leaves_of(self._data)))
         return identity_of(self._order, self._shuffle, self._fingerprint)
 
-    def _check_last_part(self) -> None:
-        """Raise if some process has no row of the last batch; warn if parts differ in size."""
-        last = self._order.last_batch_rows
-        if self._share.divides(last):
-            return
-        if last < self.num_processes:
-            raise ValueError(
-                "Each process must have a row of each batch. "
-                f"Received: a last batch of {last} rows for num_processes={self.num_processes}. "
-                "Pass drop_remainder=True to NpySequence, or another batch_size."
-            )
-        warn_once(
-            "last batch of several processes",
-            f"The last batch has {last} rows, which {self.num_processes} processes share unevenly: "
-            "a mean over processes of their means is not the mean of these rows. Weigh means by "
-            "rows, or pass drop_remainder=True to NpySequence.",
-        )
-
     def _with_order(self, order: Order, share: Share | None = None) -> Self:
         share = share or self._share
         _check_order(order, share)
@@ -1217,6 +1199,25 @@ def share_of(seq: NpySequence) -> Share | None:
 def last_batch_rows(seq: NpySequence) -> int:
     """Rows in the last batch of a sequence, of all processes together."""
     return seq._order.last_batch_rows
+
+
+def check_last_part(seq: NpySequence) -> None:
+    """Raise if some process has no row of the last batch; warn if parts differ in size."""
+    last = last_batch_rows(seq)
+    if seq._share.divides(last):
+        return
+    if last < seq.num_processes:
+        raise ValueError(
+            "Each process must have a row of each batch. "
+            f"Received: a last batch of {last} rows for num_processes={seq.num_processes}. "
+            "Pass drop_remainder=True to NpySequence, or another batch_size."
+        )
+    warn_once(
+        "last batch of several processes",
+        f"The last batch has {last} rows, which {seq.num_processes} processes share unevenly: "
+        "a mean over processes of their means is not the mean of these rows. Weigh means by "
+        "rows, or pass drop_remainder=True to NpySequence.",
+    )
 
 
 def passes_of(seq: NpySequence) -> PassCounter:

@@ -19,7 +19,13 @@ from keras_npy.feeds.buffers import BufferPool
 from keras_npy.feeds.super_batches import SuperBatches, followed_by
 from keras_npy.feeds.tensorflow_calls import Failures
 from keras_npy.order.position import PassCounter, Position
-from keras_npy.sequence import NpySequence, batches_of, last_batch_rows, passes_of
+from keras_npy.sequence import (
+    NpySequence,
+    batches_of,
+    check_last_part,
+    last_batch_rows,
+    passes_of,
+)
 from keras_npy.types import Shuffle, ShuffleArgument
 
 try:
@@ -240,3 +246,13 @@ class NpyDataAdapter(PlannedAdapter):
         class_weight: Mapping[int, float] | None = None,
     ) -> None:
         super().__init__(AdapterPlan(seq, shuffle, class_weight))
+        # A method of this adapter would be a reference cycle, which keeps the memory of batches.
+        position = functools.partial(_position_by_hand, seq, self._passes)
+        self._batches = dataclasses.replace(self._batches, position=position)
+
+
+def _position_by_hand(seq: NpySequence, passes: Passes) -> Position:
+    # `fit` and the like get an adapter of their own, and choose how the last batch is served. Here
+    # a process without a row of it would have a batch less, and the others would wait for it.
+    check_last_part(seq)
+    return passes.position()

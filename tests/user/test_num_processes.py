@@ -173,7 +173,14 @@ def test_last_batch_is_shared_as_evenly_as_it_can_be() -> None:
     assert [[[0, 1, 2, 3], [8, 9]], [[4, 5, 6, 7], [10, 11, 12]]] == served
 
 
-@pytest.mark.parametrize("read", [lambda seq: next(iter(seq)), lambda seq: seq[-1]])
+@pytest.mark.parametrize(
+    "read",
+    [
+        pytest.param(lambda seq: next(iter(seq)), id="iter"),
+        pytest.param(lambda seq: seq[-1], id="index"),
+        pytest.param(lambda seq: next(feed_of(seq))[0], id="feed"),
+    ],
+)
 def test_last_batch_of_too_few_rows_is_refused_in_all_processes(
     read: Callable[[NpySequence], Any],
 ) -> None:

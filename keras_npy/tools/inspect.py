@@ -53,6 +53,8 @@ class Inspected:
     def trains_by(self) -> tuple[str, str]:
         """How batches are made, `"map"`, `"copy"` or `"read"`, and why."""
         first = self.first
+        if self.spelled.kind == "images":
+            return "read", "images are decoded; to train from them, convert them first"
         if self.spelled.kind == "samples":
             unpacked = " and unpacked" if self.is_compressed else ""
             return "read", f"each file is one sample, which is read{unpacked} into the batch"
@@ -145,7 +147,7 @@ def inspect(spelled: SpelledSource) -> Inspected:
         paths = [] if files is None else files.paths
         step = max(1, len(paths) // HEADERS_MAX)
         headers, is_compressed = [], False
-        if "raw" not in spelled.text.split(":")[0]:
+        if spelled.has_headers:
             for path in paths[::step]:
                 header, _, is_packed = read_first(path, spelled.arguments.get("stored_dtype"))
                 is_compressed |= is_packed

@@ -53,15 +53,15 @@ def _inspect(source: str, as_json: bool) -> dict[str, Any]:
     spelled = parse(source)
     try:
         inspected = inspect(spelled)
+        if spelled.index is not None:
+            return _show_values(inspected, as_json)
+        facts = inspected.facts()
     except UsageError:
         raise
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, IndexError) as error:
         # The other sources are worth a look all the same.
         output.print_note(str(error))
         return {"source": source, "error": str(error)}
-    if spelled.index is not None:
-        return _show_values(inspected, as_json)
-    facts = inspected.facts()
     if not as_json:
         output.print_facts(source, describe(facts))
     return facts

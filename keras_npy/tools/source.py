@@ -8,6 +8,7 @@ end choose rows and values, as in NumPy: `x.npy[0:5, :, -1]`.
 
 import os
 import re
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -87,6 +88,13 @@ class SpelledSource:
     def is_plain(self) -> bool:
         """Whether the text is a path or a pattern."""
         return self.text == self.path
+
+    @property
+    def has_headers(self) -> bool:
+        """Whether its files are `.npy`, not bare values or images."""
+        if self.kind in ("raw", "images"):
+            return False
+        return self.is_plain or parse(self.path).has_headers
 
     def open(self) -> Rows:
         """All rows, whatever the brackets choose.
@@ -206,7 +214,10 @@ def _parse_one(part: str) -> Any:
     if part == "...":
         return Ellipsis
     if ":" not in part:
-        return int(part)
+        number = int(part)
+        if abs(number) > sys.maxsize:
+            raise ValueError
+        return number
     bounds = [int(bound) if bound.strip() else None for bound in part.split(":")]
     if len(bounds) > 3 or 0 in bounds[2:]:
         raise ValueError

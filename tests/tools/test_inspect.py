@@ -155,6 +155,27 @@ def test_inspect_says_how_it_trains(
     assert (trains_by, order) == (facts["trains_by"], facts["order"])
 
 
+@pytest.mark.parametrize("name", ["raw.npy", "raw/x.npy", "raw-*.npy"])
+def test_inspect_path_with_raw_in_its_name_has_headers(
+    capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """A folder is often called so."""
+    os.mkdir("raw")
+    np.save(name.replace("*", "0"), np.asfortranarray(X))
+    (facts,) = facts_of(capsys, name)
+    assert ("copy", "Fortran order") == (facts["trains_by"], facts["order"])
+
+
+def test_inspect_images_says_what_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """They have no header of ours."""
+    image = pytest.importorskip("PIL.Image", reason="images are decoded by Pillow, an extra")
+    image.fromarray(np.zeros((4, 6, 3), "uint8")).save("a.png")
+    (facts,) = facts_of(capsys, "images:.")
+    assert ([1, 4, 6, 3], "read", None) == tuple(
+        facts[name] for name in ("shape", "trains_by", "order")
+    )
+
+
 def test_inspect_faster_command_makes_it_so(capsys: pytest.CaptureFixture[str]) -> None:
     """The command that it names leaves nothing to name."""
     np.save("f-0.npy", np.asfortranarray(X))
@@ -220,7 +241,11 @@ def test_inspect_brackets_that_cannot_be_shown(
     assert 2 == main(["inspect", "x.npy[0:6]"])
     assert re.search(r"may take 120 B\. Received: 6 rows of 24 B\.", capsys.readouterr().err)
     assert 1 == main(["inspect", "x.npy[50]"])
-    assert 1 == main(["inspect", "x.npy[0, 3]"])
+    assert 2 == main(["inspect", f"x.npy[{1 << 64}]"])
+    capsys.readouterr()
+    wrong, fine = facts_of(capsys, "x.npy[0, 3]", "d.npz::y", status=1)
+    assert "out of bounds" in wrong["error"]
+    assert [50] == fine["shape"]
 
 
 def test_inspect_huge_sparse_file_at_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -85,16 +85,22 @@ def _check(options: argparse.Namespace) -> None:
 
 def _write_each(options: argparse.Namespace) -> None:
     """Write each source, and each member of an archive, into a folder."""
-    from keras_npy.files.layout import name_of_converted
     from keras_npy.tools.found import members_of
     from keras_npy.tools.new_files import check_new
-    from keras_npy.tools.source import parse
+    from keras_npy.tools.source import stem_of
+    from keras_npy.tools.usage import UsageError
 
     outs: dict[str, str] = {}
     for source in options.sources:
         for member in members_of(source):
-            name = os.path.basename(name_of_converted(parse(member).path))
-            outs[os.path.join(options.out, name.replace("_converted", ""))] = member
+            out = os.path.join(options.out, f"{stem_of(member)}.npy")
+            if out in outs:
+                raise UsageError(
+                    f"{out}: each source becomes a file of its own in a folder. "
+                    f"Received: {outs[out]} and {member}, which have the same name. "
+                    "Convert them into two folders."
+                )
+            outs[out] = member
     for out in outs:
         check_new(out, options.force or options.shards is not None)
     for out, member in outs.items():

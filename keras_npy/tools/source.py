@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from keras_npy.errors import NpyLayoutWarning
+from keras_npy.files.archive import MEMBER_MARK
 from keras_npy.order.selection import to_rows
 from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import choose_rows
@@ -173,6 +174,22 @@ def open_source(text: str) -> Rows:
         OSError: If the system refuses access; `FileNotFoundError` is one.
     """
     return parse(text).open_chosen()
+
+
+def stem_of(text: str) -> str:
+    """The name of a file that is made of a spelled source, without folder and suffix.
+
+    Example:
+
+    >>> stem_of("data/x.npy[0:5]"), stem_of("d.npz::y"), stem_of("samples:scans/case-*.npy")
+    ('x', 'y', 'case')
+    """
+    while not (spelled := parse(text)).is_plain:
+        text = spelled.path
+    path, is_member, member = spelled.path.partition(MEMBER_MARK)
+    stem = member.removesuffix(".npy") if is_member else os.path.splitext(path.rstrip("/"))[0]
+    # The characters of patterns would make the new file one.
+    return re.sub(r"\[[^]]*\]|[*?]", "", os.path.basename(stem)).strip("-_.") or "rows"
 
 
 @contextmanager

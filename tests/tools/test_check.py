@@ -1,6 +1,7 @@
 """`keras-npy check`: each planted fault is found, with its rows, and nothing else."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -287,3 +288,17 @@ def test_command_check_remedy_of_whole_floats_ends_them(
     printed = capsys.readouterr().out
     scale = printed.split("NpyInputLayer(scale=")[1].split(")")[0]
     assert "1/255" == scale
+
+
+@pytest.mark.parametrize("source", ["x.npy", "x-*.npy", "x-*.npy[5:]"])
+def test_command_check_command_that_it_names_stores_bytes(
+    capsys: pytest.CaptureFixture[str], source: str
+) -> None:
+    """In a shell, whatever characters of patterns a source has."""
+    for name in ("x.npy", "x-0.npy"):
+        np.save(name, changed(X, (9, 0, 0), 255).astype("float64"))
+    assert 1 == main(["check", source])
+    command = shlex.split(capsys.readouterr().out.split("`")[1])
+    assert "x_uint8.npy" == command[-1]
+    assert 0 == main(command[1:])
+    assert "uint8" == np.load("x_uint8.npy").dtype

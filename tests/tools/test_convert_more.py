@@ -66,13 +66,34 @@ def test_command_members_of_archives_become_files(capsys: pytest.CaptureFixture[
     """All of them at once, compressed or not, and other sources, in a folder."""
     np.savez("a.npz", x=X, y=np.arange(50))
     np.savez_compressed("b.npz", z=X * 2)
+    np.save("w.npy", X)
     os.mkdir("out")
-    assert 0 == main(["convert", "a.npz", "b.npz", "x.npy[0:3]", "out", "--force"])
-    assert ["a.npz", "b.npz", "out/x.npy", "out/y.npy", "out/z.npy", "x.npy"] == files()
+    assert 0 == main(["convert", "a.npz", "b.npz", "w.npy[0:3]", "out", "--force"])
+    written = [f"out/{name}.npy" for name in "wxyz"]
+    assert ["a.npz", "b.npz", *written, "w.npy", "x.npy"] == files()
+    assert_same(X, np.load("out/x.npy"))
+    assert_same(X[:3], np.load("out/w.npy"))
     assert_same(X * 2, np.load("out/z.npy"))
     assert_same(np.arange(50), np.load("out/y.npy"))
     assert 1 == main(["convert", "a.npz", "out"])
     assert "--force" in capsys.readouterr().err
+
+
+def test_command_files_in_a_folder_have_names_of_their_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Two sources of one name are refused before anything is written; other names are kept."""
+    for folder in ("a", "b", "out"):
+        os.mkdir(folder)
+    np.save("a/x.npy", X * 2)
+    np.save("b/x_converted_2.npy", X * 3)
+    before = files()
+    assert 2 == main(["convert", "x.npy", "a/x.npy", "out"])
+    assert re.search(r"x\.npy and a/x\.npy.* two folders", capsys.readouterr().err)
+    assert before == files()
+    assert 0 == main(["convert", "b/*.npy", "b/x_converted_2.npy", "out"])
+    assert {"out/rows.npy", "out/x_converted_2.npy"} == set(files()) - set(before)
+    assert_same(X * 3, np.load("out/x_converted_2.npy"))
 
 
 # Shards.

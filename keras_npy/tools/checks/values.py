@@ -1,17 +1,18 @@
 """The values of a source: NaN and infinity, constant rows and columns, range and scale."""
 
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from keras_npy.errors import NpyFileError
-from keras_npy.files.layout import name_of_converted
 from keras_npy.rows.base import Rows
 from keras_npy.rows.moments import Moments, merge, moments_of
 from keras_npy.rows.scales import greatest_of_range, natural_scale
 from keras_npy.tools.checks.findings import Finding, RowsFound
 from keras_npy.tools.output import number
+from keras_npy.tools.source import stem_of
 from keras_npy.types import Array, Indices
 
 # Rows of more columns are not a table of features.
@@ -168,12 +169,12 @@ class Values:
 
     def _whole_as_float(self, values: str, scale: str) -> str:
         dtype = smallest_dtype(self.low, self.high)
-        new = name_of_converted(self.name).replace("_converted", f"_{dtype}")
+        source, new = map(shlex.quote, (self.name, f"{stem_of(self.name)}_{dtype}.npy"))
         return (
             f"{self.name}: whole {values}, stored as {self.dtype}. NpyInputLayer.for_data takes "
             f"floats as they are, so the model would get {number(self.high)}, not 1. Use {scale}. "
             f"As {dtype} they take {np.dtype(dtype).itemsize} of {self.dtype.itemsize} bytes: "
-            f"`keras-npy convert --dtype {dtype} {self.name} {new}`."
+            f"`keras-npy convert --dtype {dtype} {source} {new}`."
         )
 
 

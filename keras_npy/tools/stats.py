@@ -21,6 +21,9 @@ PERCENTILES = (1, 50, 99)
 # Values of all channels from which percentiles are computed, where they are not counted.
 SAMPLED_MAX = 1 << 21
 
+# Values of each channel for that, even where there are so many channels that these are more.
+SAMPLED_PER_CHANNEL_MIN = 64
+
 # Integers of so many bytes are counted, each value by itself, for so many channels.
 _COUNTED_BYTES_MAX = 2
 _COUNTED_CHANNELS_MAX = 16
@@ -161,11 +164,13 @@ class _Seen:
             for counts, channel in zip(self._counts, values, strict=True):
                 _count_into(counts, channel, self._lowest)
             return
-        wanted = SAMPLED_MAX // self._num_channels * values.shape[1] // self._per_channel
-        if wanted >= values.shape[1]:
+        wanted = max(SAMPLED_PER_CHANNEL_MIN, SAMPLED_MAX // self._num_channels)
+        if wanted >= self._per_channel:
             self._sample.append(values.copy())
         else:
-            at = self._random.integers(0, values.shape[1], max(1, wanted))
+            # A binomial number, so that they do not grow with the blocks: most may give none.
+            number = self._random.binomial(values.shape[1], wanted / self._per_channel)
+            at = self._random.integers(0, values.shape[1], max(number, int(not self._sample)))
             self._sample.append(values[:, at])
 
 

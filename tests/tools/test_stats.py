@@ -12,6 +12,7 @@ import keras_npy
 from keras_npy.rows import walk
 from keras_npy.tools import stats
 from keras_npy.tools.cli import main
+from tests.conftest import peak_bytes_of
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 200, (70, 8, 6, 3)).astype("uint8")
@@ -88,6 +89,15 @@ def test_stats_percentiles_of_floats_are_those_of_a_sample(
     counted = facts_of(capsys, "x.npy")["percentiles"]["50"]
     exact = np.percentile(IMAGES, 50, axis=(0, 1, 2), method="lower")
     np.testing.assert_array_equal(exact, counted)
+
+
+def test_stats_sample_does_not_grow_with_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows so wide that a block holds one: from each block a value would be the whole file."""
+    monkeypatch.setattr(stats, "SAMPLED_MAX", 3000)
+    monkeypatch.setattr(walk, "BLOCK_BYTES", 1)
+    rows = keras_npy.open_rows(np.zeros((2000, 5000), "float32"))
+    peak_bytes = peak_bytes_of(lambda: stats.compute(rows, "last", title=""))
+    assert peak_bytes < 600 * rows.row_bytes
 
 
 def test_stats_refuses_what_has_none(capsys: pytest.CaptureFixture[str]) -> None:

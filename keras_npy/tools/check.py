@@ -81,7 +81,7 @@ def check(
         if inputs is not None
     ]
     # Values of two sets are compared in a dtype that holds both.
-    dtype = np.result_type(*(inputs.rows.dtype for inputs, _ in opened))
+    dtype = _common_dtype([inputs.rows.dtype for inputs, _ in opened])
     sets = [_look_through(inputs, labels, dtype, num_classes) for inputs, labels in opened]
     findings = [finding for one in sets for finding in one.findings()]
     for inputs, labels in opened:
@@ -89,6 +89,13 @@ def check(
     if len(sets) > 1:
         findings += compare(*sets)
     return Report(sets, worst_first(findings))
+
+
+def _common_dtype(dtypes: list[np.dtype[Any]]) -> np.dtype[Any]:
+    if len(set(dtypes)) > 1 and any(dtype.name == "bfloat16" for dtype in dtypes):
+        # No dtype is common to bfloat16 and float16 or int32 (ml_dtypes 0.5).
+        dtypes = [np.promote_types(dtype, np.float32) for dtype in dtypes]
+    return np.result_type(*dtypes)
 
 
 def _look_through(

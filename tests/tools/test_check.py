@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -202,6 +203,31 @@ def test_check_two_sets_side_by_side(
     main(["check", *arguments])
     table = capsys.readouterr().out
     assert f"{np.mean(other):.4g}" in table
+
+
+def test_check_bfloat16_beside_another_float(capsys: pytest.CaptureFixture[str]) -> None:
+    """NumPy has no dtype for both; rows are compared by value."""
+    np.save("x.npy", (X[:30] % 64).astype(ml_dtypes.bfloat16))
+    np.save("other.npy", (X[20:50] % 64).astype("float16"))
+    findings = found(capsys, "npy,stored_dtype=bfloat16:x.npy", "--against", "other.npy")
+    assert ("leak", [0, 1, 2, 3, 4], 10) == findings[0]
+
+
+def test_check_complex_numbers_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """As values and as labels, of which the real part alone would be looked at."""
+    np.save("x.npy", X)
+    np.save("c.npy", np.ones(400, "complex64"))
+    for arguments in (["c.npy"], ["x.npy", "--y", "c.npy"]):
+        assert 1 == main(["check", *arguments])
+        assert "c.npy: check looks at real numbers. Received: complex64." in capsys.readouterr().err
+
+
+def test_check_labels_of_one_class_say_so(capsys: pytest.CaptureFixture[str]) -> None:
+    """They are not numbered from 1."""
+    np.save("x.npy", X)
+    np.save("y.npy", np.ones(400))
+    assert 1 == main(["check", "x.npy", "--y", "y.npy"])
+    assert "[missing class] y.npy: all labels are 1." in capsys.readouterr().out
 
 
 @pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")

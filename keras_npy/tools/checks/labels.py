@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_npy.rows.base import Rows
 from keras_npy.tools.checks.findings import Finding, RowsFound
+from keras_npy.tools.checks.values import check_real
 from keras_npy.tools.output import count, number
 from keras_npy.types import Array, Indices
 
@@ -39,6 +40,7 @@ class Labels:
     """
 
     def __init__(self, rows: Rows, name: str, num_classes: int | None) -> None:
+        check_real(rows)
         self.rows, self.name, self.num_classes = rows, name, num_classes
         self.kind: Kind | None = None
         self.counts: Counter[float] = Counter()
@@ -184,7 +186,10 @@ class Labels:
             return
         num_classes = self.num_classes or max(whole) + 1
         missing = [label for label in range(min(num_classes, CLASSES_MAX)) if label not in whole]
-        if self.num_classes is None and missing == [0]:
+        if len(self.counts) == 1 and self.num_classes in (None, 1):
+            if len(self.rows) > 1:
+                yield Finding("missing class", f"{self.name}: all labels are {whole.pop()}.")
+        elif self.num_classes is None and missing == [0]:
             yield Finding(
                 "labels",
                 f"{self.name}: labels go from 1 to {max(whole)}. Classes are numbered from 0, so "
@@ -204,8 +209,6 @@ class Labels:
                 f"{self.name}: {count(len(missing), 'class', 'classes')} of {num_classes} without "
                 f"a row: {named}. Number the classes that there are without gaps, or add rows.",
             )
-        elif len(whole) == 1 and len(self.rows) > 1:
-            yield Finding("missing class", f"{self.name}: all labels are {whole.pop()}.")
 
     def _order(self) -> Iterator[Finding]:
         shares = self.shares()

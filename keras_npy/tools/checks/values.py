@@ -34,11 +34,7 @@ class Values:
     """
 
     def __init__(self, rows: Rows, name: str) -> None:
-        if rows.dtype.kind == "c":
-            raise NpyFileError(
-                f"{rows.name}: check and stats look at real numbers. Received: {rows.dtype}. "
-                "Store the parts as channels, with np.stack([x.real, x.imag], axis=-1)."
-            )
+        check_real(rows)
         self.rows, self.name = rows, name
         self.dtype = rows.dtype
         self.low, self.high = np.inf, -np.inf
@@ -175,6 +171,15 @@ class Values:
             f"floats as they are, so the model would get {number(self.high)}, not 1. Use {scale}. "
             f"As {dtype} they take {np.dtype(dtype).itemsize} of {self.dtype.itemsize} bytes: "
             f"`keras-npy convert --dtype {dtype} {source} {new}`."
+        )
+
+
+def check_real(rows: Rows) -> None:
+    """Raise `NpyFileError` for complex numbers, which have no order."""
+    if rows.dtype.kind == "c":
+        raise NpyFileError(
+            f"{rows.name}: check looks at real numbers. Received: {rows.dtype}. "
+            "Store the parts as channels, with np.stack([x.real, x.imag], axis=-1)."
         )
 
 

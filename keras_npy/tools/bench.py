@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from keras_npy.files.advice import are_resident
+from keras_npy.machine import free_memory_bytes
 from keras_npy.order.order import Order
 from keras_npy.rows.base import Rows
 from keras_npy.tools import output
@@ -74,8 +75,7 @@ class Timed:
     @property
     def fits_in_memory(self) -> bool:
         """Whether the page cache can hold all rows."""
-        free = _free_bytes()
-        return free is None or self.num_rows * self.row_bytes < free
+        return self.num_rows * self.row_bytes < free_memory_bytes()
 
     def waits(self, step_ms: float) -> dict[str, float]:
         """How long a step of a model waits for its batch, which is gathered during the last."""
@@ -284,16 +284,6 @@ def _paths_of(rows: list[Rows]) -> list[str]:
     names = [name for one in rows if one.files is not None for name in one.files.paths]
     paths = dict.fromkeys(name if os.path.exists(name) else name.split("::")[0] for name in names)
     return list(paths)
-
-
-def _free_bytes() -> int | None:
-    """Memory that the page cache may use, or `None` if the system does not say."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            lines = dict(line.split(":", 1) for line in file)
-        return int(lines["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
-        return None
 
 
 def describe(timed: Timed) -> tuple[list[str], list[list[str]]]:

@@ -1,6 +1,7 @@
 """`keras-npy bench`: what is timed, and what is said to limit. No time is asserted."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -75,14 +76,14 @@ def rate(rows_per_s: float) -> Rate:
         (900, 1000, 300, 10, "hand-over"),
         (900, 1000, 900, 10, "gather"),
         (100, 1000, 200, 10**9, "hand-over"),
-        (100, 1000, None, None, "gather"),
+        (100, 1000, None, math.inf, "gather"),
     ],
 )
 def test_limit_is_the_slowest_that_each_batch_goes_through(
     monkeypatch: pytest.MonkeyPatch, cold: float, warm: float, fed: Any, free: Any, limit: str
 ) -> None:
     """The disk only if it is read again in each epoch."""
-    monkeypatch.setattr(bench, "_free_bytes", lambda: free)
+    monkeypatch.setattr(bench, "free_memory_bytes", lambda: free)
     timed = Timed(1000, 10, 32, is_cold=True, cold=rate(cold), warm=rate(warm))
     timed.fed = None if fed is None else rate(fed)
     assert limit == timed.limit[0]

@@ -2,7 +2,7 @@
 
 import argparse
 
-from keras_npy.tools.usage import SOURCE_HELP
+from keras_npy.tools.usage import SOURCE_HELP, positive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("x", metavar="X", help="a SOURCE, such as x.npy or 'x-*.npy'")
     parser.add_argument("--y", metavar="Y", help="labels, which are read with it")
     parser.add_argument(
-        "--batch-size", type=_positive, default=32, metavar="B", help="default: %(default)s"
+        "--batch-size", type=positive, default=32, metavar="B", help="default: %(default)s"
     )
     parser.add_argument(
         "--seconds", type=float, default=2.0, metavar="S", help="for each; default: %(default)s"
@@ -68,9 +68,3 @@ def _run(options: argparse.Namespace) -> int:
         verdict = f"waits {wait_ms:.3g} ms for each batch" if wait_ms else "does not wait"
         print(f"A model of {options.step_ms:g} ms a step {verdict} ({state}).")
     return 0
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {text!r}")
-    return int(text)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from keras_npy.tools.usage import SOURCE_HELP
+from keras_npy.tools.usage import SOURCE_HELP, positive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("x", metavar="X", help="inputs, a SOURCE")
     parser.add_argument("--y", metavar="Y", help="labels, class numbers, one-hot rows or masks")
     parser.add_argument(
-        "--classes", type=int, metavar="N", help="how many classes there are, numbered from 0"
+        "--classes", type=positive, metavar="N", help="how many classes there are, numbered from 0"
     )
     parser.add_argument(
         "--against", metavar="X2", help="another set, such as the test set, to compare with"

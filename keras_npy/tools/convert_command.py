@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from keras_npy.tools.usage import SOURCE_HELP
+from keras_npy.tools.usage import SOURCE_HELP, positive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--round", action="store_true", help="let --dtype round values to the nearest"
     )
     parser.add_argument(
-        "--shards", type=int, metavar="N", help="write N files: x-00000-of-0000N.npy and so on"
+        "--shards", type=positive, metavar="N", help="write N files: x-00000-of-0000N.npy and so on"
     )
     parser.add_argument("--y", metavar="Y.npy", help="of images: also write their class numbers")
     parser.set_defaults(run=_run)

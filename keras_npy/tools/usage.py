@@ -1,4 +1,6 @@
-"""How the command is used: what a SOURCE is, and the error for what a user typed wrongly."""
+"""How the command is used: what a SOURCE is, and what a user typed wrongly."""
+
+import argparse
 
 SOURCE_HELP = (
     "A SOURCE is a file (x.npy), a quoted pattern ('x-*.npy'), a member of an archive "
@@ -10,3 +12,10 @@ SOURCE_HELP = (
 
 class UsageError(ValueError):
     """A wrong use of the command, which ends with exit status 2."""
+
+
+def positive(text: str) -> int:
+    """The `type=` of an argument that counts something."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {text!r}")
+    return int(text)

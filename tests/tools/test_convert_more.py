@@ -122,7 +122,6 @@ def test_shards_that_exist_are_kept_unless_forced(capsys: pytest.CaptureFixture[
     assert "float32" == open_rows("s-*.npy").dtype
     assert 1 == main(["convert", "--shards", "51", "x.npy", "t.npy"])
     assert "Received: 51 shards for N=50" in capsys.readouterr().err
-    assert 1 == main(["convert", "--shards", "0", "x.npy", "t.npy"])
 
 
 # Killed commands.

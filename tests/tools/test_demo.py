@@ -102,8 +102,11 @@ def test_command_missing_file_is_an_error_of_one_line(
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["demo", "--x", "only.npy"], ["demo", "--epochs", "0"], ["nothing"]],
-    ids=["none", "x-alone", "no-epochs", "unknown"],
+    [
+        *([], ["demo", "--x", "only.npy"], ["demo", "--epochs", "0"], ["nothing"]),
+        *(["convert", "--shards", "0", "x.npy", "y.npy"], ["check", "--classes", "-4", "x.npy"]),
+    ],
+    ids=["none", "x-alone", "no-epochs", "unknown", "no-shards", "negative-classes"],
 )
 def test_command_wrong_use_exits_with_2(arguments: list[str]) -> None:
     """argparse says how to use it."""

@@ -2,6 +2,8 @@
 
 import argparse
 
+from keras_npy.tools.usage import positive
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `keras-npy demo`, and the function that runs it."""
@@ -13,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--y", metavar="Y.npy", help="class numbers (N,), from 0")
     parser.add_argument("--out", metavar="DIR", help="where to write; default: a new folder")
     parser.add_argument(
-        "--epochs", type=_positive, default=8, metavar="N", help="default: %(default)s"
+        "--epochs", type=positive, default=8, metavar="N", help="default: %(default)s"
     )
 
     def run(options: argparse.Namespace) -> None:
@@ -25,9 +27,3 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         run_demo(options.x, options.y, out=options.out, epochs=options.epochs)
 
     parser.set_defaults(run=run)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {text!r}")
-    return int(text)

@@ -1,6 +1,5 @@
 """`InputReport`: how long a model waited for its data, and why."""
 
-import os
 import resource
 import time
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import numpy as np
 
 from keras_npy.boundary.waits import Waited, Waits
 from keras_npy.errors import check_integer
+from keras_npy.machine import usable_cores
 from keras_npy.sequence import NpySequence
 
 # Below this share of an epoch nobody needs to do anything.
@@ -51,7 +51,7 @@ class EpochReport:
             return "most of it for the first batch, when a pass begins"
         if self.disk_bytes > _COLD_SHARE * max(1, self.waited.served_bytes):
             return "for the disk: the rows were not in the page cache"
-        if self.cpu_s > 0.9 * self.elapsed_s * (os.cpu_count() or 1):
+        if self.cpu_s > 0.9 * self.elapsed_s * usable_cores():
             return "for the CPUs, which the model and the data share"
         return "for rows to be gathered and handed over: see `keras-npy bench`"
 

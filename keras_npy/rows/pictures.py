@@ -56,7 +56,16 @@ def find_look(row_shape: tuple[int, ...]) -> Look:
 
 
 def range_of(rows: Array) -> Range:
-    """Black and white for some rows: those of bytes as they are, of others all but the ends."""
+    """Black and white for some rows: those of bytes as they are, of others all but the ends.
+
+    Raises:
+        ValueError: If they are complex.
+    """
+    if rows.dtype.kind == "c":
+        raise ValueError(
+            f"Pictures are drawn of real numbers. Received: rows of {rows.dtype}. "
+            "Save np.abs(x), or the parts as channels: np.stack([x.real, x.imag], axis=-1)."
+        )
     values = rows.astype(np.float32)
     finite = values[np.isfinite(values)]
     if not finite.size:

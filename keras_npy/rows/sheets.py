@@ -204,7 +204,9 @@ def _draw_histograms(
     counts = _count_classes(labels, names)
     axes = figure.subplots(2 if counts else 1, 1, squeeze=False).reshape(-1)
     values = samples.astype(np.float32).reshape(-1)
-    axes[0].hist(values[np.isfinite(values)], bins=50, log=True, color="#4878a8")
+    values = values[np.isfinite(values)]
+    # Of no values matplotlib has no logarithm, and warns.
+    axes[0].hist(values, bins=50, log=bool(values.size), color="#4878a8")
     axes[0].set_title("values of these samples", fontsize=8)
     axes[0].set_ylim(bottom=0.5)
     axes[0].minorticks_off()

@@ -75,6 +75,12 @@ def test_sheet_of_what_is_no_image(x: np.ndarray) -> None:
     np.testing.assert_array_equal(x[11], shown)
 
 
+def test_sheet_of_nothing_finite_is_drawn() -> None:
+    """Black, without a warning of matplotlib's."""
+    axes, _ = drawn(np.full((6, 20, 20), np.nan), None)
+    assert 0 == axes[1].images[0].get_array().max()
+
+
 def test_command_preview_writes_a_sheet(capsys: pytest.CaptureFixture[str]) -> None:
     """Of the rows in brackets, for any kind of file that matplotlib knows."""
     command = ["preview", "x.npy[10:30]", "--y", "y.npy[10:30]", "--number", "4"]
@@ -94,6 +100,7 @@ def test_command_preview_writes_a_sheet(capsys: pytest.CaptureFixture[str]) -> N
         (["y.npy", "--as", "image", "-o", "s.png"], 2, r"--as image for rows of shape \(\)"),
         (["x.npy", "--y", "y.npy[:9]", "-o", "s.png"], 1, "same number of samples"),
         (["none.npy", "-o", "s.png"], 1, "none.npy"),
+        (["c.npy", "-o", "s.png"], 1, r"real numbers\. Received: rows of complex64\. Save np\.abs"),
         (["x.npy", "-o", "s.unknown"], 1, "unknown"),
     ],
 )
@@ -101,6 +108,7 @@ def test_command_preview_wrong_use(
     capsys: pytest.CaptureFixture[str], arguments: list[str], status: int, message: str
 ) -> None:
     """One line, and no file."""
+    np.save("c.npy", np.ones((9, 5, 5), "complex64"))
     assert status == main(["preview", *arguments])
     assert re.search(message, capsys.readouterr().err)
     assert not list(Path.cwd().glob("s.*"))

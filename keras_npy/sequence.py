@@ -48,7 +48,7 @@ from keras_npy.rows.html import html_of
 from keras_npy.rows.labels import read_classes
 from keras_npy.rows.pictures import Look
 from keras_npy.rows.samples import samples
-from keras_npy.rows.sheets import SAMPLES_MAX, draw_sheet, name_of_label, spread_rows
+from keras_npy.rows.sheets import SAMPLES_MAX, draw_sheet, name_of_label, num_drawn, spread_rows
 from keras_npy.rows.sources import Source
 from keras_npy.rows.timesteps import keep_apart, share_timesteps
 from keras_npy.rows.validate import check_finite, check_labels
@@ -945,7 +945,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         are laid over their images. With several inputs, the first one is drawn.
 
         Args:
-            number: How many samples, from all over the sequence.
+            number: How many samples, from all over the sequence; fewer if these take more than
+                256 MB.
             model: A model of one output. All rows are predicted, batch by batch, and those that
                 are furthest from their target are drawn, the worst first.
             look: `"image"`, `"volume"`, `"curve"` or `"spectrogram"`. `None` goes by the shape.
@@ -964,6 +965,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
                 "Plot several parts: seq.subset(range(200)).plot(200)."
             )
         x, y = self._shown()
+        number = num_drawn(number, x, y)
         rows, titles = spread_rows(self.num_samples, number), None
         if model is not None:
             rows, titles = _worst_rows(self, model, number)

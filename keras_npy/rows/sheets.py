@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 # A sheet is read by eye.
 SAMPLES_MAX = 200
 
+# Samples of so many bytes are drawn together, which takes about seven times as much: float32 copies
+# for the range and the histogram.
+SHEET_BYTES_MAX = 256 << 20
+
 # In inches.
 HISTOGRAM_WIDTH = 3.0
 TITLE_HEIGHT = 0.3
@@ -36,6 +40,12 @@ CLASSES_SHOWN = 30
 
 # Values of a vector that stand above a sample.
 _VALUES_NAMED = 3
+
+
+def num_drawn(number: int, x: Rows, y: Rows | None) -> int:
+    """How many samples are drawn if `number` are wanted: fewer of large ones, at least one."""
+    row_bytes = x.row_bytes + (0 if y is None else y.row_bytes)
+    return min(number, max(1, SHEET_BYTES_MAX // row_bytes))
 
 
 def spread_rows(num_rows: int, number: int) -> Indices:

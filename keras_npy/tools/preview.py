@@ -9,7 +9,7 @@ import numpy as np
 from keras_npy.rows.base import Rows
 from keras_npy.rows.pairs import check_pairs
 from keras_npy.rows.pictures import Look, Pixels, are_masks, find_look, picture_of, range_of, shrink
-from keras_npy.rows.sheets import SAMPLES_MAX, draw_sheet, spread_rows
+from keras_npy.rows.sheets import SAMPLES_MAX, draw_sheet, num_drawn, spread_rows
 from keras_npy.tools.source import open_source
 from keras_npy.tools.usage import UsageError
 
@@ -26,7 +26,7 @@ class Preview:
     Args:
         x: The samples, as a source is spelled.
         y: Their labels or masks.
-        number: How many rows to show.
+        number: How many rows to show; fewer are shown of large ones.
         look: How samples are shown, or `None`.
 
     Raises:
@@ -44,7 +44,7 @@ class Preview:
         self.x, self.y = open_source(x), None if y is None else open_source(y)
         if self.y is not None:
             check_pairs([self.x, self.y], check_names=True)
-        self.indices = spread_rows(len(self.x), number)
+        self.indices = spread_rows(len(self.x), num_drawn(number, self.x, self.y))
         self.look = look or find_look(self.x.row_shape)
         _check_look(self.x, self.look)
 

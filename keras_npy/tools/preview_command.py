@@ -22,7 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--out", metavar="SHEET.png", help="where to write; .png, .pdf or .svg"
     )
     parser.add_argument(
-        "--number", type=int, default=24, metavar="N", help="samples; default: %(default)s"
+        "--number",
+        type=int,
+        default=24,
+        metavar="N",
+        help="samples, fewer if these take more than 256 MB; default: %(default)s",
     )
     parser.add_argument(
         "--as",

@@ -75,6 +75,20 @@ def test_sheet_of_what_is_no_image(x: np.ndarray) -> None:
     np.testing.assert_array_equal(x[11], shown)
 
 
+def test_sheet_of_large_samples_shows_fewer(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """24 volumes of a scanner may not fit into memory. Those that are shown come from all over."""
+    monkeypatch.setattr(sheets, "SHEET_BYTES_MAX", 3 * (400 + 8) + 1)
+    seq = keras_npy.NpySequence("x.npy", "y.npy")
+    titles = [axes.get_title() for axes in seq.plot(12).subfigs[0].axes if axes.get_title()]
+    assert ["row 0: 0", "row 29: 2", "row 59: 2"] == titles
+    assert 0 == main(["preview", "x.npy", "--y", "y.npy", "-o", "s.png"])
+    assert "s.png: 3 samples of x.npy" in capsys.readouterr().out
+    monkeypatch.setattr(sheets, "SHEET_BYTES_MAX", 1)
+    assert 1 == len(spread_rows(60, sheets.num_drawn(12, seq.x, None)))
+
+
 def test_sheet_of_nothing_finite_is_drawn() -> None:
     """Black, without a warning of matplotlib's."""
     axes, _ = drawn(np.full((6, 20, 20), np.nan), None)

@@ -189,8 +189,7 @@ def _classes_as_keras(labels: Array) -> Indices:
 def _one_class_per_row(labels: Array, y: Rows) -> Array:
     """The class of each label. Rows are dealt out by it, so raise if it is not certain."""
     if labels.ndim == 2:
-        is_one_hot = np.count_nonzero(labels, axis=1) == 1
-        if np.all(is_one_hot) and np.all(labels.max(axis=1) == 1):
+        if np.all(are_one_hot(labels)):
             return np.asarray(np.argmax(labels, axis=1))
         raise _no_classes(y, "rows of several values that are not one-hot")
     if labels.ndim > 2:
@@ -207,6 +206,20 @@ def without_column(labels: Array) -> Array:
     return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
 
 
+def are_one_hot(labels: Array) -> NDArray[np.bool_]:
+    """Which of the labels `(..., num_classes)` hold one 1 and zeros.
+
+    Example:
+
+    >>> are_one_hot(np.array([[0, 1, 0], [1, 1, 0], [0, 0, 2]])).tolist()
+    [True, False, False]
+    """
+    is_one_hot: NDArray[np.bool_] = (np.count_nonzero(labels, axis=-1) == 1) & (
+        labels.max(axis=-1) == 1
+    )
+    return is_one_hot
+
+
 def _no_classes(y: Rows, fault: str) -> ValueError:
     return ValueError(
         "stratify=True needs one class per row: whole numbers (N,) or (N, 1), or one-hot rows. "
@@ -220,7 +233,7 @@ def _class_of_each_pixel(mask: Array) -> Array:
     if mask.shape[-1] == 1:
         return mask[..., 0]
     # Of a mask of class numbers not every line of every sample is one-hot.
-    if np.all(np.count_nonzero(mask, axis=-1) == 1) and np.all(mask.max(axis=-1) == 1):
+    if np.all(are_one_hot(mask)):
         raise ValueError(
             "class_weight takes masks of class numbers, (N, H, W) or (N, H, W, 1). "
             f"Received: one-hot masks, {mask.dtype} (b, {str(mask.shape[1:])[1:]}. Turn them into "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from keras_npy.rows.base import Rows
+from keras_npy.rows.labels import are_one_hot
 from keras_npy.rows.pictures import (
     Look,
     Range,
@@ -202,8 +203,7 @@ def class_of(label: Array) -> int | None:
     """The class number of a label, one-hot or not; `None` if it is no class."""
     flat = label.reshape(-1)
     if flat.size > 1:
-        is_one_hot = np.count_nonzero(flat) == 1 and flat.max() == 1
-        return int(np.argmax(flat)) if is_one_hot else None
+        return int(np.argmax(flat)) if are_one_hot(flat) else None
     value = float(flat[0])
     return int(value) if math.isfinite(value) and value == int(value) else None
 

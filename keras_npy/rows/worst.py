@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_npy.rows.labels import without_column
+from keras_npy.rows.labels import are_one_hot, without_column
 from keras_npy.types import Array, Indices
 
 
@@ -49,8 +49,7 @@ def _classes_of(labels: Array, num_scores: int) -> Indices | None:
     if num_scores < 2:
         return None
     if labels.shape[1:] == (num_scores,):
-        is_one_hot = (np.count_nonzero(labels, axis=1) == 1) & (labels.max(axis=1) == 1)
-        return labels.argmax(axis=1) if bool(is_one_hot.all()) else None
+        return labels.argmax(axis=1) if bool(are_one_hot(labels).all()) else None
     if labels.ndim > 1:
         return None
     classes = labels.astype(np.int64)

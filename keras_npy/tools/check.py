@@ -148,7 +148,7 @@ def side_by_side(report: Report) -> tuple[list[str], list[list[str]]]:
     facts = [one.values.facts() for one in report.sets]
     lines = [
         ["rows", *(f"{one['rows']:,}" for one in facts)],
-        ["each row", *(f"{one['dtype']} {_shape(one['shape'][1:])}" for one in facts)],
+        ["each row", *(f"{one['dtype']} {output.shape(one['shape'][1:])}" for one in facts)],
     ]
     for name in ("min", "max", "mean", "deviation"):
         lines.append([name, *(output.number(one[name]) for one in facts)])
@@ -171,7 +171,3 @@ def _shares(labels: list[Labels | None]) -> Iterator[list[str]]:
         yield [f"  class {output.number(label)}", *cells]
     if len(names) > CLASSES_SHOWN:
         yield [f"  and {len(names) - CLASSES_SHOWN} more classes", *("" for _ in shares)]
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape)) or "one value"

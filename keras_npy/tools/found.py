@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from keras_npy.files import archive
 from keras_npy.files.place import local_path, open_regular
 from keras_npy.rows.sources import natural_order
+from keras_npy.tools import output
 
 # How long the headers of a folder are read, unless all are wanted. 100,000 take 8 s.
 LOOK_S = 1.0
@@ -76,8 +77,8 @@ def _look_at(array: str) -> tuple[str, bool, int, int]:
         header = archive.read_header(array)
     except (ValueError, OSError) as error:
         return str(error), True, 0, 0
-    shape = " x ".join(map(str, header.shape[1:])) or "one value"
     order = ", Fortran order" if header.fortran_order else ""
+    shape = output.shape(header.shape[1:])
     return f"{shape}, {header.dtype}{order}", False, header.shape[0], header.data_bytes
 
 

@@ -180,7 +180,7 @@ def read_slice(inspected: Inspected) -> Array:
 def describe(facts: dict[str, Any]) -> dict[str, str]:
     """The facts in words, without their name."""
     lines = {
-        "rows": f"{facts['rows']:,} of {_shape(facts['shape'][1:])}, {facts['dtype']}",
+        "rows": f"{facts['rows']:,} of {output.shape(facts['shape'][1:])}, {facts['dtype']}",
         "size": f"{output.size(facts['bytes'])}, {output.size(facts['row_bytes'])} a row",
         "stored": _stored(facts),
         "trains by": f"{facts['trains_by']} ({facts['why']})",
@@ -209,10 +209,6 @@ def _stored(facts: dict[str, Any]) -> str:
     if facts["trailing_bytes"]:
         parts.append(f"{facts['trailing_bytes']:,} trailing bytes")
     return ", ".join(parts)
-
-
-def _shape(shape: Sequence[int]) -> str:
-    return " x ".join(map(str, shape)) or "one value"
 
 
 def _order(headers: Sequence[NpyHeader]) -> str | None:

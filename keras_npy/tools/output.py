@@ -104,6 +104,17 @@ def count(many: int, one: str, several: str = "") -> str:
     return f"{many:,} {one if many == 1 else several or one + 's'}"
 
 
+def shape(sizes: Sequence[int]) -> str:
+    """A shape in words.
+
+    Example:
+
+    >>> shape((28, 28)), shape(())
+    ('28 x 28', 'one value')
+    """
+    return " x ".join(map(str, sizes)) or "one value"
+
+
 def size(nbytes: float) -> str:
     """Bytes, in the unit that suits them."""
     return readable(nbytes)

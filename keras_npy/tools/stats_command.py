@@ -40,7 +40,7 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     for remark in said:
         output.print_note(remark)
-    shape = " x ".join(map(str, rows.row_shape)) or "one value"
+    shape = output.shape(rows.row_shape)
     print(f"{options.x}: {output.count(len(rows), 'row')} of {shape}, {rows.dtype}")
     output.print_table(*_table(statistics))
     print(f"\n{statistics.layer}")

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from keras_npy.rows.base import Rows
+from keras_npy.rows.labels import are_one_hot
 from keras_npy.tools.checks.findings import Finding, RowsFound
 from keras_npy.tools.checks.values import check_real
 from keras_npy.tools.output import count, number
@@ -126,7 +127,7 @@ class Labels:
         yield from self._imbalance()
 
     def _see_one_hot(self, indices: Indices, block: Array) -> None:
-        is_one_hot = _are_one_hot(block)
+        is_one_hot = are_one_hot(block)
         self._not_one_hot.add(indices[~is_one_hot])
         self._count(np.argmax(block, axis=1).astype(np.float64)[is_one_hot])
 
@@ -244,12 +245,7 @@ def _kind_of(block: Array) -> Kind:
     if block.ndim == 1 or block.shape[1:] == (1,):
         return "classes"
     if block.ndim == 2:
-        return "one-hot" if _are_one_hot(block).mean() > 0.5 else "values"
+        return "one-hot" if are_one_hot(block).mean() > 0.5 else "values"
     return (
         "mask" if block.dtype.kind in "biu" or bool((block == np.floor(block)).all()) else "values"
     )
-
-
-def _are_one_hot(block: Array) -> Array:
-    is_one_hot: Array = (np.count_nonzero(block, axis=1) == 1) & (block.max(axis=1) == 1)
-    return is_one_hot

@@ -76,7 +76,10 @@ def range_of(rows: Array) -> Range:
     if low >= 0 and high <= 1:
         return Range(0, 1)
     one, other = np.percentile(finite, (0.5, 99.5))
-    return Range(float(one), float(other)) if other > one else Range(low, max(high, low + 1))
+    if other > one:
+        return Range(float(one), float(other))
+    # To a great number 1 adds nothing, and nothing may be divided by the difference.
+    return Range(low, max(high, low + max(1, abs(low) * 1e-6)))
 
 
 def picture_of(row: Array, look: Look, shown: Range, mask: Array | None = None) -> Pixels:

@@ -80,11 +80,14 @@ def test_are_masks_only_as_large_as_the_image() -> None:
         (np.array([-1000, 3000], "int16"), (-980, 2980)),
         (np.array([np.nan, np.inf]), (0, 1)),
         (np.array([7.0, 7.0]), (7, 8)),
+        (np.array([2**60, 2**60]), (2**60, 2**60 * 1.000001)),
     ],
 )
 def test_range_of_values_is_what_is_shown(rows: np.ndarray, expected: tuple[float, float]) -> None:
     """Bytes as they are, others from their least to their greatest, without outliers."""
-    np.testing.assert_allclose(expected, range_of(rows))
+    shown = range_of(rows)
+    np.testing.assert_allclose(expected, shown)
+    assert shown.high > shown.low
 
 
 def test_picture_of_values_that_are_not_finite_is_black_or_white() -> None:

@@ -53,26 +53,26 @@ class CastRows(ForwardingRows):
         with np.errstate(all="ignore"):
             rounds = self._may_round and values.dtype.kind not in "biu" and self.dtype.kind in "iu"
             out[...] = (np.rint(values) if rounds else values).astype(self.dtype)
-            is_kept = self._are_kept(values, out)
+            is_kept = self._are_kept(values, out, may_round=self._may_round)
         if not is_kept.all():
             at = np.unravel_index(int(np.argmin(is_kept)), is_kept.shape)
             raise ValueError(
                 f"{self.source.locate(int(indices[at[0]]))}: a value must stay what it is in "
                 f"another dtype. Received: {values[at]} of {values.dtype}, which would be "
-                f"{out[at]} in {self.dtype}. {self._remedy(values[at])}"
+                f"{out[at]} in {self.dtype}. {self._remedy(values[at], out[at])}"
             )
 
     def locate(self, index: int) -> str:
         return self.source.locate(index)
 
-    def _are_kept(self, values: Array, new: Array) -> Array:
+    def _are_kept(self, values: Array, new: Array, *, may_round: bool) -> Array:
         """Which values have not changed, or only by rounding if that is allowed."""
         back = new.astype(values.dtype)
         is_kept: Array = (back == values) | ((back != back) & (values != values))
         if self.dtype.kind in "iu" and values.dtype.kind in "iu":
             # From int64 to uint64 and back, -1 is itself.
             is_kept &= (values < 0) == (new < 0)
-        if not self._may_round or self.dtype.kind == "b":
+        if not may_round or self.dtype.kind == "b":
             return is_kept
         if self.dtype.kind in "iu":
             limits = np.iinfo(self.dtype)
@@ -82,7 +82,9 @@ class CastRows(ForwardingRows):
             return is_kept | (in_range if values.dtype.kind not in "iu" else is_kept)
         return is_kept | (np.isfinite(values) & np.isfinite(new))
 
-    def _remedy(self, value: Any) -> str:
-        if self._may_round or self.dtype.kind == "b" or isinstance(value, np.integer):
-            return "Choose a dtype that holds it, or mend the value."
-        return "Choose a dtype that holds it, or allow rounding: may_round=True (--round)."
+    def _remedy(self, value: Any, new: Any) -> str:
+        with np.errstate(all="ignore"):
+            helps = not self._may_round and self._are_kept(value, new, may_round=True)
+        if helps:
+            return "Choose a dtype that holds it, or allow rounding: may_round=True (--round)."
+        return "Choose a dtype that holds it, or mend the value."

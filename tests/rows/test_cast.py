@@ -49,7 +49,11 @@ def test_cast_that_keeps_values(values: Any, dtype: str, expected: Any) -> None:
 def test_cast_that_loses_values_is_an_error(values: Any, dtype: str, rounded: Any) -> None:
     """Rounding must be allowed; what is out of range is an error all the same."""
     source = open_rows(np.array(values).reshape(2, 1))
-    with pytest.raises(ValueError, match=r"row 1: a value must stay .*Received: .* of .*Choose"):
+    remedy = "mend the value" if rounded is None else r"allow rounding: may_round=True \(--round\)"
+    message = (
+        rf"row 1: a value must stay .*Received: .* of .*Choose a dtype that holds it, or {remedy}"
+    )
+    with pytest.raises(ValueError, match=message):
         cast(source, dtype, may_round=False)[:]
     if rounded is None:
         with pytest.raises(ValueError, match="row 1: a value must stay"):

@@ -4,9 +4,12 @@ import argparse
 import os
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from keras_npy.tools.usage import SOURCE_HELP, positive
+
+if TYPE_CHECKING:
+    from keras_npy.types import Array
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,9 +64,11 @@ def _run(options: argparse.Namespace) -> None:
         if options.y is not None:
             check_new(options.y, options.force)
         source = options.sources[0] if len(options.sources) == 1 else options.sources
+        # First: an image in no class is found before an hour of decoding.
+        classes = None if options.y is None else _classes_of(options)
         _write(source, options.out, options)
-        if options.y is not None:
-            _write_classes(options)
+        if classes is not None:
+            _write_classes(classes, options)
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -127,14 +132,19 @@ def _write(source: Any, out: str, options: argparse.Namespace) -> None:
     print(f"{out}: {rows.dtype} {rows.shape}, {rows.nbytes} bytes from {rows.name}")
 
 
-def _write_classes(options: argparse.Namespace) -> None:
-    from keras_npy.tools.convert import convert
+def _classes_of(options: argparse.Namespace) -> tuple["Array", list[str]]:
     from keras_npy.tools.images import classes_of
     from keras_npy.tools.source import parse
 
-    classes, names = classes_of(parse(options.sources[0]).path)
-    convert(classes, options.y, force=options.force)
-    print(f"{options.y}: {classes.dtype} {classes.shape}, classes {', '.join(names)}")
+    return classes_of(parse(options.sources[0]).path)
+
+
+def _write_classes(classes: tuple["Array", list[str]], options: argparse.Namespace) -> None:
+    from keras_npy.tools.convert import convert
+
+    numbers, names = classes
+    convert(numbers, options.y, force=options.force)
+    print(f"{options.y}: {numbers.dtype} {numbers.shape}, classes {', '.join(names)}")
 
 
 def _source(source: Any, options: argparse.Namespace) -> tuple[Any, str | None]:

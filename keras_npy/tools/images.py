@@ -70,7 +70,7 @@ class ImageRows(Rows):
                     height, width = self._size
                     converted = converted.resize((width, height))
                 return np.asarray(converted)
-        except (OSError, ValueError, SyntaxError) as error:
+        except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as error:
             if isinstance(error, FileNotFoundError | PermissionError):
                 raise
             raise NpyFileError(

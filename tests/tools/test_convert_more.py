@@ -226,10 +226,17 @@ def test_images_become_x_and_y(pictures: np.ndarray, capsys: pytest.CaptureFixtu
 
 
 def test_images_that_cannot_be_rows(
-    pictures: np.ndarray, capsys: pytest.CaptureFixture[str]
+    pictures: np.ndarray, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of another size, damaged, in no class, or none at all: each is named."""
+    """Of another size, damaged, too large, in no class, or none at all: each is named."""
+    from PIL import Image
+
     from keras_npy.rows.pictures import encode_png
+
+    with monkeypatch.context() as limited:
+        limited.setattr(Image, "MAX_IMAGE_PIXELS", 5)
+        assert 1 == main(["convert", "images:pets", "px.npy"])
+    assert "0.png: an image must be one that Pillow reads" in capsys.readouterr().err
 
     odd = Path("pets/cat/5.png")
     odd.write_bytes(encode_png(pictures[0, :3]))
@@ -239,7 +246,9 @@ def test_images_that_cannot_be_rows(
     assert 1 == main(["convert", "images:pets", "px.npy"])
     assert re.search(r"cat/5\.png: an image must be one that Pillow", capsys.readouterr().err)
     odd.rename("pets/5.png")
-    assert 1 == main(["convert", "images,size=4x5:pets", "px.npy", "--y", "py.npy"])
+    Path("pets/5.png").write_bytes(encode_png(pictures[0]))
+    assert 1 == main(["convert", "images:pets", "px.npy", "--y", "py.npy"])
+    assert "5.png: the folder of an image names its class" in capsys.readouterr().err
     os.mkdir("empty")
     assert 1 == main(["convert", "images:empty", "px.npy"])
     assert "a folder of images must hold some" in capsys.readouterr().err

@@ -60,9 +60,9 @@ def choose_last_batch(
             "rows whose last batch they can share.",
         )
         return "dropped"
-    if not is_training and _places_whole_batches():
+    if not is_training and _places_whole_batches() and not _has_rows_of_its_own(seq):
         return "whole"
-    if not is_training and last >= num_shares:
+    if not is_training and last >= num_shares and keras.backend.backend() == "torch":
         # Keras adds up what the processes measure, row by row (Keras 3.16 on torch).
         return "shared"
     raise _uneven(
@@ -83,13 +83,20 @@ def _num_shares(seq: NpySequence) -> int:
     distribution = keras.distribution.distribution()
     if distribution is None or keras.backend.backend() != "jax":
         return seq.num_processes
-    if seq.num_processes == 1 and getattr(distribution, "num_processes", 1) > 1:
-        # Each process serves rows of its own, to its own devices.
-        return 1
     mesh, name = distribution.device_mesh, distribution.batch_dim_name
     if mesh is None or name not in mesh.axis_names:
         return seq.num_processes
-    return int(mesh.shape[mesh.axis_names.index(name)])
+    num_shares = int(mesh.shape[mesh.axis_names.index(name)])
+    if _has_rows_of_its_own(seq):
+        # Only the devices of this process share them.
+        return max(1, num_shares // int(distribution.num_processes))
+    return num_shares
+
+
+def _has_rows_of_its_own(seq: NpySequence) -> bool:
+    """Whether each process of the distribution serves other rows."""
+    distribution = keras.distribution.distribution()
+    return seq.num_processes == 1 and getattr(distribution, "num_processes", 1) > 1
 
 
 def _places_whole_batches() -> bool:

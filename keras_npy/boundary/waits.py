@@ -120,10 +120,17 @@ def waits_among(callbacks: Any) -> Waits | None:
 
     Args:
         callbacks: As `fit` takes them: a list, a single one, a `CallbackList` or `None`.
+
+    Raises:
+        ValueError: If several of them do.
     """
     listed = getattr(callbacks, "callbacks", callbacks)
-    for callback in listed if isinstance(listed, list | tuple) else [listed]:
-        waits = getattr(callback, "waits", None)
-        if isinstance(waits, Waits):
-            return waits
-    return None
+    listed = listed if isinstance(listed, list | tuple) else [listed]
+    asking = [cb for cb in listed if isinstance(getattr(cb, "waits", None), Waits)]
+    if len(asking) > 1:
+        raise ValueError(
+            f"One {type(asking[0]).__name__} measures a fit. "
+            f"Received: {len(asking)} in callbacks=. Leave one."
+        )
+    waits: Waits | None = asking[0].waits if asking else None
+    return waits

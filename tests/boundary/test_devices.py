@@ -69,11 +69,25 @@ def test_last_batch_of_one_device_is_served(two_devices: SimpleNamespace) -> Non
 
 
 @pytest.mark.usefixtures("two_devices")
-def test_last_batch_is_refused_where_keras_cannot_place_it(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("last", [1, 3])
+def test_last_batch_is_refused_where_keras_cannot_place_it(
+    last: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On a Keras that moved its private modules."""
     monkeypatch.setattr(devices, "is_wrapped", lambda *_: False)
-    with pytest.raises(ValueError, match=r"a batch of 1 rows, in evaluate.*drop_remainder=True"):
-        choose_last_batch(make(13, 6), None, "evaluate", False)
+    with pytest.raises(
+        ValueError, match=rf"batch of {last} rows, in evaluate.*drop_remainder=True"
+    ):
+        choose_last_batch(make(12 + last, 6), None, "evaluate", False)
+
+
+def test_rows_of_one_process_are_shared_by_its_own_devices(two_devices: SimpleNamespace) -> None:
+    """Other processes have other rows, so that a last batch is not the same on all devices."""
+    two_devices.device_mesh.shape = (4, 3)
+    two_devices.num_processes = 2
+    assert "shared" == choose_last_batch(make(14, 6, num_processes=1), None, "evaluate", False)
+    with pytest.raises(ValueError, match=r"The 2 devices .*a batch of 3 rows, in evaluate"):
+        choose_last_batch(make(15, 6, num_processes=1), None, "evaluate", False)
 
 
 @pytest.mark.parametrize("num_samples", [13, 3])

@@ -84,6 +84,12 @@ def test_report_compare_leaves_the_model_as_it_was(stored: Stored) -> None:
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
 
 
+def test_two_reports_are_refused(stored: Stored) -> None:
+    """The second one would say that there was nothing to measure."""
+    with pytest.raises(ValueError, match=r"One InputReport measures.*Received: 2 in callbacks="):
+        make_model().fit(stored.sequence(), callbacks=[InputReport(), InputReport()], verbose=0)
+
+
 def test_report_compare_needs_epochs(stored: Stored) -> None:
     """Else there is nothing to compare."""
     with pytest.raises(RuntimeError, match=r"needs epochs.*Received: no epoch.*callbacks="):

@@ -2,7 +2,7 @@
 
 import argparse
 
-from keras_npy.tools.usage import SOURCE_HELP, positive
+from keras_npy.tools.usage import SOURCE_HELP, duration, positive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,10 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--batch-size", type=positive, default=32, metavar="B", help="default: %(default)s"
     )
     parser.add_argument(
-        "--seconds", type=float, default=2.0, metavar="S", help="for each; default: %(default)s"
+        "--seconds", type=duration, default=2.0, metavar="S", help="for each; default: %(default)s"
     )
     parser.add_argument(
-        "--step-ms", type=float, metavar="MS", help="what a step of your model takes"
+        "--step-ms", type=duration, metavar="MS", help="what a step of your model takes"
     )
     parser.add_argument("--no-keras", action="store_true", help="leave out what Keras is handed")
     parser.add_argument("--json", action="store_true", help="print JSON, for scripts")

@@ -1,6 +1,7 @@
 """How the command is used: what a SOURCE is, and what a user typed wrongly."""
 
 import argparse
+import math
 
 SOURCE_HELP = (
     "A SOURCE is a file (x.npy), a quoted pattern ('x-*.npy'), a member of an archive "
@@ -19,3 +20,14 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {text!r}")
     return int(text)
+
+
+def duration(text: str) -> float:
+    """The `type=` of an argument that is a time."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
+    return value

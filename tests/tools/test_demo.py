@@ -105,8 +105,9 @@ def test_command_missing_file_is_an_error_of_one_line(
     [
         *([], ["demo", "--x", "only.npy"], ["demo", "--epochs", "0"], ["nothing"]),
         *(["convert", "--shards", "0", "x.npy", "y.npy"], ["check", "--classes", "-4", "x.npy"]),
+        *(["bench", "x.npy", "--seconds", "0"], ["bench", "x.npy", "--step-ms", "nan"]),
     ],
-    ids=["none", "x-alone", "no-epochs", "unknown", "no-shards", "negative-classes"],
+    ids=" ".join,
 )
 def test_command_wrong_use_exits_with_2(arguments: list[str]) -> None:
     """argparse says how to use it."""

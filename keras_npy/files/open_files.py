@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+import time
 import weakref
 from collections.abc import Sequence
 
@@ -15,6 +16,9 @@ from keras_npy.locks import Lock
 SHARE_OF_LIMIT = 4
 FILES_MIN = 8
 FILES_MAX = 4096
+# How often, and after what time, a file is opened again if all descriptors are taken.
+TRIES = 20
+TRY_AGAIN_S = 0.01
 
 # How many descriptors are set aside for each living object.
 _SET_ASIDE: "weakref.WeakKeyDictionary[OpenFiles, int]" = weakref.WeakKeyDictionary()
@@ -72,14 +76,17 @@ class OpenFiles:
 
     def _opened(self, number: int) -> OpenFile:
         place = self._headers[number].place
-        try:
-            return OpenFile(place)
-        except OSError as error:
-            if error.errno != errno.EMFILE:
-                raise
-            # Something else has taken the descriptors.
+        for _ in range(TRIES):
+            try:
+                return OpenFile(place)
+            except OSError as error:
+                if error.errno != errno.EMFILE:
+                    raise
+            # Something else has taken the descriptors, or other threads, which read from files of
+            # this source and close them soon.
             self.close()
-            return OpenFile(place)
+            time.sleep(TRY_AGAIN_S)
+        return OpenFile(place)
 
     def _keep(self, number: int, file: OpenFile) -> OpenFile:
         with self._lock:

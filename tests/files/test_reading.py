@@ -16,7 +16,7 @@ import pytest
 
 from keras_npy import NpyFileError, NpySequence, convert, open_rows, samples, take
 from keras_npy import windows as make_windows
-from keras_npy.files import mapping, reading
+from keras_npy.files import mapping, place, reading
 from keras_npy.files.side_by_side import SideBySide
 from keras_npy.rows.base import Rows
 from tests.conftest import run_script
@@ -459,3 +459,22 @@ def test_pieces_that_are_slow_are_shared_by_threads(number: int) -> None:
 
     with pytest.raises(OSError, match="Input/output"):
         threads.run(fail, number)
+
+
+def test_thread_waits_for_descriptors_that_another_one_lets_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads that read side by side, where other code has taken all but one descriptor."""
+    x = np.arange(8)
+    np.save(tmp_path / "x.npy", x)
+    rows = open_rows(tmp_path / "x.npy", io="read")
+    opened, refusals = place.open_to_read, iter([errno.EMFILE] * 5)
+
+    def refused(path: str) -> int:
+        for number in refusals:
+            raise OSError(number, "taken")
+        return opened(path)
+
+    monkeypatch.setattr(place, "open_to_read", refused)
+    np.testing.assert_array_equal(x, rows[:])
+    assert next(refusals, None) is None

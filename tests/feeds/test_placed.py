@@ -18,6 +18,7 @@ from keras_npy.feeds.buffers import aligned_memory
 from tests.conftest import Stored, assert_same_weights, make_model, only_on
 
 jax = pytest.importorskip("jax")
+pytestmark = only_on("jax", reason="there alone are batches put on a device by the feed for JAX")
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ WITHOUT_A_BACKEND = (
         "feeds/test_plan.py",
     ),
     "test_sequence.py",
-    "test_machine.py",
+    *("test_locks.py", "test_machine.py"),
     *("test_docstrings.py", "test_doctests.py", "test_import.py"),
     *("user/test_from_directory.py", "user/test_split.py"),
     *("user/test_from_class_files.py", "user/test_num_processes.py"),

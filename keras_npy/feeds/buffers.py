@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_npy.files.layout import ALIGNMENT_BYTES
-from keras_npy.locks import Lock
+from keras_npy.locks import make_lock
 
 Allocate: TypeAlias = Callable[[int], NDArray[np.uint8]]
 
@@ -147,4 +147,4 @@ def aligned_memory(nbytes: int) -> NDArray[np.uint8]:
 # TensorFlow keeps pools in reference cycles until a garbage collection, although their users are
 # gone: 40 calls of `fit` with a Fortran file of 9 MB left 160 MiB in them (TensorFlow 2.21).
 _POOLS: "weakref.WeakSet[BufferPool]" = weakref.WeakSet()
-_POOLS_LOCK = Lock()
+_POOLS_LOCK = make_lock()

@@ -4,7 +4,7 @@ import weakref
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from keras_npy.locks import Lock
+from keras_npy.locks import make_lock
 from keras_npy.order.slots import Slots
 from keras_npy.rows.base import Rows
 from keras_npy.rows.cached import refuse_too_many
@@ -61,7 +61,7 @@ class DeviceCache:
             return [self._held[rows][1] for rows in sources]
 
     def _forget(self) -> None:
-        self._lock = Lock()
+        self._lock = make_lock()
         # By the object: weights of classes are rows of one adapter, and end with it.
         self._held: weakref.WeakKeyDictionary[Rows, tuple[object, Any]] = (
             weakref.WeakKeyDictionary()

@@ -20,7 +20,7 @@ import numpy as np
 from keras_npy.errors import NpyFileError, cut
 from keras_npy.files import foreign
 from keras_npy.files.place import Extent, Place, local_path, open_regular, place_of, unreadable
-from keras_npy.locks import Lock
+from keras_npy.locks import make_lock
 from keras_npy.types import Path
 
 MAGIC = b"\x93NUMPY"
@@ -50,7 +50,7 @@ _LOOK_AT_BYTES = 512
 # `catch_warnings` in another order than they entered it, the process gives no warning any more. If
 # two parse while one collects garbage, Python raises SystemError (python/cpython#106905,
 # Python 3.11).
-_ONE_LITERAL = Lock()
+_ONE_LITERAL = make_lock()
 
 _FLOAT_NAMES = ("bfloat16", "float16", "float32", "float64", "complex64", "complex128")
 

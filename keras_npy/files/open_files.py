@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from keras_npy.files.header import NpyHeader
 from keras_npy.files.place import Place
-from keras_npy.locks import Lock
+from keras_npy.locks import make_lock
 
 # The files of all sources together may take a quarter of the descriptors of a process. A source
 # that is opened when they are all taken still gets FILES_MIN.
@@ -22,7 +22,7 @@ TRY_AGAIN_S = 0.01
 
 # How many descriptors are set aside for each living object.
 _SET_ASIDE: "weakref.WeakKeyDictionary[OpenFiles, int]" = weakref.WeakKeyDictionary()
-_COUNTING = Lock()
+_COUNTING = make_lock()
 
 
 class OpenFile:
@@ -54,7 +54,7 @@ class OpenFiles:
             share = max(FILES_MIN, (_limit() - sum(_SET_ASIDE.values())) // 2)
             self.files_max = min(len(headers), share)
             _SET_ASIDE[self] = self.files_max
-        self._lock = Lock()
+        self._lock = make_lock()
         # In the order of their last use.
         self._open: dict[int, OpenFile] = {}
 

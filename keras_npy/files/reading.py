@@ -22,7 +22,7 @@ from keras_npy.files.place import LOST, cut_short, unreadable
 from keras_npy.files.shards import Shards, ShardStore, map_shards
 from keras_npy.files.side_by_side import SideBySide
 from keras_npy.files.store import Store
-from keras_npy.locks import Lock
+from keras_npy.locks import make_lock
 from keras_npy.types import Array, Indices, Io
 
 # Bytes that are copied in the time that a call takes, 1.6 us. Rows that lie closer together are
@@ -118,7 +118,7 @@ def _read_parts(descriptor: int, reads: Reads, memory: memoryview) -> None:
 
 # The bytes of each living store that keeps its file.
 _KEPT: "weakref.WeakKeyDictionary[ReadStore, int]" = weakref.WeakKeyDictionary()
-_COUNTING = Lock()
+_COUNTING = make_lock()
 
 
 def _may_keep(store: "ReadStore") -> bool:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from keras_npy.files import mapping
 from keras_npy.files.header import NpyHeader
 from keras_npy.files.store import map_rows
-from keras_npy.locks import Lock
+from keras_npy.locks import make_lock
 from keras_npy.types import Indices
 
 # Files of one source that may be mapped at a time.
@@ -34,7 +34,7 @@ RESERVED_BYTES_MAX = 1 << 44
 # How many mappings are set aside for each living object. They are free again when it ends, in
 # whichever thread that is.
 _MAPPINGS: "weakref.WeakKeyDictionary[Arena | Maps, int]" = weakref.WeakKeyDictionary()
-_COUNTING = Lock()
+_COUNTING = make_lock()
 
 
 def num_mappings() -> int:
@@ -96,7 +96,7 @@ class Arena:
         self.address: int = self.rows.ctypes.data
         self._first_rows = starts[:-1] // first.row_bytes
         self._is_mapped = np.zeros(len(headers), bool)
-        self._lock = Lock()
+        self._lock = make_lock()
 
     def places(self, shards: Indices, rows: Indices) -> Indices:
         """Map the files if needed, and return where in `rows` these rows of theirs lie."""
@@ -138,7 +138,7 @@ class Maps:
             share = max(MAPS_MIN, (MAPPINGS_MAX - num_mappings()) // 2)
             self.maps_max = min(MAPS_MAX, len(headers), share)
             _MAPPINGS[self] = self.maps_max
-        self._lock = Lock()
+        self._lock = make_lock()
         self._maps: dict[int, NDArray[np.uint8]] = {}
         # For each file, the address of its first row, or 0 if it is not mapped; and the number of
         # the call that last borrowed it.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from keras_npy.errors import context_of_caller
-from keras_npy.locks import Lock
+from keras_npy.locks import make_lock
 
 # Pieces that are read at the same time. Reads from a disk or a network wait more than they compute.
 READ_THREADS = 8
@@ -36,7 +36,7 @@ class SideBySide:
         # Both go on from call to call, because a batch may have few pieces.
         self._num_slow = 0
         self._num_together = 1
-        self._lock = Lock()
+        self._lock = make_lock()
 
     def run(self, work: Callable[[int, int], None], number: int) -> None:
         """Do pieces 0 to `number - 1`, in threads while pieces are slow.

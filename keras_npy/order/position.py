@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from keras_npy.locks import Lock
+from keras_npy.locks import make_lock
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class PassCounter:
     """
 
     def __init__(self, position: Position | None = None) -> None:
-        self._lock = Lock()
+        self._lock = make_lock()
         self._count = Count(position or Position())
         self._reached = self._count, self._count.position
 

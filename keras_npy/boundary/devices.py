@@ -9,6 +9,7 @@ import numpy as np
 from keras_npy.boundary.wrapping import is_wrapped, wrap
 from keras_npy.errors import warn_once
 from keras_npy.feeds.jax import Whole
+from keras_npy.feeds.processes import num_replicas_of
 from keras_npy.sequence import NpySequence, last_batch_rows
 
 try:
@@ -83,10 +84,9 @@ def _num_shares(seq: NpySequence) -> int:
     distribution = keras.distribution.distribution()
     if distribution is None or keras.backend.backend() != "jax":
         return seq.num_processes
-    mesh, name = distribution.device_mesh, distribution.batch_dim_name
-    if mesh is None or name not in mesh.axis_names:
+    num_shares = num_replicas_of(distribution)
+    if num_shares is None:
         return seq.num_processes
-    num_shares = int(mesh.shape[mesh.axis_names.index(name)])
     if _has_rows_of_its_own(seq):
         # Only the devices of this process share them.
         return max(1, num_shares // int(distribution.num_processes))

@@ -33,12 +33,17 @@ def share_of_backend() -> Share:
     return Share()
 
 
+def num_replicas_of(distribution: Any) -> int | None:
+    """How many replicas of the model share each batch; `None` if none is divided."""
+    mesh, name = distribution.device_mesh, distribution.batch_dim_name
+    if mesh is None or name not in mesh.axis_names:
+        return None
+    return int(mesh.shape[mesh.axis_names.index(name)])
+
+
 def _share_of_replica(distribution: Any, share: Share) -> Share:
     """The share of a process, if several may hold parts of one replica of the model."""
-    mesh, name = distribution.device_mesh, distribution.batch_dim_name
-    num_replicas = 1
-    if name in mesh.axis_names:
-        num_replicas = int(mesh.shape[mesh.axis_names.index(name)])
+    num_replicas = num_replicas_of(distribution) or 1
     if num_replicas >= share.num_processes:
         return share
     processes_of_replica = share.num_processes // num_replicas

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_npy.order.selection import to_array
+from keras_npy.order.selection import ascending, to_array
 from keras_npy.types import Indices
 
 
@@ -26,13 +26,8 @@ class Slots:
     """The rows that the array holds, in their order."""
 
     def __init__(self, num_rows: int, chosen: range | Indices | None = None) -> None:
-        rows = range(num_rows) if chosen is None else chosen
-        if not isinstance(rows, range):
-            rows = np.unique(rows)
-        elif rows.step < 0:
-            rows = rows[::-1]
-        self.rows = rows
-        self.are_all = isinstance(rows, range) and rows == range(num_rows)
+        self.rows = ascending(range(num_rows) if chosen is None else chosen)
+        self.are_all = isinstance(self.rows, range) and self.rows == range(num_rows)
 
     def __len__(self) -> int:
         return len(self.rows)

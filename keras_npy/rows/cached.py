@@ -1,6 +1,5 @@
 """Rows that are read once, in file order, and then served from memory."""
 
-import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -11,6 +10,7 @@ from keras_npy.order.slots import Slots
 from keras_npy.rows.base import Rows
 from keras_npy.rows.drawn import DrawnRows
 from keras_npy.rows.forwarding import ForwardingRows
+from keras_npy.rows.walk import shown
 from keras_npy.types import Array, Indices
 
 # Bytes that are read at a time.
@@ -126,17 +126,9 @@ def blocks_of(rows: Rows, slots: Slots, title: str) -> Iterator[tuple[int, Indic
     step = max(1, BLOCK_BYTES // max(rows.row_bytes, 1))
     starts = range(0, len(slots), step)
     rows.prepare(slots.between(0, step))
-    for start in _shown(starts, rows, len(slots), f"{title} {rows.name}"):
+    is_long = len(slots) * rows.row_bytes >= SHOWN_BYTES_MIN
+    for start in shown(starts, f"{title} {rows.name}") if is_long else starts:
         if start + step < len(slots):
             rows.prepare(slots.between(start + step, start + 2 * step))
         yield start, slots.between(start, start + step)
     rows.check_unchanged(slots.between(starts[-1], len(slots)))
-
-
-def _shown(starts: range, rows: Rows, num_rows: int, title: str) -> Iterable[int]:
-    if not sys.stderr.isatty() or num_rows * rows.row_bytes < SHOWN_BYTES_MIN:
-        return starts
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(starts, title, console=Console(stderr=True), transient=True)

@@ -32,7 +32,7 @@ def walk(
     num_rows = len(rows) if chosen is None else len(chosen)
     step = max(1, min(BLOCK_ROWS_MAX, BLOCK_BYTES // rows.row_bytes))
     block = np.empty((min(step, num_rows), *rows.row_shape), rows.dtype)
-    for start in _shown(range(0, num_rows, step), title):
+    for start in shown(range(0, num_rows, step), title):
         # Announce the next block too: the disk reads it while this one is looked at.
         announced = _numbers(chosen, start, min(start + 2 * step, num_rows))
         rows.prepare(announced)
@@ -46,7 +46,8 @@ def _numbers(chosen: range | Indices | None, start: int, stop: int) -> Indices:
     return indices if chosen is None else rows_at(chosen, indices)
 
 
-def _shown(starts: range, title: str) -> Iterable[int]:
+def shown(starts: range, title: str) -> Iterable[int]:
+    """The same numbers; a terminal shows how far they are."""
     if not sys.stderr.isatty() or len(starts) < 2:
         return starts
     from rich.console import Console

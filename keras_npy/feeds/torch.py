@@ -19,13 +19,11 @@ from keras_npy.feeds.chunks import Gather
 from keras_npy.feeds.maps import Leaf
 from keras_npy.feeds.nests import leaves_of, map_leaves
 from keras_npy.feeds.read_ahead import PLACED_CHUNK_BYTES
+from keras_npy.feeds.torch_dtypes import WIDER_DTYPES
 from keras_npy.feeds.torch_placement import Placement
 from keras_npy.rows.base import Rows
 from keras_npy.rows.widened import WidenedRows
 from keras_npy.types import Array, Indices
-
-# Torch can store these dtypes but hardly compute with them. Keras widens them too (Keras 3.15).
-_WIDER_DTYPES: dict[str, np.dtype[Any]] = {"uint16": np.dtype("int32"), "uint32": np.dtype("int64")}
 
 
 def make_loader(batches: Batches, gather: Gather) -> Any:
@@ -144,7 +142,7 @@ class _OnDevice:
 
 def _place_widened(gather: Gather, array: Array, is_ours: bool) -> Array:
     """What a map returned, in a dtype that torch computes with, in memory of ours."""
-    wider = _WIDER_DTYPES.get(array.dtype.name)
+    wider = WIDER_DTYPES.get(array.dtype.name)
     placed: Array = gather.place(
         array if wider is None else array.astype(wider), is_ours and wider is None
     )
@@ -172,5 +170,5 @@ def _check_dtype(leaf: Rows | Leaf) -> None:
 
 def _readable(rows: Rows) -> Rows:
     """The rows in a dtype that torch computes with."""
-    wider = _WIDER_DTYPES.get(rows.dtype.name)
+    wider = WIDER_DTYPES.get(rows.dtype.name)
     return rows if wider is None else WidenedRows(rows, wider)

@@ -9,6 +9,7 @@ from keras_npy.feeds import torch_placement
 from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.device_cache import DeviceCache
 from keras_npy.feeds.dispatches import slots_of_dispatches
+from keras_npy.feeds.torch_dtypes import WIDER_DTYPES
 from keras_npy.machine import free_memory_bytes
 from keras_npy.order.slots import Slots
 from keras_npy.rows.base import Rows
@@ -16,8 +17,8 @@ from keras_npy.rows.cached import blocks_of
 from keras_npy.types import Array
 
 # torch selects rows of signed integers only, and computes with these in wider ones. The bits are
-# the same: each stored dtype, what torch keeps it as, and how it is served.
-_UNSIGNED = {"uint16": ("int16", "int32", 0xFFFF), "uint32": ("int32", "int64", 0xFFFF_FFFF)}
+# the same.
+_KEPT_AS = {"bfloat16": "int16", "uint16": "int16", "uint32": "int32"}
 
 
 def iterate(batches: Batches, cache: DeviceCache) -> Iterator[Any]:
@@ -81,15 +82,14 @@ class TorchDevice:
 
 def _bits(array: Array) -> Array:
     """The same bits in a dtype that torch selects rows of."""
-    kept = {"bfloat16": "int16", **{name: kept for name, (kept, _, _) in _UNSIGNED.items()}}
-    return array.view(kept.get(array.dtype.name, array.dtype))
+    return array.view(_KEPT_AS.get(array.dtype.name, array.dtype))
 
 
 def _served(rows: Rows, tensor: Any) -> Any:
     """A batch in the dtype in which it is served."""
     import torch
 
-    if rows.dtype.name not in _UNSIGNED:
+    wider = WIDER_DTYPES.get(rows.dtype.name)
+    if wider is None:
         return tensor
-    _, wider, mask = _UNSIGNED[rows.dtype.name]
-    return tensor.to(getattr(torch, wider)).bitwise_and_(mask)
+    return tensor.to(getattr(torch, wider.name)).bitwise_and_(np.iinfo(rows.dtype).max)

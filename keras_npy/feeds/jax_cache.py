@@ -100,6 +100,17 @@ def _gather_each() -> Any:
     return jax.jit(lambda arrays, slots: [gather(arrays, one) for one in slots])
 
 
+@functools.cache
+def _put_block() -> Any:
+    import jax
+
+    def put(array: Any, block: Any, start: Any) -> Any:
+        return jax.lax.dynamic_update_slice_in_dim(array, block, start, axis=0)
+
+    # In place: the device never holds the rows twice.
+    return jax.jit(put, donate_argnums=0)
+
+
 class JaxDevice:
     """As `Device`: the default device of JAX in this thread."""
 
@@ -121,13 +132,8 @@ class JaxDevice:
         """All rows on the device, in the dtype in which JAX holds them."""
         import jax
 
-        def put(array: Any, block: Any, start: Any) -> Any:
-            return jax.lax.dynamic_update_slice_in_dim(array, block, start, axis=0)
-
-        # In place: the device never holds the rows twice.
-        put_block = jax.jit(put, donate_argnums=0)
         dtype = jax.dtypes.canonicalize_dtype(rows.dtype)
         array = jax.numpy.zeros((len(slots), *rows.row_shape), dtype)
         for start, indices in blocks_of(rows, slots, "read onto the device:"):
-            array = put_block(array, rows.take(indices), start)
+            array = _put_block()(array, rows.take(indices), start)
         return array

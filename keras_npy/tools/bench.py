@@ -1,5 +1,6 @@
 """How fast batches of a source can be had: from the disk, from memory, and by a model."""
 
+import itertools
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -191,16 +192,14 @@ def _time_warm(
 ) -> Rate | None:
     """Gather again what was read just now, into memory that is used again."""
     outs = [np.empty((order.batch_size, *one.row_shape), one.dtype) for one in rows]
-    clock = _Clock(seconds, timed)
-    while clock.has_time:
-        for batch in range(num_batches):
-            indices = order.rows(0, batch, batch + 1)
-            for one, out in zip(rows, outs, strict=True):
-                one.read_into(indices, out[: len(indices)])
-            clock.count(len(indices))
-            if not clock.has_time:
-                break
-    return clock.rate()
+
+    def gather(batch: int) -> int:
+        indices = order.rows(0, batch, batch + 1)
+        for one, out in zip(rows, outs, strict=True):
+            one.read_into(indices, out[: len(indices)])
+        return len(indices)
+
+    return _time_passes(gather, num_batches, _Clock(seconds, timed))
 
 
 def _time_memory(
@@ -211,15 +210,23 @@ def _time_memory(
     arrays = [one.take(chosen) for one in rows]
     outs = [np.empty((order.batch_size, *one.shape[1:]), one.dtype) for one in arrays]
     shuffled = np.random.default_rng(0).permutation(len(chosen))
-    clock = _Clock(seconds, timed)
-    while clock.has_time:
-        for start in range(0, len(shuffled), order.batch_size):
-            indices = shuffled[start : start + order.batch_size]
-            for array, out in zip(arrays, outs, strict=True):
-                np.take(array, indices, axis=0, out=out[: len(indices)], mode="clip")
-            clock.count(len(indices))
-            if not clock.has_time:
-                break
+
+    def gather(batch: int) -> int:
+        start = batch * order.batch_size
+        indices = shuffled[start : start + order.batch_size]
+        for array, out in zip(arrays, outs, strict=True):
+            np.take(array, indices, axis=0, out=out[: len(indices)], mode="clip")
+        return len(indices)
+
+    return _time_passes(gather, num_batches, _Clock(seconds, timed))
+
+
+def _time_passes(gather: Callable[[int], int], num_batches: int, clock: _Clock) -> Rate | None:
+    """Gather batch after batch, which returns its rows, pass after pass, until time is up."""
+    for batch in itertools.cycle(range(num_batches)):
+        if not clock.has_time:
+            break
+        clock.count(gather(batch))
     return clock.rate()
 
 

@@ -120,6 +120,17 @@ def size(nbytes: float) -> str:
     return readable(nbytes)
 
 
+def some_of(values: Sequence[Any], most: int = 5) -> str:
+    """The first of some values.
+
+    Example:
+
+    >>> some_of([1, 2]), some_of([1, 2, 3], 2)
+    ('1, 2', '1, 2, ...')
+    """
+    return ", ".join(map(str, values[:most])) + (", ..." if len(values) > most else "")
+
+
 def numbers_of_rows(indices: Sequence[int], total: int) -> str:
     """The first row numbers of some, and how many there are.
 

@@ -30,10 +30,6 @@ from keras_npy.tools.usage import UsageError
 Index: TypeAlias = tuple[Any, ...]
 
 
-def _integer(text: str) -> int:
-    return int(text)
-
-
 def _number(text: str) -> float:
     return int(text) if re.fullmatch(r"[+-]?\d+", text) else float(text)
 
@@ -52,19 +48,19 @@ _KINDS: Mapping[str, tuple[Callable[..., Any], Mapping[str, Callable[[str], Any]
     "samples": (
         samples,
         {
-            **{"length": _integer, "pad_value": _number, "crop": str, "check": _truth},
+            **{"length": int, "pad_value": _number, "crop": str, "check": _truth},
             **{"unpack": _truth, "stored_dtype": str, "io": str},
         },
     ),
     "windows": (
         windows,
         {
-            **{"sequence_length": _integer, "sequence_stride": _integer, "sampling_rate": _integer},
-            **{"start_index": _integer, "end_index": _integer, "join": _truth, "io": str},
+            **{"sequence_length": int, "sequence_stride": int, "sampling_rate": int},
+            **{"start_index": int, "end_index": int, "join": _truth, "io": str},
         },
     ),
     "images": (images, {"size": _shape, "mode": str}),
-    "raw": (raw, {"dtype": str, "shape": _shape, "offset": _integer, "io": str}),
+    "raw": (raw, {"dtype": str, "shape": _shape, "offset": int, "io": str}),
 }
 _REQUIRED = {"windows": "sequence_length=24", "raw": "dtype=uint8"}
 

@@ -10,7 +10,7 @@ from keras_npy.rows.base import Rows
 from keras_npy.rows.labels import are_one_hot
 from keras_npy.tools.checks.findings import Finding, RowsFound
 from keras_npy.tools.checks.values import check_real
-from keras_npy.tools.output import count, number
+from keras_npy.tools.output import count, number, some_of
 from keras_npy.types import Array, Indices
 
 # More different values are measurements, not class numbers.
@@ -197,18 +197,18 @@ class Labels:
                 f"Dense({max(whole)}) has no output for the last one: subtract 1.",
             )
         elif self.num_classes is None and len(missing) > len(whole):
-            named = ", ".join(map(str, sorted(whole)[:5])) + (", ..." if len(whole) > 5 else "")
             yield Finding(
                 "labels",
-                f"{self.name}: labels are {named}, {len(whole)} in all. Classes are numbered from "
-                "0 without gaps: np.unique(y, return_inverse=True)[1] numbers them so.",
+                f"{self.name}: labels are {some_of(sorted(whole))}, {len(whole)} in all. Classes "
+                "are numbered from 0 without gaps: np.unique(y, return_inverse=True)[1] numbers "
+                "them so.",
             )
         elif missing:
-            named = ", ".join(map(str, missing[:5])) + (", ..." if missing[5:] else "")
             yield Finding(
                 "missing class",
                 f"{self.name}: {count(len(missing), 'class', 'classes')} of {num_classes} without "
-                f"a row: {named}. Number the classes that there are without gaps, or add rows.",
+                f"a row: {some_of(missing)}. Number the classes that there are without gaps, or "
+                "add rows.",
             )
 
     def _order(self) -> Iterator[Finding]:

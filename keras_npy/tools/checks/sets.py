@@ -9,7 +9,7 @@ from keras_npy.tools.checks.findings import ROWS_NAMED_MAX, Finding, RowsFound
 from keras_npy.tools.checks.hashes import PAIRS_READ_MAX, Hashes
 from keras_npy.tools.checks.labels import Labels
 from keras_npy.tools.checks.values import Values
-from keras_npy.tools.output import count, number
+from keras_npy.tools.output import count, number, some_of
 from keras_npy.types import Indices
 
 # Two sets whose means lie further apart, in standard deviations, were not made alike.
@@ -129,11 +129,11 @@ def _different_labels(one: Labels, other: Labels) -> Iterator[Finding]:
     ):
         missing = sorted(set(in_other) - set(in_one))
         if missing:
-            named = ", ".join(map(number, missing[:5])) + (", ..." if missing[5:] else "")
             yield Finding(
                 "missing class",
                 f"{absent.name}: {count(len(missing), 'class', 'classes')} of {present.name} "
-                f"without a row here: {named}. Split with stratify=True.",
+                f"without a row here: {some_of([number(one) for one in missing])}. "
+                "Split with stratify=True.",
             )
     differences = {
         label: abs(shares.get(label, 0) - others.get(label, 0)) for label in {*shares, *others}

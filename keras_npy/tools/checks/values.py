@@ -11,7 +11,7 @@ from keras_npy.rows.base import Rows
 from keras_npy.rows.moments import Moments, merge, moments_of
 from keras_npy.rows.scales import greatest_of_range, natural_scale
 from keras_npy.tools.checks.findings import Finding, RowsFound
-from keras_npy.tools.output import number
+from keras_npy.tools.output import number, some_of
 from keras_npy.tools.source import stem_of
 from keras_npy.types import Array, Indices
 
@@ -128,13 +128,10 @@ class Values:
         lows, highs = self._columns
         columns = np.flatnonzero(lows == highs)
         if len(columns):
-            named = ", ".join(map(str, columns[:5].tolist())) + (
-                ", ..." if columns[5:].size else ""
-            )
             yield Finding(
                 "constant",
                 f"{self.name}: {len(columns)} of {len(lows)} columns have one value in all rows: "
-                f"{named}. They say nothing: leave them out.",
+                f"{some_of(columns.tolist())}. They say nothing: leave them out.",
             )
 
     def _scale(self) -> Iterator[Finding]:

@@ -1164,10 +1164,10 @@ def _worst_rows(seq: NpySequence, model: Any, number: int) -> tuple[Indices, lis
                 f"{type(predicted).__name__}. Leave model= out, or plot one output."
             )
         predicted = np.asarray(predicted)
-        start = index * in_order.batch_size
-        found = np.argsort(-badness(y, predicted), kind="stable")[:number]
+        start, wrong = index * in_order.batch_size, badness(y, predicted)
+        found = np.argsort(-wrong, kind="stable")[:number]
         rows = np.concatenate([rows, start + found])
-        worst = np.concatenate([worst, badness(y, predicted)[found]])
+        worst = np.concatenate([worst, wrong[found]])
         titles = np.concatenate([titles, _titles(seq, start + found, y[found], predicted[found])])
         best = np.argsort(-worst, kind="stable")[:number]
         rows, worst, titles = rows[best], worst[best], titles[best]

@@ -8,6 +8,14 @@ import pytest
 from keras_npy import machine
 
 
+def write_files(folder: Path, texts: dict[str, str]) -> None:
+    """The files of a control group, each with its text."""
+    for name, text in texts.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n")
+
+
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
@@ -28,10 +36,7 @@ def test_quota_in_cores_is_the_least_of_all_groups(
     tmp_path: Path, files: dict[str, str], expected: float
 ) -> None:
     """As the kernel writes it, in either version."""
-    for name, text in files.items():
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text + "\n")
+    write_files(tmp_path, files)
     assert expected == machine.quota_in_cores(tmp_path, "/a/b")
 
 
@@ -77,10 +82,7 @@ def test_room_in_bytes_is_the_least_of_all_groups(
     tmp_path: Path, files: dict[str, str], expected: float
 ) -> None:
     """Of the limit, less what is used for good."""
-    for name, text in files.items():
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text + "\n")
+    write_files(tmp_path, files)
     assert expected == machine.room_in_bytes(tmp_path, "/a")
 
 

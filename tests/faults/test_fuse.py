@@ -113,19 +113,26 @@ def test_failing_mount_is_an_error_that_names_the_file(
         assert name == "samples" or line.count("must be able to read")
 
 
-@pytest.mark.parametrize("io", ["read", "map"])
-def test_file_that_nobody_touched_is_used_on(folder: Path, io: str) -> None:
-    """Another inode at each look, or another time, is looked into, accepted, and said once."""
-    printed = run_mounted(
-        SOURCES
-        + f"""
+def sources_with(io: str) -> str:
+    """A script that names what serves the rows of one file, two shards and a member."""
+    return f"""
     sources = {{
         "file": lambda: open_rows(mnt / "x.npy", io="{io}"),
         "fortran": lambda: open_rows(mnt / "f.npy", io="{io}"),
         "member": lambda: open_rows(f"{{mnt}}/d.npz::x", io="{io}"),
         "shards": lambda: open_rows([mnt / "x-0.npy", mnt / "x-1.npy"], io="{io}"),
-        "samples": lambda: samples([mnt / "s-0.npy", mnt / "s-1.npy"], io="{io}"),
     }}
+    """
+
+
+@pytest.mark.parametrize("io", ["read", "map"])
+def test_file_that_nobody_touched_is_used_on(folder: Path, io: str) -> None:
+    """Another inode at each look, or another time, is looked into, accepted, and said once."""
+    printed = run_mounted(
+        SOURCES
+        + sources_with(io)
+        + f"""
+    sources["samples"] = lambda: samples([mnt / "s-0.npy", mnt / "s-1.npy"], io="{io}")
     opened = {{name: make() for name, make in sources.items()}}
     for rows in opened.values():
         rows[1]
@@ -151,15 +158,10 @@ def test_file_whose_state_is_not_told_is_used_while_its_data_are_there(
     """As after a server of NFS was restarted, or its folder closed to this process."""
     printed = run_mounted(
         SOURCES
+        + sources_with(io)
         + f"""
     import errno
-    sources = {{
-        "file": lambda: open_rows(mnt / "x.npy", io="{io}"),
-        "fortran": lambda: open_rows(mnt / "f.npy", io="{io}"),
-        "member": lambda: open_rows(f"{{mnt}}/d.npz::x", io="{io}"),
-        "shards": lambda: open_rows([mnt / "x-0.npy", mnt / "x-1.npy"], io="{io}"),
-        "unlike shards": lambda: open_rows([mnt / "x-0.npy", mnt / "v.npy"], io="{io}"),
-    }}
+    sources["unlike shards"] = lambda: open_rows([mnt / "x-0.npy", mnt / "v.npy"], io="{io}")
     opened = {{name: make() for name, make in sources.items()}}
     for rows in opened.values():
         rows[:]

@@ -1,6 +1,8 @@
-"""Show the results as Markdown tables and as one picture."""
+"""Show the results of one machine or several as Markdown tables, and of one as a picture."""
 
+import itertools
 import json
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -21,32 +23,84 @@ def variant_lines(lines: list[Line], benchmark: str) -> list[Line]:
     return [line for line in lines if line["benchmark"] == benchmark and "variant" in line]
 
 
-def full_markdown(results: Line) -> str:
-    """All tables, for `benchmarks/README.md`."""
-    lines = results["lines"]
+def machine_name(results: Line) -> str:
+    """The processor and its cores, by which results are filed: `AMD EPYC, 2 cores`."""
+    model, cores, *_ = (*results["environment"]["machine"].split(", "), "")
+    model = re.sub(r"\((R|TM)\)|\b(Processor|CPU)\b", "", model)
+    return ", ".join(filter(None, (" ".join(model.split()), cores)))
+
+
+def file_name(results: Line) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", machine_name(results).lower()).strip("-") + ".json"
+
+
+def load_all(folder: Path) -> list[Any]:
+    """The last results of each machine, or card."""
+    return [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+
+
+def full_markdown(runs: list[Line]) -> str:
+    """All tables, for `benchmarks/README.md`, with the machines side by side."""
     parts = [
-        _environment(results),
+        _environments(runs),
         "### One epoch from a warm page cache, and what it holds\n\n"
         "Microseconds a batch: median (least to most).\n\n"
-        + _feed_table(lines, feeds.FEEDS, spread=True),
-        "### What the package must reach\n\n" + _claims_table(lines),
+        + "\n\n".join(_feed_table(run, feeds.FEEDS) for run in runs),
+        "### What the package must reach\n\n"
+        + _side_by_side(("case", "figure", "target", "value"), runs, _claim_rows, num_keys=3),
     ]
     for benchmark, (title, columns, cells) in SECTIONS.items():
-        rows = [cells(line) for line in variant_lines(lines, benchmark)]
-        parts.append(f"### {title}\n\n{_table(columns, rows)}")
-    skipped = {f"{line['skipped']} ({line['reason']})" for line in lines if "skipped" in line}
+
+        def rows(run: Line, benchmark: str = benchmark, cells: Any = cells) -> list[Any]:
+            return [cells(line) for line in variant_lines(run["lines"], benchmark)]
+
+        parts.append(f"### {title}\n\n{_side_by_side(columns, runs, rows)}")
+    skipped = {
+        f"{line['skipped']} ({line['reason']})"
+        for run in runs
+        for line in run["lines"]
+        if "skipped" in line
+    }
     if skipped:
         parts.append(f"Left out: {'; '.join(sorted(skipped))}.")
     return "\n\n".join(parts)
 
 
+def _side_by_side(
+    columns: tuple[str, ...],
+    runs: list[Line],
+    rows_of: Callable[[Line], list[tuple[str, ...]]],
+    num_keys: int = 2,
+) -> str:
+    """A table whose first columns name a row, and whose others come once for each machine."""
+    keys, figures = columns[:num_keys], columns[num_keys:]
+    cells = [{row[:num_keys]: row[num_keys:] for row in rows_of(run)} for run in runs]
+    if len(runs) > 1:
+        figures = tuple(f"{machine_name(run)}: {name}" for run in runs for name in figures)
+    missing = (NO_FIGURE,) * (len(columns) - num_keys)
+    rows = [
+        (*key, *itertools.chain.from_iterable(found.get(key, missing) for found in cells))
+        for key in dict.fromkeys(itertools.chain.from_iterable(cells))
+    ]
+    return table((*keys, *figures), rows, num_left=num_keys)
+
+
+def _claim_rows(run: Line) -> list[tuple[str, ...]]:
+    rows = []
+    for line in run["lines"]:
+        if "figure" in line:
+            case, figure, value, target, reached = common.claim_cells(line)
+            rows.append((case, figure, target, f"{value}, {reached}" if reached else value))
+    return rows
+
+
 def _epoch_cells(line: Line) -> tuple[str, ...]:
     speed = common.number(line["mb_per_s"])
-    return line["case"], line["variant"], _spread(line, "us_per_batch"), speed
+    return line["case"], line["variant"], spread(line, "us_per_batch"), speed
 
 
 def _cold_cells(line: Line) -> tuple[str, ...]:
-    return line["case"], line["variant"], _spread(line, "mb_per_s")
+    return line["case"], line["variant"], spread(line, "mb_per_s")
 
 
 def _processes_cells(line: Line) -> tuple[str, ...]:
@@ -56,24 +110,24 @@ def _processes_cells(line: Line) -> tuple[str, ...]:
 
 def _start_cells(line: Line) -> tuple[str, ...]:
     growth = common.number(line["median_growth_mb"])
-    return line["case"], line["variant"], _spread(line, "s"), growth
+    return line["case"], line["variant"], spread(line, "s"), growth
 
 
 def _fit_cells(line: Line) -> tuple[str, ...]:
     growth = common.number(line["growth_mb"]) if "growth_mb" in line else NO_FIGURE
-    return line["case"], line["variant"], _spread(line, "us_per_step"), growth
+    return line["case"], line["variant"], spread(line, "us_per_step"), growth
 
 
 def _layer_cells(line: Line) -> tuple[str, ...]:
     fused = {None: NO_FIGURE, True: "yes", False: "no"}[line["has_cast_multiply_fusion"]]
     handed_over = f"{line['bytes_per_batch']:,}"
-    return line["case"], line["variant"], _spread(line, "us_per_step"), handed_over, fused
+    return line["case"], line["variant"], spread(line, "us_per_step"), handed_over, fused
 
 
 def _resume_cells(line: Line) -> tuple[str, ...]:
     times = common.number(line["times_without"])
     size = common.number(line["save_mb"]) if "save_mb" in line else NO_FIGURE
-    return line["case"], line["variant"], _spread(line, "ms_per_step"), times, size
+    return line["case"], line["variant"], spread(line, "ms_per_step"), times, size
 
 
 # The title, the columns and the cells of a row, by benchmark.
@@ -126,10 +180,32 @@ SECTIONS: dict[str, tuple[str, tuple[str, ...], Callable[[Line], tuple[str, ...]
 }
 
 
-def short_markdown(results: Line) -> str:
-    """The feeds that a user would choose from, for the top `README.md`."""
-    table = _feed_table(results["lines"], CHOICES, spread=False)
-    return f"{table}\n\n{_environment(results)}"
+def short_markdown(runs: list[Line]) -> str:
+    """The feeds that a user would choose from, over all machines, for the top `README.md`."""
+    tables = [_feed_lines(run) for run in runs]
+    rows = []
+    for name in CHOICES:
+        cells = []
+        for case in bench_feed.CASES:
+            found = [lines[case, name] for lines in tables if (case, name) in lines]
+            medians = sorted(line["median_us_per_batch"] for line in found)
+            cells.append(_range(list(map(common.number, medians)), "us"))
+        held = sorted(growth[name] for growth, _ in map(_memory, runs) if name in growth)
+        rows.append(_emphasised(name, (*cells, _range([f"{mb:,.0f}" for mb in held], "MB"))))
+    columns = _feed_columns(max(_memory(run)[1] for run in runs))
+    return f"{table(columns, rows, num_left=1)}\n\n{_environments(runs)}"
+
+
+def _range(values: list[str], unit: str) -> str:
+    """From the least to the most of the machines."""
+    ends = dict.fromkeys(values[:1] + values[-1:])
+    return f"{' to '.join(ends)} {unit}" if ends else NO_FIGURE
+
+
+def _environments(runs: list[Line]) -> str:
+    if len(runs) == 1:
+        return _environment(runs[0])
+    return "\n".join(f"- {_environment(run)}" for run in runs)
 
 
 def _environment(results: Line) -> str:
@@ -139,29 +215,30 @@ def _environment(results: Line) -> str:
     return f"**A tiny run: its figures say nothing.** {text}" if results["is_tiny"] else text
 
 
-def _feed_table(lines: list[Line], names: Iterable[str], *, spread: bool) -> str:
-    feed_lines = {(line["case"], line["variant"]): line for line in variant_lines(lines, "feed")}
-    growth_mb, file_mb = _memory(lines)
+def _feed_lines(run: Line) -> dict[tuple[str, str], Line]:
+    return {(line["case"], line["variant"]): line for line in variant_lines(run["lines"], "feed")}
+
+
+def _feed_columns(file_mb: float) -> tuple[str, ...]:
+    return "feed", *bench_feed.CASES, f"memory held for {file_mb:,.0f} MB"
+
+
+def _feed_table(run: Line, names: Iterable[str]) -> str:
+    feed_lines = _feed_lines(run)
+    growth_mb, file_mb = _memory(run)
     rows = []
     for name in names:
-        cells = []
-        for case in bench_feed.CASES:
-            line = feed_lines.get((case, name))
-            if line is None:
-                cells.append(NO_FIGURE)
-            elif spread:
-                cells.append(_spread(line, "us_per_batch"))
-            else:
-                cells.append(f"{common.number(line['median_us_per_batch'])} us")
+        found = [feed_lines.get((case, name)) for case in bench_feed.CASES]
+        cells = [spread(line, "us_per_batch") if line else NO_FIGURE for line in found]
         held = f"{growth_mb[name]:,.0f} MB" if name in growth_mb else NO_FIGURE
         rows.append(_emphasised(name, (*cells, held)))
-    held = f"memory held for {file_mb:,.0f} MB"
-    return _table(("feed", *bench_feed.CASES, held), rows, num_left=1)
+    return f"{machine_name(run)}:\n\n{table(_feed_columns(file_mb), rows, num_left=1)}"
 
 
-def _memory(lines: list[Line]) -> tuple[dict[str, float], float]:
+def _memory(run: Line) -> tuple[dict[str, float], float]:
     """The memory that each feed held over the epoch that all ran, and its file's size, in MB."""
-    found = [line for line in variant_lines(lines, "memory") if line["case"] == PICTURE_CASE]
+    lines = variant_lines(run["lines"], "memory")
+    found = [line for line in lines if line["case"] == PICTURE_CASE]
     growth_mb = {line["variant"]: line["growth_mb"] for line in found}
     return growth_mb, max((line["file_mb"] for line in found), default=0)
 
@@ -172,20 +249,14 @@ def _emphasised(name: str, cells: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"**{cell}**" for cell in (name, *cells))
 
 
-def _claims_table(lines: list[Line]) -> str:
-    claims = [line for line in lines if "figure" in line]
-    columns = ("case", "figure", "value", "target", "reached")
-    return _table(columns, [common.claim_cells(claim) for claim in claims])
-
-
-def _spread(line: Line, unit: str) -> str:
+def spread(line: Line, unit: str) -> str:
     median, least, most = (
         common.number(line[f"{which}_{unit}"]) for which in ("median", "min", "max")
     )
     return f"{median} ({least} to {most})"
 
 
-def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]], num_left: int = 2) -> str:
+def table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]], num_left: int = 2) -> str:
     rules = ["---" if index < num_left else "---:" for index in range(len(columns))]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (columns, rules, *rows))
 
@@ -209,7 +280,7 @@ def draw(results: Line, path: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    memory, file_mb = _memory(results["lines"])
+    memory, file_mb = _memory(results)
     speeds = {
         line["variant"]: line["mb_per_s"] / 1e3
         for line in variant_lines(results["lines"], "feed")

@@ -1,9 +1,10 @@
 """Run every benchmark, each in a new process, and rewrite the published results.
 
 Run:    python -m benchmarks.run_all [--out DIR [--tiny] [--only bench_feed bench_memory]]
-Prints: the tables of the benchmarks; writes results.json and throughput_memory.png beside this
-        file, the tables between the marks of README.md there, and those of the top README.md;
-        with --out DIR all of them in DIR, the top one as TOP_README.md, if they have marks.
+Prints: the tables of the benchmarks; writes results/MACHINE.json and throughput_memory.png beside
+        this file, and the results of all machines between the marks of README.md there and of the
+        top README.md; with --out DIR all of them in DIR, the top one as TOP_README.md, if they have
+        marks.
 Cache:  as each benchmark says.
 """
 
@@ -69,11 +70,14 @@ def publish(results: dict[str, Any], out: Path, top_readme: Path) -> None:
         ValueError: If they are the published ones and a README has no marks.
     """
     # Write the results first: they took long to measure, and a README may be faulty.
-    report.save(results, out / "results.json")
+    folder = out / "results"
+    folder.mkdir(exist_ok=True)
+    report.save(results, folder / report.file_name(results))
     if out == HERE:
         require_marks(out / "README.md", top_readme)
-    report.write_between(out / "README.md", report.full_markdown(results), START, END)
-    report.write_between(top_readme, report.short_markdown(results), START, END)
+    runs = report.load_all(folder)
+    report.write_between(out / "README.md", report.full_markdown(runs), START, END)
+    report.write_between(top_readme, report.short_markdown(runs), START, END)
     if not common.is_installed("matplotlib"):
         print("The picture is left out: matplotlib is not installed.", file=sys.stderr)
         return

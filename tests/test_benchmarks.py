@@ -107,7 +107,8 @@ class Run:
 
     @property
     def lines(self):
-        return json.loads((self.folder / "results.json").read_text())["lines"]
+        (results,) = (self.folder / "results").iterdir()
+        return json.loads(results.read_text())["lines"]
 
     @property
     def figures(self):
@@ -221,6 +222,26 @@ def test_published_readmes_hold_the_marks(name):
     assert text.index("<!-- benchmark:start -->") < text.index("<!-- benchmark:end -->")
 
 
+def test_published_tables_are_those_of_the_results():
+    """No figure is typed in by hand, and none is left of older results."""
+    program = """if True:
+        import json, pathlib
+        from benchmarks import report, report_gpu, run_all
+        top, page = (pathlib.Path(name).read_text() for name in ("README.md", "docs/gpu.md"))
+        whole = (run_all.HERE / "README.md").read_text()
+        runs = report.load_all(run_all.HERE / "results")
+        cards = report.load_all(report_gpu.FOLDER)
+        assert runs and cards
+        assert f"\\n\\n{report.full_markdown(runs)}\\n\\n" in whole
+        assert f"\\n\\n{report.short_markdown(runs)}\\n\\n" in top
+        for card in cards:
+            assert f"\\n\\n{report_gpu.full_markdown(card)}\\n\\n" in whole
+            assert f"\\n\\n{report_gpu.short_markdown(card)}\\n\\n" in page
+    """
+    ended = run_python("-c", program)
+    assert 0 == ended.returncode, ended.stderr
+
+
 @pytest.mark.parametrize("without", ["README.md", "TOP_README.md"])
 def test_run_all_publish_without_marks_raises(tmp_path, without):
     """A table that would be lost in silence is an error; the results are saved all the same."""
@@ -239,7 +260,75 @@ def test_run_all_publish_without_marks_raises(tmp_path, without):
     assert 1 == ended.returncode
     assert "must have the two marks" in ended.stderr
     assert f"Received: {tmp_path / without}, which has no" in ended.stderr
-    assert (tmp_path / "results.json").exists()
+    assert (tmp_path / "results" / "none.json").exists()
+
+
+def test_publish_shows_machines_side_by_side(tmp_path):
+    """A run replaces what its own kind of machine measured, and joins what another measured."""
+    for name in ("README.md", "TOP_README.md"):
+        (tmp_path / name).write_text(MARKS)
+    program = """if True:
+        import pathlib, sys
+        from benchmarks import common, report, run_all
+        folder = pathlib.Path(sys.argv[1])
+
+        def publish(machine, us, speed):
+            case = "64x128x128x3 shuffled"
+            feed = {"benchmark": "feed", "case": case, "variant": "keras_npy"}
+            feed |= {f"{which}_us_per_batch": us for which in ("median", "min", "max")}
+            claim = common.ratio_claim(case, "keras_npy", "arrays", speed, 2.0)
+            memory = {"case": case, "variant": "keras_npy", "growth_mb": us / 10, "file_mb": 983}
+            lines = [feed, {"benchmark": "feed", **claim}, {"benchmark": "memory", **memory}]
+            environment = {"machine": machine, "versions": {}, "commit": "abc"}
+            results = {"is_tiny": False, "environment": environment, "lines": lines}
+            run_all.publish(results, folder, folder / "TOP_README.md")
+
+        publish("AMD EPYC, 2 cores, 24 GiB", 400, 2.5)
+        publish("Intel(R) Xeon(R) Processor, 2 cores, 24 GiB", 999, 1.0)
+        publish("Intel(R) Xeon(R) Processor, 2 cores, 8 GiB", 500, 1.5)
+    """
+    ended = run_python("-c", program, str(tmp_path))
+    assert 0 == ended.returncode, ended.stderr
+    files = sorted(path.name for path in (tmp_path / "results").iterdir())
+    assert files == ["amd-epyc-2-cores.json", "intel-xeon-2-cores.json"]
+    top, whole = ((tmp_path / name).read_text() for name in ("TOP_README.md", "README.md"))
+    assert "| **keras_npy** | **400 to 500 us** |" in top
+    assert "| **40 to 50 MB** |" in top
+    assert "AMD EPYC, 2 cores: value | Intel Xeon, 2 cores: value |" in whole
+    assert "at least 2x | 2.50x, yes | 1.50x, **no** |" in whole
+
+
+def test_compare_names_what_fell_by_more_than_its_spread(tmp_path):
+    """More us or fewer MB/s is slower; ranges that overlap, and peers, are no fall."""
+
+    def save(name, times):
+        lines = [
+            {"benchmark": "feed", "case": "c", "variant": variant}
+            | dict(zip((f"min_{unit}", f"median_{unit}", f"max_{unit}"), values, strict=True))
+            for (variant, unit), values in times.items()
+        ]
+        (tmp_path / name).write_text(json.dumps({"lines": lines}))
+        return os.fspath(tmp_path / name)
+
+    slower, rate = ("keras_npy", "us_per_batch"), ("keras_npy, one file", "mb_per_s")
+    close, peer = ("NpyInputLayer", "us_per_step"), ("PyDataset by hand", "us_per_batch")
+    old = {slower: (9, 10, 11), rate: (9, 10, 11), close: (9, 10, 12), peer: (9, 10, 11)}
+    new = {slower: (19, 20, 21), rate: (4, 5, 6), close: (11, 12, 13), peer: (19, 20, 21)}
+    paths = save("old.json", old), save("new.json", new)
+    ended = run_python("-m", "benchmarks.compare", *paths)
+    assert 1 == ended.returncode, ended.stderr
+    assert ended.stdout.splitlines() == [
+        "keras_npy: 3 figures, median speed 0.50x",
+        "peers: 1 figures, median speed 0.50x",
+        "2 of keras_npy fell by more than their spread.",
+        "feed c keras_npy us_per_batch 10.0 (9.00 to 11.0) 20.0 (19.0 to 21.0) 0.50x "
+        "beyond the spread",
+        "feed c keras_npy, one file mb_per_s 10.0 (9.00 to 11.0) 5.00 (4.00 to 6.00) 0.50x "
+        "beyond the spread",
+    ]
+    same = run_python("-m", "benchmarks.compare", paths[1], paths[1])
+    assert 0 == same.returncode
+    assert "0 of keras_npy fell" in same.stdout
 
 
 def test_bench_gpu_tiny_proves_the_batches_and_times_every_variant(tmp_path):

@@ -58,6 +58,11 @@ def check_processes(seq: NpySequence, call: Call) -> None:
         )
 
 
+def trains_with_others(seq: NpySequence) -> bool:
+    """Whether other processes train the same model."""
+    return share_of(seq) != _ALONE and share_of_backend() != _ALONE
+
+
 def saves_run(seq: NpySequence) -> bool:
     """Whether this process saves the model that it trains with others, or has a model alone."""
     if share_of(seq) == _ALONE:

@@ -9,10 +9,11 @@ import keras
 
 from keras_npy.boundary.adapter import PlannedAdapter
 from keras_npy.boundary.callers import Fit, running_fit
-from keras_npy.boundary.processes import saves_run
+from keras_npy.boundary.processes import saves_run, trains_with_others
 from keras_npy.callbacks.backups import backups_in
 from keras_npy.callbacks.run import AfterOthers, Run
 from keras_npy.errors import check_integer
+from keras_npy.feeds.processes import wait_for_all
 from keras_npy.sequence import NpySequence, take_state
 
 SaveFrequency = Literal["epoch"] | int
@@ -152,11 +153,24 @@ class ResumeTraining(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
         if self.saves:
             self._backups.lock()
         try:
-            self._run = Run(self, adapter, self._backups, self._read())
+            self._run = Run(self, adapter, self._backups, self._read_with_others())
         except BaseException:
             self._backups.unlock()
             raise
         return self._run
+
+    def _read_with_others(self) -> dict[str, Any] | None:
+        """The last save, the same in all processes that train one model.
+
+        None reads before the first one has written its last save, and that one writes no other
+        before all have read.
+        """
+        if not trains_with_others(self.seq):
+            return self._read()
+        wait_for_all("keras_npy: the last save is written")
+        saved = self._read()
+        wait_for_all("keras_npy: the last save is read")
+        return saved
 
     def _read(self, only: str | None = None) -> dict[str, Any] | None:
         """The last save, or `None`; its data and order are those of the sequence."""

@@ -33,6 +33,23 @@ def share_of_backend() -> Share:
     return Share()
 
 
+def wait_for_all(where: str) -> None:
+    """Return once all processes that JAX or torch has started have come to this place.
+
+    Args:
+        where: A name of the place, the same in each process.
+    """
+    if share_of_backend() == Share():
+        return
+    jax = sys.modules.get("jax")
+    if jax is not None and jax.distributed.is_initialized():
+        from jax.experimental import multihost_utils
+
+        multihost_utils.sync_global_devices(where)
+    else:
+        sys.modules["torch.distributed"].barrier()
+
+
 def num_replicas_of(distribution: Any) -> int | None:
     """How many replicas of the model share each batch; `None` if none is divided."""
     mesh, name = distribution.device_mesh, distribution.batch_dim_name

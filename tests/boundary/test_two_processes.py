@@ -35,6 +35,8 @@ def files(tmp_path: Path) -> Path:
 
 # What a process does after the block of the page, whose model goes on. Here it runs in one process.
 FURTHER = """
+import time
+from keras_npy.callbacks import backups
 values = {"fit": history.history}
 values["class_weight"] = model.fit(
     train, epochs=1, class_weight={0: 1.0, 1: 2.0, 2: 0.5}, verbose=0
@@ -53,6 +55,13 @@ try:
 except KeyboardInterrupt:
     resume.end()
 values["epoch"] = train.epoch
+# The second `fit` begins before the first process has written the last save of the first one.
+write = backups.Backups.write
+backups.Backups.write = lambda self, tree: time.sleep(1) or write(self, tree)
+again = keras_npy.ResumeTraining(train, "again", verbose=0)
+model.fit(train, epochs=1, callbacks=[again], verbose=0)
+values["again"] = model.fit(train, epochs=2, callbacks=[again], verbose=0).history
+backups.Backups.write = write
 """
 
 

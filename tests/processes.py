@@ -1,5 +1,6 @@
 """Scripts that run in a process of their own, which may crash or be killed."""
 
+import atexit
 import contextlib
 import functools
 import json
@@ -154,6 +155,13 @@ class _Server:
             text=True,
             cwd=ROOT,
         )
+        # So that its time counts as that of this process, as `.ci/run` prints it.
+        atexit.register(self._end)
+
+    def _end(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
 
     def run(self, order: dict[str, Any]) -> int:
         """Run a script; return its exit status, negative if a signal ended it."""

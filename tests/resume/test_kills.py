@@ -1,14 +1,18 @@
 """Jobs that are killed leave what jobs leave that are not, in every bit.
 
-`tests/resume/harness.py` kills many more, at random.
+The first job is killed on each backend, each other one where it says, since every process of a job
+imports and compiles anew. `tests/resume/harness.py` kills many more on each, at random.
 """
 
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import only_on
 from tests.resume import harness
 from tests.resume.job import Job, Kill, write_data
+
+ELSEWHERE = "It is killed on another backend"
 
 # Each job has other features, each list of kills other places. Both have all of theirs once.
 CASES = [
@@ -22,30 +26,31 @@ CASES = [
         Job(optimizer="ema", callbacks=("csv_append", "swap"), save_freq="epoch"),
         [Kill("batch", 0), Kill("epoch_begin", 1)],
         id="ema",
+        marks=only_on("tensorflow", reason=ELSEWHERE),
     ),
     pytest.param(
         Job(optimizer="accumulation", data="file", class_weight=True, save_freq=1),
         [Kill("write", 2), Kill("replace", 1)],
         id="accumulation-while-saving",
+        marks=only_on("torch", reason=ELSEWHERE),
     ),
     pytest.param(
         Job(optimizer="loss_scale", data="shards", validates=False, save_freq=5),
         [Kill("batch", 6)],
         id="loss-scale-shards",
+        marks=only_on("tensorflow", reason=ELSEWHERE),
     ),
     pytest.param(
         Job(optimizer="schedule", data="windows", steps_per_epoch=4, callbacks=("batches",)),
         [Kill("batch", 3), Kill("batch", 3)],
         id="schedule-windows-steps",
+        marks=only_on("torch", reason=ELSEWHERE),
     ),
     pytest.param(
         Job(steps_per_epoch=5, steps_per_execution=2, save_freq=3, shuffle=False, data="file"),
         [Kill("batch", 4)],
         id="executions-of-two-steps",
-        marks=pytest.mark.skipif(
-            not harness.HAS_EXECUTIONS,
-            reason="Keras refuses steps_per_execution above 1 on torch before 3.16",
-        ),
+        marks=only_on("jax", reason=ELSEWHERE),
     ),
 ]
 
@@ -65,6 +70,7 @@ def test_killed_job_leaves_what_a_whole_one_leaves(
     }
 
 
+@only_on("tensorflow", reason="No backend compares files")
 def test_harness_sees_what_differs(tmp_path: Path) -> None:
     """Two jobs that train one epoch more and less differ in weights and history."""
     write_data(tmp_path)

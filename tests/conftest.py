@@ -44,6 +44,7 @@ WITHOUT_A_BACKEND = (
         "files",
         "order",
         "rows",
+        "statistics",
         "tools/test_convert.py",
         "tools/test_inspect.py",
         "tools/test_check.py",

@@ -13,8 +13,8 @@ from keras_npy.layer.axes import DataFormat, StoredFormat, make_layout
 from keras_npy.layer.input import input_specs
 from keras_npy.layer.pipelines import NUMPY_OPS, pipeline_ops
 from keras_npy.layer.scaling import Axis, Numbers, make_scaling
-from keras_npy.rows.moments import stream
-from keras_npy.rows.scales import natural_scale
+from keras_npy.statistics.moments import stream
+from keras_npy.statistics.scales import natural_scale
 from keras_npy.types import Shape
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_npy.rows.channels import find_channels
+from keras_npy.statistics.channels import find_channels
 from keras_npy.types import Array
 
 Look: TypeAlias = Literal["image", "volume", "curve", "spectrogram", "value"]

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from keras_npy.errors import NpyFileError
 from keras_npy.rows.base import Rows
-from keras_npy.rows.channels import Channels, axis_of, find_channels
-from keras_npy.rows.moments import stream
-from keras_npy.rows.scales import natural_scale
 from keras_npy.rows.walk import walk
+from keras_npy.statistics.channels import Channels, axis_of, find_channels
+from keras_npy.statistics.moments import stream
+from keras_npy.statistics.scales import natural_scale
 from keras_npy.tools.usage import UsageError
 from keras_npy.types import Array
 

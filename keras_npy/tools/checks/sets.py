@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from keras_npy.rows.scales import greatest_of_range
+from keras_npy.statistics.scales import greatest_of_range
 from keras_npy.tools.checks.findings import ROWS_NAMED_MAX, Finding, RowsFound
 from keras_npy.tools.checks.hashes import PAIRS_READ_MAX, Hashes
 from keras_npy.tools.checks.labels import Labels

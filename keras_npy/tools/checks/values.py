@@ -8,8 +8,8 @@ import numpy as np
 
 from keras_npy.errors import NpyFileError
 from keras_npy.rows.base import Rows
-from keras_npy.rows.moments import Moments, merge, moments_of
-from keras_npy.rows.scales import greatest_of_range, natural_scale
+from keras_npy.statistics.moments import Moments, merge, moments_of
+from keras_npy.statistics.scales import greatest_of_range, natural_scale
 from keras_npy.tools.checks.findings import Finding, RowsFound
 from keras_npy.tools.output import number, some_of
 from keras_npy.tools.source import stem_of

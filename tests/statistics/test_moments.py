@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_npy.rows import moments as statistics
-from keras_npy.rows.moments import Moments, merge, moments_of, stream
+from keras_npy.statistics import moments as statistics
+from keras_npy.statistics.moments import Moments, merge, moments_of, stream
 
 
 def all_rows_merged(values: np.ndarray, sizes: list[int]) -> Moments:

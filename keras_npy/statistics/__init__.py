@@ -1,0 +1,1 @@
+"""Say in numbers what values are like: arrays in, numbers out."""

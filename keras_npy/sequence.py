@@ -9,6 +9,10 @@ from typing import Any, Literal, Never, Self, overload
 import keras
 import numpy as np
 
+from keras_npy.drawing.html import html_of
+from keras_npy.drawing.pictures import Look
+from keras_npy.drawing.sheets import SAMPLES_MAX, draw_sheet, name_of_label, num_drawn, spread_rows
+from keras_npy.drawing.worst import badness, predicted_class
 from keras_npy.errors import check_bool, check_cache, check_integer, check_io, warn, warn_once
 from keras_npy.feeds.batches import Batches, Sources, common_length, open_data
 from keras_npy.feeds.device_cache import DeviceCache
@@ -44,15 +48,11 @@ from keras_npy.rows.describe import describe
 from keras_npy.rows.drawn import DrawnRows
 from keras_npy.rows.fingerprint import fingerprint_of
 from keras_npy.rows.groups import Groups, read_groups
-from keras_npy.rows.html import html_of
 from keras_npy.rows.labels import read_classes
-from keras_npy.rows.pictures import Look
 from keras_npy.rows.samples import samples
-from keras_npy.rows.sheets import SAMPLES_MAX, draw_sheet, name_of_label, num_drawn, spread_rows
 from keras_npy.rows.sources import Source
 from keras_npy.rows.timesteps import keep_apart, share_timesteps
 from keras_npy.rows.validate import check_finite, check_labels
-from keras_npy.rows.worst import badness, predicted_class
 from keras_npy.types import Cache, Indices, Io, Path, ShuffleArgument
 
 

@@ -41,6 +41,7 @@ TESTS = Path(__file__).parent
 # No test in these depends on the backend of Keras. The benchmarks start each backend themselves.
 WITHOUT_A_BACKEND = (
     *(
+        "drawing",
         "files",
         "order",
         "rows",

@@ -93,7 +93,7 @@ print(backends())
 
 
 def _below_keras() -> Iterator[Path]:
-    rooms = [PACKAGE / room for room in ("files", "order", "rows", "statistics")]
+    rooms = [PACKAGE / room for room in ("drawing", "files", "order", "rows", "statistics")]
     yield from (PACKAGE / f"{name}.py" for name in ("errors", "types", "version"))
     yield from (path for room in rooms for path in room.glob("*.py"))
 

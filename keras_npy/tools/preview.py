@@ -6,10 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from keras_npy.drawing.pictures import (
+    Look,
+    Pixels,
+    are_masks,
+    find_look,
+    picture_of,
+    range_of,
+    shrink,
+)
+from keras_npy.drawing.sheets import SAMPLES_MAX, draw_sheet, num_drawn, spread_rows
 from keras_npy.rows.base import Rows
 from keras_npy.rows.pairs import check_pairs
-from keras_npy.rows.pictures import Look, Pixels, are_masks, find_look, picture_of, range_of, shrink
-from keras_npy.rows.sheets import SAMPLES_MAX, draw_sheet, num_drawn, spread_rows
 from keras_npy.tools.source import open_source
 from keras_npy.tools.usage import UsageError
 

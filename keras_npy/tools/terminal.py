@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from keras_npy.rows.pictures import Pixels
+from keras_npy.drawing.pictures import Pixels
 
 # The upper half of a character has the colour of the text, the lower half that behind it.
 _HALF_BLOCK = "▀"

@@ -204,7 +204,7 @@ def test_killed_shards_of_another_source_are_not_mixed() -> None:
 @pytest.fixture
 def pictures(tmp_path: Path) -> np.ndarray:
     """Six PNG files in two folders, named so that text order is not natural order."""
-    from keras_npy.rows.pictures import encode_png
+    from keras_npy.drawing.pictures import encode_png
 
     pytest.importorskip("PIL", reason="images are decoded by Pillow, an extra")
     pixels = np.random.default_rng(0).integers(0, 256, (6, 4, 5, 3)).astype("uint8")
@@ -231,7 +231,7 @@ def test_images_that_cannot_be_rows(
     """Of another size, damaged, too large, in no class, or none at all: each is named."""
     from PIL import Image
 
-    from keras_npy.rows.pictures import encode_png
+    from keras_npy.drawing.pictures import encode_png
 
     with monkeypatch.context() as limited:
         limited.setattr(Image, "MAX_IMAGE_PIXELS", 5)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import keras_npy
-from keras_npy.rows import sheets
-from keras_npy.rows.pictures import encode_png
-from keras_npy.rows.sheets import draw_sheet, spread_rows
+from keras_npy.drawing import sheets
+from keras_npy.drawing.pictures import encode_png
+from keras_npy.drawing.sheets import draw_sheet, spread_rows
 from keras_npy.tools import terminal
 from keras_npy.tools.cli import main
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from keras_npy import NpySequence, samples
-from keras_npy.rows.worst import badness
+from keras_npy.drawing.worst import badness
 from tests.conftest import Stored
 
 

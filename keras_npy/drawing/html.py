@@ -3,9 +3,7 @@
 import base64
 import html
 
-from keras_npy.errors import NpyFileError
-from keras_npy.rows.base import Rows
-from keras_npy.rows.pictures import (
+from keras_npy.drawing.pictures import (
     are_masks,
     encode_png,
     find_look,
@@ -13,7 +11,9 @@ from keras_npy.rows.pictures import (
     range_of,
     shrink,
 )
-from keras_npy.rows.sheets import name_of_label, spread_rows
+from keras_npy.drawing.sheets import name_of_label, spread_rows
+from keras_npy.errors import NpyFileError
+from keras_npy.rows.base import Rows
 
 THUMBNAILS = 8
 THUMBNAIL_PIXELS = 72

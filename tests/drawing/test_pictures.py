@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 import pytest
 
-from keras_npy.rows.pictures import (
+from keras_npy.drawing.pictures import (
     CLASS_COLOURS,
     Range,
     are_masks,

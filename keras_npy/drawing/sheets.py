@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from keras_npy.rows.base import Rows
-from keras_npy.rows.labels import are_one_hot
-from keras_npy.rows.pictures import (
+from keras_npy.drawing.pictures import (
     Look,
     Range,
     are_masks,
@@ -19,6 +17,8 @@ from keras_npy.rows.pictures import (
     picture_of,
     range_of,
 )
+from keras_npy.rows.base import Rows
+from keras_npy.rows.labels import are_one_hot
 from keras_npy.types import Array, Indices
 
 if TYPE_CHECKING:

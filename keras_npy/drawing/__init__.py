@@ -1,0 +1,1 @@
+"""Draw rows: as pictures, contact sheets and thumbnails."""

@@ -118,15 +118,6 @@ def check_io(io: object) -> None:
         )
 
 
-def check_cache(cache: object) -> None:
-    """Raise unless `cache` names a place to keep rows, or none."""
-    if cache not in (None, "ram", "device"):
-        raise ValueError(
-            "cache must be 'ram', 'device' or None. "
-            f"Received: cache={cache!r:.100}. Leave it out to read each batch from the files."
-        )
-
-
 def check_integer(name: str, value: object, *, at_least: int) -> None:
     """Raise unless `value` is an integer of at least `at_least`; a bool does not count."""
     if not isinstance(value, int | np.integer) or isinstance(value, bool):

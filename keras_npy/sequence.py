@@ -2,7 +2,6 @@
 
 import copy
 import dataclasses
-import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Never, Self, overload
 
@@ -13,23 +12,25 @@ from keras_npy.drawing.html import html_of
 from keras_npy.drawing.pictures import Look
 from keras_npy.drawing.sheets import SAMPLES_MAX, draw_sheet, name_of_label, num_drawn, spread_rows
 from keras_npy.drawing.worst import badness, predicted_class
-from keras_npy.errors import check_bool, check_cache, check_integer, check_io, warn, warn_once
+from keras_npy.errors import check_bool, check_integer, check_io, warn
 from keras_npy.feeds.batches import Batches, Sources, common_length, open_data
-from keras_npy.feeds.device_cache import DeviceCache
+from keras_npy.feeds.device_cache import DeviceCache, check_cache
 from keras_npy.feeds.maps import BatchMap, DrawnRead, Leaf, make_map
 from keras_npy.feeds.nests import leaves_of, map_leaves
-from keras_npy.feeds.processes import this_share
+from keras_npy.feeds.processes import make_share
 from keras_npy.feeds.state import check_state, identity_of, state_of
 from keras_npy.feeds.weights import first_only, weighted, weighted_map
 from keras_npy.files.fitted_samples import Crop
 from keras_npy.order.arguments import (
+    SEED_OF_PROCESSES,
+    check_batch_number,
     check_fractions,
     check_in_order,
     check_order_arguments,
-    check_share,
     check_shuffle,
     check_subset,
     checked_seed,
+    make_order,
     merge_shuffle,
 )
 from keras_npy.order.groups import deal_groups
@@ -37,7 +38,7 @@ from keras_npy.order.order import Order
 from keras_npy.order.parts import fold_rows, split_in_order, split_rows, without
 from keras_npy.order.position import PassCounter, Position
 from keras_npy.order.selection import to_array, to_indices, to_rows
-from keras_npy.order.shares import Share, shared_order
+from keras_npy.order.shares import Share, check_last_batch, check_rows, shared_order
 from keras_npy.order.slots import Slots
 from keras_npy.rows.base import Rows
 from keras_npy.rows.cached import cache_in_memory, of_all, refuse_drawn
@@ -52,7 +53,7 @@ from keras_npy.rows.labels import read_classes
 from keras_npy.rows.samples import samples
 from keras_npy.rows.sources import Source
 from keras_npy.rows.timesteps import keep_apart, share_timesteps
-from keras_npy.rows.validate import check_finite, check_labels
+from keras_npy.rows.validate import check_validation, validate_rows
 from keras_npy.types import Cache, Indices, Io, Path, ShuffleArgument
 
 
@@ -152,33 +153,34 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         # Check the arguments before any file is opened.
         check_order_arguments(batch_size, seed, drop_remainder)
         self._share_was_given = num_processes is not None
-        self._share = _make_share(num_processes, process_id, batch_size)
+        self._share = make_share(num_processes, process_id, batch_size)
         check_shuffle(shuffle)
         check_bool("check_names", check_names)
         check_io(io)
-        _check_cache(cache)
-        _check_validation(validate, num_classes)
+        check_cache(cache)
+        check_validation(validate, num_classes)
         self._data = open_data(x, y, sample_weight, io)
         is_drawn = any(isinstance(rows, DrawnRows) for rows in leaves_of(self._data))
         self._map: BatchMap | DrawnRead | None = DrawnRead(self._data) if is_drawn else None
         num_rows = common_length(self._data, check_names=check_names)
         chosen = None if indices is None else to_rows(indices, num_rows)
         self._shuffle = shuffle
-        self._order = _make_order(
+        self._order = make_order(
             num_rows if chosen is None else len(chosen),
             chosen,
             batch_size=batch_size,
             seed=seed,
             drop_remainder=drop_remainder,
-            share=self._share,
+            num_processes=self.num_processes,
         )
-        _check_order(self._order, self._share)
+        check_rows(self._order, self._share)
         self._seed_was_drawn = seed is None
         # Of all rows of the sources. It is computed when it is asked for.
         self._fingerprint: str | None = None
         self._count_from_zero()
         if validate:
-            _validate(self._data, chosen, num_classes)
+            outputs = self._sources(slice(1, 2))
+            validate_rows(self._sources(), outputs, chosen, num_classes)
         self._cache: DeviceCache | None = None
         if cache is not None:
             self._keep(cache, Slots(num_rows, chosen))
@@ -301,18 +303,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
 
     def __getitem__(self, index: int) -> Any:
         """Batch `index` as new arrays: `x`, `(x, y)` or `(x, y, sample_weight)`."""
-        if not isinstance(index, int | np.integer):
-            raise TypeError(
-                "A sequence is indexed by the number of a batch. "
-                f"Received: {index!r:.100}. Use indices= for a subset of the rows."
-            )
-        if not -self.num_batches <= index < self.num_batches:
-            raise IndexError(
-                f"Batch numbers lie in {-self.num_batches} <= index < {self.num_batches}. "
-                f"Received: {index}. Use len(sequence) for the number of batches."
-            )
+        index = check_batch_number(index, self.num_batches)
         self._was_indexed = True
-        index = int(index) % self.num_batches
         if index + 1 == self.num_batches:
             check_last_part(self)
         batches = batches_of(self, shuffle=self._shuffle)
@@ -420,20 +412,20 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             )
         arguments = {**given, **changes}
         check_integer("batch_size", arguments["batch_size"], at_least=1)
-        share = _make_share(
+        share = make_share(
             arguments["num_processes"], arguments["process_id"], arguments["batch_size"]
         )
         is_shared_now = self.num_processes == 1 < share.num_processes
         if is_shared_now and self._seed_was_drawn and "seed" not in changes:
             # Each process has drawn another one.
-            arguments["seed"] = _SEED_OF_PROCESSES
-        order = _make_order(
+            arguments["seed"] = SEED_OF_PROCESSES
+        order = make_order(
             self.num_samples,
             self._order.indices,
             batch_size=arguments["batch_size"],
             seed=arguments["seed"],
             drop_remainder=arguments["drop_remainder"],
-            share=share,
+            num_processes=share.num_processes,
         )
         check_shuffle(arguments["shuffle"])
         other = self._with_order(order, share)
@@ -1010,7 +1002,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
 
     def _with_order(self, order: Order, share: Share | None = None) -> Self:
         share = share or self._share
-        _check_order(order, share)
+        check_rows(order, share)
         # copy uses __getstate__, as pickle does: the copy shares the rows, not the pass count.
         other = copy.copy(self)
         other._order = order
@@ -1205,21 +1197,7 @@ def last_batch_rows(seq: NpySequence) -> int:
 
 def check_last_part(seq: NpySequence) -> None:
     """Raise if some process has no row of the last batch; warn if parts differ in size."""
-    last = last_batch_rows(seq)
-    if seq._share.divides(last):
-        return
-    if last < seq.num_processes:
-        raise ValueError(
-            "Each process must have a row of each batch. "
-            f"Received: a last batch of {last} rows for num_processes={seq.num_processes}. "
-            "Pass drop_remainder=True to NpySequence, or another batch_size."
-        )
-    warn_once(
-        "last batch of several processes",
-        f"The last batch has {last} rows, which {seq.num_processes} processes share unevenly: "
-        "a mean over processes of their means is not the mean of these rows. Weigh means by "
-        "rows, or pass drop_remainder=True to NpySequence.",
-    )
+    check_last_batch(seq._order, seq._share)
 
 
 def passes_of(seq: NpySequence) -> PassCounter:
@@ -1227,97 +1205,11 @@ def passes_of(seq: NpySequence) -> PassCounter:
     return seq._passes
 
 
-def _make_order(
-    num_samples: int,
-    indices: range | Indices | None,
-    *,
-    batch_size: int,
-    seed: int | None,
-    drop_remainder: bool,
-    share: Share,
-) -> Order:
-    """Check the user's arguments and return rows in file order."""
-    check_order_arguments(batch_size, seed, drop_remainder)
-    if seed is None:
-        # Keras draws the default seeds of its layers so: set_random_seed then applies here too.
-        seed = random.getrandbits(32)
-        if share.num_processes > 1:
-            # Each process may have drawn another one. It was drawn all the same, so that what is
-            # drawn next, such as first weights, does not depend on the number of processes.
-            seed = _SEED_OF_PROCESSES
-    return Order(
-        num_samples=num_samples,
-        batch_size=int(batch_size),
-        drop_remainder=bool(drop_remainder),
-        seed=int(seed),
-        indices=indices,
-    )
-
-
-def _make_share(num_processes: int | None, process_id: int | None, batch_size: int) -> Share:
-    """Check the user's arguments; `None` stands for what Keras, JAX or torch say."""
-    if num_processes is None:
-        share = this_share()
-        num_processes = share.num_processes
-        process_id = share.process_id if process_id is None else process_id
-    check_share(num_processes, process_id, batch_size)
-    return Share(int(num_processes), int(process_id or 0))
-
-
-def _check_order(order: Order, share: Share) -> None:
-    """Raise if there is no batch, or no row for some process."""
-    order.check_num_batches()
-    if order.num_samples < share.num_processes:
-        raise ValueError(
-            "There must be a row for each process. "
-            f"Received: {order.num_samples} samples for num_processes={share.num_processes}. "
-            "Take more rows, or fewer processes."
-        )
-
-
 def _take(batches: Batches, position: Position) -> Any:
     """One batch as new arrays, after a look at its files."""
     rows = batches.order.rows(position.epoch, position.batch, position.batch + 1)
     batches.check_unchanged(rows)
     return keras.utils.pack_x_y_sample_weight(*batches.take(rows, position))
-
-
-def _check_cache(cache: object) -> None:
-    check_cache(cache)
-    backend = keras.backend.backend()
-    if cache == "device" and backend not in ("jax", "torch"):
-        raise ValueError(
-            'cache="device" needs the JAX or the torch backend: a tf.data pipeline runs on the CPU '
-            "and cannot gather from the memory of an accelerator. "
-            f'Received: cache="device" on the {backend} backend. '
-            'Pass cache="ram", or set KERAS_BACKEND to jax or torch.'
-        )
-
-
-def _check_validation(validate: bool, num_classes: int | None) -> None:
-    check_bool("validate", validate)
-    if num_classes is None:
-        return
-    check_integer("num_classes", num_classes, at_least=1)
-    if not validate:
-        raise ValueError(
-            "num_classes is what labels are checked against, with validate=True. "
-            f"Received: num_classes={num_classes} and validate=False. Pass validate=True too."
-        )
-
-
-def _validate(
-    data: tuple[Any, ...], chosen: range | Indices | None, num_classes: int | None
-) -> None:
-    if num_classes is not None:
-        outputs = leaves_of(data[1:2])
-        if len(outputs) != 1:
-            raise ValueError(
-                "num_classes needs a sequence with a single output y. "
-                f"Received: {len(outputs)} outputs. Leave num_classes out."
-            )
-        check_labels(outputs[0], chosen, num_classes)
-    check_finite(leaves_of(data), chosen)
 
 
 def _check_no_others(others: Mapping[str, object], method: str = "__init__") -> None:
@@ -1335,9 +1227,6 @@ def _check_not_of_py_dataset(given: Mapping[str, object]) -> None:
             "Leave it out."
         )
 
-
-# The seed of several processes that were given none.
-_SEED_OF_PROCESSES = 0
 
 # What `keras.utils.PyDataset` takes, and people give by habit.
 _OF_PY_DATASET = ("workers", "use_multiprocessing", "max_queue_size")

@@ -4,10 +4,29 @@ import weakref
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import keras
+
 from keras_npy.locks import make_lock
 from keras_npy.order.slots import Slots
 from keras_npy.rows.base import Rows
 from keras_npy.rows.cached import refuse_too_many
+
+
+def check_cache(cache: object) -> None:
+    """Raise unless `cache` names a place to keep rows that the backend can read, or none."""
+    if cache not in (None, "ram", "device"):
+        raise ValueError(
+            "cache must be 'ram', 'device' or None. "
+            f"Received: cache={cache!r:.100}. Leave it out to read each batch from the files."
+        )
+    backend = keras.backend.backend()
+    if cache == "device" and backend not in ("jax", "torch"):
+        raise ValueError(
+            'cache="device" needs the JAX or the torch backend: a tf.data pipeline runs on the CPU '
+            "and cannot gather from the memory of an accelerator. "
+            f'Received: cache="device" on the {backend} backend. '
+            'Pass cache="ram", or set KERAS_BACKEND to jax or torch.'
+        )
 
 
 class Device(Protocol):

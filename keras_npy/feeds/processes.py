@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_npy.order.arguments import check_share
 from keras_npy.order.shares import Share
 
 
@@ -20,6 +21,16 @@ def this_share() -> Share:
     if share.num_processes == 1 or distribution is None:
         return share
     return _share_of_replica(distribution, share)
+
+
+def make_share(num_processes: int | None, process_id: int | None, batch_size: int) -> Share:
+    """Check the user's arguments; `None` stands for what Keras, JAX or torch say."""
+    if num_processes is None:
+        share = this_share()
+        num_processes = share.num_processes
+        process_id = share.process_id if process_id is None else process_id
+    check_share(num_processes, process_id, batch_size)
+    return Share(int(num_processes), int(process_id or 0))
 
 
 def share_of_backend() -> Share:

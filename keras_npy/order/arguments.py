@@ -1,11 +1,16 @@
 """Check the arguments by which users decide an order, or divide rows into parts."""
 
+import random
 from collections.abc import Sequence
 
 import numpy as np
 
 from keras_npy.errors import check_bool, check_integer
-from keras_npy.types import Shuffle, ShuffleArgument
+from keras_npy.order.order import Order
+from keras_npy.types import Indices, Shuffle, ShuffleArgument
+
+# The seed of several processes that were given none.
+SEED_OF_PROCESSES = 0
 
 
 def check_order_arguments(batch_size: int, seed: int | None, drop_remainder: bool) -> None:
@@ -14,6 +19,53 @@ def check_order_arguments(batch_size: int, seed: int | None, drop_remainder: boo
     if seed is not None:
         check_integer("seed", seed, at_least=0)
     check_bool("drop_remainder", drop_remainder)
+
+
+def make_order(
+    num_samples: int,
+    indices: range | Indices | None,
+    *,
+    batch_size: int,
+    seed: int | None,
+    drop_remainder: bool,
+    num_processes: int,
+) -> Order:
+    """Check the user's arguments and return rows in file order."""
+    check_order_arguments(batch_size, seed, drop_remainder)
+    if seed is None:
+        # Keras draws the default seeds of its layers so: set_random_seed then applies here too.
+        seed = random.getrandbits(32)
+        if num_processes > 1:
+            # Each process may have drawn another one. It was drawn all the same, so that what is
+            # drawn next, such as first weights, does not depend on the number of processes.
+            seed = SEED_OF_PROCESSES
+    return Order(
+        num_samples=num_samples,
+        batch_size=int(batch_size),
+        drop_remainder=bool(drop_remainder),
+        seed=int(seed),
+        indices=indices,
+    )
+
+
+def check_batch_number(index: object, num_batches: int) -> int:
+    """The number of a batch, from 0; a negative one counts from the end.
+
+    Raises:
+        TypeError: If it is no integer.
+        IndexError: If there is no such batch.
+    """
+    if not isinstance(index, int | np.integer):
+        raise TypeError(
+            "A sequence is indexed by the number of a batch. "
+            f"Received: {index!r:.100}. Use indices= for a subset of the rows."
+        )
+    if not -num_batches <= index < num_batches:
+        raise IndexError(
+            f"Batch numbers lie in {-num_batches} <= index < {num_batches}. "
+            f"Received: {index}. Use len(sequence) for the number of batches."
+        )
+    return int(index) % num_batches
 
 
 def check_share(num_processes: int, process_id: int | None, batch_size: int) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_npy.errors import warn_once
 from keras_npy.order.order import Order
 from keras_npy.types import Indices
 
@@ -88,6 +89,36 @@ class SharedOrder(Order):
             first_of_last, _ = self.share.part(self.whole.last_batch_rows)
             positions[batches == self.num_batches - 1] += first_of_last - first
         return self.whole.rows_at(epoch, positions)
+
+
+def check_rows(order: Order, share: Share) -> None:
+    """Raise `ValueError` if there is no batch, or no row for some process."""
+    order.check_num_batches()
+    if order.num_samples < share.num_processes:
+        raise ValueError(
+            "There must be a row for each process. "
+            f"Received: {order.num_samples} samples for num_processes={share.num_processes}. "
+            "Take more rows, or fewer processes."
+        )
+
+
+def check_last_batch(order: Order, share: Share) -> None:
+    """Raise if some process has no row of the last batch; warn if parts differ in size."""
+    last = order.last_batch_rows
+    if share.divides(last):
+        return
+    if last < share.num_processes:
+        raise ValueError(
+            "Each process must have a row of each batch. "
+            f"Received: a last batch of {last} rows for num_processes={share.num_processes}. "
+            "Pass drop_remainder=True to NpySequence, or another batch_size."
+        )
+    warn_once(
+        "last batch of several processes",
+        f"The last batch has {last} rows, which {share.num_processes} processes share unevenly: "
+        "a mean over processes of their means is not the mean of these rows. Weigh means by "
+        "rows, or pass drop_remainder=True to NpySequence.",
+    )
 
 
 def shared_order(whole: Order, share: Share) -> Order:

@@ -1,13 +1,51 @@
 """Look through the values of sources once, for what would spoil training in silence."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from keras_npy.errors import check_bool, check_integer
 from keras_npy.rows.base import Rows
 from keras_npy.rows.walk import walk
 from keras_npy.types import Array, Indices
+
+
+def check_validation(validate: bool, num_classes: int | None) -> None:
+    """Raise unless these are `validate` and `num_classes` of a sequence, which go together."""
+    check_bool("validate", validate)
+    if num_classes is None:
+        return
+    check_integer("num_classes", num_classes, at_least=1)
+    if not validate:
+        raise ValueError(
+            "num_classes is what labels are checked against, with validate=True. "
+            f"Received: num_classes={num_classes} and validate=False. Pass validate=True too."
+        )
+
+
+def validate_rows(
+    sources: Sequence[Rows],
+    outputs: Sequence[Rows],
+    chosen: range | Indices | None,
+    num_classes: int | None,
+) -> None:
+    """Raise `ValueError` at the first value that is not finite, or no class number.
+
+    Args:
+        sources: What to look through for values that are not finite.
+        outputs: Those of `y`.
+        chosen: The rows that are used, or `None` for all.
+        num_classes: What labels are below, or `None` if they are not looked at.
+    """
+    if num_classes is not None:
+        if len(outputs) != 1:
+            raise ValueError(
+                "num_classes needs a sequence with a single output y. "
+                f"Received: {len(outputs)} outputs. Leave num_classes out."
+            )
+        check_labels(outputs[0], chosen, num_classes)
+    check_finite(sources, chosen)
 
 
 def check_finite(sources: Iterable[Rows], chosen: range | Indices | None) -> None:

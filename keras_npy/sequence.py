@@ -2,8 +2,8 @@
 
 import copy
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, Never, Self, overload
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Literal, Never, Self, Unpack, overload
 
 import keras
 import numpy as np
@@ -12,33 +12,27 @@ from keras_npy.drawing.html import html_of
 from keras_npy.drawing.pictures import Look
 from keras_npy.drawing.sheets import SAMPLES_MAX, draw_sheet, name_of_label, num_drawn, spread_rows
 from keras_npy.drawing.worst import badness, predicted_class
-from keras_npy.errors import check_bool, check_integer, check_io, warn
+from keras_npy.errors import check_bool, check_integer, check_io
+from keras_npy.feeds.asked import Asked, Served
 from keras_npy.feeds.batches import Batches, Sources, common_length, open_data
 from keras_npy.feeds.device_cache import DeviceCache, check_cache
 from keras_npy.feeds.maps import BatchMap, DrawnRead, Leaf, make_map
 from keras_npy.feeds.nests import leaves_of, map_leaves
 from keras_npy.feeds.processes import make_share
 from keras_npy.feeds.state import check_state, identity_of, state_of
-from keras_npy.feeds.weights import first_only, weighted, weighted_map
 from keras_npy.files.fitted_samples import Crop
 from keras_npy.order.arguments import (
     SEED_OF_PROCESSES,
     check_batch_number,
-    check_fractions,
-    check_in_order,
     check_order_arguments,
     check_shuffle,
     check_subset,
-    checked_seed,
     make_order,
-    merge_shuffle,
 )
-from keras_npy.order.groups import deal_groups
 from keras_npy.order.order import Order
-from keras_npy.order.parts import fold_rows, split_in_order, split_rows, without
 from keras_npy.order.position import PassCounter, Position
-from keras_npy.order.selection import to_array, to_indices, to_rows
-from keras_npy.order.shares import Share, check_last_batch, check_rows, shared_order
+from keras_npy.order.selection import to_array, to_rows
+from keras_npy.order.shares import Share, check_last_batch, check_rows
 from keras_npy.order.slots import Slots
 from keras_npy.rows.base import Rows
 from keras_npy.rows.cached import cache_in_memory, of_all, refuse_drawn
@@ -46,13 +40,12 @@ from keras_npy.rows.chosen import choose_rows
 from keras_npy.rows.class_files import open_classes
 from keras_npy.rows.class_folders import LabelMode, LabelsOfFiles, find_samples
 from keras_npy.rows.describe import describe
+from keras_npy.rows.divided import Divided
 from keras_npy.rows.drawn import DrawnRows
 from keras_npy.rows.fingerprint import fingerprint_of
-from keras_npy.rows.groups import Groups, read_groups
-from keras_npy.rows.labels import read_classes
+from keras_npy.rows.groups import Groups
 from keras_npy.rows.samples import samples
 from keras_npy.rows.sources import Source
-from keras_npy.rows.timesteps import keep_apart, share_timesteps
 from keras_npy.rows.validate import check_validation, validate_rows
 from keras_npy.types import Cache, Indices, Io, Path, ShuffleArgument
 
@@ -591,33 +584,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         >>> train[0], validation[0]
         (array([1, 2, 4, 5, 7, 8, 9]), array([0, 3, 6]))
         """
-        check_fractions(fractions)
-        check_bool("in_order", in_order, "Pass True for the last rows in the last part.")
-        if in_order:
-            check_in_order(seed, stratify, groups)
-            parts: Sequence[range | Indices] = self._split_in_order(fractions)
-        else:
-            parts = self._split_at_random(fractions, seed, stratify, groups)
+        parts = self._divided().split(fractions, seed, stratify, groups, in_order)
         return tuple(self.subset(part) for part in parts)
-
-    def _split_in_order(self, fractions: Sequence[float]) -> list[range]:
-        parts = split_in_order(self.num_samples, fractions)
-        return keep_apart(self._sources(), self.indices, parts)
-
-    def _split_at_random(
-        self,
-        fractions: Sequence[float],
-        seed: int | None,
-        stratify: bool,
-        groups: Groups | None,
-    ) -> list[Indices]:
-        num_parts, seed = len(fractions) + 1, checked_seed(seed)
-        classes = self._classes(stratify, at_least=num_parts if groups is None else 1)
-        if groups is not None:
-            shares = [1 - sum(fractions), *fractions]
-            return deal_groups(self._groups(groups), shares, seed=seed, classes=classes)
-        self._warn_of_shared_timesteps("split(..., in_order=True), which cuts by time")
-        return split_rows(self.num_samples, fractions, seed=seed, classes=classes)
 
     def folds(
         self,
@@ -653,16 +621,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         >>> [validation[0].tolist() for train, validation in pairs]
         [[2, 5], [3, 4], [0, 1]]
         """
-        check_integer("k", k, at_least=2)
-        k, seed = int(k), checked_seed(seed)
-        classes = self._classes(stratify, at_least=k if groups is None else 1)
-        if groups is not None:
-            held_out = deal_groups(self._groups(groups), [1 / k] * k, seed=seed, classes=classes)
-            rows = [(without(part, self.num_samples), part) for part in held_out]
-        else:
-            self._warn_of_shared_timesteps("folds(..., groups=), with a group for each series")
-            rows = fold_rows(self.num_samples, k, seed=seed, classes=classes)
-        return [(self.subset(train), self.subset(held_out)) for train, held_out in rows]
+        pairs = self._divided().folds(k, seed, stratify, groups)
+        return [(self.subset(train), self.subset(held_out)) for train, held_out in pairs]
 
     @overload
     @classmethod
@@ -1012,35 +972,12 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             other.epoch = self.epoch
         return other
 
-    def _classes(self, stratify: bool, *, at_least: int) -> Indices | None:
-        """The class of each row, or `None` without `stratify`."""
-        check_bool("stratify", stratify, "Pass True, which reads the classes from y.")
-        if not stratify:
-            return None
-        outputs = self._sources(slice(1, 2))
-        if len(outputs) != 1:
-            raise ValueError(
-                "stratify=True needs a sequence with a single output y. "
-                f"Received: {len(outputs)} outputs. "
-                "Use stratify=False, or choose the rows with subset."
-            )
-        chosen = self._order.indices
-        rows = None if chosen is None else to_indices(chosen, len(outputs[0]))
-        return read_classes(outputs[0], rows, at_least=at_least)
-
     def _sources(self, positions: slice = slice(None)) -> list[Rows]:
         return leaves_of(self._data[positions])
 
-    def _groups(self, groups: Groups) -> Indices:
-        return read_groups(groups, self._sources(), self._order.indices, self.num_samples)
-
-    def _warn_of_shared_timesteps(self, remedy: str) -> None:
-        if share_timesteps(self._sources(), self.indices):
-            warn(
-                "Rows that share timesteps, as windows that overlap do, are dealt out at random, "
-                "so that the parts have values in common and validation looks too good. "
-                f"Received: {self._sources()[0].name}. Use {remedy}, or windows side by side."
-            )
+    def _divided(self) -> Divided:
+        outputs = self._sources(slice(1, 2))
+        return Divided(self._sources(), outputs, self._order.indices, self.num_samples)
 
     def _served(self, position: int) -> Any:
         if position >= len(self._data):
@@ -1071,60 +1008,14 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         )
 
 
-def batches_of(
-    seq: NpySequence,
-    *,
-    shuffle: ShuffleArgument,
-    class_weight: Mapping[int, float] | None = None,
-    only_x: bool = False,
-    is_endless: bool = False,
-    is_training: bool = False,
-    drop_remainder: bool = False,
-) -> Batches:
-    """The batches that a feed reads when Keras asks for `shuffle` and `class_weight`.
-
-    Args:
-        seq: The sequence.
-        shuffle: As `fit` takes it. A sequence built with `shuffle=False` is never shuffled,
-            and a sequence built with `"batch"` is shuffled in no other way.
-        class_weight: Weight of each class number, if any.
-        only_x: Whether to leave out targets and weights, which `predict` does not need.
-        is_endless: Whether the next pass begins where one ends.
-        is_training: Whether `fit` trains on the batches.
-        drop_remainder: Whether to leave out a short last batch that the sequence serves.
-
-    Returns:
-        The part of each batch that is this process's.
+def batches_of(seq: NpySequence, **asked: Unpack[Asked]) -> Batches:
+    """The batches that a feed reads when Keras asks for these.
 
     Raises:
         ValueError: If `class_weight` cannot be applied.
     """
-    data, batch_map = seq._data, seq._map
-    if only_x and isinstance(batch_map, DrawnRead):
-        data, batch_map = data[:1], DrawnRead(data[:1])
-    elif only_x and batch_map is not None:
-        # The function gets y in `predict` too, as it does in `fit`.
-        batch_map = first_only(batch_map)
-    elif only_x:
-        data = data[:1]
-    elif batch_map is not None:
-        batch_map = weighted_map(batch_map, class_weight)
-    else:
-        data = weighted(data, class_weight)
-    if batch_map is not None:
-        data = DrawnRead(data).numbers
-    order = seq._order.shuffled(merge_shuffle(shuffle, seq.shuffle))
-    if drop_remainder:
-        order = dataclasses.replace(order, drop_remainder=True)
-    order = shared_order(order, seq._share)
-    return Batches(
-        data,
-        order,
-        is_endless=is_endless,
-        map=batch_map,
-        is_training=is_training,
-        cache=seq._cache,
-    )
+    served = Served(seq._data, seq._map, seq._order, seq._share, seq._shuffle, seq._cache)
+    return served.batches(asked)
 
 
 def take_state(seq: NpySequence, state: Mapping[str, Any]) -> Position:

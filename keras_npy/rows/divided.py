@@ -1,0 +1,108 @@
+"""Deal rows out to the parts of a split or of folds: by class, by group, in order or at random."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from keras_npy.errors import check_bool, check_integer, warn
+from keras_npy.order.arguments import check_fractions, check_in_order, checked_seed
+from keras_npy.order.groups import deal_groups
+from keras_npy.order.parts import fold_rows, split_in_order, split_rows, without
+from keras_npy.order.selection import to_indices
+from keras_npy.rows.base import Rows
+from keras_npy.rows.groups import Groups, read_groups
+from keras_npy.rows.labels import read_classes
+from keras_npy.rows.timesteps import keep_apart, share_timesteps
+from keras_npy.types import Indices
+
+
+@dataclass(frozen=True)
+class Divided:
+    """Rows that are dealt out. A part is the positions of its rows among them.
+
+    Args:
+        sources: The sources of the rows.
+        outputs: Those of `y`, from which classes are read.
+        chosen: The row of the sources at each position, or `None` for all rows.
+        num_rows: Rows to deal out.
+    """
+
+    sources: Sequence[Rows]
+    outputs: Sequence[Rows]
+    chosen: range | Indices | None
+    num_rows: int
+
+    def split(
+        self,
+        fractions: Sequence[float],
+        seed: int | None,
+        stratify: bool,
+        groups: Groups | None,
+        in_order: bool,
+    ) -> Sequence[range | Indices]:
+        """The parts of `NpySequence.split`, which takes these arguments.
+
+        Raises:
+            ValueError: If an argument has a wrong value, or a part would be empty.
+            TypeError: If an argument has a wrong type.
+        """
+        check_fractions(fractions)
+        check_bool("in_order", in_order, "Pass True for the last rows in the last part.")
+        if in_order:
+            check_in_order(seed, stratify, groups)
+            parts = split_in_order(self.num_rows, fractions)
+            return keep_apart(self.sources, self._indices, parts)
+        num_parts, seed = len(fractions) + 1, checked_seed(seed)
+        classes = self._classes(stratify, at_least=num_parts if groups is None else 1)
+        if groups is not None:
+            shares = [1 - sum(fractions), *fractions]
+            return deal_groups(self._groups(groups), shares, seed=seed, classes=classes)
+        self._warn_of_shared_timesteps("split(..., in_order=True), which cuts by time")
+        return split_rows(self.num_rows, fractions, seed=seed, classes=classes)
+
+    def folds(
+        self, k: int, seed: int | None, stratify: bool, groups: Groups | None
+    ) -> list[tuple[Indices, Indices]]:
+        """The pairs of `NpySequence.folds`, which takes these arguments: the others, and a part.
+
+        Raises:
+            ValueError: If an argument has a wrong value, or there are fewer rows than parts.
+            TypeError: If an argument has a wrong type.
+        """
+        check_integer("k", k, at_least=2)
+        k, seed = int(k), checked_seed(seed)
+        classes = self._classes(stratify, at_least=k if groups is None else 1)
+        if groups is not None:
+            held_out = deal_groups(self._groups(groups), [1 / k] * k, seed=seed, classes=classes)
+            return [(without(part, self.num_rows), part) for part in held_out]
+        self._warn_of_shared_timesteps("folds(..., groups=), with a group for each series")
+        return fold_rows(self.num_rows, k, seed=seed, classes=classes)
+
+    @property
+    def _indices(self) -> range | Indices:
+        return range(self.num_rows) if self.chosen is None else self.chosen
+
+    def _classes(self, stratify: bool, *, at_least: int) -> Indices | None:
+        """The class of each row, or `None` without `stratify`."""
+        check_bool("stratify", stratify, "Pass True, which reads the classes from y.")
+        if not stratify:
+            return None
+        if len(self.outputs) != 1:
+            raise ValueError(
+                "stratify=True needs a sequence with a single output y. "
+                f"Received: {len(self.outputs)} outputs. "
+                "Use stratify=False, or choose the rows with subset."
+            )
+        (y,) = self.outputs
+        rows = None if self.chosen is None else to_indices(self.chosen, len(y))
+        return read_classes(y, rows, at_least=at_least)
+
+    def _groups(self, groups: Groups) -> Indices:
+        return read_groups(groups, self.sources, self.chosen, self.num_rows)
+
+    def _warn_of_shared_timesteps(self, remedy: str) -> None:
+        if share_timesteps(self.sources, self._indices):
+            warn(
+                "Rows that share timesteps, as windows that overlap do, are dealt out at random, "
+                "so that the parts have values in common and validation looks too good. "
+                f"Received: {self.sources[0].name}. Use {remedy}, or windows side by side."
+            )

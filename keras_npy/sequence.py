@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal, Never, Self, Unpack, overload
 
 import keras
-import numpy as np
 
 from keras_npy.drawing.html import html_of
 from keras_npy.drawing.pictures import Look
-from keras_npy.drawing.sheets import SAMPLES_MAX, draw_sheet, name_of_label, num_drawn, spread_rows
-from keras_npy.drawing.worst import badness, predicted_class
+from keras_npy.drawing.sheets import check_number, draw_sheet, num_drawn, spread_rows
+from keras_npy.drawing.worst import worst_rows
 from keras_npy.errors import check_bool, check_integer, check_io
 from keras_npy.feeds.asked import Asked, Served
 from keras_npy.feeds.batches import Batches, Sources, common_length, open_data
@@ -910,21 +909,20 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             ImportError: If there is no matplotlib: `pip install 'keras_npy[plot]'`.
             ValueError: If there are no targets to compare predictions with, or several outputs.
         """
-        check_integer("number", number, at_least=1)
-        if number > SAMPLES_MAX:
-            raise ValueError(
-                f"A sheet shows at most {SAMPLES_MAX} samples. Received: number={number}. "
-                "Plot several parts: seq.subset(range(200)).plot(200)."
-            )
+        check_number(number)
         x, y = self._shown()
-        number = num_drawn(number, x, y)
+        number, numbers, names = num_drawn(number, x, y), to_array(self.indices), self.class_names
         rows, titles = spread_rows(self.num_samples, number), None
         if model is not None:
-            rows, titles = _worst_rows(self, model, number)
-        numbers = to_array(self.indices)[rows]
-        return draw_sheet(
-            x, y, rows, look=look, names=self.class_names, titles=titles, numbers=numbers
-        )
+            rows, titles = worst_rows(model, self._all_in_order(), number, numbers, names)
+        return draw_sheet(x, y, rows, look=look, names=names, titles=titles, numbers=numbers[rows])
+
+    def _all_in_order(self) -> Iterator[tuple[Any, Any]]:
+        """`x` and `y` of each batch, in file order, of all rows."""
+        in_order = self.replace(shuffle=False, drop_remainder=False, num_processes=1)
+        for index in range(len(in_order)):
+            x, y, _ = keras.utils.unpack_x_y_sample_weight(in_order[index])
+            yield x, y
 
     def _shown(self) -> tuple[Rows, Rows | None]:
         """The first input, and the targets if there is one output."""
@@ -1031,44 +1029,6 @@ def take_state(seq: NpySequence, state: Mapping[str, Any]) -> Position:
     position = check_state(state, identity, seq.num_batches)
     seq._order = dataclasses.replace(seq._order, seed=identity["seed"])
     return position
-
-
-def _worst_rows(seq: NpySequence, model: Any, number: int) -> tuple[Indices, list[str]]:
-    """The rows whose predictions are worst, the worst first, and what to write above them."""
-    in_order = seq.replace(shuffle=False, drop_remainder=False, num_processes=1)
-    rows, worst, titles = np.empty(0, np.int64), np.empty(0), np.empty(0, object)
-    for index in range(len(in_order)):
-        x, y, _ = keras.utils.unpack_x_y_sample_weight(in_order[index])
-        predicted = model.predict_on_batch(x)
-        if not isinstance(y, np.ndarray) or not hasattr(predicted, "shape"):
-            raise ValueError(
-                "plot(model=...) compares the predictions of one output with its targets. "
-                f"Received: y of type {type(y).__name__}, predictions of type "
-                f"{type(predicted).__name__}. Leave model= out, or plot one output."
-            )
-        predicted = np.asarray(predicted)
-        start, wrong = index * in_order.batch_size, badness(y, predicted)
-        found = np.argsort(-wrong, kind="stable")[:number]
-        rows = np.concatenate([rows, start + found])
-        worst = np.concatenate([worst, wrong[found]])
-        titles = np.concatenate([titles, _titles(seq, start + found, y[found], predicted[found])])
-        best = np.argsort(-worst, kind="stable")[:number]
-        rows, worst, titles = rows[best], worst[best], titles[best]
-    return rows, titles.tolist()
-
-
-def _titles(seq: NpySequence, rows: Indices, y: Any, predicted: Any) -> Any:
-    names = seq.class_names
-    titles = np.empty(len(rows), object)
-    for at, (row, label, one) in enumerate(
-        zip(to_array(seq.indices)[rows], y, predicted_class(predicted), strict=True)
-    ):
-        got, wanted = name_of_label(np.asarray(one), names), name_of_label(label, names)
-        titles[at] = f"row {row}: {got}" if got == wanted else f"row {row}: {wanted}, not {got}"
-        if label.ndim > 1:
-            # A mask is laid over its image.
-            titles[at] = f"row {row}"
-    return titles
 
 
 def has_map(seq: NpySequence) -> bool:

@@ -17,6 +17,7 @@ from keras_npy.drawing.pictures import (
     picture_of,
     range_of,
 )
+from keras_npy.errors import check_integer
 from keras_npy.rows.base import Rows
 from keras_npy.rows.labels import are_one_hot
 from keras_npy.types import Array, Indices
@@ -41,6 +42,16 @@ CLASSES_SHOWN = 30
 
 # Values of a vector that stand above a sample.
 _VALUES_NAMED = 3
+
+
+def check_number(number: int) -> None:
+    """Raise unless a sheet can show so many samples."""
+    check_integer("number", number, at_least=1)
+    if number > SAMPLES_MAX:
+        raise ValueError(
+            f"A sheet shows at most {SAMPLES_MAX} samples. Received: number={number}. "
+            "Plot several parts: seq.subset(range(200)).plot(200)."
+        )
 
 
 def num_drawn(number: int, x: Rows, y: Rows | None) -> int:

@@ -1,10 +1,67 @@
-"""How wrong predictions are, row by row."""
+"""How wrong predictions are, row by row, and which of them are worst."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_npy.drawing.sheets import name_of_label
 from keras_npy.rows.labels import are_one_hot, without_column
 from keras_npy.types import Array, Indices
+
+
+def worst_rows(
+    model: Any,
+    batches: Iterable[tuple[Any, Any]],
+    number: int,
+    numbers: Indices,
+    names: Sequence[str] | None,
+) -> tuple[Indices, list[str]]:
+    """The rows whose predictions are worst, the worst first, and what to write above them.
+
+    Args:
+        model: What predicts.
+        batches: `x` and `y` of each batch, in file order.
+        number: How many rows to return.
+        numbers: What the rows are called.
+        names: The names of the classes, in the order of their numbers.
+
+    Raises:
+        ValueError: If there are no targets to compare predictions with, or several outputs.
+    """
+    rows, worst, titles = np.empty(0, np.int64), np.empty(0), np.empty(0, object)
+    start = 0
+    for x, y in batches:
+        predicted = model.predict_on_batch(x)
+        if not isinstance(y, np.ndarray) or not hasattr(predicted, "shape"):
+            raise ValueError(
+                "plot(model=...) compares the predictions of one output with its targets. "
+                f"Received: y of type {type(y).__name__}, predictions of type "
+                f"{type(predicted).__name__}. Leave model= out, or plot one output."
+            )
+        predicted = np.asarray(predicted)
+        wrong = badness(y, predicted)
+        found = np.argsort(-wrong, kind="stable")[:number]
+        shown = _titles(numbers[start + found], y[found], predicted[found], names)
+        rows = np.concatenate([rows, start + found])
+        worst = np.concatenate([worst, wrong[found]])
+        titles = np.concatenate([titles, shown])
+        best = np.argsort(-worst, kind="stable")[:number]
+        rows, worst, titles = rows[best], worst[best], titles[best]
+        start += len(y)
+    return rows, titles.tolist()
+
+
+def _titles(rows: Indices, y: Array, predicted: Array, names: Sequence[str] | None) -> Array:
+    titles = np.empty(len(rows), object)
+    for at, (row, label, one) in enumerate(zip(rows, y, predicted_class(predicted), strict=True)):
+        got, wanted = name_of_label(np.asarray(one), names), name_of_label(label, names)
+        titles[at] = f"row {row}: {got}" if got == wanted else f"row {row}: {wanted}, not {got}"
+        if label.ndim > 1:
+            # A mask is laid over its image.
+            titles[at] = f"row {row}"
+    return titles
 
 
 def badness(y: Array, predicted: Array) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ from keras_npy.drawing.worst import worst_rows
 from keras_npy.errors import check_bool, check_integer, check_io
 from keras_npy.feeds.asked import Asked, Served
 from keras_npy.feeds.batches import Batches, Sources, common_length, open_data
-from keras_npy.feeds.device_cache import DeviceCache, check_cache
+from keras_npy.feeds.device_cache import DeviceCache, check_cache, refuse_map
 from keras_npy.feeds.maps import BatchMap, DrawnRead, Leaf, make_map
 from keras_npy.feeds.nests import leaves_of, map_leaves
 from keras_npy.feeds.processes import make_share
@@ -23,6 +23,8 @@ from keras_npy.files.fitted_samples import Crop
 from keras_npy.order.arguments import (
     SEED_OF_PROCESSES,
     check_batch_number,
+    check_changes,
+    check_no_others,
     check_order_arguments,
     check_shuffle,
     check_subset,
@@ -38,7 +40,7 @@ from keras_npy.rows.cached import cache_in_memory, of_all, refuse_drawn
 from keras_npy.rows.chosen import choose_rows
 from keras_npy.rows.class_files import open_classes
 from keras_npy.rows.class_folders import LabelMode, LabelsOfFiles, find_samples
-from keras_npy.rows.describe import describe
+from keras_npy.rows.describe import describe, describe_order
 from keras_npy.rows.divided import Divided
 from keras_npy.rows.drawn import DrawnRows
 from keras_npy.rows.fingerprint import fingerprint_of
@@ -141,7 +143,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         **others: Never,
     ) -> None:
         super().__init__()
-        _check_no_others(others)
+        check_no_others(others)
         # Check the arguments before any file is opened.
         check_order_arguments(batch_size, seed, drop_remainder)
         self._share_was_given = num_processes is not None
@@ -395,15 +397,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             "num_processes": self.num_processes,
             "process_id": None if "num_processes" in changes else self.process_id,
         }
-        _check_not_of_py_dataset(changes)
-        unknown = sorted(set(changes) - set(given))
-        if unknown:
-            raise TypeError(
-                f"replace takes {', '.join(given)}. Received: {', '.join(unknown)}. "
-                "Build a new NpySequence for other rows, or choose rows with subset."
-            )
+        check_changes(given, changes)
         arguments = {**given, **changes}
-        check_integer("batch_size", arguments["batch_size"], at_least=1)
         share = make_share(
             arguments["num_processes"], arguments["process_id"], arguments["batch_size"]
         )
@@ -469,12 +464,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         >>> noisy.x_spec.dtype
         'int64'
         """
-        if self._cache is not None:
-            raise ValueError(
-                'A function of map gets NumPy arrays, and cache="device" keeps rows on the device. '
-                'Received: map of a sequence with cache="device". '
-                'Pass cache="ram" instead, or make the function a layer of the model.'
-            )
+        refuse_map(self._cache)
         batches = batches_of(self, shuffle=False)
         rows = batches.order.rows(0, 0, 1)
         batches.check_unchanged(rows)
@@ -767,7 +757,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         >>> seq.class_names
         ['cat', 'dog']
         """
-        _check_no_others(others, "from_directory")
+        check_no_others(others, "from_directory")
         check_subset(validation_split, subset)
         found, targets = find_samples(
             directory,
@@ -775,12 +765,14 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             label_mode,
             class_names,
             follow_links=follow_links,
-            suffix=".npy" if member is None else ".npz",
+            member=member,
             are_fitted=length is not None,
         )
-        paths = [path if member is None else f"{path}::{member}" for path in found.paths]
+        rows = samples(
+            found.paths, length=length, pad_value=pad_value, crop=crop, unpack=unpack, io=io
+        )
         seq = cls(
-            samples(paths, length=length, pad_value=pad_value, crop=crop, unpack=unpack, io=io),
+            rows,
             targets,
             batch_size=batch_size,
             shuffle=shuffle,
@@ -853,7 +845,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         >>> seq.class_names, seq.y[:]
         (['apple', 'pear'], array([0, 0, 1], dtype=int32))
         """
-        _check_no_others(others, "from_class_files")
+        check_no_others(others, "from_class_files")
         rows, targets, names = open_classes(source, label_mode, class_names, io, member)
         seq = cls(
             rows,
@@ -872,15 +864,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         served = tuple(self._served(position) for position in range(len(self._data)))
         if isinstance(self._map, BatchMap):
             served = tuple(map_leaves(self._of_part, leaves) for leaves in self._map.leaves)
-        lines = describe(served)
-        if self._order.indices is not None:
-            lines.append(f"a part: {self.num_samples} of {len(self._sources()[0])} rows")
-        last = self.num_samples - (self.num_batches - 1) * self.batch_size
-        short = "" if self._order.has_static_batches else f", the last of {last}"
-        lines.append(
-            f"{self.num_samples} samples in {self.num_batches} batches of "
-            f"{self.batch_size}{short}; shuffle={self._shuffle!r}, seed={self.seed}"
-        )
+        num_rows = len(self._sources()[0])
+        lines = [*describe(served), *describe_order(self._order, self._shuffle, num_rows)]
         if self.num_processes > 1:
             lines.append(f"the part of process {self.process_id} of {self.num_processes}")
         return "NpySequence(\n  " + "\n  ".join(lines) + "\n)"
@@ -1061,23 +1046,3 @@ def _take(batches: Batches, position: Position) -> Any:
     rows = batches.order.rows(position.epoch, position.batch, position.batch + 1)
     batches.check_unchanged(rows)
     return keras.utils.pack_x_y_sample_weight(*batches.take(rows, position))
-
-
-def _check_no_others(others: Mapping[str, object], method: str = "__init__") -> None:
-    _check_not_of_py_dataset(others)
-    for name in others:
-        raise TypeError(f"NpySequence.{method}() got an unexpected keyword argument '{name}'")
-
-
-def _check_not_of_py_dataset(given: Mapping[str, object]) -> None:
-    of_py_dataset = [name for name in given if name in _OF_PY_DATASET]
-    if of_py_dataset:
-        raise TypeError(
-            "NpySequence reads ahead in threads of its own, so it needs no workers. "
-            f"Received: {', '.join(f'{name}={given[name]!r:.100}' for name in of_py_dataset)}. "
-            "Leave it out."
-        )
-
-
-# What `keras.utils.PyDataset` takes, and people give by habit.
-_OF_PY_DATASET = ("workers", "use_multiprocessing", "max_queue_size")

@@ -94,4 +94,14 @@ class DeviceCache:
         self._forget()
 
 
+def refuse_map(cache: DeviceCache | None) -> None:
+    """Raise `ValueError` if rows are kept on the device, where no function of `map` gets them."""
+    if cache is not None:
+        raise ValueError(
+            'A function of map gets NumPy arrays, and cache="device" keeps rows on the device. '
+            'Received: map of a sequence with cache="device". '
+            'Pass cache="ram" instead, or make the function a layer of the model.'
+        )
+
+
 _NONE: tuple[object, Any] = (None, None)

@@ -1,7 +1,8 @@
-"""Check the arguments by which users decide an order, or divide rows into parts."""
+"""Check the arguments by which users decide an order or parts, and refuse those of others."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,39 @@ from keras_npy.types import Indices, Shuffle, ShuffleArgument
 
 # The seed of several processes that were given none.
 SEED_OF_PROCESSES = 0
+
+# What `keras.utils.PyDataset` takes, and people give by habit.
+_OF_PY_DATASET = ("workers", "use_multiprocessing", "max_queue_size")
+
+
+def check_no_others(others: Mapping[str, object], method: str = "__init__") -> None:
+    """Raise if a method of `NpySequence` is given an argument that it does not take."""
+    _check_not_of_py_dataset(others)
+    for name in others:
+        raise TypeError(f"NpySequence.{method}() got an unexpected keyword argument '{name}'")
+
+
+def check_changes(given: Mapping[str, object], changes: Mapping[str, Any]) -> None:
+    """Raise unless the changes are such as `replace` takes: other values of what is given."""
+    _check_not_of_py_dataset(changes)
+    unknown = sorted(set(changes) - set(given))
+    if unknown:
+        raise TypeError(
+            f"replace takes {', '.join(given)}. Received: {', '.join(unknown)}. "
+            "Build a new NpySequence for other rows, or choose rows with subset."
+        )
+    if "batch_size" in changes:
+        check_integer("batch_size", changes["batch_size"], at_least=1)
+
+
+def _check_not_of_py_dataset(given: Mapping[str, object]) -> None:
+    of_py_dataset = [name for name in given if name in _OF_PY_DATASET]
+    if of_py_dataset:
+        raise TypeError(
+            "NpySequence reads ahead in threads of its own, so it needs no workers. "
+            f"Received: {', '.join(f'{name}={given[name]!r:.100}' for name in of_py_dataset)}. "
+            "Leave it out."
+        )
 
 
 def check_order_arguments(batch_size: int, seed: int | None, drop_remainder: bool) -> None:

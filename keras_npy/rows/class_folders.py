@@ -1,6 +1,7 @@
 """Folders of classes: their files, their labels, and how Keras encodes the labels."""
 
 import contextlib
+import dataclasses
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -92,7 +93,7 @@ def find_samples(
     class_names: Iterable[str] | None,
     *,
     follow_links: bool,
-    suffix: str = ".npy",
+    member: str | None = None,
     are_fitted: bool = False,
 ) -> tuple[ClassFolders, Source | None]:
     """The files of a directory, and their labels as targets, if any are wanted.
@@ -103,7 +104,7 @@ def find_samples(
         label_mode: How to encode labels.
         class_names: The folders to use, in the order of their class numbers.
         follow_links: Whether to follow links to folders inside the classes.
-        suffix: How the names of the files end.
+        member: The member that is the sample, if the files are archives.
         are_fitted: Whether samples of different length are cropped and padded.
 
     Raises:
@@ -119,6 +120,7 @@ def find_samples(
             f"Received: class_names={class_names!r:.100} with labels of type "
             f"{type(labels).__name__}, label_mode={label_mode!r}. Leave class_names out."
         )
+    suffix = ".npy" if member is None else ".npz"
     if has_labels and is_inferred:
         found = infer_labels(
             os.fspath(directory), class_names, follow_links=follow_links, suffix=suffix
@@ -128,7 +130,10 @@ def find_samples(
     else:
         given = labels if has_labels else None
         found = list_files(os.fspath(directory), given, follow_links=follow_links, suffix=suffix)
-    return found, found.targets(label_mode)
+    targets = found.targets(label_mode)
+    if member is not None:
+        found = dataclasses.replace(found, paths=[f"{path}::{member}" for path in found.paths])
+    return found, targets
 
 
 def infer_labels(

@@ -1,7 +1,10 @@
-"""Describe nests of rows to a person: names, shapes, dtypes and bytes."""
+"""Describe nests of rows to a person: names, shapes, dtypes and bytes, and their batches."""
 
 from collections.abc import Iterator
 from typing import Any
+
+from keras_npy.order.order import Order
+from keras_npy.types import ShuffleArgument
 
 
 def describe(data: tuple[Any, ...]) -> list[str]:
@@ -12,6 +15,29 @@ def describe(data: tuple[Any, ...]) -> list[str]:
         for key, rows in _named_leaves(nest)
         if rows is not None
     ]
+
+
+def describe_order(order: Order, shuffle: ShuffleArgument, num_rows: int) -> list[str]:
+    """How many batches there are, of how many rows, and in which order.
+
+    Args:
+        order: The rows of each batch.
+        shuffle: The `shuffle` of the sequence.
+        num_rows: Rows of the sources.
+
+    Example:
+
+    >>> describe_order(Order(5, batch_size=2), None, 5)
+    ['5 samples in 3 batches of 2, the last of 1; shuffle=None, seed=0']
+    """
+    short = "" if order.has_static_batches else f", the last of {order.last_batch_rows}"
+    batches = (
+        f"{order.num_samples} samples in {order.num_batches} batches of {order.batch_size}{short}; "
+        f"shuffle={shuffle!r}, seed={order.seed}"
+    )
+    if order.indices is None:
+        return [batches]
+    return [f"a part: {order.num_samples} of {num_rows} rows", batches]
 
 
 def _named_leaves(nest: Any) -> Iterator[tuple[str, Any]]:

@@ -84,6 +84,32 @@ def test_report_compare_leaves_the_model_as_it_was(stored: Stored) -> None:
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
 
 
+def test_report_compare_says_what_a_step_copies(
+    stored: Stored, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On JAX and torch the batch of the steps lies on the device; elsewhere in host memory."""
+    model, report, seq = make_model(), InputReport(), stored.sequence()
+    model.fit(seq, verbose=0, callbacks=[report])
+    timed = []
+
+    def time_steps(model: Any, batch: Any, steps: int) -> float:
+        timed.append(batch)
+        return 0.5
+
+    monkeypatch.setattr(report_module, "_time_steps", time_steps)
+    assert 3.5 == report.compare(seq)["free_s"]
+    ((x, y),) = timed
+    np.testing.assert_array_equal(stored.x[:8], keras.ops.convert_to_numpy(x))
+    np.testing.assert_array_equal(stored.y[:8], keras.ops.convert_to_numpy(y))
+    is_placed = keras.backend.backend() != "tensorflow"
+    assert is_placed == (not isinstance(x, np.ndarray))
+    said = capsys.readouterr().out.splitlines()[-1]
+    expected = (
+        "lay on the device" if is_placed else "include the copy of the batch from host memory"
+    )
+    assert expected in said
+
+
 def test_two_reports_are_refused(stored: Stored) -> None:
     """The second one would say that there was nothing to measure."""
     with pytest.raises(ValueError, match=r"One InputReport measures.*Received: 2 in callbacks="):

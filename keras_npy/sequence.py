@@ -878,7 +878,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         """Draw samples with their labels, or those that a model predicts worst.
 
         Images, slices of volumes and curves are drawn as they are stored, before any `map`. Masks
-        are laid over their images. With several inputs, the first one is drawn.
+        are laid over their images, and targets that are images themselves stand beside them. Floats
+        are a mask if they are a few whole numbers. With several inputs, the first one is drawn.
 
         Args:
             number: How many samples, from all over the sequence; fewer if these take more than

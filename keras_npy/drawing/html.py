@@ -3,15 +3,9 @@
 import base64
 import html
 
-from keras_npy.drawing.pictures import (
-    are_masks,
-    encode_png,
-    find_look,
-    picture_of,
-    range_of,
-    shrink,
-)
+from keras_npy.drawing.pictures import encode_png, find_look, shrink
 from keras_npy.drawing.sheets import name_of_label, spread_rows
+from keras_npy.drawing.shown import Shown
 from keras_npy.errors import NpyFileError
 from keras_npy.rows.base import Rows
 
@@ -40,21 +34,14 @@ def _strip(x: Rows, y: Rows | None, names: list[str] | None) -> str:
     if look == "value" or x.dtype.kind == "c" or x.row_bytes * THUMBNAILS > READ_BYTES_MAX:
         return ""
     indices = spread_rows(len(x), THUMBNAILS)
-    x.check_unchanged(indices)
-    samples = x.take(indices)
-    shown = range_of(samples)
-    labels = masks = None
-    if y is not None and y.row_bytes * THUMBNAILS <= READ_BYTES_MAX:
-        labels = y.take(indices)
-        masks = labels if are_masks(y.row_shape, x.row_shape, y.dtype) else None
+    if y is not None and y.row_bytes * THUMBNAILS > READ_BYTES_MAX:
+        y = None
+    shown = Shown.read(x, y, indices, look)
     figures = []
-    for at, sample in enumerate(samples):
-        picture = picture_of(sample, look, shown, None if masks is None else masks[at])
-        is_named = labels is not None and masks is None
-        caption = name_of_label(labels[at], names) if labels is not None and is_named else ""
-        figures.append(
-            _figure(encode_png(shrink(picture, 3 * THUMBNAIL_PIXELS, THUMBNAIL_PIXELS)), caption)
-        )
+    for at in range(len(indices)):
+        picture = shrink(shown.picture(at), 3 * THUMBNAIL_PIXELS, THUMBNAIL_PIXELS)
+        caption = "" if shown.labels is None else name_of_label(shown.labels[at], names)
+        figures.append(_figure(encode_png(picture), caption))
     return f'<div style="display:flex;gap:4px;flex-wrap:wrap">{"".join(figures)}</div>'
 
 

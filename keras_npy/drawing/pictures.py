@@ -2,7 +2,7 @@
 
 import struct
 import zlib
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +89,7 @@ def picture_of(row: Array, look: Look, shown: Range, mask: Array | None = None) 
         row: The sample.
         look: How to show it: not `"value"`.
         shown: What is black and what is white.
-        mask: Class numbers of its pixels, if there are any.
+        mask: Class numbers of its pixels, `(H, W)` or `(D, H, W)`, if there are any.
     """
     if look == "curve":
         return _curves(row, shown)
@@ -97,11 +97,11 @@ def picture_of(row: Array, look: Look, shown: Range, mask: Array | None = None) 
         # Low frequencies belong below, and time goes to the right.
         return _coloured(_grey(_without_channels(row, 2).T[::-1], shown))
     slices = _slices(row, look)
-    masks = [None] * len(slices) if mask is None else _slices(_class_numbers(mask, row, look), look)
+    masks = [None] * len(slices) if mask is None else _slices(mask, look)
     pictures = [
         _laid_over(_rgb(one, shown), of_mask) for one, of_mask in zip(slices, masks, strict=True)
     ]
-    return _beside(pictures)
+    return put_beside(pictures)
 
 
 def shrink(picture: Pixels, width_max: int, height_max: int) -> Pixels:
@@ -134,40 +134,23 @@ def encode_png(picture: Pixels) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
 
 
-def are_masks(row_shape: tuple[int, ...], of_shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
-    """Whether rows of one shape can be masks of rows of another: a class for each pixel."""
-    if len(row_shape) < 2 or dtype.kind not in "biuf":
-        return False
-    # An axis that looks like channels may be one of slices.
-    return any(
-        pixels in (row_shape, row_shape[:-1]) for pixels in (_pixel_shape(of_shape), of_shape)
-    )
-
-
-def _pixel_shape(row_shape: tuple[int, ...]) -> tuple[int, ...]:
+def pixel_shape(row_shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes of a row that hold pixels, timesteps or slices, and no channels."""
     channels = find_channels(row_shape)
     if len(row_shape) < 3 or channels == "none":
         return row_shape
     return row_shape[:-1] if channels == "last" else row_shape[1:]
 
 
-def _class_numbers(mask: Array, row: Array, look: Look) -> Array:
-    """The class of each pixel, of a mask with or without a last axis."""
-    num_axes = row.ndim if _is_one_volume(row, look) else len(_pixel_shape(row.shape))
-    if mask.ndim > num_axes:
-        mask = mask[..., 0] if mask.shape[-1] == 1 else np.argmax(mask, axis=-1)
-    return mask
-
-
-def _is_one_volume(row: Array, look: Look) -> bool:
+def is_one_volume(row_shape: tuple[int, ...], look: Look) -> bool:
     """Whether no axis holds channels, though one may be short enough."""
-    return look == "volume" and row.ndim == 3
+    return look == "volume" and len(row_shape) == 3
 
 
 def _slices(row: Array, look: Look) -> list[Array]:
     """The images to show: `(H, W)` or `(H, W, C)`."""
     is_first = row.ndim > 2 and find_channels(row.shape) == "first"
-    if is_first and not _is_one_volume(row, look):
+    if is_first and not is_one_volume(row.shape, look):
         row = np.moveaxis(row, 0, -1)
     if look == "image":
         return [row if row.ndim < 4 else row.reshape(-1, *row.shape[-2:])]
@@ -202,7 +185,8 @@ def _laid_over(image: NDArray[np.float32], mask: Array | None) -> Pixels:
     return image.astype(np.uint8)
 
 
-def _beside(pictures: list[Pixels]) -> Pixels:
+def put_beside(pictures: list[Pixels]) -> Pixels:
+    """Pictures of one height as one, with white between them."""
     gap = np.full((pictures[0].shape[0], max(1, pictures[0].shape[1] // 50), 3), 255, np.uint8)
     parts = [part for picture in pictures for part in (picture, gap)][:-1]
     return np.concatenate(parts, axis=1)

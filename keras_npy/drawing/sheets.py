@@ -8,15 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from keras_npy.drawing.pictures import (
-    Look,
-    Range,
-    are_masks,
-    find_look,
-    lines_of,
-    picture_of,
-    range_of,
-)
+from keras_npy.drawing.pictures import Look, find_look, lines_of
+from keras_npy.drawing.shown import Shown
 from keras_npy.errors import check_integer
 from keras_npy.rows.base import Rows
 from keras_npy.rows.labels import are_one_hot
@@ -79,7 +72,8 @@ def draw_sheet(
 
     Args:
         x: The samples.
-        y: Their labels, which stand above them, or masks, which are laid over them.
+        y: Their labels, which stand above them, masks, which are laid over them, or images, which
+            stand beside them.
         indices: The rows to draw.
         look: How samples are shown; `None` to guess it from their shape.
         names: The names of the classes, in the order of their numbers.
@@ -91,18 +85,14 @@ def draw_sheet(
     """
     # Before anything is read: it may be missing.
     figure_class = _figure_class()
-    look = look or find_look(x.row_shape)
-    samples = _read(x, indices)
-    labels = None if y is None else _read(y, indices)
-    has_masks = y is not None and are_masks(y.row_shape, x.row_shape, y.dtype)
+    shown = Shown.read(x, y, indices, look or find_look(x.row_shape))
+    labels = shown.labels
     if titles is None:
-        shown = indices if numbers is None else numbers
         titles = [
-            _title(int(row), None if labels is None or has_masks else labels[at], names)
-            for at, row in enumerate(shown)
+            _title(int(row), None if labels is None else labels[at], names)
+            for at, row in enumerate(indices if numbers is None else numbers)
         ]
-    shown_range = range_of(samples)
-    cells = _Cells.of(len(indices), samples[0], look, shown_range)
+    cells = _Cells.of(shown)
     figure: Figure = figure_class(
         figsize=(cells.width + HISTOGRAM_WIDTH, cells.height), layout="constrained"
     )
@@ -112,10 +102,9 @@ def draw_sheet(
     for one in axes[len(indices) :]:
         one.set_axis_off()
     for at, title in enumerate(titles):
-        mask = labels[at] if has_masks and labels is not None else None
         axes[at].set_title(title, fontsize=8)
-        _draw(axes[at], samples[at], look, shown_range, mask)
-    _draw_histograms(right, samples, None if has_masks else labels, names)
+        _draw(axes[at], shown, at)
+    _draw_histograms(right, shown.samples, labels, names)
     return figure
 
 
@@ -128,8 +117,8 @@ class _Cells(NamedTuple):
     height: float
 
     @classmethod
-    def of(cls, number: int, sample: Array, look: Look, shown: Range) -> "_Cells":
-        height, width = _size_of(sample, look, shown)
+    def of(cls, shown: Shown) -> "_Cells":
+        number, (height, width) = len(shown.samples), _size_of(shown)
         num_columns = math.ceil(math.sqrt(number * 1.3 * (height + TITLE_HEIGHT) / width))
         num_columns = min(number, max(1, num_columns))
         num_lines = math.ceil(number / num_columns)
@@ -137,13 +126,13 @@ class _Cells(NamedTuple):
         return cls(num_lines, num_columns, num_columns * width, least)
 
 
-def _size_of(sample: Array, look: Look, shown: Range) -> tuple[float, float]:
+def _size_of(shown: Shown) -> tuple[float, float]:
     """Height and width of a sample, in inches."""
-    if look == "value":
+    if shown.look == "value":
         return 0.4, 1.2
-    if look == "curve":
+    if shown.look == "curve":
         return 1.5, 2.2
-    height, width = picture_of(sample, look, shown).shape[:2]
+    height, width = shown.picture(0).shape[:2]
     # Of long pictures each has at least so much room that its title fits.
     return min(4.0, max(0.7, 3.6 * height / (height + width))), min(
         4.0, max(1.2, 3.6 * width / (height + width))
@@ -171,22 +160,18 @@ def _figure_class() -> Any:
     return Sheet
 
 
-def _read(rows: Rows, indices: Indices) -> Array:
-    rows.prepare(indices)
-    return rows.take(indices)
-
-
-def _draw(axes: "Axes", sample: Array, look: Look, shown: Range, mask: Array | None) -> None:
-    if look == "value":
+def _draw(axes: "Axes", shown: Shown, at: int) -> None:
+    sample, (low, high) = shown.samples[at], shown.range
+    if shown.look == "value":
         axes.set_axis_off()
         axes.text(0.5, 0.5, f"{float(sample):.4g}", ha="center", va="center")
-    elif look == "curve":
+    elif shown.look == "curve":
         axes.plot(lines_of(sample).T, linewidth=0.8)
-        margin = 0.05 * (shown.high - shown.low)
-        axes.set_ylim(shown.low - margin, shown.high + margin)
+        margin = 0.05 * (high - low)
+        axes.set_ylim(low - margin, high + margin)
         axes.tick_params(labelsize=6)
     else:
-        axes.imshow(picture_of(sample, look, shown, mask), interpolation="nearest")
+        axes.imshow(shown.picture(at), interpolation="nearest")
         axes.set_axis_off()
 
 

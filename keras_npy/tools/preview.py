@@ -6,16 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_npy.drawing.pictures import (
-    Look,
-    Pixels,
-    are_masks,
-    find_look,
-    picture_of,
-    range_of,
-    shrink,
-)
+from keras_npy.drawing.pictures import Look, Pixels, find_look, shrink
 from keras_npy.drawing.sheets import SAMPLES_MAX, draw_sheet, num_drawn, spread_rows
+from keras_npy.drawing.shown import Shown
 from keras_npy.rows.base import Rows
 from keras_npy.rows.pairs import check_pairs
 from keras_npy.tools.source import open_source
@@ -26,6 +19,9 @@ if TYPE_CHECKING:
 
 # Height of a picture in the terminal, in pixels, of which a character has two.
 STRIP_HEIGHT = 32
+
+# Samples that may fit beside each other.
+SAMPLES_OF_STRIP_MAX = 20
 
 
 class Preview:
@@ -63,24 +59,18 @@ class Preview:
         """As many samples beside each other as fit; `None` for values that have no picture."""
         if self.look == "value":
             return None
-        samples = self.x.take(self.indices[:20])
-        shown = range_of(samples)
-        masks = self.y if self.y is not None and self._are_masks else None
+        indices = self.indices[:SAMPLES_OF_STRIP_MAX]
+        shown = Shown.read(self.x, self.y, indices, self.look)
         height, used = STRIP_HEIGHT, 0
         parts: list[Pixels] = []
-        for at, sample in enumerate(samples):
-            mask = None if masks is None else masks.take(self.indices[at : at + 1])[0]
-            picture = shrink(picture_of(sample, self.look, shown, mask), width, height)
+        for at in range(len(indices)):
+            picture = shrink(shown.picture(at), width, height)
             used += picture.shape[1] + 1
             if used > width and parts:
                 break
             parts += [picture, np.zeros((len(picture), 1, 3), np.uint8)]
         least = min(len(part) for part in parts)
         return np.concatenate([part[:least] for part in parts[:-1]], axis=1)
-
-    @property
-    def _are_masks(self) -> bool:
-        return self.y is not None and are_masks(self.y.row_shape, self.x.row_shape, self.y.dtype)
 
 
 def read_names(text: str) -> list[str]:

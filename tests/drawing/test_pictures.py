@@ -9,7 +9,6 @@ import pytest
 from keras_npy.drawing.pictures import (
     CLASS_COLOURS,
     Range,
-    are_masks,
     encode_png,
     picture_of,
     range_of,
@@ -46,29 +45,14 @@ def test_picture_of_volume_is_three_slices_beside_each_other() -> None:
     np.testing.assert_array_equal(picture[:, :21], masked[:, :21])
 
 
-@pytest.mark.parametrize("kind", ["numbers", "column", "one-hot", "bool"])
-def test_picture_of_masked_image_colours_classes(kind: str) -> None:
+def test_picture_of_masked_image_colours_classes() -> None:
     """Each in its colour; the background stays as it is."""
     image, numbers = np.full((20, 20), 100, "uint8"), np.zeros((20, 20), "int64")
-    numbers[3, 4] = 1
-    numbers[5, 6] = 0 if kind == "bool" else 2
-    mask = {"column": numbers[..., np.newaxis], "one-hot": np.eye(3)[numbers]}.get(kind, numbers)
-    mask = mask > 0 if kind == "bool" else mask
-    assert are_masks(mask.shape, image.shape, mask.dtype)
-    picture = picture_of(image, "image", BYTES, mask).astype(float)
-    np.testing.assert_allclose(55 + 0.45 * CLASS_COLOURS[0], picture[3, 4], atol=1)
-    if kind != "bool":
-        np.testing.assert_allclose(55 + 0.45 * CLASS_COLOURS[1], picture[5, 6], atol=1)
+    numbers[3, 4], numbers[5, 6] = 1, 2
+    picture = picture_of(image, "image", BYTES, numbers).astype(float)
+    for number, colour in zip((1, 2), CLASS_COLOURS, strict=False):
+        np.testing.assert_allclose(55 + 0.45 * colour, picture[numbers == number][0], atol=1)
     assert 100 == picture[0, 0, 0] == picture[19, 19, 2]
-
-
-def test_are_masks_only_as_large_as_the_image() -> None:
-    """Labels, one-hot rows and other sizes are none."""
-    image = (20, 30, 3)
-    assert are_masks((20, 30), image, np.dtype("uint8"))
-    assert are_masks((20, 30, 1), (3, 20, 30), np.dtype("uint8"))
-    others: list[tuple[int, ...]] = [(), (10,), (30, 20), (20, 30, 3, 2, 2)]
-    assert not any(are_masks(shape, image, np.dtype("uint8")) for shape in others)
 
 
 @pytest.mark.parametrize(

@@ -872,7 +872,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
 
     def _repr_html_(self) -> str:
         """What a notebook shows: some samples of the first input, and what `repr` says."""
-        return html_of(repr(self), *self._shown(), self.class_names)
+        return html_of(repr(self), self._shown, self.class_names)
 
     def plot(self, number: int = 24, *, model: Any = None, look: Look | None = None) -> Any:
         """Draw samples with their labels, or those that a model predicts worst.

@@ -2,11 +2,12 @@
 
 import base64
 import html
+from collections.abc import Callable
 
 from keras_npy.drawing.pictures import encode_png, find_look, shrink
 from keras_npy.drawing.sheets import name_of_label, spread_rows
 from keras_npy.drawing.shown import Shown
-from keras_npy.errors import NpyFileError
+from keras_npy.errors import cut
 from keras_npy.rows.base import Rows
 
 THUMBNAILS = 8
@@ -16,16 +17,25 @@ THUMBNAIL_PIXELS = 72
 READ_BYTES_MAX = 64 << 20
 
 
-def html_of(text: str, x: Rows, y: Rows | None, names: list[str] | None) -> str:
+def html_of(
+    text: str, find_rows: Callable[[], tuple[Rows, Rows | None]], names: list[str] | None
+) -> str:
     """Some samples as small pictures with their labels, above a text.
 
-    Rows that are too large, cannot be read or have no picture are left out.
+    Rows that are too large or have no picture are left out. If there can be no pictures, whatever
+    the reason is, the reason stands in their place.
+
+    Args:
+        text: What is shown below the pictures.
+        find_rows: Returns the samples and their targets.
+        names: The names of the classes, in the order of their numbers.
     """
     try:
-        strip = _strip(x, y, names)
-    except (NpyFileError, OSError):
-        # The text is shown all the same; reading the rows will say what is wrong.
-        strip = ""
+        strip = _strip(*find_rows(), names)
+    # Whatever has become of the data: a cell does not fail because its last line is a sequence.
+    except Exception as error:
+        reason = f"No pictures: {type(error).__name__}: {cut(str(error))}"
+        strip = f"<p>{html.escape(reason)}</p>"
     return f"<div>{strip}<pre>{html.escape(text)}</pre></div>"
 
 

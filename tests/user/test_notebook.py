@@ -1,15 +1,17 @@
 """What a notebook shows of a sequence: thumbnails, sheets, and the worst predictions."""
 
 import base64
+import os
 import re
 import struct
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
-from keras_npy import NpySequence, samples
+from keras_npy import NpySequence, Rows, samples
 from keras_npy.drawing.worst import badness
 from tests.conftest import Stored
 
@@ -51,15 +53,72 @@ def test_html_of_any_rows(x: Any, num_pictures: int) -> None:
     assert "shuffle=None" in seq._repr_html_()
 
 
-def test_html_of_a_file_that_is_lost_is_text(tmp_path: Path) -> None:
-    """A cell does not fail because its last line is a sequence."""
+class Odd(Rows):
+    """A source of the user's, of a dtype that is none of NumPy's own, whose rows are lost."""
+
+    def __init__(self) -> None:
+        self.name, self.shape, self.dtype = "odd", (3, 20, 20), np.dtype(ml_dtypes.bfloat16)
+        self.error: Exception | None = None
+
+    def read_into(self, indices: np.ndarray, out: np.ndarray) -> None:
+        if self.error is not None:
+            raise self.error
+        out[...] = 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "io", "reason"),
+    [
+        ("deleted", "map", "NpyFileError"),
+        ("deleted", "read", "NpyFileError"),
+        ("cut", "map", "NpyFileError"),
+        ("cut", "read", "NpyFileError"),
+        ("cut-sample", "auto", "NpyFileError"),
+        ("cut-mask", "map", "NpyFileError"),
+        ("object", "auto", "RuntimeError: the store is closed"),
+        ("names", "auto", "AttributeError"),
+    ],
+)
+def test_html_of_data_that_is_lost_is_text(tmp_path: Path, kind: str, io: Any, reason: str) -> None:
+    """A cell does not fail because its last line is a sequence, and says what is wrong."""
     for number in range(3):
-        np.save(tmp_path / f"s-{number}.npy", np.ones((20, 20)))
-    seq = NpySequence(samples(str(tmp_path / "s-*.npy")))
+        np.save(tmp_path / f"s-{number}.npy", np.ones((20, 20), "float32"))
+    x, y = tmp_path / "x.npy", tmp_path / "y.npy"
+    np.save(x, np.ones((3, 20, 20), "float32"))
+    np.save(y, np.ones((3, 20, 20), "uint8"))
+    odd = Odd()
+    sources = {"object": odd, "cut-sample": samples(str(tmp_path / "s-*.npy"))}
+    seq = NpySequence(sources.get(kind, x), y if kind == "cut-mask" else None, io=io)
     assert 3 == len(thumbnails(seq))
-    (tmp_path / "s-1.npy").write_bytes(b"")
+    if kind == "deleted":
+        x.unlink()
+    elif kind == "names":
+        seq = NpySequence(x, np.arange(3))
+        seq.class_names = [1, 2, 3]  # type: ignore[list-item] # Which is the user's fault.
+    elif kind == "object":
+        odd.error = RuntimeError("the store is closed")
+    else:
+        cut = {"cut": x, "cut-sample": tmp_path / "s-1.npy", "cut-mask": y}[kind]
+        os.truncate(cut, 200)
+    shown = seq._repr_html_()
     assert [] == thumbnails(seq)
-    assert "x: float64 (3, 20, 20)" in seq._repr_html_()
+    assert f"No pictures: {reason}" in shown
+    assert "(3, 20, 20)" in shown
+
+
+def test_html_calls_no_function_of_map() -> None:
+    """Samples are shown as they are stored, even if the function fails from now on."""
+    calls = [0]
+
+    def fails_later(x: np.ndarray) -> np.ndarray:
+        calls[0] += 1
+        if calls[0] > 1:
+            raise RuntimeError
+        return x
+
+    seq = NpySequence(np.ones((3, 20, 20))).map(fails_later)
+    assert 3 == len(thumbnails(seq))
+    assert [1] == calls
 
 
 def titles(figure: Any) -> list[str]:

@@ -13,7 +13,7 @@ from keras_npy.drawing.sheets import check_number, draw_sheet, num_drawn, spread
 from keras_npy.drawing.worst import worst_rows
 from keras_npy.errors import check_bool, check_integer, check_io
 from keras_npy.feeds.asked import Asked, Served
-from keras_npy.feeds.batches import Batches, Sources, common_length, open_data
+from keras_npy.feeds.batches import Batches, Sources, common_length, open_data, spec_of
 from keras_npy.feeds.device_cache import DeviceCache, check_cache, refuse_map
 from keras_npy.feeds.maps import BatchMap, DrawnRead, Leaf, make_map
 from keras_npy.feeds.nests import leaves_of, map_leaves
@@ -39,9 +39,9 @@ from keras_npy.rows.base import Rows
 from keras_npy.rows.cached import cache_in_memory, of_all, refuse_drawn
 from keras_npy.rows.chosen import choose_rows
 from keras_npy.rows.class_files import open_classes
-from keras_npy.rows.class_folders import LabelMode, LabelsOfFiles, find_samples
+from keras_npy.rows.class_folders import FolderArguments, LabelMode, LabelsOfFiles, find_samples
 from keras_npy.rows.describe import describe, describe_order
-from keras_npy.rows.divided import Divided
+from keras_npy.rows.divided import Divided, SplitArguments
 from keras_npy.rows.drawn import DrawnRows
 from keras_npy.rows.fingerprint import fingerprint_of
 from keras_npy.rows.groups import Groups
@@ -302,7 +302,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         if index + 1 == self.num_batches:
             check_last_part(self)
         batches = batches_of(self, shuffle=self._shuffle)
-        return _take(batches, Position(self.epoch, index))
+        return batches.take_one(Position(self.epoch, index))
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the batches of one pass: in file order, or shuffled anew if `shuffle=True`."""
@@ -312,7 +312,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         is_counted = bool(batches.order.shuffle)
         start = self._passes.begin() if is_counted else self._passes.begin_uncounted()
         for index in range(start.batch, self.num_batches):
-            batch = _take(batches, Position(start.epoch, index))
+            batch = batches.take_one(Position(start.epoch, index))
             is_last = index + 1 == self.num_batches
             following = self._passes.position if is_last else Position(start.epoch, index + 1)
             self._passes.reach(following)
@@ -507,11 +507,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         self,
         second: float,
         /,
-        *,
-        seed: int | None = ...,
-        stratify: bool = ...,
-        groups: Groups | None = ...,
-        in_order: bool = ...,
+        **arguments: Unpack[SplitArguments],
     ) -> tuple[Self, Self]: ...
 
     @overload
@@ -520,11 +516,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         second: float,
         third: float,
         /,
-        *,
-        seed: int | None = ...,
-        stratify: bool = ...,
-        groups: Groups | None = ...,
-        in_order: bool = ...,
+        **arguments: Unpack[SplitArguments],
     ) -> tuple[Self, Self, Self]: ...
 
     def split(
@@ -622,22 +614,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         label_mode: LabelMode = ...,
         class_names: Iterable[str] | None = ...,
         *,
-        batch_size: int = ...,
-        shuffle: ShuffleArgument = ...,
-        seed: int | None = ...,
-        validation_split: float | None = ...,
         subset: Literal["training", "validation"] | None = ...,
-        follow_links: bool = ...,
-        drop_remainder: bool = ...,
-        length: int | Mapping[int, int] | None = ...,
-        pad_value: float = ...,
-        crop: Crop = ...,
-        unpack: bool = ...,
-        validate: bool = ...,
-        num_classes: int | None = ...,
-        io: Io = ...,
-        cache: Cache | None = ...,
-        member: str | None = ...,
+        **arguments: Unpack[FolderArguments],
     ) -> Self: ...
 
     @overload
@@ -649,22 +627,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         label_mode: LabelMode = ...,
         class_names: Iterable[str] | None = ...,
         *,
-        batch_size: int = ...,
-        shuffle: ShuffleArgument = ...,
-        seed: int | None = ...,
-        validation_split: float | None = ...,
         subset: Literal["both"],
-        follow_links: bool = ...,
-        drop_remainder: bool = ...,
-        length: int | Mapping[int, int] | None = ...,
-        pad_value: float = ...,
-        crop: Crop = ...,
-        unpack: bool = ...,
-        validate: bool = ...,
-        num_classes: int | None = ...,
-        io: Io = ...,
-        cache: Cache | None = ...,
-        member: str | None = ...,
+        **arguments: Unpack[FolderArguments],
     ) -> tuple[Self, Self]: ...
 
     @classmethod
@@ -984,12 +948,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             return None
         is_static = self._order.has_static_batches
         batch_size = self.batch_size // self.num_processes if is_static else None
-        return map_leaves(
-            lambda rows: keras.InputSpec(
-                dtype=rows.dtype.name, shape=(batch_size, *rows.row_shape)
-            ),
-            self._leaves[position],
-        )
+        return spec_of(self._leaves[position], batch_size)
 
 
 def batches_of(seq: NpySequence, **asked: Unpack[Asked]) -> Batches:
@@ -1040,10 +999,3 @@ def check_last_part(seq: NpySequence) -> None:
 def passes_of(seq: NpySequence) -> PassCounter:
     """The count of the shuffled passes of a sequence."""
     return seq._passes
-
-
-def _take(batches: Batches, position: Position) -> Any:
-    """One batch as new arrays, after a look at its files."""
-    rows = batches.order.rows(position.epoch, position.batch, position.batch + 1)
-    batches.check_unchanged(rows)
-    return keras.utils.pack_x_y_sample_weight(*batches.take(rows, position))

@@ -141,6 +141,20 @@ class Batches:
         leaves = self.apply(arrays, position)
         return self.pack([leaf if lies_in(leaf, arrays) else native_copy(leaf) for leaf in leaves])
 
+    def take_one(self, position: Position) -> Any:
+        """The batch at a position as Keras packs it, in new arrays, after a look at its files."""
+        rows = self.order.rows(position.epoch, position.batch, position.batch + 1)
+        self.check_unchanged(rows)
+        return keras.utils.pack_x_y_sample_weight(*self.take(rows, position))
+
+
+def spec_of(leaves: Any, batch_size: int | None) -> Any:
+    """`keras.InputSpec` of a batch of these leaves, in their structure."""
+    return map_leaves(
+        lambda rows: keras.InputSpec(dtype=rows.dtype.name, shape=(batch_size, *rows.row_shape)),
+        leaves,
+    )
+
 
 def open_data(
     x: Sources, y: Sources | None, sample_weight: Sources | None, io: Io = "auto"

@@ -6,17 +6,18 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from keras_npy.errors import NpyFileError, warn
+from keras_npy.files.fitted_samples import Crop
 from keras_npy.files.header import NpyHeader, read_header
 from keras_npy.rows.base import Rows
 from keras_npy.rows.labels import OneHotRows
 from keras_npy.rows.sources import Source, natural_order
-from keras_npy.types import Path
+from keras_npy.types import Cache, Io, Path, ShuffleArgument
 
 LabelMode: TypeAlias = Literal["int", "categorical", "binary"] | None
 LabelsOfFiles: TypeAlias = (
@@ -26,6 +27,26 @@ LabelsOfFiles: TypeAlias = (
 CLASSES_LOOKED_AT = 50
 
 LABEL_MODES = ("int", "categorical", "binary")
+
+
+class FolderArguments(TypedDict, total=False):
+    """What `NpySequence.from_directory` takes by name, whatever it returns."""
+
+    batch_size: int
+    shuffle: ShuffleArgument
+    seed: int | None
+    validation_split: float | None
+    follow_links: bool
+    drop_remainder: bool
+    length: int | Mapping[int, int] | None
+    pad_value: float
+    crop: Crop
+    unpack: bool
+    validate: bool
+    num_classes: int | None
+    io: Io
+    cache: Cache | None
+    member: str | None
 
 
 @dataclass(frozen=True)

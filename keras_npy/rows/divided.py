@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 from keras_npy.errors import check_bool, check_integer, warn
 from keras_npy.order.arguments import check_fractions, check_in_order, checked_seed
@@ -13,6 +14,15 @@ from keras_npy.rows.groups import Groups, read_groups
 from keras_npy.rows.labels import read_classes
 from keras_npy.rows.timesteps import keep_apart, share_timesteps
 from keras_npy.types import Indices
+
+
+class SplitArguments(TypedDict, total=False):
+    """What `NpySequence.split` takes by name, however many parts it returns."""
+
+    seed: int | None
+    stratify: bool
+    groups: Groups | None
+    in_order: bool
 
 
 @dataclass(frozen=True)

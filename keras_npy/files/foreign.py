@@ -1,5 +1,9 @@
 """Guess the format of a file that is not `.npy` from its first bytes, with a remedy."""
 
+import math
+
+import numpy as np
+
 from keras_npy.errors import cut
 
 # Any bytes may be values. These starts are short, or those of common values.
@@ -8,27 +12,48 @@ _RAW = (
     "keras_npy.raw(path, dtype=..., shape=...)."
 )
 
+_ZIP = b"PK\x03\x04"
+_GZIP, _BZIP2, _XZ, _ZSTD = b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd"
+_IDX = b"\x00\x00\x08"
+
 # First bytes of other formats, the format's name, and the remedy.
 _FOREIGN_STARTS = (
     (b"version https://git-lfs", "a git-lfs pointer", "Fetch the file with `git lfs pull`."),
-    (b"PK\x03\x04", "a zip archive (.npz)", 'Name its member: "data.npz::x".'),
     (b"PK\x05\x06", "an empty zip archive (.npz)", "Save the array with np.save."),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file", "Read it with h5py and np.save the data set."),
-    (b"\x1f\x8b", "a gzip file", "Unpack it with gunzip."),
-    (b"BZh", "a bzip2 file", "Unpack it with bunzip2."),
-    (b"\xfd7zXZ", "an xz file", "Unpack it with unxz."),
-    (b"\x28\xb5\x2f\xfd", "a zstd file", "Unpack it with unzstd."),
+    (_GZIP, "a gzip file", "Unpack it with gunzip."),
+    (_BZIP2, "a bzip2 file", "Unpack it with bunzip2."),
+    (_XZ, "an xz file", "Unpack it with unxz."),
+    (_ZSTD, "a zstd file", "Unpack it with unzstd."),
     (b"\x89PNG", "a PNG image", "Decode it and np.save the pixels."),
     (b"\xff\xd8\xff", "a JPEG image", "Decode it and np.save the pixels."),
+    (b"GIF8", "a GIF image", "Decode it and np.save the pixels."),
+    (b"II*\0", "a TIFF image", "Decode it and np.save the pixels."),
+    (b"MM\0*", "a TIFF image", "Decode it and np.save the pixels."),
     (
-        b"\x00\x00\x08",
+        _IDX,
         "an IDX file (as MNIST has)",
         "Read it with keras_npy.raw(path, dtype='uint8', shape=(-1, 28, 28), offset=16) for images "
         "of 28x28, or shape=(-1,), offset=8 for labels.",
     ),
+    (b"MATLAB 5.0", "a MATLAB file", "Read it with scipy.io.loadmat and np.save each array."),
+    (b"SIMPLE  =", "a FITS file", "Read it with astropy and np.save the data."),
+    (b"NRRD000", "an NRRD file", "Read it with pynrrd and np.save the data."),
     (b"ARROW1", "an Arrow file", "Read it with pyarrow and np.save the column."),
     (b"PAR1", "a Parquet file", "Read it with pyarrow and np.save the column."),
 )
+
+# Marks further behind, with their place.
+_FOREIGN_MARKS = (
+    (8, b"WAVE", "a WAV file", "Read it with scipy.io.wavfile and np.save the samples."),
+    (8, b"WEBP", "a WebP image", "Decode it and np.save the pixels."),
+    (128, b"DICM", "a DICOM file", "Read it with pydicom and np.save its pixel_array."),
+    (344, b"n+1\0", "a NIfTI image", "Read it with nibabel and np.save the data."),
+    (257, b"ustar", "a tar archive", "Unpack it with `tar -xf`, and pass the files in it."),
+)
+
+# Bytes that `identify` looks at.
+LOOK_AT_BYTES = 512
 
 
 def identify(start: bytes) -> tuple[str, str]:
@@ -39,9 +64,9 @@ def identify(start: bytes) -> tuple[str, str]:
     >>> identify(b"PK\x03\x04")[0]
     'a zip archive (.npz)'
     """
-    for signature, name, remedy in _FOREIGN_STARTS:
-        if start.startswith(signature):
-            return name, remedy
+    marked = _identify_mark(start)
+    if marked:
+        return marked
     if _is_pickle(start):
         return "a Python pickle", "Load it where you trust it and np.save the array."
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
@@ -53,6 +78,58 @@ def identify(start: bytes) -> tuple[str, str]:
     if _is_text(start):
         return f"text: {cut(start)}", _remedy_of_text(start.decode("utf-8", "ignore"))
     return f"{start[:8]!r}", f"Save the array with np.save. {_RAW}"
+
+
+def identify_raw(start: bytes, size_bytes: int, offset: int) -> tuple[str, str] | None:
+    """The format of a file that cannot hold bare values alone, and the remedy.
+
+    Short marks may be values, so only those count that no values begin with by chance. Text may be
+    what a model of bytes reads.
+
+    Args:
+        start: The first bytes of the file.
+        size_bytes: The size of the file.
+        offset: Bytes that the user skips, such as those of a header. What is packed is no array
+            behind them either.
+    """
+    if offset and not start.startswith((_GZIP + b"\x08", _BZIP2, _XZ, _ZSTD)):
+        return None
+    if start.startswith(_IDX):
+        sizes = np.frombuffer(start, ">u4", min(start[3], len(start) // 4 - 1), 4)
+        is_certain = size_bytes == 4 + sizes.nbytes + math.prod(sizes.tolist())
+    elif start[:1] == b"\x80":
+        is_certain = _is_pickle(start) and int.from_bytes(start[3:11], "little") < size_bytes
+    else:
+        is_certain = not start.startswith(_GZIP) or start[2:3] == b"\x08"
+        return _identify_mark(start) if is_certain else None
+    return identify(start) if is_certain else None
+
+
+def _identify_mark(start: bytes) -> tuple[str, str] | None:
+    if start.startswith(_ZIP):
+        return _identify_zip(start)
+    for signature, name, remedy in _FOREIGN_STARTS:
+        if start.startswith(signature):
+            return name, remedy
+    for place, signature, name, remedy in _FOREIGN_MARKS:
+        if start[place:].startswith(signature):
+            return name, remedy
+    return None
+
+
+def _identify_zip(start: bytes) -> tuple[str, str]:
+    """What a zip archive is, by the name of its first file."""
+    first = start[30 : 30 + int.from_bytes(start[26:28], "little")]
+    if first.endswith(b"/data.pkl"):
+        return (
+            "a file of torch.save",
+            "Where you trust it, save its tensor: np.save(new, torch.load(path).numpy()).",
+        )
+    if first in (b"metadata.json", b"config.json"):
+        return "a Keras model", "Pass the file that holds the array."
+    if first == b"[Content_Types].xml":
+        return "an Excel file", "Read it with pandas.read_excel and np.save its values."
+    return "a zip archive (.npz)", 'Name its member: "data.npz::x".'
 
 
 def _is_pickle(start: bytes) -> bool:

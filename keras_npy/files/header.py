@@ -43,9 +43,6 @@ _LOOK_BEHIND_BYTES = 64 << 10
 # Bytes in which any header that is allowed ends.
 START_BYTES = PREFIX_BYTES_MAX + HEADER_BYTES_MAX
 
-# Bytes to look at in a file that is not .npy.
-_LOOK_AT_BYTES = 512
-
 # Threads read the headers of many files, but only one may parse at a time. If two leave
 # `catch_warnings` in another order than they entered it, the process gives no warning any more. If
 # two parse while one collects garbage, Python raises SystemError (python/cpython#106905,
@@ -177,7 +174,7 @@ def _header_text(start: bytes, place: Place) -> tuple[str, int]:
     """The header's text, and the offset of the data after it."""
     path, size_bytes = place.name, place.size_bytes
     if not start.startswith(MAGIC):
-        raise _not_npy(path, start[:_LOOK_AT_BYTES])
+        raise _not_npy(path, start[: foreign.LOOK_AT_BYTES])
     prefix_bytes = 10 if start[6:7] == b"\x01" else 12
     if len(start) < prefix_bytes:
         raise _truncated(path, f"at least {prefix_bytes} bytes of header", len(start))

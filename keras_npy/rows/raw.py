@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from keras_npy.errors import NpyFileError, check_integer, check_io, cut
+from keras_npy.files import foreign
 from keras_npy.files.header import MAGIC, SUPPORTED_DTYPES, NpyHeader, bfloat16, is_supported
 from keras_npy.files.layout import name_of_converted, warn_of_layout
 from keras_npy.files.place import local_path, open_regular, place_of
@@ -42,7 +43,8 @@ def raw(
         Rows for `NpySequence`, `open_rows`, `windows` and `convert`.
 
     Raises:
-        NpyFileError: If a file holds fewer or more bytes than the array takes, or is an `.npy`.
+        NpyFileError: If a file holds fewer or more bytes than the array takes, or is of another
+            format, such as `.npy`, `.npz`, gzip, or IDX without `offset`.
         ValueError: If an argument has a wrong value.
         TypeError: If an argument has a wrong type, or no tensor can have the dtype.
         OSError: If the system refuses access; `FileNotFoundError` is one.
@@ -79,12 +81,8 @@ def _header(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], offset: in
     path = local_path(path)
     with open_regular(path) as file:
         place = place_of(file, path)
-        start = file.read(len(MAGIC))
-    if start == MAGIC:
-        raise NpyFileError(
-            f"{path}: raw reads files without a header. Received: an .npy file, which has one. "
-            "Open it by its path alone."
-        )
+        start = file.read(foreign.LOOK_AT_BYTES)
+    _check_bare(path, start, place.size_bytes, offset)
     row_bytes = math.prod(shape[1:]) * dtype.itemsize
     held = place.size_bytes - offset
     num_rows = held // row_bytes if shape[0] == -1 else shape[0]
@@ -96,6 +94,21 @@ def _header(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], offset: in
             "a part of a file pass np.memmap(path, dtype, 'r', offset, shape) itself."
         )
     return NpyHeader(place, (num_rows, *shape[1:]), dtype, False, offset)
+
+
+def _check_bare(path: str, start: bytes, size_bytes: int, offset: int) -> None:
+    """Raise if a file holds another format, whose bytes would train as values without a word."""
+    if start.startswith(MAGIC):
+        raise NpyFileError(
+            f"{path}: raw reads files without a header. Received: an .npy file, which has one. "
+            "Open it by its path alone."
+        )
+    found = foreign.identify_raw(start, size_bytes, offset)
+    if found:
+        raise NpyFileError(
+            f"{path}: raw reads files of bare values. Received: {found[0]}. {found[1]} If its "
+            f"bytes are the values, pass np.memmap(path, dtype, 'r', {offset}, shape) itself."
+        )
 
 
 def _checked_dtype(dtype: Any) -> np.dtype[Any]:

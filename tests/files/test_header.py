@@ -534,6 +534,37 @@ def test_read_header_other_files_are_not_mistaken(
         read_header(path)
 
 
+def zipped(name: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as opened:
+        opened.writestr(name, b"contents")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("contents", "received"),
+    [
+        pytest.param(
+            zipped("archive/data.pkl"), r"torch\.save\. .*torch\.load\(path\)", id="torch"
+        ),
+        pytest.param(zipped("metadata.json"), "a Keras model", id="keras"),
+        pytest.param(zipped("[Content_Types].xml"), "an Excel file", id="excel"),
+        pytest.param(zipped("x.npy"), r"a zip archive \(\.npz\). Name its member", id="npz"),
+        pytest.param(b"MATLAB 5.0 MAT-file" + bytes(99), "a MATLAB file", id="matlab"),
+        pytest.param(b"II*\0" + bytes(99), "a TIFF image", id="tiff"),
+        pytest.param(bytes(257) + b"ustar" + bytes(250), "a tar archive", id="tar"),
+        pytest.param(b"\x5c\1" + bytes(342) + b"n+1\0" + bytes(4), "a NIfTI image", id="nifti"),
+    ],
+)
+def test_read_header_of_a_file_of_another_library_names_it(
+    tmp_path: Path, contents: bytes, received: str
+) -> None:
+    """Under the name that somebody gave it: what reads an archive or bare values would not help."""
+    (tmp_path / "x.npy").write_bytes(contents)
+    with pytest.raises(NpyFileError, match=rf"x\.npy: .*Received: .*{received}"):
+        read_header(tmp_path / "x.npy")
+
+
 @pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)], ids=str)
 def test_parse_header_of_any_bytes_is_a_header_or_an_npy_file_error(
     tmp_path: Path, version: tuple[int, int]

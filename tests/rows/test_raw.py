@@ -1,5 +1,10 @@
 """`raw`: files of bare values, checked against their size, wherever a file can stand."""
 
+import bz2
+import gzip
+import io
+import lzma
+import pickle
 import re
 import shlex
 import warnings
@@ -196,6 +201,69 @@ def test_raw_of_an_npy_file_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", TOKENS)
     with pytest.raises(NpyFileError, match=r"x\.npy: .*Received: an \.npy file.*path alone"):
         raw(tmp_path / "x.npy", dtype="uint16")
+
+
+def archive(**members: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **members)
+    return file.getvalue()
+
+
+IDX = np.array([0x801, 56], ">u4").tobytes() + bytes(range(56))
+
+
+@pytest.mark.parametrize(
+    ("contents", "offset", "received"),
+    [
+        pytest.param(archive(x=TOKENS), 0, r"a zip archive \(\.npz\)\. Name its member", id="npz"),
+        pytest.param(gzip.compress(IDX), 0, r"a gzip file\. Unpack it", id="gzip"),
+        pytest.param(gzip.compress(IDX), 8, r"a gzip file\. Unpack it", id="gzip-offset"),
+        pytest.param(bz2.compress(IDX), 8, r"a bzip2 file\. Unpack it", id="bzip2-offset"),
+        pytest.param(lzma.compress(IDX), 0, r"an xz file\. Unpack it", id="xz"),
+        pytest.param(IDX, 0, r"an IDX file .*offset=8 for labels", id="idx"),
+        pytest.param(pickle.dumps(list(range(99))), 0, r"a Python pickle\. Load", id="pickle"),
+        pytest.param(b"RIFF....WAVEfmt " + bytes(40), 0, r"a WAV file\. Read", id="wav"),
+        pytest.param(bytes(128) + b"DICM" + bytes(40), 0, r"a DICOM file\. Read", id="dicom"),
+    ],
+)
+def test_raw_of_another_format_is_refused(
+    tmp_path: Path, contents: bytes, offset: int, received: str
+) -> None:
+    """Its header, or what is packed, would train as values; a memmap is the way round."""
+    (tmp_path / "x.bin").write_bytes(contents)
+    with pytest.raises(
+        NpyFileError, match=rf"x\.bin: .*bare values\. Received: {received}"
+    ) as caught:
+        raw(tmp_path / "x.bin", dtype="uint8", offset=offset)
+    call = re.search(r"pass (np\.memmap\(.*?\)) itself", str(caught.value))
+    assert call
+    names = {"np": np, "path": tmp_path / "x.bin", "dtype": "uint8", "shape": (20,)}
+    rows = open_rows(eval(call[1], names))
+    assert contents[offset : offset + 20] == rows[:].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("values", "offset"),
+    [
+        pytest.param(np.frombuffer(IDX, "uint8"), 8, id="idx-behind-its-header"),
+        pytest.param(np.array([0, 8, 5, 6], "uint16"), 0, id="begins-like-idx"),
+        pytest.param(np.array([0x0480, 0x2895, 99, 99, 99, 99], "uint16"), 0, id="like-a-pickle"),
+        pytest.param(np.array([0x8B1F, 9], "uint16"), 0, id="like-gzip"),
+        pytest.param(np.frombuffer(b"<html>To be, or not to be", "uint8"), 0, id="text"),
+        pytest.param(
+            np.frombuffer(b"RIFF....WAVE" + bytes(32), "int16"), 44 // 2, id="wav-samples"
+        ),
+    ],
+)
+def test_raw_values_are_not_taken_for_another_format(
+    tmp_path: Path, values: np.ndarray, offset: int
+) -> None:
+    """Any values may come first, and a model may read the bytes of text."""
+    values.tofile(tmp_path / "x.bin")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NpyLayoutWarning)
+        rows = raw(tmp_path / "x.bin", dtype=values.dtype, offset=offset * values.itemsize)
+    np.testing.assert_array_equal(values[offset:], rows[:])
 
 
 @pytest.mark.parametrize(

@@ -293,7 +293,10 @@ def _dtype_remedy(dtype: np.dtype[Any], shape: tuple[int, ...]) -> str:
             "np.stack(list(np.load(path, allow_pickle=True))))."
         )
     if dtype.kind in "SUT":
-        return "Number the names: np.save(new, np.unique(array, return_inverse=True)[1])."
+        return (
+            "If it holds numbers as text, save array.astype('float64'). Number the names "
+            "otherwise: np.save(new, np.unique(array, return_inverse=True)[1])."
+        )
     if dtype.kind in "mM":
         return "Save it as int64: np.save(new, array.view('int64'))."
     if dtype.kind == "V" and dtype.itemsize == 2:

@@ -110,12 +110,21 @@ def _remedy_of_objects(array: Array) -> str:
     shapes = {_shape(item) for item in items}
     if len(shapes) != 1 or None in shapes:
         return (
-            "Its items differ in shape: pad them to one, as keras.utils.pad_sequences(array) does "
-            "with lists of numbers, or save each in a file of its own."
+            "Its items differ in shape: pad them to one, as "
+            f"keras.utils.pad_sequences(array, dtype={_dtype_of_all(items)!r}) does with lists of "
+            "numbers, or save each in a file of its own."
         )
     if shapes == {()}:
         return "Convert it: array.astype('float64')."
     return "Its items have one shape: pass np.stack(list(array))."
+
+
+def _dtype_of_all(items: list[Any]) -> str:
+    """A dtype that holds the numbers of all items. That of pad_sequences is int32 by default."""
+    try:
+        return np.result_type(*{np.asarray(item).dtype for item in items}).name
+    except (TypeError, ValueError):
+        return "float64"
 
 
 def _shape(item: Any) -> tuple[int, ...] | None:

@@ -59,18 +59,24 @@ ARRAYS = [
     ),
     pytest.param(
         objects([[1, 2], [3]]),
-        "keras.utils.pad_sequences(array)",
+        "keras.utils.pad_sequences(array, dtype='int64')",
         [[1, 2], [0, 3]],
         id="ragged-lists",
     ),
     pytest.param(
+        objects([[0.5, 2], [3]]),
+        "keras.utils.pad_sequences(array, dtype='float64')",
+        [[0.5, 2], [0, 3]],
+        id="ragged-floats",
+    ),
+    pytest.param(
         objects([np.arange(2), np.arange(3)]),
-        "keras.utils.pad_sequences(array)",
+        "keras.utils.pad_sequences(array, dtype='int64')",
         [[0, 0, 1], [0, 1, 2]],
         id="ragged-arrays",
     ),
     pytest.param(
-        objects([[[1], [2, 3]]]), "keras.utils.pad_sequences(array)", None, id="ragged-twice"
+        objects([[[1], [2, 3]]]), "keras.utils.pad_sequences(array,", None, id="ragged-twice"
     ),
     pytest.param(np.array(3.0), "array.reshape(1)", [3], id="one-number"),
 ]
@@ -118,6 +124,15 @@ def test_file_of_another_kind_names_what_makes_numbers_of_it(
     (line,) = re.findall(r"np\.save\(new, .*\)(?=\.$)", str(caught.value))
     eval(line, {"np": np, "path": path, "new": new, "array": array})
     np.testing.assert_array_equal(expected, open_rows(new)[:])
+
+
+def test_file_of_numbers_as_text_names_what_reads_them(tmp_path: Path) -> None:
+    """To number them as names would give other values; the header says only that it is text."""
+    array = np.array(["10", "9.5"])
+    np.save(tmp_path / "x.npy", array)
+    with pytest.raises(NpyFileError, match=r"x\.npy: .*save array\.astype\('float64'\)\."):
+        open_rows(tmp_path / "x.npy")
+    assert [10, 9.5] == open_rows(array.astype("float64"))[:].tolist()
 
 
 def test_file_of_a_pickled_dict_is_taken_apart(tmp_path: Path) -> None:

@@ -140,4 +140,5 @@ def _class_numbers(mask: Array, channels: Channels) -> Array:
     if channels == "none":
         return mask
     axis = -1 if channels == "last" else 0
-    return mask.take(0, axis) if mask.shape[axis] == 1 else np.argmax(mask, axis)
+    numbers: Array = mask.take(0, axis) if mask.shape[axis] == 1 else np.argmax(mask, axis)
+    return numbers

@@ -69,8 +69,7 @@ class Odd(Rows):
 @pytest.mark.parametrize(
     ("kind", "io", "reason"),
     [
-        ("deleted", "map", "NpyFileError"),
-        ("deleted", "read", "NpyFileError"),
+        ("deleted-sample", "auto", "FileNotFoundError"),
         ("cut", "map", "NpyFileError"),
         ("cut", "read", "NpyFileError"),
         ("cut-sample", "auto", "NpyFileError"),
@@ -87,11 +86,13 @@ def test_html_of_data_that_is_lost_is_text(tmp_path: Path, kind: str, io: Any, r
     np.save(x, np.ones((3, 20, 20), "float32"))
     np.save(y, np.ones((3, 20, 20), "uint8"))
     odd = Odd()
-    sources = {"object": odd, "cut-sample": samples(str(tmp_path / "s-*.npy"))}
-    seq = NpySequence(sources.get(kind, x), y if kind == "cut-mask" else None, io=io)
+    source: Any = odd if kind == "object" else x
+    if kind.endswith("-sample"):
+        source = samples(str(tmp_path / "s-*.npy"))
+    seq = NpySequence(source, y if kind == "cut-mask" else None, io=io)
     assert 3 == len(thumbnails(seq))
-    if kind == "deleted":
-        x.unlink()
+    if kind == "deleted-sample":
+        (tmp_path / "s-1.npy").unlink()
     elif kind == "names":
         seq = NpySequence(x, np.arange(3))
         seq.class_names = [1, 2, 3]  # type: ignore[list-item] # Which is the user's fault.

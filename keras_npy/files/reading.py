@@ -419,7 +419,8 @@ def _runs(
 ) -> tuple[Indices | None, Reads]:
     """The files and places of rows. Those that follow each other in a file and here are one."""
     num_bytes = len(offsets) * row_bytes
-    if not follows.any():
+    # `any` takes three times as long.
+    if not np.count_nonzero(follows):
         starts = range(0, num_bytes, row_bytes)
         stops = range(row_bytes, num_bytes + row_bytes, row_bytes)
         return shards, Reads(offsets.tolist(), starts, stops)

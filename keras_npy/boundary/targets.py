@@ -12,6 +12,9 @@ from keras_npy.sequence import NpySequence, has_map
 # Bytes of targets to look at, and at most a batch.
 LOOKED_AT_BYTES = 4 << 20
 
+# How far outside of [0, 1] floats may lie: smoothing and resizing round.
+ROUNDED = 0.01
+
 # Losses whose targets are probabilities: their class, and their function.
 _LOSSES = (
     (keras.losses.BinaryCrossentropy, keras.losses.binary_crossentropy),
@@ -22,7 +25,7 @@ _LOSSES = (
 
 
 def warn_of_targets(seq: NpySequence, model: Any) -> None:
-    """Warn if integer targets of the first batch lie outside of [0, 1] where a loss needs it.
+    """Warn if targets of the first batch lie outside of [0, 1] where a loss needs it.
 
     Such a loss becomes negative without a word: -278 for masks of 0 and 255 (Keras 3.15). What a
     function of `map` makes of targets is not looked at.
@@ -31,17 +34,17 @@ def warn_of_targets(seq: NpySequence, model: Any) -> None:
         return
     for loss, rows in _pairs(getattr(model, "loss", None), seq.y):
         name = _probability_loss(loss)
-        if name is None or rows.dtype.kind not in "iu":
+        if name is None or rows.dtype.kind not in "iuf":
             continue
         num_rows = min(seq.batch_size, len(rows), max(1, LOOKED_AT_BYTES // rows.row_bytes))
         first = rows[:num_rows]
-        low, high = int(first.min()), int(first.max())
-        if low < 0 or high > 1:
+        low, high = first.min(), first.max()
+        if low < -ROUNDED or high > 1 + ROUNDED:
             warn_once(
                 f"targets of {name}",
-                f"{rows.name}: {name} takes targets from 0 to 1. Received: {rows.dtype} from {low} "
-                f"to {high} in the first {num_rows} rows. Pass seq.map(lambda x, y: (x, y > 0)) "
-                "for targets of 0 and 1; class numbers need a sparse loss.",
+                f"{rows.name}: {name} takes targets from 0 to 1. Received: {rows.dtype} from "
+                f"{low:g} to {high:g} in the first {num_rows} rows. Pass seq.map(lambda x, y: "
+                "(x, y > 0)) for targets of 0 and 1; class numbers need a sparse loss.",
             )
 
 

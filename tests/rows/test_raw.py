@@ -251,7 +251,7 @@ def test_raw_of_another_format_is_refused(
         pytest.param(np.array([0x8B1F, 9], "uint16"), 0, id="like-gzip"),
         pytest.param(np.frombuffer(b"<html>To be, or not to be", "uint8"), 0, id="text"),
         pytest.param(
-            np.frombuffer(b"RIFF....WAVE" + bytes(32), "int16"), 44 // 2, id="wav-samples"
+            np.frombuffer(b"RIFF....WAVE" + bytes(52), "int16"), 44 // 2, id="wav-samples"
         ),
     ],
 )

@@ -13,7 +13,7 @@ import math
 import re
 import warnings
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 
@@ -139,9 +139,7 @@ def read_header(
         start = _read_start(file, place)
         header = parse_header(start, place, stored_dtype)
         check_streamable(header, is_sample=is_sample, may_be_empty=may_be_empty)
-        if header.trailing_bytes:
-            file.seek(place.stop_bytes - header.trailing_bytes)
-            _check_trailing(header, file.read(min(_LOOK_BEHIND_BYTES, header.trailing_bytes)))
+        check_trailing(header, file, place.stop_bytes)
     return header
 
 
@@ -343,8 +341,12 @@ def check_streamable(
         )
 
 
-def _check_trailing(header: NpyHeader, tail: bytes) -> None:
-    """Raise if the bytes behind the data, which begin with `tail`, are another array."""
+def check_trailing(header: NpyHeader, file: IO[bytes], stop_bytes: int) -> None:
+    """Raise if another array lies behind the data; both end at `stop_bytes` of `file`."""
+    if not header.trailing_bytes:
+        return
+    file.seek(stop_bytes - header.trailing_bytes)
+    tail = file.read(min(_LOOK_BEHIND_BYTES, header.trailing_bytes))
     if MAGIC in tail:
         remedy = "Write each array to a file of its own."
         if tail.startswith(MAGIC):

@@ -19,7 +19,13 @@ from keras_npy.files.archive import (
     find_in,
     open_archive,
 )
-from keras_npy.files.header import START_BYTES, NpyHeader, check_streamable, parse_header
+from keras_npy.files.header import (
+    START_BYTES,
+    NpyHeader,
+    check_streamable,
+    check_trailing,
+    parse_header,
+)
 from keras_npy.files.place import Place, fingerprint_of
 
 # Bytes that are unpacked at a time.
@@ -51,7 +57,8 @@ class Member:
         member: str,
         stored_dtype: str | None,
     ) -> None:
-        self._file, self._path, self._stored_dtype = file, path, stored_dtype
+        self._file, self._opened, self._path = file, opened, path
+        self._stored_dtype = stored_dtype
         self._info = info = find_in(opened, path, member)
         self._name = f"{path}{MEMBER_MARK}{member}"
         check_readable(self._name, path, info)
@@ -84,6 +91,9 @@ class Member:
         """
         header = parse_header(self.start, self.place, self._stored_dtype)
         check_streamable(header, is_sample=True, may_be_empty=False)
+        if header.trailing_bytes:
+            with self._opened.open(self._info) as again:
+                check_trailing(header, again, self.size_bytes)
         return header
 
     def read_into(self, out: NDArray[np.uint8], head_bytes: int) -> None:

@@ -493,6 +493,14 @@ READS_OF_TWO_ARRAYS = [
     pytest.param(lambda at: NpySequence.from_directory(a_class(at)), id="from-directory"),
     pytest.param(lambda at: open_rows(member_of_two_arrays(at, zipfile.ZIP_STORED)), id="member"),
     pytest.param(
+        lambda at: keras_npy.samples([member_of_two_arrays(at, zipfile.ZIP_STORED)]),
+        id="sample-member",
+    ),
+    pytest.param(
+        lambda at: keras_npy.samples([member_of_two_arrays(at, zipfile.ZIP_DEFLATED)]),
+        id="packed-sample-member",
+    ),
+    pytest.param(
         lambda at: convert(member_of_two_arrays(at, zipfile.ZIP_DEFLATED), at / "new"), id="convert"
     ),
     pytest.param(

@@ -72,7 +72,7 @@ class ChosenRows(ForwardingRows):
             return None
         numbers, lengths = self._runs(files.lengths)
         paths = [files.paths[number] for number in numbers.tolist()]
-        return FileList(paths, lengths, are_chosen=True)
+        return files._replace(paths=paths, lengths=lengths, are_chosen=True)
 
     @property
     def file_paths(self) -> list[str] | None:

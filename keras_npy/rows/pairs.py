@@ -6,7 +6,7 @@ what differs from file to file on one side, the 7, must differ in the same way o
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -14,6 +14,9 @@ import numpy as np
 from keras_npy.errors import warn
 from keras_npy.files.store import FileList
 from keras_npy.rows.base import Rows
+from keras_npy.rows.chosen import ChosenRows
+from keras_npy.rows.forwarding import ForwardingRows
+from keras_npy.rows.joined import JoinedRows
 
 # As in natural order: int() refuses very long numbers.
 _NUMBERS = re.compile(r"([0-9]{1,18})")
@@ -21,6 +24,9 @@ _NUMBERS = re.compile(r"([0-9]{1,18})")
 Column: TypeAlias = tuple[str, ...]
 
 FILES_NAMED_MAX = 3
+
+# Rows whose timesteps are compared, from all over two sources.
+ROWS_COMPARED = 1000
 
 
 def check_pairs(leaves: Sequence[Rows], *, check_names: bool) -> None:
@@ -46,32 +52,88 @@ def check_pairs(leaves: Sequence[Rows], *, check_names: bool) -> None:
             first_rows, first_files = firsts.setdefault(len(files.paths), (rows, files))
             if rows is not first_rows:
                 _check_files(first_files, files)
+    for other in others:
+        _check_windows(first, other)
 
 
 def _check_natural_order(leaves: Sequence[Rows]) -> None:
     """Warn if rows in an order of their own are paired with files that a pattern found."""
     for rows in leaves:
-        files = rows.files
-        if files is None or not files.are_found or len(files.paths) == 1:
-            continue
-        by_text = sorted(files.paths)
-        differs = (at for at, path in enumerate(by_text) if path != files.paths[at])
-        at = next(differs, None)
-        others = (other for other in leaves if not _has_as_many_files(other, files))
+        others = (other for other in leaves if _num_files(rows) != _num_files(other))
         other = next(others, None)
-        if at is not None and other is not None:
-            warn(
-                f"{files.paths[at]}: a pattern gives files in natural order, in which the rows of "
-                f"{other.name} must lie too. Received: {files.paths[at]} in the place where sorted "
-                f"paths have {by_text[at]}. For rows in another order pass the paths as a list, "
-                "such as sorted(glob.glob(pattern)); check_names=False says that this order is "
-                "meant."
-            )
-            return
+        if other is None:
+            continue
+        for paths in found_files(rows):
+            differs = differ_by_text(paths)
+            if differs:
+                path, by_text = differs
+                warn(
+                    f"{path}: a pattern gives files in natural order, in which the rows of "
+                    f"{other.name} must lie too. Received: {path} in the place where sorted paths "
+                    f"have {by_text}. For rows in another order pass the paths as a list, such as "
+                    "sorted(glob.glob(pattern)); check_names=False says that this order is meant."
+                )
+                return
 
 
-def _has_as_many_files(rows: Rows, files: FileList) -> bool:
-    return rows.files is not None and len(rows.files.paths) == len(files.paths)
+def found_files(rows: Rows) -> Iterator[Sequence[str]]:
+    """The files of rows that patterns found, each pattern for itself."""
+    if isinstance(rows, JoinedRows):
+        for source in rows.sources:
+            yield from found_files(source)
+    elif isinstance(rows, ChosenRows):
+        # Numbers count files in natural order, whichever of them are chosen.
+        yield from found_files(rows.source)
+    elif rows.files is not None and rows.files.are_found:
+        yield rows.files.paths
+
+
+def differ_by_text(paths: Sequence[str]) -> tuple[str, str] | None:
+    """The first path that is another one in sorted order, and that one; `None` if there is none."""
+    pairs = zip(paths, sorted(paths), strict=True)
+    return next(((path, other) for path, other in pairs if path != other), None)
+
+
+def _num_files(rows: Rows) -> list[int]:
+    """The number of files, or those of each pattern where some rows are in no file."""
+    if rows.files is not None:
+        return [len(rows.files.paths)]
+    return [len(paths) for paths in found_files(rows)]
+
+
+def _check_windows(first: Rows, other: Rows) -> None:
+    """Raise if windows of two series of one length begin at timesteps that drift apart.
+
+    Those of a series in one file are cut in other places than those of the same series in many.
+    """
+    if _is_chosen(first) or _is_chosen(other):
+        return
+    num_rows = min(len(first), len(other))
+    rows = np.unique(np.linspace(0, num_rows - 1, ROWS_COMPARED).astype(np.int64))
+    begins, other_begins = first.timesteps(rows), other.timesteps(rows)
+    if begins.num_steps != other_begins.num_steps or begins.num_steps in (len(first), len(other)):
+        return
+    apart = other_begins.begins - begins.begins
+    differs = np.flatnonzero(apart != apart[0])
+    if differs.size:
+        at = int(differs[0])
+        raise ValueError(
+            f"{other.name}: windows that belong together must begin at the same timesteps, or a "
+            f"fixed number apart. Received: row {rows[at]} of {first.name} begins at timestep "
+            f"{begins.begins[at]}, that of {other.name} at timestep {other_begins.begins[at]}. "
+            "Where one series lies in several files, cut the other one alike: windows([take(path, "
+            "slice(0, 100)), take(path, slice(100, None))], ...); or pass join=True for one long "
+            "series. check_names=False says that the pairs are meant."
+        )
+
+
+def _is_chosen(rows: Rows) -> bool:
+    """Whether the user chose among rows by number."""
+    if isinstance(rows, JoinedRows):
+        return any(map(_is_chosen, rows.sources))
+    if isinstance(rows, ForwardingRows):
+        return isinstance(rows, ChosenRows) or _is_chosen(rows.source)
+    return False
 
 
 def _check_files(files: FileList, others: FileList) -> None:
@@ -131,6 +193,7 @@ def _differ_in_length(first: Rows, other: Rows) -> ValueError:
                 f"{received}{targets.name} has a row for each timestep of the windows: pass it as "
                 "targets= of windows, which takes those that windows begin with."
             )
+    _check_windows(first, other)
     joined, one = (first, other) if len(first) > len(other) else (other, first)
     lengths = joined.shard_lengths
     if len(lengths) > 1 and np.all(lengths == len(one)):

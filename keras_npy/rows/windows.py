@@ -285,7 +285,8 @@ class WindowRows(ForwardingRows):
         files, starts = self.source.files, self._starts
         if files is None or len(files.paths) != starts.num_files:
             return None
-        return FileList([files.paths[number] for number in starts.files.tolist()], starts.counts)
+        paths = [files.paths[number] for number in starts.files.tolist()]
+        return files._replace(paths=paths, lengths=starts.counts)
 
     @property
     def shard_lengths(self) -> Indices:

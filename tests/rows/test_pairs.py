@@ -307,3 +307,69 @@ def test_sequence_of_a_pattern_and_rows_in_an_order_of_their_own_warns(
         names = str(tmp_path / "x" / "?.npy")
         few = samples(names) if make == "samples" else names
         NpySequence(few, y[: len(open_rows(few))])
+
+
+FOUND = [
+    pytest.param(lambda pattern: samples(pattern), lambda y: y, id="samples"),
+    pytest.param(lambda pattern: take(samples(pattern), [3, 0, 5]), lambda y: y[:3], id="take"),
+    pytest.param(
+        lambda pattern: [samples(pattern), np.zeros((1, 4), "int64")],
+        lambda y: np.append(y, 0),
+        id="joined",
+    ),
+    pytest.param(lambda pattern: windows(pattern, sequence_length=4), lambda y: y, id="windows"),
+    pytest.param(
+        lambda pattern: windows(pattern, sequence_length=4, targets=np.repeat(np.arange(12), 4)),
+        lambda y: None,
+        id="targets",
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "cut"), FOUND)
+def test_sequence_of_what_is_made_of_a_pattern_warns_of_its_order(
+    tmp_path: Path, make: Any, cut: Any
+) -> None:
+    """As the pattern itself does; a list of paths, and files that sort alike, need no warning."""
+    save(tmp_path / "x", range(12), shape=(4,))
+    y = cut(np.arange(12))
+    message = (
+        r"x/2\.npy: .*natural order, in which the rows of (windows of )?array in memory must lie"
+    )
+    with pytest.warns(UserWarning, match=message):
+        NpySequence(make(str(tmp_path / "x" / "*.npy")), y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        NpySequence(make(str(tmp_path / "x" / "*.npy")), y, check_names=False)
+        if y is None or len(y) == 12:
+            NpySequence(make(sorted(map(str, (tmp_path / "x").glob("*.npy")))), y)
+
+
+@pytest.mark.parametrize("stride", [1, 4], ids=["other-number", "same-number"])
+def test_sequence_of_windows_of_one_series_cut_otherwise_is_refused(
+    tmp_path: Path, stride: int
+) -> None:
+    """One file has windows across the end of each recording, and so others behind it."""
+    cut: dict[str, Any] = {"sequence_length": 4, "sequence_stride": stride}
+    files, y = [tmp_path / "0.npy", tmp_path / "1.npy"], tmp_path / "y.npy"
+    for number, path in enumerate(files):
+        np.save(path, np.arange(9) + 9 * number)
+    np.save(y, np.arange(18))
+    message = (
+        r"windows of .*y\.npy: .*same timesteps.*Received: row \d of windows of .*0\.npy.* begins "
+        r"at timestep 9, that of .*y\.npy at timestep [68]\. .*cut the other one alike"
+    )
+    with pytest.raises(ValueError, match=message):
+        NpySequence(windows(files, **cut), windows(y, **cut))
+    # What the remedies say.
+    parts = [take(y, slice(0, 9)), take(y, slice(9, None))]
+    for pair in (
+        NpySequence(windows(files, **cut), windows(parts, **cut)),
+        NpySequence(windows(files, **cut, join=True), windows(y, **cut)),
+    ):
+        np.testing.assert_array_equal(pair.x[:], pair.y[:])
+    if stride == 4:
+        assert (
+            4
+            == NpySequence(windows(files, **cut), windows(y, **cut), check_names=False).num_samples
+        )

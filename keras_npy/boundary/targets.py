@@ -1,4 +1,4 @@
-"""Warn of targets that a loss takes for probabilities, although they are larger than 1."""
+"""Warn of targets that a loss cannot take: no probabilities, or no classes of the model."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,31 +21,79 @@ _LOSSES = (
     (keras.losses.BinaryFocalCrossentropy, keras.losses.binary_focal_crossentropy),
     (keras.losses.CategoricalCrossentropy, keras.losses.categorical_crossentropy),
     (keras.losses.CategoricalFocalCrossentropy, keras.losses.categorical_focal_crossentropy),
+    (keras.losses.Dice, keras.losses.dice),
+    (keras.losses.Tversky, keras.losses.tversky),
+)
+_SPARSE = (
+    keras.losses.SparseCategoricalCrossentropy,
+    keras.losses.sparse_categorical_crossentropy,
 )
 
 
 def warn_of_targets(seq: NpySequence, model: Any) -> None:
-    """Warn if targets of the first batch lie outside of [0, 1] where a loss needs it.
+    """Warn if targets of the first batch lie where the loss cannot take them.
 
-    Such a loss becomes negative without a word: -278 for masks of 0 and 255 (Keras 3.15). What a
-    function of `map` makes of targets is not looked at.
+    Outside of [0, 1] a loss of probabilities becomes negative without a word: -278 for masks of 0
+    and 255 (Keras 3.15). Of class numbers that the model does not have, JAX learns nothing, and
+    says nothing (jax 0.10). What a function of `map` makes of targets is not looked at.
     """
     if has_map(seq):
         return
     for loss, rows in _pairs(getattr(model, "loss", None), seq.y):
-        name = _probability_loss(loss)
-        if name is None or rows.dtype.kind not in "iuf":
+        if rows.dtype.kind not in "iuf":
             continue
-        num_rows = min(seq.batch_size, len(rows), max(1, LOOKED_AT_BYTES // rows.row_bytes))
-        first = rows[:num_rows]
-        low, high = first.min(), first.max()
-        if low < -ROUNDED or high > 1 + ROUNDED:
-            warn_once(
-                f"targets of {name}",
-                f"{rows.name}: {name} takes targets from 0 to 1. Received: {rows.dtype} from "
-                f"{low:g} to {high:g} in the first {num_rows} rows. Pass seq.map(lambda x, y: "
-                "(x, y > 0)) for targets of 0 and 1; class numbers need a sparse loss.",
-            )
+        loss = _found(loss)
+        name = _probability_loss(loss)
+        if name is not None:
+            _warn_of_no_probabilities(name, rows, seq.batch_size)
+        elif _is_any(loss, *_SPARSE):
+            _warn_of_no_classes(loss, rows, seq.batch_size, model)
+
+
+def _warn_of_no_probabilities(name: str, rows: Rows, batch_size: int) -> None:
+    first = _first(rows, batch_size)
+    low, high = first.min(), first.max()
+    if low < -ROUNDED or high > 1 + ROUNDED:
+        warn_once(
+            f"targets of {name}",
+            f"{rows.name}: {name} takes targets from 0 to 1. Received: {rows.dtype} from "
+            f"{low:g} to {high:g} in the first {len(first)} rows. Pass seq.map(lambda x, y: "
+            "(x, y > 0)) for targets of 0 and 1; class numbers need a sparse loss.",
+        )
+
+
+def _warn_of_no_classes(loss: Any, rows: Rows, batch_size: int, model: Any) -> None:
+    num_classes = _num_classes(model)
+    if num_classes is None or getattr(loss, "axis", -1) != -1:
+        return
+    first = _first(rows, batch_size)
+    classes = first[first != getattr(loss, "ignore_class", None)]
+    if not classes.size:
+        return
+    low, high = classes.min(), classes.max()
+    if low < 0 or high >= num_classes:
+        warn_once(
+            "targets of sparse_categorical_crossentropy",
+            f"{rows.name}: class numbers count from 0, and the model has an output for each. "
+            f"Received: numbers from {low:g} to {high:g} in the first {len(first)} rows, for "
+            f"{num_classes} outputs. If they count from 1, pass seq.map(lambda x, y: (x, y - 1)); "
+            "otherwise give the last layer more units, or the loss ignore_class=.",
+        )
+
+
+def _first(rows: Rows, batch_size: int) -> Any:
+    return rows[: min(batch_size, len(rows), max(1, LOOKED_AT_BYTES // rows.row_bytes))]
+
+
+def _num_classes(model: Any) -> int | None:
+    """The number of classes of a model of one output whose shape is known."""
+    try:
+        shape = model.output_shape
+    except (AttributeError, ValueError):
+        # A model of the user's own class has none before it is built.
+        return None
+    is_one = isinstance(shape, tuple) and len(shape) > 1 and isinstance(shape[-1], int)
+    return shape[-1] if is_one else None
 
 
 def _pairs(losses: Any, y: Any) -> Iterator[tuple[Any, Rows]]:
@@ -61,14 +109,19 @@ def _pairs(losses: Any, y: Any) -> Iterator[tuple[Any, Rows]]:
         yield losses, y
 
 
+def _found(loss: Any) -> Any:
+    """The loss itself, if it is spelled; `None` if Keras does not know it, and says so."""
+    try:
+        return keras.losses.get(loss)
+    except ValueError:
+        return None
+
+
 def _probability_loss(loss: Any) -> str | None:
     """The name of a loss whose targets are probabilities, or `None`."""
-    try:
-        loss = keras.losses.get(loss)
-    except ValueError:
-        # Keras itself refuses it, with its own words.
-        return None
-    for kind, function in _LOSSES:
-        if isinstance(loss, kind) or loss is function:
-            return str(function.__name__)
-    return None
+    names = (str(one[1].__name__) for one in _LOSSES if _is_any(loss, *one))
+    return next(names, None)
+
+
+def _is_any(loss: Any, kind: Any, function: Any) -> bool:
+    return isinstance(loss, kind) or loss is function

@@ -85,6 +85,8 @@ def as_files(folder: Path, y: np.ndarray) -> Any:
         pytest.param(MASK, "mse", 1, False, id="another-loss"),
         pytest.param(MASK % 3, "sparse_categorical_crossentropy", 3, False, id="sparse"),
         pytest.param(ONE_HOT, "categorical_crossentropy", 3, False, id="one-hot"),
+        pytest.param(MASK, keras.losses.Dice(), 1, True, id="dice"),
+        pytest.param(MASK, "tversky", 1, True, id="tversky"),
         pytest.param(MASK, lambda y, y_pred: y_pred - y_pred, 1, False, id="own-loss"),
     ],
 )
@@ -105,3 +107,37 @@ def test_fit_looks_at_a_batch_of_targets(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fit(NpySequence(X, late, batch_size=4), "bce")
+
+
+CLASSES = np.arange(6) % 3
+SPARSE = keras.losses.SparseCategoricalCrossentropy
+
+
+@pytest.mark.parametrize(
+    ("y", "loss", "is_warned"),
+    [
+        pytest.param(CLASSES + 1, "sparse_categorical_crossentropy", True, id="from-1"),
+        pytest.param(CLASSES - 1.0, SPARSE(), True, id="from-minus-1"),
+        pytest.param(np.where(CLASSES == 1, 255, CLASSES), SPARSE(), True, id="255"),
+        pytest.param(
+            np.where(CLASSES == 1, 255, CLASSES), SPARSE(ignore_class=255), False, id="ignored"
+        ),
+        pytest.param(CLASSES, SPARSE(), False, id="right"),
+    ],
+)
+def test_fit_warns_of_class_numbers_that_the_model_does_not_have(
+    y: Any, loss: Any, is_warned: bool
+) -> None:
+    """JAX trains on them as on no class; what the warning says ends it."""
+    seq = NpySequence(X, y, batch_size=4)
+    message = r"class numbers count from 0.*Received: numbers from .*for 3 outputs\."
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        # TensorFlow and torch refuse such numbers, in the middle of the batch.
+        with contextlib.suppress(Exception if is_warned else ()):
+            fit(seq, loss, 3)
+    assert is_warned == any(re.search(message, str(warning.message)) for warning in caught)
+    if is_warned and y.min() == 1:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            fit(seq.map(lambda x, y: (x, y - 1)), loss, 3)

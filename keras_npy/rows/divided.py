@@ -12,7 +12,7 @@ from keras_npy.order.selection import to_indices
 from keras_npy.rows.base import Rows
 from keras_npy.rows.groups import Groups, read_groups
 from keras_npy.rows.labels import read_classes
-from keras_npy.rows.timesteps import keep_apart, share_timesteps
+from keras_npy.rows.timesteps import find_shared, keep_apart
 from keras_npy.types import Indices
 
 
@@ -110,9 +110,16 @@ class Divided:
         return read_groups(groups, self.sources, self.chosen, self.num_rows)
 
     def _warn_of_shared_timesteps(self, remedy: str) -> None:
-        if share_timesteps(self.sources, self._indices):
-            warn(
-                "Rows that share timesteps, as windows that overlap do, are dealt out at random, "
-                "so that the parts have values in common and validation looks too good. "
-                f"Received: {self.sources[0].name}. Use {remedy}, or windows side by side."
-            )
+        shared = find_shared(self.sources, self._indices)
+        if shared is None:
+            return
+        what = "share timesteps, as windows that overlap do,"
+        if shared.are_rows:
+            what = "are served more than once"
+            remedy = "groups= with the number of each row, such as seq.indices or those of take"
+        else:
+            remedy += ", or windows side by side"
+        warn(
+            f"Rows that {what} are dealt out at random, so that the parts have values in common "
+            f"and validation looks too good. Received: {shared.name}. Use {remedy}."
+        )

@@ -2,7 +2,8 @@
 
 import bisect
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,11 +15,24 @@ from keras_npy.types import Indices
 ROWS_LOOKED_AT = 1000
 
 
-def share_timesteps(leaves: Sequence[Rows], indices: range | Indices) -> bool:
+class Shared(NamedTuple):
+    """What some rows of a sequence have in common."""
+
+    name: str
+    """The source in which they lie."""
+    are_rows: bool
+    """Whether they are the same row, and not windows that hold the same timestep."""
+
+
+def find_shared(leaves: Sequence[Rows], indices: range | Indices) -> Shared | None:
     """Whether some of these rows hold the same timestep, or are the same row."""
     looked_at = indices if isinstance(indices, range) else np.sort(indices)
     rows = np.sort(np.asarray(looked_at[:ROWS_LOOKED_AT], np.int64))
-    return any(_overlap(begins, ends) for begins, ends in _timesteps(leaves, rows))
+    for series, (begins, ends) in _timesteps(leaves, rows).items():
+        if _overlap(begins, ends):
+            name = next(leaf.name for leaf in leaves if leaf.timesteps(rows).series == series)
+            return Shared(name, are_rows=bool(np.all(ends - begins == 1)))
+    return None
 
 
 def _overlap(begins: Indices, ends: Indices) -> bool:
@@ -42,10 +56,12 @@ def keep_apart(
     _check_ascending(leaves, indices)
     kept = list(parts)
     for at, (part, later) in enumerate(itertools.pairwise(parts)):
-        first = [int(begins[0]) for begins, _ in _timesteps(leaves, _rows(indices, later.start))]
+        first = [
+            int(begins[0]) for begins, _ in _timesteps(leaves, _rows(indices, later.start)).values()
+        ]
 
         def shares(position: int, first: list[int] = first) -> bool:
-            steps = _timesteps(leaves, _rows(indices, position))
+            steps = _timesteps(leaves, _rows(indices, position)).values()
             return any(int(ends[0]) > begin for (_, ends), begin in zip(steps, first, strict=True))
 
         num_kept = bisect.bisect_left(part, True, key=shares)
@@ -61,7 +77,7 @@ def keep_apart(
 
 def _check_ascending(leaves: Sequence[Rows], indices: range | Indices) -> None:
     positions = np.linspace(0, len(indices) - 1, ROWS_LOOKED_AT).astype(np.int64)
-    for begins, _ in _timesteps(leaves, rows_at(indices, np.unique(positions))):
+    for begins, _ in _timesteps(leaves, rows_at(indices, np.unique(positions))).values():
         if np.any(begins[1:] < begins[:-1]):
             raise ValueError(
                 "in_order=True needs rows that lie in the order of time. "
@@ -74,7 +90,7 @@ def _rows(indices: range | Indices, position: int) -> Indices:
     return rows_at(indices, np.array([position]))
 
 
-def _timesteps(leaves: Sequence[Rows], rows: Indices) -> Iterator[tuple[Indices, Indices]]:
+def _timesteps(leaves: Sequence[Rows], rows: Indices) -> dict[object, tuple[Indices, Indices]]:
     """For each series, the first timestep of each row in any leaf, and that behind the last."""
     by_series: dict[object, tuple[Indices, Indices]] = {}
     for leaf in leaves:
@@ -83,4 +99,4 @@ def _timesteps(leaves: Sequence[Rows], rows: Indices) -> Iterator[tuple[Indices,
             others = by_series[series]
             begins, ends = np.minimum(begins, others[0]), np.maximum(ends, others[1])
         by_series[series] = begins, ends
-    yield from by_series.values()
+    return by_series

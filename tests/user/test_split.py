@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras.src.trainers.data_adapters.array_slicing import train_validation_split
 
-from keras_npy import NpySequence, open_rows, samples, windows
+from keras_npy import NpySequence, open_rows, samples, take, windows
 from keras_npy.rows.stored import StridedRows
 from tests.conftest import Stored, assert_same_weights, make_model
 
@@ -730,10 +730,20 @@ def test_split_at_random_of_windows_side_by_side_does_not_warn(stride: int) -> N
         assert seq.num_samples == sum(part.num_samples for part in parts)
 
 
-def test_split_at_random_of_rows_that_come_twice_warns() -> None:
+def test_split_at_random_of_rows_that_come_twice_warns_and_the_remedy_ends_it() -> None:
     """Else a row that is trained on is also validated on."""
-    with pytest.warns(UserWarning, match="dealt out at random"):
-        counting(9).subset([1, 4, 4, 2, 3]).split(0.4)
+    numbers = np.array([1, 4, 4, 2, 3, 1])
+    message = r"served more than once are dealt out at random.*Received: {}\. Use groups= with"
+    chosen, taken = counting(9).subset(numbers), NpySequence(take(np.arange(9), numbers))
+    for seq, groups in ((chosen, chosen.indices), (taken, numbers)):
+        with pytest.warns(UserWarning, match=message.format("array in memory")):
+            seq.split(0.4)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            one, other = seq.split(0.4, groups=groups)
+            seq.folds(2, groups=groups)
+        assert not set(one.x[:].tolist()) & set(other.x[:].tolist())
+        assert sorted(numbers) == sorted([*one.x[:], *other.x[:]])
 
 
 @pytest.mark.parametrize(

@@ -242,16 +242,19 @@ def _class_of_each_pixel(mask: Array) -> Array:
     return mask
 
 
-def _checked_class_weight(class_weight: object) -> dict[int, float]:
+def _checked_class_weight(class_weight: Any) -> dict[int, float]:
     """The weights by class number; raise for what Keras could not look up in arrays."""
+    remedy = "Use the integers that y holds as keys."
+    if isinstance(class_weight, list | tuple | np.ndarray):
+        remedy = "Pass dict(enumerate(class_weight)), whose keys are the integers that y holds."
     try:
-        if not isinstance(class_weight, Mapping):
-            raise TypeError
+        # A Series of pandas has them too.
         return {_class_number(key): _weight(value) for key, value in class_weight.items()}
-    except (TypeError, ValueError, OverflowError) as error:
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+        received = " ".join(str(class_weight).split())[:100]
         raise ValueError(
             "class_weight must be a dict of class number to finite weight. "
-            f"Received: {str(class_weight)[:100]}. Use the integers that y holds as keys."
+            f"Received: {received}. {remedy}"
         ) from error
 
 

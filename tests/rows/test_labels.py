@@ -1,5 +1,6 @@
 """`class_weight` as weights of samples: those that Keras computes from arrays."""
 
+import collections
 import re
 from fractions import Fraction
 from pathlib import Path
@@ -169,6 +170,22 @@ def test_class_weight_that_cannot_be_looked_up_is_refused(class_weight: Any) -> 
     message = rf"dict of class number to finite weight.*Received: {received}.*integers that y holds"
     with pytest.raises(ValueError, match=message):
         weights([0, 1], class_weight)
+
+
+class Series(collections.UserDict[int, float]):
+    """As a Series of pandas, this has items, is no dict, and is neither true nor false."""
+
+    def __bool__(self) -> bool:
+        raise ValueError("The truth value of a Series is ambiguous.")
+
+
+def test_class_weight_of_another_kind_is_looked_up_or_its_remedy_is() -> None:
+    """Keras looks up in whatever has items; a list of weights is numbered."""
+    of_classes = [1.0, 3.0]
+    np.testing.assert_array_equal([3, 1], weights([1, 0], Series(enumerate(of_classes)))[:])
+    with pytest.raises(ValueError, match=r"dict\(enumerate\(class_weight\)\)"):
+        weights([1, 0], of_classes)
+    np.testing.assert_array_equal([3, 1], weights([1, 0], dict(enumerate(of_classes)))[:])
 
 
 def test_weights_of_one_hot_labels_are_read_into_memory_used_again() -> None:

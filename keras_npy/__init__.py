@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from keras_npy.rows.windows import windows
     from keras_npy.sequence import NpySequence
     from keras_npy.tools.convert import convert
+    from keras_npy.tools.predict import predict_to_npy
 
 __all__ = [
     "Input",
@@ -34,6 +35,7 @@ __all__ = [
     "__version__",
     "convert",
     "open_rows",
+    "predict_to_npy",
     "raw",
     "samples",
     "take",
@@ -59,10 +61,12 @@ _KERAS_HOMES = {
     "NpySequence": "keras_npy.sequence",
     "ResumeTraining": "keras_npy.callbacks.resume",
 }
+# These need Keras, and Keras needs nothing of them.
+_LATER_HOMES = {"predict_to_npy": "keras_npy.tools.predict"}
 
 # Type checkers must not see it: they would take every name as defined.
 if not TYPE_CHECKING:
-    __getattr__ = make_getattr(__name__, _HOMES, _KERAS_HOMES)
+    __getattr__ = make_getattr(__name__, _HOMES, _KERAS_HOMES | _LATER_HOMES)
 
 
 def __dir__() -> list[str]:

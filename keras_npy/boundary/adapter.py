@@ -55,6 +55,7 @@ class AdapterPlan:
         is_training: Whether `fit` trains on these batches.
         last_batch: How a last batch is served that devices cannot share.
         waits: Counts how long `fit` waits for them, if a callback wants to know.
+        first_batch: The batch that a pass in file order begins with.
     """
 
     seq: NpySequence
@@ -65,6 +66,7 @@ class AdapterPlan:
     is_training: bool = False
     last_batch: LastBatch = "shared"
     waits: Waits | None = None
+    first_batch: int = 0
 
 
 class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
@@ -217,7 +219,8 @@ def _counter(plan: AdapterPlan, passes_differ: bool) -> PassCounter:
     if passes_differ:
         return counter
     # Every pass is the same, so the sequence counts none: use another counter.
-    return PassCounter(counter.begin_uncounted() if plan.is_training else None)
+    first = Position(0, plan.first_batch)
+    return PassCounter(counter.begin_uncounted() if plan.is_training else first)
 
 
 class NpyDataAdapter(PlannedAdapter):

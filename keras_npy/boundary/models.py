@@ -28,6 +28,12 @@ def build_for(model: keras.Model, seq: NpySequence) -> None:
     model._symbolic_build(data_batch=batch)
 
 
+def build_by_calling(model: keras.Model, x: Any) -> None:
+    """Make the weights of a model that makes them when it is first called."""
+    if not all(layer.built for layer in model._flatten_layers()):
+        model(x)
+
+
 def begin_fit_at(model: keras.Model, epoch: int | None) -> None:
     """Make `fit` begin with this epoch, if called in `on_train_begin`; `None` takes it back."""
     model._initial_epoch = epoch

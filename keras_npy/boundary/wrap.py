@@ -80,7 +80,7 @@ def _planning(original: Any) -> Callable[..., Any]:
         if isinstance(x, PlannedAdapter):
             _refuse_adapter(x, call, arguments)
             return PlannedAdapter(_planned(x.plan, call, arguments))
-        _refuse_overridden(x)
+        refuse_overridden(x)
         plan = AdapterPlan(x, arguments["shuffle"], arguments["class_weight"])
         return PlannedAdapter(_planned(plan, call, arguments))
 
@@ -179,7 +179,7 @@ def _refuse_adapter(adapter: PlannedAdapter, call: Call, arguments: Mapping[str,
         )
 
 
-def _refuse_overridden(seq: NpySequence) -> None:
+def refuse_overridden(seq: NpySequence) -> None:
     """Raise if a subclass overrides a method that Keras would never call."""
     for name in ("__getitem__", "__iter__", "__len__", "on_epoch_begin", "on_epoch_end"):
         if getattr(type(seq), name) is not getattr(NpySequence, name):

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_npy.files.values import dtype_named
 from keras_npy.types import Array
 
 FORMAT = 1
@@ -236,23 +237,12 @@ def _decoded(node: Any, archive: zipfile.ZipFile) -> Any:
     if kind in ("array", "scalar"):
         number, dtype, shape = values
         data = np.frombuffer(bytearray(archive.read(f"{number}")), np.uint8)
-        array = data.view(_dtype(dtype)).reshape(shape)
+        array = data.view(dtype_named(dtype)).reshape(shape)
         return array if kind == "array" else array[()]
     if kind == "dict":
         return {_decoded(key, archive): _decoded(value, archive) for key, value in values}
     items = (_decoded(value, archive) for value in values)
     return list(items) if kind == "list" else tuple(items)
-
-
-def _dtype(name: str) -> np.dtype[Any]:
-    try:
-        return np.dtype(name)
-    except TypeError:
-        # bfloat16 and the small floats are those of a package that Keras installs.
-        import ml_dtypes
-
-        dtype: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
-        return dtype
 
 
 def can_save(tree: Any) -> bool:

@@ -212,9 +212,14 @@ def description_of(model: keras.Model) -> dict[str, Any]:
             for v in variables_of(model)
         ],
         "buffers": [f"{b.dtype} {tuple(b.shape)}" for b in torch_buffers(model)],
-        "layers": _config(model.get_config),
+        "layers": layers_of(model),
         "compile": _config(model.get_compile_config),
     }
+
+
+def layers_of(model: keras.Model) -> Any:
+    """What must be equal for weights to have the same meaning, as plain values."""
+    return _config(model.get_config)
 
 
 def first_difference(saved: Any, present: Any, path: str = "") -> str | None:

@@ -10,6 +10,24 @@ from keras_npy.files.header import NpyHeader
 from keras_npy.types import Array
 
 
+def dtype_named(name: str) -> np.dtype[Any]:
+    """The dtype of a name, also of one that NumPy does not know.
+
+    Example:
+
+    >>> dtype_named("bfloat16").itemsize
+    2
+    """
+    try:
+        return np.dtype(name)
+    except TypeError:
+        # bfloat16 and the small floats are those of a package that Keras installs.
+        import ml_dtypes
+
+        dtype: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
+        return dtype
+
+
 def as_bytes(array: Array) -> NDArray[np.uint8]:
     """The memory of a C-contiguous array `(n, *row)` as uint8 `(n, row_bytes)`."""
     row_bytes = array.itemsize * math.prod(array.shape[1:])

@@ -16,6 +16,7 @@ VERBS = {
     "preview": ("preview_command", "a sheet of samples with their labels or masks"),
     "bench": ("bench_command", "how fast batches can be had, and what limits"),
     "convert": ("convert_command", "write any source as one plain .npy"),
+    "predict": ("predict_command", "write what a saved model predicts, batch by batch"),
     "demo": ("demo.command", "train, save and serve a model of images"),
 }
 

@@ -24,8 +24,18 @@ def check_new(path: str | os.PathLike[str], force: bool) -> str:
         FileExistsError: If there is a file at `path` and `force` is false.
         FileNotFoundError: If the folder of `path` does not exist.
     """
-    path = local_path(path)
+    path = check_folder(path)
     _check_free(path, force)
+    return path
+
+
+def check_folder(path: str | os.PathLike[str]) -> str:
+    """The absolute path of a new file, after a check that its folder exists.
+
+    Raises:
+        FileNotFoundError: If it does not.
+    """
+    path = local_path(path)
     folder = os.path.dirname(path)
     if not is_folder(folder):
         raise FileNotFoundError(

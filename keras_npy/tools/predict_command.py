@@ -1,0 +1,132 @@
+"""The verb `predict`: its arguments and its output."""
+
+import argparse
+import os
+from typing import TYPE_CHECKING, Any
+
+from keras_npy.tools.usage import SOURCE_HELP, positive
+
+if TYPE_CHECKING:
+    from keras_npy.rows.base import Rows
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `keras-npy predict`, and the function that runs it."""
+    parser.description = (
+        "Write the predictions of a saved model for all rows of X as .npy, batch by batch. A model "
+        "with several outputs writes a file for each: p.NAME.npy. A command that was killed is "
+        "given again, and goes on where it was."
+    )
+    parser.epilog = SOURCE_HELP
+    parser.add_argument("model", metavar="MODEL", help="a model that was saved as .keras")
+    parser.add_argument(
+        "x", metavar="X", nargs="+", help="inputs, a SOURCE for each input of the model"
+    )
+    parser.add_argument("-o", "--out", metavar="P.npy", required=True, help="the new file")
+    parser.add_argument(
+        "--batch-size", type=positive, default=32, metavar="B", help="default: %(default)s"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace P.npy if it exists")
+    parser.add_argument(
+        "--num-processes", type=positive, default=1, metavar="N", help="predict one part of N"
+    )
+    parser.add_argument("--process-id", type=int, default=0, metavar="K", help="which part, from 0")
+    parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    # Import NumPy only here: it takes longer than --help should.
+    from keras_npy.tools import output
+    from keras_npy.tools.source import open_source, remarks
+
+    _check(options)
+    with remarks() as said:
+        rows = [open_source(one) for one in options.x]
+        paths = _predict(options, rows)
+    written = [_facts(path) for path in paths]
+    if options.json:
+        output.print_json({"model": options.model, "x": options.x, "files": written})
+        return 0
+    for remark in said:
+        output.print_note(remark)
+    for facts in written:
+        print(
+            f"{facts['path']}: {facts['dtype']} {facts['shape']}, {output.size(facts['bytes'])} "
+            f"of predictions for {' and '.join(options.x)}"
+        )
+    return 0
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Raise for what can be seen without Keras, which takes seconds to import."""
+    from keras_npy.tools.new_files import check_folder
+    from keras_npy.tools.usage import UsageError
+
+    if not options.out.endswith(".npy"):
+        raise UsageError(
+            f"{options.out}: predictions are written as .npy. Received: a name that ends "
+            "otherwise. Give a name that ends with .npy."
+        )
+    if not 0 <= options.process_id < options.num_processes:
+        raise UsageError(
+            "--process-id counts the parts of --num-processes from 0. Received: "
+            f"--process-id {options.process_id} of {options.num_processes}. Give one in "
+            f"0 <= K < {options.num_processes}."
+        )
+    check_folder(options.out)
+    # FileNotFoundError if there is none.
+    os.stat(options.model)
+    if os.path.isdir(options.model) or not options.model.endswith(".keras"):
+        raise UsageError(
+            f"{options.model}: a model is read from one .keras file. Received: "
+            f"{_kind_of(options.model)}. Save the model with model.save('model.keras'); or load "
+            "it in Python and call keras_npy.predict_to_npy."
+        )
+
+
+def _kind_of(path: str) -> str:
+    if os.path.isdir(path):
+        return "a folder, such as a SavedModel"
+    return f"a file that ends with {os.path.splitext(path)[1] or 'no suffix'}"
+
+
+def _predict(options: argparse.Namespace, rows: "list[Rows]") -> list[str]:
+    # What TensorFlow says when it is imported would bury the answer.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Keras and its backend take seconds.
+    from keras_npy.sequence import NpySequence
+    from keras_npy.tools.predict import predict_to_npy
+
+    seq = NpySequence(
+        rows[0] if len(rows) == 1 else tuple(rows),
+        batch_size=options.batch_size,
+        num_processes=options.num_processes,
+        process_id=options.process_id,
+    )
+    return predict_to_npy(_load(options.model), seq, options.out, overwrite=options.overwrite)
+
+
+def _load(path: str) -> Any:
+    import keras
+
+    from keras_npy.errors import cut
+
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except TypeError as error:
+        # So Keras says that it does not know a class (Keras 3.16).
+        raise ValueError(
+            f"{path}: the command loads models of layers that Keras or keras_npy has. "
+            f"Received: {cut(str(error).splitlines()[0])}. Load it in Python, where its layers "
+            "are registered, and call keras_npy.predict_to_npy."
+        ) from error
+
+
+def _facts(path: str) -> dict[str, Any]:
+    import numpy as np
+
+    array = np.load(path, mmap_mode="r")
+    # As it must be named to be read again.
+    dtype = "bfloat16" if array.dtype.kind == "V" else array.dtype.name
+    return {"path": path, "dtype": dtype, "shape": array.shape, "bytes": os.path.getsize(path)}

@@ -1,0 +1,327 @@
+"""The files that predictions are streamed to, and what is kept of them if that is cut off.
+
+`p.npy.unfinished` gets its name once all rows are in it and on the disk. Until then a note,
+`p.npy.unfinished.json`, says how many of its rows are, and of which model and data.
+"""
+
+import contextlib
+import errno
+import fcntl
+import io
+import json
+import math
+import os
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from keras_npy.errors import warn
+from keras_npy.files.values import dtype_named
+from keras_npy.rows.describe import readable
+from keras_npy.tools.new_files import new_file, sync_folder
+from keras_npy.types import Array
+
+_FORMAT = 1
+_UNFINISHED = ".unfinished"
+
+# How often rows are synced, unless that would take more than a share of the time.
+SYNC_S = 5.0
+SYNC_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output of a model, as it lies in its file.
+
+    Args:
+        path: Of the file, once it is complete.
+        dtype: Name of its dtype.
+        row_shape: tuple[int, ...] of one row.
+        row_bytes: Bytes of one row.
+        header: The bytes before the rows.
+    """
+
+    path: str
+    dtype: str
+    row_shape: tuple[int, ...]
+    row_bytes: int
+    header: bytes
+
+    @classmethod
+    def of(cls, path: str, dtype: np.dtype[Any], row_shape: tuple[int, ...], num_rows: int) -> Self:
+        """The output with this many rows."""
+        written = io.BytesIO()
+        header = {
+            # As np.save writes it: bfloat16, which NumPy has no name for, is `|V2`.
+            "descr": np.lib.format.dtype_to_descr(dtype),
+            "fortran_order": False,
+            "shape": (num_rows, *row_shape),
+        }
+        np.lib.format.write_array_header_1_0(written, header)
+        row_bytes = dtype.itemsize * math.prod(row_shape)
+        return cls(path, dtype.name, row_shape, row_bytes, written.getvalue())
+
+    @property
+    def unfinished_path(self) -> str:
+        return self.path + _UNFINISHED
+
+    def size(self, num_rows: int) -> int:
+        """Bytes of the file with this many rows."""
+        return len(self.header) + num_rows * self.row_bytes
+
+
+def check_outputs(outputs: Sequence[Output], num_rows: int, overwrite: bool) -> None:
+    """Raise if these files exist, or if their folder has no room for them.
+
+    Raises:
+        FileExistsError: If a file exists that may not be replaced.
+        ValueError: If two outputs would have the same file.
+        OSError: If the disk is too small.
+    """
+    _check_paths(outputs, overwrite)
+    _check_room(outputs, num_rows, 0)
+
+
+class PredictionFiles:
+    """The files of all outputs of a model, as their rows come.
+
+    Args:
+        path: An absolute path, whose folder exists, from which the note has its name.
+        num_rows: Rows in all.
+        identity: What must be equal for rows to be kept, by what a user calls it, as JSON takes it.
+        overwrite: Whether to replace files.
+    """
+
+    def __init__(
+        self, path: str, num_rows: int, identity: Mapping[str, Any], *, overwrite: bool
+    ) -> None:
+        self.num_rows = num_rows
+        self.rows_done = 0
+        self.outputs: list[Output] = []
+        self._path = path
+        self._note_path = path + _UNFINISHED + ".json"
+        self._identity = dict(identity)
+        self._overwrite = overwrite
+        self._files: list[Any] = []
+        self._next_sync_s = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is not None and self._files:
+                # The note of the last sync is there if this one fails, as on a full disk.
+                with contextlib.suppress(OSError):
+                    self._sync()
+        finally:
+            self._close()
+
+    def resume(self) -> None:
+        """Go on with rows that are kept, if there are any; `rows_done` says how many.
+
+        What is kept of another model or other data has no use: say so, and begin anew.
+        """
+        note = _read(self._note_path)
+        if note is None:
+            return
+        different = self._different(note)
+        if different is not None:
+            warn(
+                f"{self._path}: predictions go on only with the same model and the same data. "
+                f"Received: {different} since they were cut off. They begin anew."
+            )
+            return
+        outputs, rows_done = _outputs_of(note, self._path, self.num_rows), note["rows"]
+        self._check_replaced(outputs)
+        _check_room(outputs, self.num_rows, rows_done)
+        self._open(outputs, rows_done)
+
+    def begin(self, outputs: Sequence[Output]) -> None:
+        """Begin anew with these outputs."""
+        check_outputs(outputs, self.num_rows, self._overwrite)
+        self._open(outputs, 0)
+
+    def write(self, arrays: Sequence[Array]) -> None:
+        """Add the next rows of each output."""
+        for output, file, array in zip(self.outputs, self._files, arrays, strict=True):
+            if (array.dtype.name, array.shape[1:]) != (output.dtype, output.row_shape):
+                raise ValueError(
+                    f"{output.path}: all rows of an output must have one shape and one dtype. "
+                    f"Received: {array.dtype} {array.shape[1:]} from row {self.rows_done} on, "
+                    f"after {output.dtype} {output.row_shape}. "
+                    "Make the model pad or crop what it returns, or predict rows of one size at a "
+                    "time: seq.subset(...)."
+                )
+            file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+        self.rows_done += len(arrays[0])
+        if time.monotonic() >= self._next_sync_s:
+            self._sync()
+
+    def finish(self) -> list[str]:
+        """Give the files their names, once all rows are on the disk; their paths."""
+        if self._files:
+            self._sync()
+            self._check_replaced(self.outputs)
+        for output in self.outputs:
+            # A process that was killed here has renamed some of them.
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(output.unfinished_path, output.path)
+        sync_folder(os.path.dirname(self._path))
+        os.unlink(self._note_path)
+        self._close()
+        return [output.path for output in self.outputs]
+
+    def _open(self, outputs: Sequence[Output], rows_done: int) -> None:
+        self.outputs, self.rows_done = list(outputs), rows_done
+        if rows_done == self.num_rows:
+            return
+        with contextlib.ExitStack() as opened:
+            files = [
+                opened.enter_context(_open_alone(output.unfinished_path)) for output in outputs
+            ]
+            opened.pop_all()
+        self._files = files
+        if not rows_done:
+            # Before the rows that it tells of are gone.
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._note_path)
+        for output, file in zip(outputs, self._files, strict=True):
+            file.truncate(output.size(rows_done) if rows_done else 0)
+            file.seek(0, os.SEEK_END)
+            if not rows_done:
+                file.write(output.header)
+        self._next_sync_s = time.monotonic() + SYNC_S
+
+    def _sync(self) -> None:
+        """Bring all rows to the disk, and then note that they are there."""
+        started_s = time.monotonic()
+        for file in self._files:
+            file.flush()
+            os.fsync(file.fileno())
+        note = {
+            "format": _FORMAT,
+            "identity": self._identity,
+            "rows": self.rows_done,
+            "outputs": [_facts(output) for output in self.outputs],
+        }
+        with new_file(self._note_path, force=True) as file:
+            file.write(json.dumps(note, indent=1).encode())
+        now_s = time.monotonic()
+        self._next_sync_s = now_s + max(SYNC_S, (now_s - started_s) / SYNC_SHARE)
+
+    def _close(self) -> None:
+        while self._files:
+            self._files.pop().close()
+
+    def _different(self, note: Any) -> str | None:
+        """What differs from the run that wrote a note, or `None` if its rows can be kept."""
+        if not isinstance(note, dict) or note.get("format") != _FORMAT:
+            return "a note that this version did not write"
+        noted = note["identity"]
+        for name, value in self._identity.items():
+            if noted.get(name) != value:
+                return f"other {name}"
+        for output in _outputs_of(note, self._path, self.num_rows):
+            if not _is_kept(output, note["rows"], self.num_rows):
+                return "a file that is gone or cut"
+        return None
+
+    def _check_replaced(self, outputs: Sequence[Output]) -> None:
+        """Raise for files that came while these were not finished."""
+        left = [output for output in outputs if os.path.exists(output.unfinished_path)]
+        _check_paths(left, self._overwrite)
+
+
+def _is_kept(output: Output, rows_done: int, num_rows: int) -> bool:
+    try:
+        return os.path.getsize(output.unfinished_path) >= output.size(rows_done)
+    except FileNotFoundError:
+        return rows_done == num_rows and os.path.exists(output.path)
+
+
+def _open_alone(path: str) -> Any:
+    """Open a file, as the only process that writes to it."""
+    file = open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+b")
+    try:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_there = os.path.exists(path) and os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except BlockingIOError:
+        is_there = False
+    except OSError:
+        # Some network file systems have no locks.
+        is_there = True
+    if not is_there:
+        file.close()
+        raise BlockingIOError(
+            errno.EWOULDBLOCK,
+            f"{path}: one process writes a file of predictions. Received: a file that another "
+            "process is writing. Wait until that ends, or choose another path",
+        )
+    return file
+
+
+def _check_paths(outputs: Sequence[Output], overwrite: bool) -> None:
+    for output in outputs:
+        if os.path.lexists(output.path) and not overwrite:
+            raise FileExistsError(
+                f"{output.path}: predictions replace a file only if they are told to. Received: "
+                "the path of a file that exists. Choose another path, or pass overwrite=True "
+                "(--overwrite)."
+            )
+    paths = [output.path for output in outputs]
+    if len(set(paths)) < len(paths):
+        raise ValueError(
+            f"Each output must have a file of its own. Received: {', '.join(paths):.200}. "
+            "Give the outputs of the model other names."
+        )
+
+
+def _check_room(outputs: Sequence[Output], num_rows: int, rows_done: int) -> None:
+    """Raise if the disk has no room for the rows that are still to come."""
+    needed = sum(output.size(num_rows) for output in outputs)
+    if rows_done:
+        needed -= sum(output.size(rows_done) for output in outputs)
+    for output in outputs[:1]:
+        usage = shutil.disk_usage(os.path.dirname(output.path))
+        # A file system that does not know its size says 0.
+        if usage.total and needed > usage.free:
+            raise OSError(
+                errno.ENOSPC,
+                f"{output.path}: the disk must have room for all predictions. Received: "
+                f"{readable(needed)} needed for {num_rows - rows_done} rows, "
+                f"{readable(usage.free)} free. Free some space, or choose a path on another disk",
+            )
+
+
+def _facts(output: Output) -> dict[str, Any]:
+    name = os.path.basename(output.path)
+    return {"file": name, "dtype": output.dtype, "row_shape": list(output.row_shape)}
+
+
+def _outputs_of(note: Mapping[str, Any], path: str, num_rows: int) -> list[Output]:
+    folder = os.path.dirname(path)
+    return [
+        Output.of(
+            os.path.join(folder, facts["file"]),
+            dtype_named(facts["dtype"]),
+            tuple(facts["row_shape"]),
+            num_rows,
+        )
+        for facts in note["outputs"]
+    ]
+
+
+def _read(path: str) -> Any:
+    try:
+        with open(path, "rb") as file:
+            return json.load(file)
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        # It is there, and nobody can read it.
+        return {}

@@ -1,0 +1,410 @@
+"""`predict_to_npy` and `keras-npy predict`: what `predict` returns, as files, also after a kill."""
+
+import errno
+import fcntl
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import keras_npy
+from keras_npy import NpySequence, open_rows, predict_to_npy
+from keras_npy.tools.cli import main
+from keras_npy.tools.prediction_files import PredictionFiles
+from tests.conftest import Stored, make_model, only_on
+from tests.processes import run_forked
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def saved(array: np.ndarray) -> bytes:
+    """What `np.save` writes of an array."""
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def files() -> list[str]:
+    """Files of predictions, finished or not."""
+    return sorted(path.name for path in Path().glob("p*"))
+
+
+def dicts(model: keras.Model) -> keras.Model:
+    """A model of two outputs and two dtypes around another."""
+    x = keras.Input((6, 5), dtype="uint8", name="image")
+    half = keras.layers.Dense(2, dtype="float16")(keras.layers.Flatten(dtype="float16")(x))
+    brain = keras.layers.Activation("relu", dtype="bfloat16")(half)
+    return keras.Model({"image": x}, {"raw": model(x), "more": [half, brain]})
+
+
+# Values and order.
+
+
+def test_predict_to_npy_writes_what_np_save_of_predict_writes(stored: Stored) -> None:
+    """Row i is row i of the sequence, whatever its order, its parts, its map and its last batch."""
+    model = make_model()
+    seq = stored.sequence()
+    for number, made in enumerate(
+        [
+            seq,
+            stored.sequence(shuffle=True),
+            NpySequence(stored.x, batch_size=53),
+            seq.subset(slice(50, None, -3)),
+            seq.replace(drop_remainder=True),
+            seq.map(lambda x, y, rng: (x + rng.integers(9, size=x.shape, dtype="uint8"), y)),
+        ]
+    ):
+        paths = predict_to_npy(model, made, f"p{number}.npy")
+        assert [f"{Path.cwd()}/p{number}.npy"] == paths
+        assert saved(model.predict(made, verbose=0)) == Path(paths[0]).read_bytes()
+        assert 0 == made.epoch
+    assert [f"p{number}.npy" for number in range(6)] == files()
+
+
+def test_predict_to_npy_outputs_of_a_nest_have_files_of_their_own(stored: Stored) -> None:
+    """With their names and numbers, in their own dtypes; inputs may be a dict."""
+    model = dicts(make_model())
+    seq = NpySequence({"image": stored.x_path}, batch_size=8)
+    paths = predict_to_npy(model, seq, "p.npy")
+    expected = model.predict(seq, verbose=0)
+    assert ["p.more.0.npy", "p.more.1.npy", "p.raw.npy"] == [Path(path).name for path in paths]
+    for array, path in zip(keras.tree.flatten(expected), paths, strict=True):
+        assert saved(array) == Path(path).read_bytes()
+    brain = open_rows("p.more.1.npy", stored_dtype="bfloat16")[:]
+    np.testing.assert_array_equal(expected["more"][1], brain)
+
+
+def test_predict_to_npy_parts_of_processes_are_shards_in_order(stored: Stored) -> None:
+    """Each has a run of rows, in the batches of one process, so that no value differs by a bit."""
+    model, seq = make_model(), stored.sequence()
+    for process_id in (2, 0, 1):
+        part = stored.sequence(num_processes=4, process_id=process_id)
+        predict_to_npy(model, part, "p.npy")
+    last = stored.sequence(num_processes=4, process_id=3)
+    assert ["p-00003-of-00004.npy"] == [
+        Path(path).name for path in predict_to_npy(model, last, "p.npy")
+    ]
+    assert [8, 16, 16, 13] == [len(np.load(name)) for name in files()]
+    expected = model.predict(seq, verbose=0)
+    np.testing.assert_array_equal(expected, open_rows("p-*.npy")[:])
+    few = stored.sequence(num_processes=4, process_id=0).subset(range(24))
+    with pytest.raises(
+        ValueError, match=r"^Each process .* one batch\. Received: 3 batches .*=4\. Take fewer"
+    ):
+        predict_to_npy(model, few, "q.npy")
+
+
+def test_predict_to_npy_reads_no_targets(stored: Stored) -> None:
+    """Their file has changed, which reading them would notice."""
+    seq = stored.sequence()
+    np.save(stored.y_path, stored.y + 1)
+    predict_to_npy(make_model(), seq, "p.npy")
+    assert 53 == len(np.load("p.npy"))
+
+
+class Terminal(io.StringIO):
+    """Where progress is shown."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_predict_to_npy_builds_a_model_of_ones_own(
+    stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no weights before its first batch. A terminal shows how far it is."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(2)])
+    seq = NpySequence(stored.x.astype("float32"), batch_size=8)
+    predict_to_npy(model, seq, "p.npy")
+    assert saved(model.predict(seq, verbose=0)) == Path("p.npy").read_bytes()
+    assert re.search(r"53/53.* rows, [\d,]+/s", terminal.getvalue())
+
+
+# Cut off, and gone on with.
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Where each write begins. The third one of the first call is interrupted."""
+    rows: list[int] = []
+    write = PredictionFiles.write
+
+    def counted(self: PredictionFiles, arrays: Any) -> None:
+        rows.append(self.rows_done)
+        if len(rows) == 3:
+            raise KeyboardInterrupt
+        write(self, arrays)
+
+    monkeypatch.setattr(PredictionFiles, "write", counted)
+    return rows
+
+
+@pytest.mark.parametrize(
+    "steps", [1, pytest.param(2, marks=only_on("tensorflow", "jax", reason="torch takes 1"))]
+)
+def test_predict_to_npy_goes_on_after_ctrl_c(stored: Stored, begun: list[int], steps: int) -> None:
+    """The model is as it was, the file has no name yet, and whole batches are kept."""
+    model, seq = make_model(), stored.sequence()
+    expected = model.predict(seq, verbose=0)
+    model.compile(steps_per_execution=steps)
+    with pytest.raises(KeyboardInterrupt):
+        predict_to_npy(model, seq, "p.npy")
+    assert ["p.npy.unfinished", "p.npy.unfinished.json"] == files()
+    np.testing.assert_array_equal(expected, model.predict(seq, verbose=0))
+    again = stored.sequence(shuffle=True, seed=9)
+    predict_to_npy(model, again, "p.npy")
+    assert [*range(0, 24 * steps, 8 * steps), *range(16 * steps, 53, 8 * steps)] == begun
+    assert saved(expected) == Path("p.npy").read_bytes()
+    assert ["p.npy"] == files()
+
+
+@pytest.mark.parametrize("other", ["weights", "data", "batch_size", "a file"])
+def test_predict_to_npy_of_something_else_begins_anew(
+    stored: Stored, begun: list[int], other: str
+) -> None:
+    """What is kept has no use then; a warning says what differs."""
+    model, seq = make_model(), stored.sequence()
+    with pytest.raises(KeyboardInterrupt):
+        predict_to_npy(model, seq, "p.npy")
+    if other == "weights":
+        model.set_weights([weight + 1 for weight in model.get_weights()])
+    elif other == "data":
+        np.save(stored.x_path, stored.x[::-1])
+        seq = stored.sequence()
+    elif other == "batch_size":
+        seq = seq.replace(batch_size=9)
+    else:
+        os.truncate("p.npy.unfinished", 200)
+    with pytest.warns(UserWarning, match=rf"Received: (other )?{other}.* They begin anew\.$"):
+        predict_to_npy(model, seq, "p.npy")
+    assert 0 == begun[3]
+    assert saved(model.predict(seq, verbose=0)) == Path("p.npy").read_bytes()
+
+
+KILLED = """
+import os, signal, sys
+import keras, numpy as np
+from keras_npy import NpySequence, predict_to_npy
+from keras_npy.tools import prediction_files
+from keras_npy.tools.prediction_files import PredictionFiles
+
+prediction_files.SYNC_S, prediction_files.SYNC_SHARE = 0, float("inf")
+begun, write = [], PredictionFiles.write
+
+def counted(self, arrays):
+    begun.append(self.rows_done)
+    write(self, arrays)
+    if len(begun) == 3 and is_child:
+        # Rows that no note knows of.
+        self.rows_done = 0
+        write.__globals__["SYNC_S"] = 100
+        os.kill(os.getpid(), signal.SIGKILL)
+
+PredictionFiles.write = counted
+is_child = os.fork() == 0
+if not is_child:
+    assert signal.SIGKILL == os.WTERMSIG(os.wait()[1])
+    assert ["p.npy.unfinished", "p.npy.unfinished.json"] == sorted(os.listdir("."))
+keras.utils.set_random_seed(1)
+model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+seq = NpySequence(np.arange(123, dtype="float32").reshape(41, 3), batch_size=8)
+predict_to_npy(model, seq, "p.npy")
+assert [24, 32, 40] == begun, begun
+np.save("q.npy", model.predict(seq, verbose=0))
+with open("p.npy", "rb") as one, open("q.npy", "rb") as other:
+    assert one.read() == other.read()
+"""
+
+
+def test_predict_to_npy_goes_on_after_sigkill(tmp_path: Path) -> None:
+    """In another process, with the batch after the last one that was synced."""
+    run_forked(f"import os; os.chdir({str(tmp_path)!r})\n{KILLED}", timeout_s=120)
+    assert ["p.npy", "q.npy"] == sorted(os.listdir(tmp_path))
+
+
+def test_predict_to_npy_killed_while_files_get_their_names_ends_that(
+    stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No row is predicted again, and a file that is complete is not refused as one that exists."""
+    model = dicts(make_model())
+    seq = NpySequence({"image": stored.x_path}, batch_size=8)
+    replace = os.replace
+
+    def replace_one(source: str, target: str) -> None:
+        if target.endswith("p.raw.npy"):
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", replace_one)
+        with pytest.raises(KeyboardInterrupt):
+            predict_to_npy(model, seq, "p.npy")
+    assert "p.more.0.npy" in files()
+    monkeypatch.setattr(PredictionFiles, "write", None)
+    paths = predict_to_npy(model, seq, "p.npy")
+    assert [Path(path).name for path in paths] == files()
+    np.testing.assert_array_equal(model.predict(seq, verbose=0)["raw"], np.load("p.raw.npy"))
+
+
+# Refused.
+
+
+def test_predict_to_npy_replaces_a_file_only_if_told_to(stored: Stored) -> None:
+    """The file stays as it is."""
+    model, seq = make_model(), stored.sequence()
+    Path("p.npy").write_text("mine")
+    with pytest.raises(
+        FileExistsError, match=r"p\.npy: predictions replace .* Received: .* overwrite=True"
+    ):
+        predict_to_npy(model, seq, "p.npy")
+    assert (["p.npy"], "mine") == (files(), Path("p.npy").read_text())
+    predict_to_npy(model, seq, "p.npy", overwrite=True)
+    assert (["p.npy"], (53, 3)) == (files(), np.load("p.npy").shape)
+
+
+class Ragged(keras.Model):
+    """Returns as many columns as the first value of a batch says, or the mean of its rows."""
+
+    def __init__(self, *, is_mean: bool = False) -> None:
+        super().__init__()
+        self.is_mean = is_mean
+
+    def call(self, x: Any) -> Any:
+        if self.is_mean:
+            return keras.ops.mean(x, axis=0, keepdims=True)
+        return x[:, : int(keras.ops.convert_to_numpy(x[0, 0]))]
+
+
+@pytest.mark.parametrize("declares", [True, False])
+def test_predict_to_npy_refuses_a_small_disk_before_it_writes(
+    stored: Stored, monkeypatch: pytest.MonkeyPatch, declares: bool
+) -> None:
+    """Before a step is compiled, if the model says what it returns."""
+    usage = SimpleNamespace(total=10**9, used=10**9, free=700)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    if declares:
+        model, seq = make_model(), stored.sequence()
+        monkeypatch.setattr(model, "predict", None)
+    else:
+        model, seq = Ragged(), NpySequence(np.full((53, 3), 3, "float32"), batch_size=8)
+        model.compile(run_eagerly=True)
+    with pytest.raises(
+        OSError,
+        match=r"p\.npy: the disk .* Received: 764 B needed for 53 rows, 700 B free\. Free some",
+    ) as caught:
+        predict_to_npy(model, seq, "p.npy")
+    assert (errno.ENOSPC, []) == (caught.value.errno, files())
+
+
+def test_predict_to_npy_refuses_rows_of_another_shape(stored: Stored) -> None:
+    """The first batch decides it; and no row may be missing."""
+    x = np.repeat(np.array([[3, 3, 3], [2, 2, 2]], "float32"), 8, axis=0)
+    seq = NpySequence(x, batch_size=8)
+    model = Ragged()
+    model.compile(run_eagerly=True)
+    with pytest.raises(
+        ValueError,
+        match=r"p\.npy: all rows .* Received: float32 \(2,\) from row 8 on, after .*\(3,\)\. Make",
+    ):
+        predict_to_npy(model, seq, "p.npy")
+    model = Ragged(is_mean=True)
+    model.compile(run_eagerly=True)
+    with pytest.raises(
+        ValueError, match=r"q\.npy: each output .* Received: .* shape \(1, 3\) for 8 rows\. Leave"
+    ):
+        predict_to_npy(model, seq, "q.npy")
+
+
+def test_predict_to_npy_of_two_processes_at_one_path_is_refused(stored: Stored) -> None:
+    """Until the first one ends."""
+    model, seq = make_model(), stored.sequence()
+    with open("p.npy.unfinished", "wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(
+            BlockingIOError, match=r"p\.npy\.unfinished: one process .* Received: .* Wait until"
+        ):
+            predict_to_npy(model, seq, "p.npy")
+    predict_to_npy(model, seq, "p.npy")
+    assert ["p.npy"] == files()
+
+
+@pytest.mark.parametrize(
+    ("path", "error", "match"),
+    [
+        ("p.dat", ValueError, r"p\.dat: predictions .* Received: .* ends with \.npy\.$"),
+        ("no/p.npy", FileNotFoundError, r"the folder of a new file must exist"),
+        (None, TypeError, r"^predict_to_npy takes .* Received: .* and str\. Pass NpySequence\(x\)"),
+    ],
+)
+def test_predict_to_npy_refuses_other_arguments(
+    stored: Stored, path: str | None, error: type[Exception], match: str
+) -> None:
+    """Before anything is read."""
+    seq = stored.sequence() if path else "x.npy"
+    with pytest.raises(error, match=match):
+        predict_to_npy(make_model(), seq, path or "p.npy")
+
+
+# The command.
+
+
+def test_command_predict_in_a_process_of_its_own(stored: Stored) -> None:
+    """A saved model, rows in brackets, JSON alone on standard output, and no colours."""
+    model = make_model()
+    model.save("m.keras")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "keras_npy", "predict", "m.keras", f"{stored.x_path}[3:20]"),
+            *("-o", "p.npy", "--batch-size", "8", "--json"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": str(Path(keras_npy.__file__).parents[1])},
+    )
+    assert 0 == done.returncode, done.stderr
+    (facts,) = json.loads(done.stdout)["files"]
+    assert (["p.npy"], [17, 3], "float32") == (files(), facts["shape"], facts["dtype"])
+    expected = model.predict(NpySequence(stored.x[3:20], batch_size=8), verbose=0)
+    np.testing.assert_array_equal(expected, np.load("p.npy"))
+
+
+def test_command_predict_part_and_refusals(
+    stored: Stored, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line on standard error for a mistake, which names the remedy."""
+    make_model().save("m.keras")
+    Path("old.h5").write_text("")
+    common = [str(stored.x_path), "-o", "p.npy", "--batch-size", "8"]
+    parts = ["--num-processes", "2", "--process-id"]
+    assert 0 == main(["predict", "m.keras", *common, *parts, "1"])
+    assert re.search(r"p-00001-of-00002\.npy: float32 \(29, 3\), 476 B", capsys.readouterr().out)
+    for status, remedy, arguments in [
+        (1, "--overwrite", ["m.keras", *common, *parts, "1"]),
+        (2, "0 <= K < 2", ["m.keras", *common, *parts, "2"]),
+        (2, "predict_to_npy", ["old.h5", *common]),
+        (2, "SavedModel", [".", *common]),
+        (2, ".npy", ["m.keras", str(stored.x_path), "-o", "p"]),
+        (1, "no.keras", ["no.keras", *common]),
+        (1, "no.npy", ["m.keras", "no.npy", "-o", "p.npy"]),
+    ]:
+        assert status == main(["predict", *arguments])
+        said = capsys.readouterr().err.splitlines()
+        assert 1 == len(said), said
+        assert remedy in said[0]

@@ -27,6 +27,7 @@ from keras_npy.order.arguments import (
     check_no_others,
     check_order_arguments,
     check_shuffle,
+    check_shuffle_block_size,
     check_subset,
     make_order,
 )
@@ -73,6 +74,10 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             `shuffle=False`, while indexing and iteration keep file order. `True` shuffles
             those too. `False` always keeps file order. `"batch"` shuffles rows within each
             consecutive batch.
+        shuffle_block_size: For disks on which random rows are slow: so many neighbouring rows are
+            read as a block. The blocks of each pass come in random order, and the rows of 64 of
+            them are mixed with each other. The page cache should hold two hundred blocks. `None`
+            shuffles all rows alike. See `docs/blocks.md`.
         seed: Any integer from 0. The same seed gives the same orders, epoch by epoch, on
             every backend. `None` draws one, which `keras.utils.set_random_seed` determines; with
             several processes it means 0, so that all have the same orders.
@@ -129,6 +134,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         *,
         batch_size: int = 32,
         shuffle: ShuffleArgument = None,
+        shuffle_block_size: int | None = None,
         seed: int | None = None,
         drop_remainder: bool = False,
         indices: object = None,
@@ -149,6 +155,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         self._share_was_given = num_processes is not None
         self._share = make_share(num_processes, process_id, batch_size)
         check_shuffle(shuffle)
+        check_shuffle_block_size(shuffle_block_size, shuffle)
         check_bool("check_names", check_names)
         check_io(io)
         check_cache(cache)
@@ -165,6 +172,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             batch_size=batch_size,
             seed=seed,
             drop_remainder=drop_remainder,
+            shuffle_block_size=shuffle_block_size,
             num_processes=self.num_processes,
         )
         check_rows(self._order, self._share)
@@ -213,6 +221,11 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
     def shuffle(self) -> ShuffleArgument:
         """The `shuffle` that the sequence was built with."""
         return self._shuffle
+
+    @property
+    def shuffle_block_size(self) -> int | None:
+        """How many neighbouring rows are read as a block when rows are shuffled; `None`: one."""
+        return self._order.shuffle_block_size
 
     @property
     def epoch(self) -> int:
@@ -375,9 +388,9 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         """Serve the same rows of the same open files with other arguments.
 
         Args:
-            **changes: `batch_size`, `shuffle`, `seed`, `drop_remainder`, or `num_processes` and
-                `process_id`, as the constructor takes them. All others stay. The count of passes
-                starts at 0, or at `epoch` if it was set.
+            **changes: `batch_size`, `shuffle`, `shuffle_block_size`, `seed`, `drop_remainder`, or
+                `num_processes` and `process_id`, as the constructor takes them. All others stay.
+                The count of passes starts at 0, or at `epoch` if it was set.
 
         Raises:
             TypeError: If another argument is given, or an argument has a wrong type.
@@ -392,6 +405,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         given = {
             "batch_size": self.batch_size,
             "shuffle": self.shuffle,
+            "shuffle_block_size": self.shuffle_block_size,
             "seed": self.seed,
             "drop_remainder": self._order.drop_remainder,
             "num_processes": self.num_processes,
@@ -399,6 +413,9 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         }
         check_changes(given, changes)
         arguments = {**given, **changes}
+        check_shuffle(arguments["shuffle"])
+        # Blocks of before wait until all rows are shuffled again.
+        check_shuffle_block_size(changes.get("shuffle_block_size"), arguments["shuffle"])
         share = make_share(
             arguments["num_processes"], arguments["process_id"], arguments["batch_size"]
         )
@@ -412,9 +429,9 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             batch_size=arguments["batch_size"],
             seed=arguments["seed"],
             drop_remainder=arguments["drop_remainder"],
+            shuffle_block_size=arguments["shuffle_block_size"],
             num_processes=share.num_processes,
         )
-        check_shuffle(arguments["shuffle"])
         other = self._with_order(order, share)
         if "num_processes" in changes:
             other._share_was_given = changes["num_processes"] is not None

@@ -60,6 +60,11 @@ class Batches:
         return tuple(leaves_of(self.data))
 
     @functools.cached_property
+    def are_in_files(self) -> bool:
+        """Whether the rows of some leaf are read from files."""
+        return any(rows.io is not None for rows in self.rows)
+
+    @functools.cached_property
     def is_flat(self) -> bool:
         """Whether neither `data` nor a batch nests its leaves."""
         return all(isinstance(part, Rows | Leaf) for part in (*self.data, *self.served))

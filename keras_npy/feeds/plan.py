@@ -47,7 +47,11 @@ class Plan:
     def rows(self, number: int) -> Indices:
         """The rows of a block, after a check of their files and advice to the kernel."""
         first, last = self.bounds(number)
-        rows = self._batches.order.rows(first.epoch, first.batch, last)
+        order, block = self._batches.order, (first.epoch, first.batch, last)
+        if self._batches.are_in_files:
+            for ahead in order.rows_ahead(*block, is_first=number == 0):
+                self._batches.prepare(ahead)
+        rows = order.rows(*block)
         self._batches.prepare(rows)
         return rows
 

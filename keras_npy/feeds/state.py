@@ -17,6 +17,7 @@ _REMEDIES = {
     "num_samples": "the number of rows",
     "drop_remainder": "drop_remainder= of the sequence",
     "shuffle": "shuffle= of the sequence",
+    "shuffle_block_size": "shuffle_block_size= of the sequence",
     "rows": "the rows that the sequence was split or subset to",
     "data": "the content of the files",
 }
@@ -30,7 +31,7 @@ def identity_of(order: Order, shuffle: ShuffleArgument, data: str) -> dict[str, 
         shuffle: The `shuffle` of the sequence.
         data: The fingerprint of all rows of the sources.
     """
-    return {
+    identity = {
         "format": _FORMAT,
         "seed": order.seed,
         "batch_size": order.batch_size,
@@ -40,6 +41,10 @@ def identity_of(order: Order, shuffle: ShuffleArgument, data: str) -> dict[str, 
         "rows": order.indices_fingerprint,
         "data": data,
     }
+    if order.shuffle_block_size is not None:
+        # States that were written before there was this argument have no such entry.
+        identity["shuffle_block_size"] = order.shuffle_block_size
+    return identity
 
 
 def state_of(identity: Mapping[str, Any], position: Position) -> dict[str, Any]:
@@ -54,7 +59,8 @@ def check_state(state: Any, identity: Mapping[str, Any], num_batches: int) -> Po
         TypeError: If `state` is no dict of `get_state`.
         ValueError: If it is the state of other batches, or its position does not exist.
     """
-    if not isinstance(state, Mapping) or not {"epoch", "batch", *identity} <= set(state):
+    needed = {"epoch", "batch", *identity} - {"shuffle_block_size"}
+    if not isinstance(state, Mapping) or not needed <= set(state):
         raise TypeError(
             "A state is the dict that get_state returns. "
             f"Received: {state!r:.100}. Pass that dict, also after a round trip through JSON."
@@ -64,10 +70,10 @@ def check_state(state: Any, identity: Mapping[str, Any], num_batches: int) -> Po
             f"This version of keras_npy reads states of format {_FORMAT}. "
             f"Received: format {state['format']!r:.100}. Use the version that wrote the state."
         )
-    differing = [name for name in _REMEDIES if state[name] != identity[name]]
+    differing = [name for name in _REMEDIES if state.get(name) != identity.get(name)]
     if differing:
         received = ", ".join(
-            f"{name}={identity[name]!r}, not {state[name]!r}" for name in differing
+            f"{name}={identity.get(name)!r}, not {state.get(name)!r}" for name in differing
         )
         raise ValueError(
             "A run goes on only with the batches that it began with. "

@@ -9,7 +9,7 @@ import ctypes
 import errno
 import mmap
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,6 +19,10 @@ from keras_npy.types import Indices
 
 # The number of rows in a block to look at. If all of them are in memory, no advice is given.
 RESIDENCY_LOOKS = 16
+
+# The kernel reads no more at one call than its read-ahead for the disk, 128 KiB on most, and drops
+# the rest of the advice.
+ADVICE_BYTES = 128 << 10
 
 Look: TypeAlias = Callable[[Sequence[int]], bool]
 
@@ -64,7 +68,7 @@ def advise_at(addresses: Indices, row_bytes: int, look: Callable[[Indices], bool
     if _may_be_resident(addresses[places]) and look(places):
         return 0
     starts, sizes = page_ranges_at(addresses, row_bytes)
-    for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
+    for start, size in _taken_at_once(starts, sizes):
         # Ignore the result: if the kernel does not take the advice, only time is lost.
         _LIBC.madvise(ctypes.c_void_p(start), ctypes.c_size_t(size), mmap.MADV_WILLNEED)
     return len(starts)
@@ -155,8 +159,17 @@ def advise_file(descriptor: int, offsets: Indices, row_bytes: int) -> None:
     if not hasattr(os, "posix_fadvise"):
         return
     starts, sizes = page_ranges_at(offsets, row_bytes)
-    for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
+    for start, size in _taken_at_once(starts, sizes):
         os.posix_fadvise(descriptor, start, size, os.POSIX_FADV_WILLNEED)
+
+
+def _taken_at_once(
+    starts: NDArray[np.int64], sizes: NDArray[np.int64]
+) -> Iterator[tuple[int, int]]:
+    """Cut ranges into pieces of which the kernel takes each as a whole."""
+    for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
+        for at in range(start, start + size, ADVICE_BYTES):
+            yield at, min(ADVICE_BYTES, start + size - at)
 
 
 def page_ranges(

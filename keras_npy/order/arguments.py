@@ -62,6 +62,7 @@ def make_order(
     batch_size: int,
     seed: int | None,
     drop_remainder: bool,
+    shuffle_block_size: int | None,
     num_processes: int,
 ) -> Order:
     """Check the user's arguments and return rows in file order."""
@@ -79,6 +80,7 @@ def make_order(
         drop_remainder=bool(drop_remainder),
         seed=int(seed),
         indices=indices,
+        shuffle_block_size=None if shuffle_block_size is None else int(shuffle_block_size),
     )
 
 
@@ -133,6 +135,19 @@ def check_shuffle(shuffle: object) -> None:
         raise ValueError(
             "shuffle must be None, True, False or 'batch'. "
             f"Received: shuffle={shuffle!r}. Leave it out to let fit decide."
+        )
+
+
+def check_shuffle_block_size(shuffle_block_size: object, shuffle: ShuffleArgument) -> None:
+    """Raise unless this is a number of rows, or `None`, that goes with `shuffle`."""
+    if shuffle_block_size is None:
+        return
+    check_integer("shuffle_block_size", shuffle_block_size, at_least=1)
+    if shuffle not in (None, True):
+        raise ValueError(
+            "shuffle_block_size says how all rows are shuffled, which another shuffle excludes. "
+            f"Received: shuffle_block_size={shuffle_block_size} and shuffle={shuffle!r}. "
+            "Leave one of them out."
         )
 
 

@@ -8,15 +8,21 @@ fast as one over 1e4.
 import dataclasses
 import functools
 import hashlib
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from keras_npy.order.permutation import permute, permute_at, permute_within_batches
+from keras_npy.order.pools import Pools, pools_of
 from keras_npy.order.selection import choose, rows_at
 from keras_npy.types import Indices, Shuffle
 
 DIGEST_BYTES = 16
+
+# The numbers of more rows would take tens of megabytes while they are announced.
+ROWS_AHEAD_MAX = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,8 @@ class Order:
         seed: Any integer from 0.
         indices: The file row of each served row, or `None` if all rows are served as they lie.
             A range takes no memory, an array takes 8 bytes a row.
+        shuffle_block_size: How many neighbours stay together when rows are shuffled, up to the
+            pool that they are mixed in. `None` shuffles all rows alike.
     """
 
     num_samples: int
@@ -39,6 +47,7 @@ class Order:
     shuffle: Shuffle = None
     seed: int = 0
     indices: range | Indices | None = None
+    shuffle_block_size: int | None = None
 
     def shuffled(self, shuffle: Shuffle) -> "Order":
         """The same rows in another order."""
@@ -95,7 +104,9 @@ class Order:
         The array may be shared, so do not write to it.
         """
         start, stop = self.bounds(first_batch, last_batch)
-        if self.shuffle == "rows":
+        if (pools := self._pools(epoch)) is not None:
+            rows = pools.rows_at(np.arange(start, stop, dtype=np.int64))
+        elif self.shuffle == "rows":
             rows = permute(start, stop, self.num_samples, self.seed, epoch)
         elif self.shuffle == "batch":
             rows = permute_within_batches(start, stop, self.batch_size, self.seed, epoch)
@@ -105,7 +116,9 @@ class Order:
 
     def rows_at(self, epoch: int, positions: Indices) -> Indices:
         """File rows at these positions of pass `epoch`; positions ascend."""
-        if self.shuffle == "rows":
+        if (pools := self._pools(epoch)) is not None:
+            rows = pools.rows_at(positions)
+        elif self.shuffle == "rows":
             rows = permute_at(positions, self.num_samples, self.seed, epoch)
         elif self.shuffle == "batch":
             # The order within a batch is drawn for the whole batch.
@@ -116,6 +129,52 @@ class Order:
         else:
             rows = positions
         return rows if self.indices is None else rows_at(self.indices, rows)
+
+    def rows_ahead(
+        self, epoch: int, first_batch: int, last_batch: int, *, is_first: bool
+    ) -> Iterator[Indices]:
+        """What to announce, beside their own rows, when these batches are planned.
+
+        The rows of a batch lie all over the blocks of a pool. So the rows of a whole pool are
+        announced together, whose blocks are then read whole, while the pool before it is used.
+
+        Args:
+            epoch: Number of the pass.
+            first_batch: As in `rows`.
+            last_batch: As in `rows`.
+            is_first: Whether nothing of the pass was announced before.
+
+        Yields:
+            The rows of some pools, those that are needed first by themselves; nothing unless rows
+            are shuffled by blocks.
+        """
+        for start, stop in self.stretches_ahead(epoch, first_batch, last_batch, is_first=is_first):
+            yield self.rows_at(epoch, np.arange(start, stop, dtype=np.int64))
+
+    def stretches_ahead(
+        self, epoch: int, first_batch: int, last_batch: int, *, is_first: bool
+    ) -> Iterator[tuple[int, int]]:
+        """As `rows_ahead`: the first and last position, exclusive, of each stretch of rows."""
+        start, stop = self.bounds(first_batch, last_batch)
+        pools = self._pools(epoch)
+        if pools is None or start >= stop:
+            return
+        behind = pools.pool_at(stop - 1) + 1
+        if is_first or start == 0:
+            first = pools.pool_at(start)
+            cuts = [first, behind, behind + 1]
+        else:
+            cuts = [pools.pool_at(start - 1) + 2, behind + 1]
+        for begin, end in itertools.pairwise(min(cut, pools.num_pools) for cut in cuts):
+            if begin < end:
+                stretch = pools.bounds(begin)[0], pools.bounds(end - 1)[1]
+                if stretch[1] - stretch[0] <= ROWS_AHEAD_MAX:
+                    yield stretch
+
+    def _pools(self, epoch: int) -> Pools | None:
+        if self.shuffle != "rows" or self.shuffle_block_size is None:
+            return None
+        return pools_of(self.num_samples, self.shuffle_block_size, self.seed, epoch)
 
     @property
     def last_batch_rows(self) -> int:

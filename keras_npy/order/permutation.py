@@ -51,7 +51,35 @@ def permute_at(positions: Indices, num_rows: int, seed: int, epoch: int) -> Indi
 # Enough for a few sequences in use at once, such as several folds; at most 4 MiB.
 @functools.lru_cache(maxsize=8)
 def _sorted_permutation(num_rows: int, seed: int, epoch: int) -> Indices:
-    (key,) = _keys(1, seed, epoch)
+    (key,) = make_keys(1, seed, epoch)
+    return _sort_keys(num_rows, key)
+
+
+def permute_by(keys: NDArray[np.uint64], positions: Indices, num_rows: int) -> Indices:
+    """As `permute_at`, by keys of one's own.
+
+    Args:
+        keys: `(FEISTEL_ROUNDS,)`.
+        positions: Each in `0 <= position < num_rows`.
+        num_rows: Rows that are permuted.
+
+    Example:
+
+    >>> permute_by(make_keys(FEISTEL_ROUNDS, 0, 0), np.array([3, 1]), 6).tolist()
+    [0, 4]
+    """
+    if num_rows <= SORTED_ROWS_MAX:
+        return _sorted_by(int(keys[0]), num_rows)[positions]
+    return _permute_by_network(positions, num_rows, keys)
+
+
+# A consumer asks for the same permutation with each of its blocks; at most 4 MiB.
+@functools.lru_cache(maxsize=8)
+def _sorted_by(key: int, num_rows: int) -> Indices:
+    return _sort_keys(num_rows, np.uint64(key))
+
+
+def _sort_keys(num_rows: int, key: np.uint64) -> Indices:
     permutation = np.argsort(hash_values(np.arange(num_rows, dtype=np.uint64) ^ key))
     permutation.flags.writeable = False
     return permutation
@@ -61,7 +89,7 @@ def permute_within_batches(
     start: int, stop: int, batch_size: int, seed: int, epoch: int
 ) -> Indices:
     """The stretch `start <= i < stop` of a pass that shuffles rows within each batch."""
-    (key,) = _keys(1, seed, epoch)
+    (key,) = make_keys(1, seed, epoch)
     rows = np.arange(start, stop, dtype=np.uint64)
     batches = rows // np.uint64(batch_size)
     # lexsort sorts by its last key first: by batch, then by the random key within it.
@@ -69,7 +97,10 @@ def permute_within_batches(
 
 
 def _feistel_permutation(positions: Indices, num_rows: int, seed: int, epoch: int) -> Indices:
-    keys = _keys(FEISTEL_ROUNDS, seed, epoch)
+    return _permute_by_network(positions, num_rows, make_keys(FEISTEL_ROUNDS, seed, epoch))
+
+
+def _permute_by_network(positions: Indices, num_rows: int, keys: NDArray[np.uint64]) -> Indices:
     high_size = math.isqrt(num_rows - 1) + 1
     low_size = -(-num_rows // high_size)
     values = _feistel(positions.astype(np.uint64), high_size, low_size, keys)
@@ -120,7 +151,8 @@ def hash_values(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return values ^ (values >> np.uint64(31))
 
 
-def _keys(count: int, seed: int, epoch: int) -> NDArray[np.uint64]:
+def make_keys(count: int, seed: int, *spawn_key: int) -> NDArray[np.uint64]:
+    """Random keys that depend on these numbers alone; the key of a pass is its epoch."""
     # NumPy keeps the output of SeedSequence the same across versions, but not that of Generator.
-    keys = np.random.SeedSequence(seed, spawn_key=(epoch,)).generate_state(count, np.uint64)
+    keys = np.random.SeedSequence(seed, spawn_key=spawn_key).generate_state(count, np.uint64)
     return keys.astype(np.uint64)

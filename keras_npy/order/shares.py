@@ -1,5 +1,6 @@
 """`Share`: which part of each batch a process reads; integers only."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,6 +79,23 @@ class SharedOrder(Order):
 
     def rows(self, epoch: int, first_batch: int, last_batch: int) -> Indices:
         """As `Order.rows`. Only this process's rows are computed."""
+        positions = self._positions(first_batch, last_batch)
+        return self.whole.rows_at(epoch, positions) if len(positions) else positions
+
+    def rows_ahead(
+        self, epoch: int, first_batch: int, last_batch: int, *, is_first: bool
+    ) -> Iterator[Indices]:
+        """As `Order.rows_ahead`. Of each block only this process's rows are announced."""
+        stretches = self.whole.stretches_ahead(epoch, first_batch, last_batch, is_first=is_first)
+        for start, stop in stretches:
+            batches = start // self.whole.batch_size, -(-stop // self.whole.batch_size)
+            positions = self._positions(batches[0], min(batches[1], self.num_batches))
+            positions = positions[(start <= positions) & (positions < stop)]
+            if len(positions):
+                yield self.whole.rows_at(epoch, positions)
+
+    def _positions(self, first_batch: int, last_batch: int) -> Indices:
+        """Where this process's rows of some batches stand in the whole pass, in rising order."""
         start, stop = self.bounds(first_batch, last_batch)
         batches, within = np.divmod(np.arange(start, stop, dtype=np.int64), self.batch_size)
         if not len(batches):
@@ -88,7 +106,7 @@ class SharedOrder(Order):
             # The last batch may be shorter, and is shared anew.
             first_of_last, _ = self.share.part(self.whole.last_batch_rows)
             positions[batches == self.num_batches - 1] += first_of_last - first
-        return self.whole.rows_at(epoch, positions)
+        return positions
 
 
 def check_rows(order: Order, share: Share) -> None:
@@ -134,6 +152,7 @@ def shared_order(whole: Order, share: Share) -> Order:
         shuffle=whole.shuffle,
         seed=whole.seed,
         indices=whole.indices,
+        shuffle_block_size=whole.shuffle_block_size,
         whole=whole,
         share=share,
     )

@@ -1,5 +1,6 @@
 """`SuperBatchOrder`: several consecutive batches of an order as one batch; integers only."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,14 +42,31 @@ class SuperBatchOrder(Order):
 
     def rows(self, epoch: int, first_batch: int, last_batch: int) -> Indices:
         """As `Order.rows`; `epoch` is the number of the first pass."""
+        runs = [
+            self._filled(self.parts.rows(pass_number, part, stop), stop - part)
+            for pass_number, part, stop in self._runs(epoch, first_batch, last_batch)
+        ]
+        return runs[0] if len(runs) == 1 else np.concatenate(runs)
+
+    def rows_ahead(
+        self, epoch: int, first_batch: int, last_batch: int, *, is_first: bool
+    ) -> Iterator[Indices]:
+        """As `Order.rows_ahead`."""
+        for run in self._runs(epoch, first_batch, last_batch):
+            yield from self.parts.rows_ahead(*run, is_first=is_first)
+            # The next run begins a pass, which is announced from its first pool on in any case.
+            is_first = False
+
+    def _runs(
+        self, epoch: int, first_batch: int, last_batch: int
+    ) -> Iterator[tuple[int, int, int]]:
+        """The pass, and the first and last batch of `parts`, exclusive, of each run of batches."""
         first, last = self._parts(first_batch, last_batch)
-        runs = []
         while first < last:
             num_passes, part = divmod(first, self.parts.num_batches)
             stop = min(part + last - first, self.parts.num_batches)
-            runs.append(self._filled(self.parts.rows(epoch + num_passes, part, stop), stop - part))
+            yield epoch + num_passes, part, stop
             first += stop - part
-        return runs[0] if len(runs) == 1 else np.concatenate(runs)
 
     def part_sizes(self, batch: int) -> list[int]:
         """The number of rows in each batch of a super-batch, without those that fill it up."""

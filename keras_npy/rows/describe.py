@@ -35,6 +35,8 @@ def describe_order(order: Order, shuffle: ShuffleArgument, num_rows: int) -> lis
         f"{order.num_samples} samples in {order.num_batches} batches of {order.batch_size}{short}; "
         f"shuffle={shuffle!r}, seed={order.seed}"
     )
+    if order.shuffle_block_size is not None:
+        batches = f"{batches}, shuffle_block_size={order.shuffle_block_size}"
     if order.indices is None:
         return [batches]
     return [f"a part: {order.num_samples} of {num_rows} rows", batches]

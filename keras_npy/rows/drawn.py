@@ -1,6 +1,7 @@
 """Rows that differ from pass to pass, and the numbers by which a feed asks for them."""
 
 from abc import abstractmethod
+from typing import Literal
 
 import numpy as np
 
@@ -34,6 +35,10 @@ class RowNumbers(Rows):
 
     def read_into(self, indices: Indices, out: Array) -> None:
         out[...] = indices
+
+    @property
+    def io(self) -> Literal["map", "read"] | None:
+        return self._source.io
 
     def prepare(self, indices: Indices) -> None:
         self._source.prepare(indices)

@@ -68,6 +68,37 @@ def test_advise_resident_rows_asks_for_nothing(tmp_path: Path) -> None:
     assert 2 == advice.advise_rows(address, PAGE, np.array([300, 5]), lambda _: False)
 
 
+def test_advice_of_large_ranges_is_given_in_pieces(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The kernel drops what is beyond 128 KiB of one call, on most disks; by address and by file.
+
+    All bytes of the rows, and no others.
+    """
+    path = tmp_path / "x.npy"
+    np.save(path, np.ones((500, PAGE), "uint8"))
+    mapped = np.memmap(path, mode="r")
+    address = mapped.ctypes.data
+    asked: list[tuple[int, int]] = []
+
+    class Libc:
+        def madvise(self, start: Any, size: Any, advice: int) -> None:
+            asked.append((start.value - address, size.value))
+
+    rows = np.r_[0:70, 200:210]
+    monkeypatch.setattr(advice, "_LIBC", Libc())
+    assert 2 == advice.advise_rows(address, PAGE, rows, lambda _: False)
+    expected = [(0, 32), (32, 32), (64, 6), (200, 10)]
+    assert expected == [(start // PAGE, size // PAGE) for start, size in asked]
+    by_file: list[tuple[int, int]] = []
+    monkeypatch.setattr(
+        os, "posix_fadvise", lambda _, start, size, __: by_file.append((start, size))
+    )
+    with path.open("rb") as file:
+        advice.advise_file(file.fileno(), rows * PAGE, PAGE)
+    assert asked == by_file
+
+
 def test_advise_asks_for_rows_in_a_hole_of_a_file(tmp_path: Path) -> None:
     """They can be looked up without a read, but are in memory only when something made them."""
     path = tmp_path / "x.npy"

@@ -58,11 +58,14 @@ def test_fit_unshuffled_trains_as_arrays(stored: Stored, of_sequence: Any, of_fi
     assert_same_weights(fit_arrays(stored, [list(range(N))] * 2), model)
 
 
-def test_fit_shuffled_trains_on_a_fresh_order_of_rows_each_epoch(stored: Stored) -> None:
-    """The default is a shuffle of all rows, anew each epoch, from the seed."""
-    model = make_model()
-    model.fit(stored.sequence(seed=5), epochs=3, verbose=0)
-    orders = [rows_of_epoch(N, epoch, batch_size=8, seed=5) for epoch in range(3)]
+@pytest.mark.parametrize("block_size", [None, 1], ids=["rows", "blocks"])
+def test_fit_shuffled_trains_on_a_fresh_order_of_rows_each_epoch(
+    stored: Stored, block_size: int | None
+) -> None:
+    """The default is a shuffle of all rows, anew each epoch, from the seed; or one by blocks."""
+    model, of_sequence = make_model(), {"seed": 5, "shuffle_block_size": block_size}
+    model.fit(stored.sequence(**of_sequence), epochs=3, verbose=0)
+    orders = [rows_of_epoch(N, epoch, batch_size=8, **of_sequence) for epoch in range(3)]
     assert [list(range(N))] * 3 == [sorted(order) for order in orders]
     assert 3 == len({tuple(order) for order in orders})
     assert_same_weights(fit_arrays(stored, orders), model)

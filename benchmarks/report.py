@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import bench_feed, common, feeds
+from benchmarks import bench_feed, bench_shuffle, common, feeds
 
 Line = dict[str, Any]
 
@@ -132,6 +132,11 @@ def _resume_cells(line: Line) -> tuple[str, ...]:
 
 # The title, the columns and the cells of a row, by benchmark.
 SECTIONS: dict[str, tuple[str, tuple[str, ...], Callable[[Line], tuple[str, ...]]]] = {
+    "shuffle": (
+        "How well rows are shuffled: p-values, and how much the classes of a batch vary",
+        bench_shuffle.COLUMNS,
+        bench_shuffle.cells,
+    ),
     "backends": (
         "One epoch on JAX and on torch, from a warm page cache",
         ("case", "feed", "us a batch: median (least to most)", "MB/s"),

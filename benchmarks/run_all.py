@@ -1,9 +1,10 @@
 """Run every benchmark, each in a new process, and rewrite the published results.
 
 Run:    python -m benchmarks.run_all [--out DIR [--tiny] [--only bench_feed bench_memory]]
-Prints: the tables of the benchmarks; writes results/MACHINE.json and throughput_memory.png beside
-        this file, and the results of all machines between the marks of README.md there and of the
-        top README.md; with --out DIR all of them in DIR, the top one as TOP_README.md, if they have
+Prints: the tables of the benchmarks; writes results/MACHINE.json, throughput_memory.png and
+        shuffle.png beside this file, and the results of all machines between the marks of README.md
+        there and of the top README.md; with --out DIR all of them in DIR, the top one as
+        TOP_README.md, if they have
         marks.
 Cache:  as each benchmark says.
 """
@@ -14,10 +15,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks import common, report
+from benchmarks import bench_shuffle, common, report
 
 # Benchmarks that disturb the later ones come last: `bench_cold` drops files from the page cache.
 BENCHMARKS = (
+    "bench_shuffle",
     "bench_layer",
     "bench_fit",
     "bench_resume",
@@ -82,6 +84,7 @@ def publish(results: dict[str, Any], out: Path, top_readme: Path) -> None:
         print("The picture is left out: matplotlib is not installed.", file=sys.stderr)
         return
     report.draw(results, out / "throughput_memory.png")
+    bench_shuffle.draw(out / "shuffle.png", results["lines"])
 
 
 def main() -> None:

@@ -24,6 +24,11 @@ LIMIT, LIMIT_AHEAD = "np.take, no framework", "np.take, four buffers in turn"
 
 # What each benchmark must measure, whatever peers are installed.
 VARIANTS = {
+    "shuffle": {
+        KERAS_NPY,
+        "NumPy, Generator.permutation",
+        *(f"keras_npy, blocks of {size}" for size in ("16", "64", "256", "1,024", "4,096")),
+    },
     "feed": {
         KERAS_NPY,
         READ,
@@ -81,6 +86,7 @@ PEERS = {
 NEEDED = {"backends": ("jax", "torch"), "feed": ("grain", "torch"), "files": ("torch",)}
 # What each benchmark holds its figures against.
 TARGETS = {
+    "shuffle": {0.0},
     "feed": {1.0, 5.0, 0.9, 1.1, 4.0, 2.0, 0.7, 0.5},
     "backends": {2.0, 0.8},
     "files": {0.8},
@@ -94,7 +100,7 @@ TARGETS = {
     "layer": {0.0, 4.0},
 }
 # What may be nothing; all other figures measure.
-MAY_BE_ZERO = ("cached_at_start", "growth_mb", "of_file")
+MAY_BE_ZERO = ("_positions", "_pairs", "_labels", "cached_at_start", "growth_mb", "of_file")
 
 
 @dataclass(frozen=True)
@@ -209,6 +215,7 @@ def test_run_all_draws_the_picture(run):
     picture = run.folder / "throughput_memory.png"
     if importlib.util.find_spec("matplotlib"):
         assert picture.read_bytes().startswith(b"\x89PNG")
+        assert (run.benchmark == "shuffle") == (run.folder / "shuffle.png").exists()
     else:
         assert not picture.exists()
         assert "matplotlib is not installed" in run.stderr
@@ -348,6 +355,32 @@ def test_bench_gpu_tiny_proves_the_batches_and_times_every_variant(tmp_path):
     assert {0.7, 0.88, 0.9, 1.25, 1.4, 2.0, None} == {
         line["target"] for line in lines if "figure" in line
     }
+
+
+def test_bench_shuffle_finds_bad_shuffles():
+    """Steps around a circle, and a network of two rounds, which is known to be too few.
+
+    What shuffles well passes the same tests, so that they say something.
+    """
+    program = """if True:
+        from benchmarks import bench_shuffle
+        from keras_npy.order import permutation
+
+        def least(num_rows, make):
+            looked = bench_shuffle.looked_at(num_rows, make(num_rows), 600_000)
+            figures = bench_shuffle.measure(looked)
+            return min(value for name, value in figures.items() if name.startswith("p_value"))
+
+        for num_rows in (1_009, 65_537):
+            print(least(num_rows, bench_shuffle.by_affine) < bench_shuffle.P_MIN)
+        print(least(65_537, bench_shuffle.by_keras_npy) < bench_shuffle.P_MIN)
+        permutation.FEISTEL_ROUNDS = 2
+        print(least(65_537, bench_shuffle.by_keras_npy) < bench_shuffle.P_MIN)
+        print(round(bench_shuffle.chance_of_more(3.841, 1), 4))
+        print(round(bench_shuffle.chance_of_more(300, 255), 4))
+    """
+    ended = run_python("-c", program)
+    assert ["True"] * 2 + ["False", "True", "0.05", "0.0277"] == ended.stdout.split(), ended.stderr
 
 
 def test_run_all_tiny_without_out_is_refused():

@@ -212,6 +212,25 @@ def test_inspect_folder_groups_files_that_are_alike(
     assert 17 == facts["looked_at"]
 
 
+def test_inspect_folder_of_like_files_finds_the_one_that_differs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A header that is known is not parsed again, unless the file is of another size."""
+    os.mkdir("like")
+    for number in range(300):
+        np.save(f"like/{number}.npy", X + number)
+    whole = Path("like/0.npy").read_bytes()
+    Path("like/7.npy").write_bytes(whole[:-1])
+    Path("like/8.npy").write_bytes(whole + whole)
+    np.save("like/299.npy", X.view("float64"))
+    os.mkfifo("like/300.npy")
+    (facts,) = facts_of(capsys, "--all", "like", status=1)
+    assert [(297, 297 * 50), (1, 50)] == [(len(g["names"]), g["num_rows"]) for g in facts["groups"]]
+    assert (301, 297 * X.nbytes) == (facts["looked_at"], facts["groups"][0]["nbytes"])
+    found_in = [fault.split(": ")[0].rpartition("/")[2] for fault in facts["faults"]]
+    assert ["7.npy", "8.npy", "300.npy"] == found_in
+
+
 @pytest.mark.parametrize(
     ("index", "expected"),
     [

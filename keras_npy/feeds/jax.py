@@ -41,7 +41,11 @@ POLL_S = 0.0005
 def make_pool(batches: Batches, user: object) -> BufferPool:
     """A pool for the batches of one feed, in memory from which the device copies fast."""
     if jax_placement.find_placement() is None:
-        return numpy_feed.make_pool(batches, user)
+        # Between passes, keep all that a pass had in use. What is freed instead stays with the
+        # thread of that pass in the C library, which has a heap for each of eight threads a core:
+        # 17 passes of 12 MB in use held 40 MB more than the first.
+        in_use_max = IN_USE_BATCHES_MAX * _batch_arrays(batches)
+        return numpy_feed.make_pool(batches, user, in_use_max=in_use_max)
     return numpy_feed.make_pool(batches, user, jax_placement.allocator(), PLACED_CHUNK_BYTES)
 
 
@@ -119,11 +123,14 @@ def iterate_on_host(
     gather = numpy_feed.gather_into(pool)
     if batches.batch_bytes < HELD_BACK_BATCH_BYTES:
         return numpy_feed.iterate(batches, gather)
-    batch_arrays = len(batches.rows)
-    if batches.map is not None:
-        # While a batch is mapped, its rows are in use beside what the map returns.
-        batch_arrays += len(batches.leaves)
-    return numpy_feed.iterate(batches, gather, _HoldBack(pool, batch_arrays, in_use_max))
+    hold_back = _HoldBack(pool, _batch_arrays(batches), in_use_max)
+    return numpy_feed.iterate(batches, gather, hold_back)
+
+
+def _batch_arrays(batches: Batches) -> int:
+    """Arrays of the pool in a batch."""
+    # While a batch is mapped, its rows are in use beside what the map returns.
+    return len(batches.rows) + (0 if batches.map is None else len(batches.leaves))
 
 
 class Whole(np.ndarray):

@@ -17,17 +17,19 @@ def make_pool(
     user: object = None,
     allocate: Allocate = aligned_memory,
     chunk_bytes: int | None = None,
+    in_use_max: int = 0,
 ) -> BufferPool:
     """A pool for the batches of one feed, which all its passes share while `user` lives.
 
-    `chunk_bytes` is the size of the feed's chunks, if it is not that of the host's.
+    `chunk_bytes` is the size of the feed's chunks, if it is not that of the host's. `in_use_max` is
+    the number of arrays of one size that the backend may keep in use.
     """
     chunk_bytes = chunk_bytes or CHUNK_BYTES
     # Besides the chunks read ahead, one is in use, and one more because backends release late.
     num_chunks = max(READ_AHEAD_CHUNKS, cores.num_readers(batches.batch_bytes)) + 2
     return BufferPool(
-        num_chunks * chunk_batches(batches, chunk_bytes),
-        num_chunks * max(chunk_bytes, batches.batch_bytes),
+        max(num_chunks * chunk_batches(batches, chunk_bytes), in_use_max),
+        max(num_chunks * max(chunk_bytes, batches.batch_bytes), in_use_max * batches.batch_bytes),
         user=user,
         allocate=allocate,
     )

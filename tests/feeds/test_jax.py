@@ -105,6 +105,25 @@ def test_iterate_batches_that_are_kept_are_not_waited_for(monkeypatch: pytest.Mo
     np.testing.assert_array_equal(np.arange(240), np.concatenate(kept)[:, -1])
 
 
+def test_passes_use_the_memory_of_the_passes_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """JAX copies labels at once, so a pass has more than six batches of `x` in use."""
+    empty, new = np.empty, []
+
+    def noting(shape: Any, *given: Any, **named: Any) -> Any:
+        if isinstance(shape, int) and shape >= 1 << 20:
+            new.append(shape)
+        return empty(shape, *given, **named)
+
+    monkeypatch.setattr(np, "empty", noting)
+    adapter = NpyDataAdapter(NpySequence(numbered(200), np.arange(200), batch_size=8))
+    for _ in range(4):
+        kept: Any = collections.deque(maxlen=8)
+        for x, _y in adapter.get_jax_iterator():
+            kept.append(x)
+        del x, _y
+    assert 8 <= len(new) <= 2 * jax_feed.IN_USE_BATCHES_MAX
+
+
 def test_iterate_held_back_stops_when_it_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread that waits for JAX ends with the iterator, however long it would wait."""
     is_waiting = threading.Event()

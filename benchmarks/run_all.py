@@ -4,8 +4,7 @@ Run:    python -m benchmarks.run_all [--out DIR [--tiny] [--only bench_feed benc
 Prints: the tables of the benchmarks; writes results/MACHINE.json, throughput_memory.png and
         shuffle.png beside this file, and the results of all machines between the marks of README.md
         there and of the top README.md; with --out DIR all of them in DIR, the top one as
-        TOP_README.md, if they have
-        marks.
+        TOP_README.md, if they have marks.
 Cache:  as each benchmark says.
 """
 

@@ -383,6 +383,39 @@ def test_bench_shuffle_finds_bad_shuffles():
     assert ["True"] * 2 + ["False", "True", "0.05", "0.0277"] == ended.stdout.split(), ended.stderr
 
 
+def test_scale_tiny_checks_its_predictions(tmp_path):
+    """Each has a measured value beside it; what is given is not measured."""
+    options = ("--tiny", "--stream-mb-s", "100", "--random-rows-per-s", "50", "--memory-gb", "10")
+    ended = run_python("-m", "benchmarks.scale", *options, TMPDIR=str(tmp_path))
+    assert ended.returncode == 0, ended.stderr[-5000:]
+    first, *lines = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert (100, 50, 10) == tuple(first["machine_has"].values())[:3]
+    checks = [line for line in lines if "predicted" in line]
+    assert 8 == len(checks)
+    assert all(
+        line["ratio"] * line["predicted"] == pytest.approx(line["measured"]) for line in checks
+    )
+    far = {(line["case"], line["variant"]): line for line in lines if "epoch_hours" in line}
+    assert 12 == len(far)
+    # By hand: 1e12 / 49,152 rows, of which 1 % are in memory, 50 a second; and 1e6 blocks of 1 MB.
+    uniform, blocks = far["1 TB", "uniform"], far["1 TB", "blocks"]
+    assert uniform["epoch_hours"] == pytest.approx(1e12 / 49_152 * 0.99 / 50 / 3_600)
+    assert blocks["epoch_hours"] == pytest.approx(1e6 * 0.99 / 50 / 3_600)
+    assert ("disk", "disk") == (uniform["slowest"], blocks["slowest"])
+
+
+def test_bench_blocks_tiny_reads_from_the_simulated_disk(tmp_path):
+    """Or says why it cannot."""
+    ended = run_python("-m", "benchmarks.bench_blocks", "--tiny", TMPDIR=str(tmp_path))
+    assert ended.returncode == 0, ended.stderr[-5000:]
+    lines = [json.loads(line) for line in ended.stdout.splitlines()]
+    if "skipped" in lines[0]:
+        assert {"a FUSE file system needs root"} == {line.get("reason") for line in lines}
+        return
+    assert {"uniform", "blocks of 1 MB"} == {line["variant"] for line in lines if "variant" in line}
+    assert 1 == sum("figure" in line for line in lines)
+
+
 def test_run_all_tiny_without_out_is_refused():
     """Figures of a tiny run must not replace the published ones."""
     ended = run_all("--tiny")

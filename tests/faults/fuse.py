@@ -56,7 +56,8 @@ class Mounted:
                 with this errno, `stat_error=e` every question for the state of a file, and
                 `path_error=e` every look for its path. `new_inodes=True`: each look at a file
                 finds another inode. `mtime_s=n`: every file has this modification time. `delay_s`:
-                each read takes so long.
+                each read takes so long. `seek_s`: each read that does not go on where the last one
+                ended does. `mb_per_s`: no more is read in a second.
         """
         unfinished = self.control.with_suffix(".new")
         unfinished.write_text(json.dumps(faults))
@@ -69,8 +70,14 @@ class Mounted:
 
 
 @contextlib.contextmanager
-def mounted(folder: Path, point: Path) -> Iterator[Mounted]:
-    """Serve the files of `folder` at `point`, in a new mount namespace of this process."""
+def mounted(folder: Path, point: Path, **faults: Any) -> Iterator[Mounted]:
+    """Serve the files of `folder` at `point`, in a new mount namespace of this process.
+
+    Args:
+        folder: What is served.
+        point: Where it is mounted.
+        **faults: As in `Mounted.fail`, from the start on, and `is_async`: the kernel reads ahead.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     _check(libc.unshare(_CLONE_NEWNS))
     _check(libc.mount(None, b"/", None, _MS_REC_PRIVATE, None))
@@ -79,7 +86,7 @@ def mounted(folder: Path, point: Path) -> Iterator[Mounted]:
     options = f"fd={device},rootmode=40000,user_id=0,group_id=0,allow_other".encode()
     _check(libc.mount(b"keras_npy", os.fsencode(point), b"fuse.keras_npy", 0, options))
     control = folder.with_suffix(".control")
-    control.write_text("{}")
+    control.write_text(json.dumps(faults))
     server = subprocess.Popen(
         [sys.executable, __file__, str(device), str(folder), str(control)],
         pass_fds=(device,),
@@ -157,6 +164,7 @@ class _Server:
         self._numbers = {name.encode(): number for number, name in enumerate(names, 2)}
         self._files = {number: os.open(path, os.O_RDONLY) for number, path in self._paths.items()}
         self._num_looks = 0
+        self._last_end = (0, 0)
 
     def serve(self) -> None:
         while True:
@@ -180,7 +188,10 @@ class _Server:
 
     def _answer(self, opcode: int, node: int, body: bytes) -> bytes:
         if opcode == _INIT:
-            return struct.pack("<4I2H2I2H8I", 7, 31, 1 << 17, 0, 12, 9, 4096, 1, 0, 0, *[0] * 8)
+            # With this flag the kernel reads ahead without a wait for it.
+            flags = 1 if self._faults().get("is_async") else 0
+            sizes = (1 << 17, flags, 12, 9, 4096, 1)
+            return struct.pack("<4I2H2I2H8I", 7, 31, *sizes, 0, 0, *[0] * 8)
         if opcode == _LOOKUP:
             found = self._numbers.get(body.rstrip(b"\0"))
             self._raise("path_error", found)
@@ -223,6 +234,10 @@ class _Server:
         faults = self._faults()
         if "delay_s" in faults:
             time.sleep(faults["delay_s"])
+        if "seek_s" in faults:
+            is_next = self._last_end == (node, offset)
+            self._last_end = (node, offset + size)
+            time.sleep((0 if is_next else faults["seek_s"]) + size / faults["mb_per_s"] / 1e6)
         if "error" in faults:
             raise OSError(faults["error"], "")
         if offset + size > faults.get("eio_from", 1 << 62):

@@ -283,6 +283,10 @@ def _compare(
     parts, other_parts = _split(names), _split(others)
     if parts is None or other_parts is None:
         numbers, other_numbers = _numbers(names), _numbers(others)
+        whole, other_whole = _whole(names), _whole(others)
+        if 2 * len(set(whole) & set(other_whole)) >= min(len(set(whole)), len(set(other_whole))):
+            alike = [whole] if whole == other_whole else []
+            return [whole], [other_whole], alike, _are_certainly_others(whole, other_whole)
         return [numbers], [other_numbers], [numbers] if numbers == other_numbers else [], False
     columns, other_columns = list(parts.columns), list(other_parts.columns)
     if not _mean_the_same(parts, other_parts):
@@ -293,6 +297,20 @@ def _compare(
     # Without a word before them, numbers that agree crosswise may be day and month.
     is_certain = any(parts.labels) or set(columns) != set(other_columns)
     return columns, other_columns, alike, is_certain
+
+
+def _are_certainly_others(names: Column, others: Column) -> bool:
+    """Whether names that differ, such as hashes, have other numbers, and no mere addition."""
+    pairs = [(one, other) for one, other in zip(names, others, strict=False) if one != other]
+    is_added = any(one.startswith(other) or other.startswith(one) for one, other in pairs)
+    return not is_added and _numbers(names) != _numbers(others)
+
+
+def _whole(names: Sequence[str]) -> Column:
+    """All that is not common to all names, without the leading zeros of numbers."""
+    return tuple(
+        _NUMBERS.sub(lambda number: number[0].lstrip("0"), middle) for middle in _middles(names)
+    )
 
 
 def _middles(names: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_npy.order.selection import rows_at
 from keras_npy.rows.base import Rows
+from keras_npy.rows.pairs import differ_by_text
 from keras_npy.rows.sources import open_rows
 from keras_npy.types import Array, Indices, Path
 
@@ -45,6 +46,8 @@ def read_groups(
             f"Received: {values.dtype} {values.shape} for {num_rows} rows. "
             "Pass an array (N,), the path of one, or a function of a file's path."
         )
+    if len(values) == len(leaves[0]):
+        _check_order(values, leaves)
     if len(values) != num_rows:
         values = _chosen(values, indices)
     if values.dtype.kind in "fc" and np.isnan(values).any():
@@ -60,6 +63,29 @@ def read_groups(
             "groups must be values that can be sorted, such as integers or names. "
             f"Received: {error}. Convert them with np.asarray(groups, str)."
         ) from error
+
+
+def _check_order(values: Array, leaves: Sequence[Rows]) -> None:
+    """Raise if groups that are named in the paths of files lie in the order of sorted paths."""
+    for leaf in leaves:
+        paths = leaf.file_paths
+        if paths is None or differ_by_text(paths) is None:
+            continue
+        # Numbers in the path of the folder of all files say nothing.
+        start = len(os.path.commonpath(paths))
+        names = [path[start:] for path in paths]
+        row = _first_not_named(values, names)
+        if row is not None and _first_not_named(values, sorted(names)) is None:
+            raise ValueError(
+                f"{paths[row]}: groups must lie in the order of the rows, which for a pattern is "
+                f"natural order. Received: {str(values[row])!r:.100} for this file, as for sorted "
+                "paths. Make them from seq.file_paths, or pass a function of a file's path."
+            )
+
+
+def _first_not_named(values: Array, paths: Sequence[str]) -> int | None:
+    pairs = enumerate(zip(values.tolist(), paths, strict=True))
+    return next((row for row, (value, path) in pairs if str(value) not in path), None)
 
 
 def _chosen(values: Array, indices: range | Indices | None) -> Array:

@@ -730,6 +730,25 @@ def test_split_at_random_of_windows_side_by_side_does_not_warn(stride: int) -> N
         assert seq.num_samples == sum(part.num_samples for part in parts)
 
 
+@pytest.mark.parametrize("kind", [str, int])
+def test_split_by_groups_in_the_order_of_sorted_paths_is_refused(tmp_path: Path, kind: Any) -> None:
+    """Files come in natural order: a patient would be on both sides. Both remedies are right."""
+    for number in range(24):
+        np.save(tmp_path / f"p{number // 2}_s{number % 2}.npy", np.full(2, number // 2))
+    seq = NpySequence(samples(str(tmp_path / "*.npy")), batch_size=24)
+
+    def patient(path: str) -> Any:
+        return kind(os.path.basename(path).split("_")[0].removeprefix("p"))
+
+    message = r"p1_s0\.npy: groups must lie in .*natural order.*Received: '10' .*seq\.file_paths"
+    with pytest.raises(ValueError, match=message):
+        seq.split(0.3, groups=[patient(path) for path in sorted(seq.file_paths)])
+    for groups in ([patient(path) for path in seq.file_paths], patient):
+        one, other = seq.split(0.3, groups=groups)
+        assert not set(one.x[:][:, 0]) & set(other.x[:][:, 0])
+    seq.split(0.3, groups=np.arange(24) % 5)
+
+
 def test_split_at_random_of_rows_that_come_twice_warns_and_the_remedy_ends_it() -> None:
     """Else a row that is trained on is also validated on."""
     numbers = np.array([1, 4, 4, 2, 3, 1])

@@ -15,13 +15,16 @@ def find_channels(row_shape: tuple[int, ...]) -> Channels:
 
     >>> find_channels((28, 28)), find_channels((224, 224, 3)), find_channels((3, 32, 32))
     ('none', 'last', 'first')
-    >>> find_channels((30,)), find_channels(())
-    ('last', 'none')
+    >>> find_channels((8, 8)), find_channels((30,)), find_channels(())
+    ('none', 'last', 'none')
     """
     if len(row_shape) < 2:
         # A table: each column is a feature with statistics of its own.
         return "last" if row_shape else "none"
     first, last = row_shape[0], row_shape[-1]
+    if len(set(row_shape)) == 1:
+        # A small image of one channel, such as a digit of 8 x 8, or a cube of a volume.
+        return "none"
     if len(row_shape) > 2 and first < last and first <= CHANNELS_MAX:
         return "first"
     return "last" if last <= CHANNELS_MAX else "none"

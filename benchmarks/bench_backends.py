@@ -14,18 +14,23 @@ from benchmarks import bench_feed, common, feeds
 
 BACKENDS = ("jax", "torch")
 SHAPES = (bench_feed.SHUFFLED_LARGE, bench_feed.SHUFFLED_SMALL, bench_feed.SHUFFLED_MEDIUM)
+# A shape for which reading is compared with mapping only.
+READ_SHAPES = (bench_feed.SHUFFLED_12_KB,)
 
 # The backend and the shape, by case.
-CASES = {f"{backend}: {shape}": (backend, shape) for backend in BACKENDS for shape in SHAPES}
+CASES = {
+    f"{backend}: {shape}": (backend, shape)
+    for backend in BACKENDS
+    for shape in (*SHAPES, *READ_SHAPES)
+}
 
 VARIANTS = (
-    feeds.KERAS_NPY,
+    *bench_feed.READ_VARIANTS,
     feeds.ARRAYS,
     feeds.GRAIN,
     feeds.TORCH,
     feeds.TORCH_WORKERS,
     feeds.TORCH_GETITEMS,
-    feeds.LIMIT,
     feeds.LIMIT_AHEAD,
 )
 
@@ -41,21 +46,26 @@ LIMIT_TARGETS = {bench_feed.SHUFFLED_LARGE: 0.8}
 def measure(title: str, large_rows: int, small_rows: int, repeats: int) -> None:
     backend, shape = CASES[title]
     common.use_backend(backend)
-    case = bench_feed.CASES[shape]
-    num_rows = large_rows if case.row_shape == bench_feed.LARGE else small_rows
-    feeds.measure("backends", title, case, VARIANTS, num_rows, repeats)
+    case = bench_feed.READ_CASES[shape]
+    num_rows = small_rows if case.row_shape == bench_feed.SMALL else large_rows
+    names = VARIANTS if shape in SHAPES else bench_feed.READ_VARIANTS
+    feeds.measure("backends", title, case, names, num_rows, repeats)
 
 
 def ratios(title: str, medians: dict[str, float]) -> list[dict[str, Any]]:
     """The speed of keras_npy over that of each variant in its targets."""
+    shape = CASES[title][1]
+    read_claims = bench_feed.read_ratios(title, medians, bench_feed.READ_TARGETS.get(shape))
+    if shape in READ_SHAPES:
+        return read_claims
     found = [medians[name] for name in LOADERS if name in medians]
     others = {
         **({BEST_LOADER: (min(found), LOADER_TARGET)} if found else {}),
-        feeds.LIMIT: (medians[feeds.LIMIT], LIMIT_TARGETS.get(CASES[title][1])),
+        feeds.LIMIT: (medians[feeds.LIMIT], LIMIT_TARGETS.get(shape)),
         feeds.LIMIT_AHEAD: (medians[feeds.LIMIT_AHEAD], None),
         feeds.ARRAYS: (medians[feeds.ARRAYS], None),
     }
-    return [
+    return read_claims + [
         common.ratio_claim(title, feeds.KERAS_NPY, name, median / medians[feeds.KERAS_NPY], target)
         for name, (median, target) in others.items()
     ]

@@ -21,6 +21,7 @@ MARKS = "before\n<!-- benchmark:start -->\nreplaced text\n<!-- benchmark:end -->
 KERAS_NPY, READ = "keras_npy", 'keras_npy, io="read"'
 ARRAYS, PY_DATASET = "Keras, arrays in RAM", "PyDataset by hand"
 LIMIT, LIMIT_AHEAD = "np.take, no framework", "np.take, four buffers in turn"
+READ_LIMIT = "os.preadv, no framework"
 
 # What each benchmark must measure, whatever peers are installed.
 VARIANTS = {
@@ -39,9 +40,10 @@ VARIANTS = {
         "FixedLengthRecordDataset",
         LIMIT,
         LIMIT_AHEAD,
+        READ_LIMIT,
         "tf.data alone, no rows",
     },
-    "backends": {KERAS_NPY, ARRAYS, LIMIT, LIMIT_AHEAD},
+    "backends": {KERAS_NPY, READ, ARRAYS, LIMIT, LIMIT_AHEAD, READ_LIMIT},
     "files": {
         "keras_npy, one file",
         "keras_npy, shards",
@@ -88,7 +90,7 @@ NEEDED = {"backends": ("jax", "torch"), "feed": ("grain", "torch"), "files": ("t
 TARGETS = {
     "shuffle": {0.0},
     "feed": {1.0, 5.0, 0.9, 1.1, 4.0, 2.0, 0.7, 0.5},
-    "backends": {2.0, 0.8},
+    "backends": {2.0, 0.8, 0.7, 0.5},
     "files": {0.8},
     "map": {0.8},
     "memory": {64 + 8 * 64 * 128 * 128 * 3 / 1e6, 64 + 8 * 256 * 28 * 28 / 1e6},

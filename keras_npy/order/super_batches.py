@@ -53,9 +53,8 @@ class SuperBatchOrder(Order):
     ) -> Iterator[Indices]:
         """As `Order.rows_ahead`."""
         for run in self._runs(epoch, first_batch, last_batch):
+            # All runs but the first begin a pass, and are the first of it in any case.
             yield from self.parts.rows_ahead(*run, is_first=is_first)
-            # The next run begins a pass, which is announced from its first pool on in any case.
-            is_first = False
 
     def _runs(
         self, epoch: int, first_batch: int, last_batch: int

@@ -94,12 +94,13 @@ def disk_s(machine: Machine, data: DataSet, *, cached: float) -> float:
     """Seconds of one process for the rows that the page cache does not hold."""
     read_bytes = data.num_rows * data.row_bytes * (1 - cached)
     places = data.num_rows * (1 - cached)
+    # A row touches one page at least.
+    pages = max(1.0, PAGE_BYTES / data.row_bytes)
     if data.has_blocks and data.row_bytes < BLOCK_BYTES:
         # Of several processes each reads its own rows of a block: fewer bytes, as many places.
         places = min(places, data.num_bytes / BLOCK_BYTES * (1 - cached))
-    elif data.row_bytes < PAGE_BYTES:
-        # A row touches one page at least.
-        read_bytes *= PAGE_BYTES / data.row_bytes
+        pages = min(pages, data.num_processes)
+    read_bytes *= pages
     return max(read_bytes / machine.stream_mb_s / 1e6, places / machine.random_rows_per_s)
 
 

@@ -54,7 +54,9 @@ def full_markdown(runs: list[Line]) -> str:
         def rows(run: Line, benchmark: str = benchmark, cells: Any = cells) -> list[Any]:
             return [cells(line) for line in variant_lines(run["lines"], benchmark)]
 
-        parts.append(f"### {title}\n\n{_side_by_side(columns, runs, rows)}")
+        # What no machine has measured yet has no table.
+        if any(map(rows, runs)):
+            parts.append(f"### {title}\n\n{_side_by_side(columns, runs, rows)}")
     skipped = {
         f"{line['skipped']} ({line['reason']})"
         for run in runs

@@ -135,7 +135,7 @@ def test_permuted_rows_share_nothing(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         NpySequence(take(np.arange(100), order)).split(0.2)
-    with pytest.warns(UserWarning, match="share timesteps"):
+    with pytest.warns(UserWarning, match="served more than once"):
         NpySequence(take(np.arange(100), [*order, *order])).split(0.2)
 
 

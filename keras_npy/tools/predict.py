@@ -46,8 +46,10 @@ def predict_to_npy(
 
     The rows lie in `path + ".unfinished"` until all of them are on the disk; then the file gets its
     name. If the process is killed or interrupted, the same call goes on after the last batch whose
-    rows were synced, which happens every few seconds. With other data or another model it begins
-    anew, and says so: what is kept has no use then.
+    rows were synced, which happens every few seconds, and less often on a slow disk: syncs take at
+    most a twentieth of the time. With other data, another model or another `batch_size` it is
+    refused, or begins anew with `overwrite`. Code is not compared: after a change of a `call` or of
+    the function of `map`, delete the files that are unfinished.
 
     Args:
         model: A Keras model, compiled or not.
@@ -57,7 +59,7 @@ def predict_to_npy(
         path: The new file, `p.npy`. A model with several outputs writes a file for each, with the
             key or number of the output: `p.mask.npy`, `p.0.npy`. Process 0 of 2 writes
             `p-00000-of-00002.npy`.
-        overwrite: Whether to replace files.
+        overwrite: Whether to replace files, and what is kept of another model or other data.
         verbose: 0 shows no progress. A terminal shows it otherwise.
 
     Returns:
@@ -67,8 +69,10 @@ def predict_to_npy(
         FileExistsError: If a file exists and `overwrite` is false.
         FileNotFoundError: If the folder of `path` does not exist.
         OSError: If the disk has no room for all predictions; before the first one is written.
+        BlockingIOError: If another process writes to the same files.
         ValueError: If an output has no row for each row of a batch, or its rows differ in shape
-            from batch to batch.
+            from batch to batch; or if rows are kept of another model or other data.
+        RuntimeError: If `keras.config.set_max_steps_per_epoch` ends it before the last batch.
         TypeError: If an argument has a wrong type.
         NpyFileError: If a file of the sequence has changed, or cannot be read.
 
@@ -204,11 +208,14 @@ def _check_declared(model: keras.Model, part: _Part, path: str, overwrite: bool)
     )
     try:
         declared = model.compute_output_spec(inputs)
-        outputs = _outputs(declared, part, path)
     except Exception:  # Whatever the `call` of a model of one's own raises on such inputs.
         return
-    if not any(None in output.row_shape for output in outputs):
-        check_outputs(outputs, part.num_rows, overwrite)
+    if all(_has_row_shape(leaf) for leaf in keras.tree.flatten(declared)):
+        check_outputs(_outputs(declared, part, path), part.num_rows, overwrite)
+
+
+def _has_row_shape(spec: Any) -> bool:
+    return isinstance(spec, keras.KerasTensor) and None not in spec.shape[1:]
 
 
 def _predict(
@@ -239,7 +246,7 @@ def _predict(
         raise RuntimeError(
             f"{path}: predict must reach the last batch. Received: {files.rows_done} of "
             f"{part.num_rows} rows. Lift the limit of keras.config.set_max_steps_per_epoch, "
-            "and predict again, which goes on there."
+            "and call predict_to_npy again: it goes on with the next batch."
         )
 
 

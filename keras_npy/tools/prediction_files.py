@@ -119,24 +119,26 @@ class PredictionFiles:
                 with contextlib.suppress(OSError):
                     self._sync()
         finally:
-            self._close()
+            # What came first is what the user must see: a full disk fails here once more.
+            with contextlib.suppress(*() if kind is None else (OSError,)):
+                self._close()
 
     def resume(self) -> None:
         """Go on with rows that are kept, if there are any; `rows_done` says how many.
 
-        What is kept of another model or other data has no use: say so, and begin anew.
+        Raises:
+            ValueError: If they are those of another model or other data, unless files may be
+                replaced. Then they are deleted, with a warning.
         """
         note = _read(self._note_path)
         if note is None:
             return
-        different = self._different(note)
+        outputs = _outputs_of(note, self._path, self.num_rows)
+        different = self._different(note, outputs)
         if different is not None:
-            warn(
-                f"{self._path}: predictions go on only with the same model and the same data. "
-                f"Received: {different} since they were cut off. They begin anew."
-            )
+            self._discard(outputs, different)
             return
-        outputs, rows_done = _outputs_of(note, self._path, self.num_rows), note["rows"]
+        rows_done = note["rows"]
         self._check_replaced(outputs)
         _check_room(outputs, self.num_rows, rows_done)
         self._open(outputs, rows_done)
@@ -169,7 +171,7 @@ class PredictionFiles:
             self._check_replaced(self.outputs)
         for output in self.outputs:
             # A process that was killed here has renamed some of them.
-            with contextlib.suppress(FileNotFoundError):
+            if self._files or os.path.lexists(output.unfinished_path):
                 os.replace(output.unfinished_path, output.path)
         sync_folder(os.path.dirname(self._path))
         os.unlink(self._note_path)
@@ -186,6 +188,7 @@ class PredictionFiles:
             ]
             opened.pop_all()
         self._files = files
+        self._check_kept()
         if not rows_done:
             # Before the rows that it tells of are gone.
             with contextlib.suppress(FileNotFoundError):
@@ -196,6 +199,18 @@ class PredictionFiles:
             if not rows_done:
                 file.write(output.header)
         self._next_sync_s = time.monotonic() + SYNC_S
+
+    def _check_kept(self) -> None:
+        """Raise if a file has fewer rows than its note, which was read before it was locked."""
+        for output, file in zip(self.outputs, self._files, strict=True):
+            size = os.fstat(file.fileno()).st_size
+            if self.rows_done and size < output.size(self.rows_done):
+                raise BlockingIOError(
+                    errno.EWOULDBLOCK,
+                    f"{output.path}: one process writes a file of predictions. Received: a file "
+                    "that another process has just finished or begun anew. Look for it, or "
+                    "predict again",
+                )
 
     def _sync(self) -> None:
         """Bring all rows to the disk, and then note that they are there."""
@@ -215,21 +230,39 @@ class PredictionFiles:
         self._next_sync_s = now_s + max(SYNC_S, (now_s - started_s) / SYNC_SHARE)
 
     def _close(self) -> None:
-        while self._files:
-            self._files.pop().close()
+        with contextlib.ExitStack() as closed:
+            # Each one, also if another fails: an open file stays locked.
+            while self._files:
+                closed.callback(self._files.pop().close)
 
-    def _different(self, note: Any) -> str | None:
+    def _different(self, note: Any, outputs: Sequence[Output]) -> str | None:
         """What differs from the run that wrote a note, or `None` if its rows can be kept."""
-        if not isinstance(note, dict) or note.get("format") != _FORMAT:
-            return "a note that this version did not write"
-        noted = note["identity"]
+        if not outputs:
+            return "a note of another version"
         for name, value in self._identity.items():
-            if noted.get(name) != value:
-                return f"other {name}"
-        for output in _outputs_of(note, self._path, self.num_rows):
-            if not _is_kept(output, note["rows"], self.num_rows):
-                return "a file that is gone or cut"
+            if note["identity"].get(name) != value:
+                return f"other {name} than those of the run that was cut off"
+        if not all(_is_kept(output, note["rows"], self.num_rows) for output in outputs):
+            return "a file that is gone or cut"
         return None
+
+    def _discard(self, outputs: Sequence[Output], different: str) -> None:
+        """Delete rows that are of no use now, if there are any and they may be deleted."""
+        said = (
+            f"{self._path}: predictions go on only with the same model and the same data. "
+            f"Received: {different}."
+        )
+        if different.startswith("other") and not self._overwrite:
+            raise ValueError(
+                f"{said} Pass overwrite=True (--overwrite) to begin anew, or delete "
+                f"{os.path.basename(self._note_path)}."
+            )
+        warn(f"{said} They begin anew.")
+        for output in outputs:
+            if os.path.lexists(output.unfinished_path):
+                with _open_alone(output.unfinished_path):
+                    os.unlink(output.unfinished_path)
+        os.unlink(self._note_path)
 
     def _check_replaced(self, outputs: Sequence[Output]) -> None:
         """Raise for files that came while these were not finished."""
@@ -247,15 +280,7 @@ def _is_kept(output: Output, rows_done: int, num_rows: int) -> bool:
 def _open_alone(path: str) -> Any:
     """Open a file, as the only process that writes to it."""
     file = open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+b")
-    try:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-        is_there = os.path.exists(path) and os.path.samestat(os.fstat(file.fileno()), os.stat(path))
-    except BlockingIOError:
-        is_there = False
-    except OSError:
-        # Some network file systems have no locks.
-        is_there = True
-    if not is_there:
+    if not (_lock(file) and _is_at(file, path)):
         file.close()
         raise BlockingIOError(
             errno.EWOULDBLOCK,
@@ -263,6 +288,26 @@ def _open_alone(path: str) -> Any:
             "process is writing. Wait until that ends, or choose another path",
         )
     return file
+
+
+def _lock(file: Any) -> bool:
+    """Whether no other process writes to a file."""
+    try:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        # Some network file systems have no locks.
+        pass
+    return True
+
+
+def _is_at(file: Any, path: str) -> bool:
+    """Whether an open file is still the one at its path."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _check_paths(outputs: Sequence[Output], overwrite: bool) -> None:
@@ -283,9 +328,8 @@ def _check_paths(outputs: Sequence[Output], overwrite: bool) -> None:
 
 def _check_room(outputs: Sequence[Output], num_rows: int, rows_done: int) -> None:
     """Raise if the disk has no room for the rows that are still to come."""
-    needed = sum(output.size(num_rows) for output in outputs)
-    if rows_done:
-        needed -= sum(output.size(rows_done) for output in outputs)
+    # What is there of a run that was cut off is written over.
+    needed = sum(output.size(num_rows) - _size(output.unfinished_path) for output in outputs)
     for output in outputs[:1]:
         usage = shutil.disk_usage(os.path.dirname(output.path))
         # A file system that does not know its size says 0.
@@ -298,22 +342,35 @@ def _check_room(outputs: Sequence[Output], num_rows: int, rows_done: int) -> Non
             )
 
 
+def _size(path: str) -> int:
+    try:
+        return os.path.getsize(path)
+    except FileNotFoundError:
+        return 0
+
+
 def _facts(output: Output) -> dict[str, Any]:
     name = os.path.basename(output.path)
     return {"file": name, "dtype": output.dtype, "row_shape": list(output.row_shape)}
 
 
-def _outputs_of(note: Mapping[str, Any], path: str, num_rows: int) -> list[Output]:
+def _outputs_of(note: Any, path: str, num_rows: int) -> list[Output]:
+    """The outputs of a note; none if this version did not write it."""
     folder = os.path.dirname(path)
-    return [
-        Output.of(
-            os.path.join(folder, facts["file"]),
-            dtype_named(facts["dtype"]),
-            tuple(facts["row_shape"]),
-            num_rows,
-        )
-        for facts in note["outputs"]
-    ]
+    try:
+        if note["format"] != _FORMAT or not {"identity", "rows"} <= note.keys():
+            return []
+        return [
+            Output.of(
+                os.path.join(folder, os.path.basename(facts["file"])),
+                dtype_named(facts["dtype"]),
+                tuple(facts["row_shape"]),
+                num_rows,
+            )
+            for facts in note["outputs"]
+        ]
+    except (AttributeError, KeyError, TypeError):
+        return []
 
 
 def _read(path: str) -> Any:

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import io
 import json
+import math
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ import pytest
 
 import keras_npy
 from keras_npy import NpySequence, open_rows, predict_to_npy
+from keras_npy.tools import prediction_files
 from keras_npy.tools.cli import main
 from keras_npy.tools.prediction_files import PredictionFiles
 from tests.conftest import Stored, make_model, only_on
@@ -174,10 +176,10 @@ def test_predict_to_npy_goes_on_after_ctrl_c(stored: Stored, begun: list[int], s
 
 
 @pytest.mark.parametrize("other", ["weights", "data", "batch_size", "a file"])
-def test_predict_to_npy_of_something_else_begins_anew(
+def test_predict_to_npy_of_something_else_begins_anew_if_told_to(
     stored: Stored, begun: list[int], other: str
 ) -> None:
-    """What is kept has no use then; a warning says what differs."""
+    """What is kept has no use then, but may have taken hours."""
     model, seq = make_model(), stored.sequence()
     with pytest.raises(KeyboardInterrupt):
         predict_to_npy(model, seq, "p.npy")
@@ -190,9 +192,18 @@ def test_predict_to_npy_of_something_else_begins_anew(
         seq = seq.replace(batch_size=9)
     else:
         os.truncate("p.npy.unfinished", 200)
+    kept = {name: Path(name).read_bytes() for name in files()}
+    if other != "a file":
+        with pytest.raises(
+            ValueError,
+            match=rf"p\.npy: predictions go .* Received: other {other} than .*overwrite=True.*"
+            r"delete p\.npy\.unfinished\.json\.$",
+        ):
+            predict_to_npy(model, seq, "p.npy")
+        assert kept == {name: Path(name).read_bytes() for name in files()}
     with pytest.warns(UserWarning, match=rf"Received: (other )?{other}.* They begin anew\.$"):
-        predict_to_npy(model, seq, "p.npy")
-    assert 0 == begun[3]
+        predict_to_npy(model, seq, "p.npy", overwrite=other != "a file")
+    assert ([3, 0], ["p.npy"]) == ([begun.index(0, 1), begun[3]], files())
     assert saved(model.predict(seq, verbose=0)) == Path("p.npy").read_bytes()
 
 
@@ -208,11 +219,14 @@ begun, write = [], PredictionFiles.write
 
 def counted(self, arrays):
     begun.append(self.rows_done)
+    if is_child and len(begun) == 3:
+        # As between two syncs.
+        self._next_sync_s = float("inf")
     write(self, arrays)
-    if len(begun) == 3 and is_child:
-        # Rows that no note knows of.
-        self.rows_done = 0
-        write.__globals__["SYNC_S"] = 100
+    if is_child and len(begun) == 4:
+        # 16 rows that no note knows of.
+        for file in self._files:
+            file.flush()
         os.kill(os.getpid(), signal.SIGKILL)
 
 PredictionFiles.write = counted
@@ -220,11 +234,12 @@ is_child = os.fork() == 0
 if not is_child:
     assert signal.SIGKILL == os.WTERMSIG(os.wait()[1])
     assert ["p.npy.unfinished", "p.npy.unfinished.json"] == sorted(os.listdir("."))
+    assert 128 + 32 * 8 == os.path.getsize("p.npy.unfinished")
 keras.utils.set_random_seed(1)
 model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
 seq = NpySequence(np.arange(123, dtype="float32").reshape(41, 3), batch_size=8)
 predict_to_npy(model, seq, "p.npy")
-assert [24, 32, 40] == begun, begun
+assert [16, 24, 32, 40] == begun, begun
 np.save("q.npy", model.predict(seq, verbose=0))
 with open("p.npy", "rb") as one, open("q.npy", "rb") as other:
     assert one.read() == other.read()
@@ -259,6 +274,63 @@ def test_predict_to_npy_killed_while_files_get_their_names_ends_that(
     paths = predict_to_npy(model, seq, "p.npy")
     assert [Path(path).name for path in paths] == files()
     np.testing.assert_array_equal(model.predict(seq, verbose=0)["raw"], np.load("p.raw.npy"))
+
+
+def test_predict_to_npy_on_a_disk_that_fills_up_goes_on_later(
+    stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error is seen, and no file stays locked, though its error holds all frames."""
+    model = dicts(make_model())
+    seq = NpySequence({"image": stored.x_path}, batch_size=8)
+    sync, calls = os.fsync, [0]
+
+    def full(descriptor: int) -> None:
+        calls[0] += 1
+        if calls[0] > 6:
+            raise OSError(errno.ENOSPC, "no space left")
+        sync(descriptor)
+
+    monkeypatch.setattr(prediction_files, "SYNC_S", 0)
+    monkeypatch.setattr(prediction_files, "SYNC_SHARE", math.inf)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="no space left") as caught:
+            predict_to_npy(model, seq, "p.npy")
+    assert caught.value.errno == errno.ENOSPC
+    expected = keras.tree.flatten(model.predict(seq, verbose=0))
+    for array, path in zip(expected, predict_to_npy(model, seq, "p.npy"), strict=True):
+        assert saved(array) == Path(path).read_bytes()
+
+
+@pytest.mark.parametrize("gone", ["deleted", "finished by another"])
+def test_predict_to_npy_whose_file_is_taken_away_is_an_error(
+    stored: Stored, begun: list[int], monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    """It does not say that it has written a file, nor take zeros for rows."""
+    model, seq = make_model(), stored.sequence()
+    with pytest.raises(KeyboardInterrupt):
+        predict_to_npy(model, seq, "p.npy")
+    if gone == "deleted":
+        finish = PredictionFiles.finish
+
+        def finish_late(self: PredictionFiles) -> list[str]:
+            os.unlink("p.npy.unfinished")
+            return finish(self)
+
+        monkeypatch.setattr(PredictionFiles, "finish", finish_late)
+        with pytest.raises(FileNotFoundError, match="unfinished"):
+            predict_to_npy(model, seq, "p.npy")
+        return
+    opened = prediction_files._open_alone
+
+    def open_late(path: str) -> Any:
+        os.unlink(path)
+        return opened(path)
+
+    monkeypatch.setattr(prediction_files, "_open_alone", open_late)
+    with pytest.raises(BlockingIOError, match=r"p\.npy: one .* just finished .*predict again"):
+        predict_to_npy(model, seq, "p.npy")
+    assert 16 > len(Path("p.npy.unfinished").read_bytes())
 
 
 # Refused.
@@ -363,6 +435,7 @@ def test_predict_to_npy_refuses_other_arguments(
 # The command.
 
 
+@only_on("tensorflow", reason="No process takes another backend otherwise than this one")
 def test_command_predict_in_a_process_of_its_own(stored: Stored) -> None:
     """A saved model, rows in brackets, JSON alone on standard output, and no colours."""
     model = make_model()

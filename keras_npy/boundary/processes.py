@@ -46,8 +46,9 @@ def check_processes(seq: NpySequence, call: Call) -> None:
         raise ValueError(
             "Keras's predict serves one process: it cannot fetch what others compute. "
             f"Received: predict in process {processes.process_id} of {processes.num_processes}. "
-            "Save the model, load it in a single process, and predict there; or a part in each of "
-            "several that are not initialised, with keras_npy.predict_to_npy."
+            "Save the model, load it in a single process, and predict there; or start several "
+            "processes without jax.distributed or torch.distributed, and call "
+            "keras_npy.predict_to_npy in each."
         )
     if given is None and not getattr(keras.distribution.distribution(), "auto_shard_dataset", True):
         warn_once(

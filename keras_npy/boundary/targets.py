@@ -57,17 +57,20 @@ def _warn_of_no_probabilities(name: str, rows: Rows, batch_size: int) -> None:
         warn_once(
             f"targets of {name}",
             f"{rows.name}: {name} takes targets from 0 to 1. Received: {rows.dtype} from "
-            f"{low:g} to {high:g} in the first {len(first)} rows. Pass seq.map(lambda x, y: "
-            "(x, y > 0)) for targets of 0 and 1; class numbers need a sparse loss.",
+            f"{low} to {high} in the first {len(first)} rows. Pass seq.map(lambda x, y: "
+            "(x, y / 255)) for masks of 0 to 255, or (x, y > 0) for targets of 0 and 1; make "
+            "class numbers one-hot, or take a loss for sparse ones.",
         )
 
 
 def _warn_of_no_classes(loss: Any, rows: Rows, batch_size: int, model: Any) -> None:
     num_classes = _num_classes(model)
-    if num_classes is None or getattr(loss, "axis", -1) != -1:
+    # Keras 3.16 keeps neither as an attribute. A function has no settings.
+    settings = loss.get_config() if isinstance(loss, keras.losses.Loss) else {}
+    if num_classes is None or settings.get("axis", -1) != -1:
         return
     first = _first(rows, batch_size)
-    classes = first[first != getattr(loss, "ignore_class", None)]
+    classes = first[first != settings.get("ignore_class")]
     if not classes.size:
         return
     low, high = classes.min(), classes.max()
@@ -75,7 +78,7 @@ def _warn_of_no_classes(loss: Any, rows: Rows, batch_size: int, model: Any) -> N
         warn_once(
             "targets of sparse_categorical_crossentropy",
             f"{rows.name}: class numbers count from 0, and the model has an output for each. "
-            f"Received: numbers from {low:g} to {high:g} in the first {len(first)} rows, for "
+            f"Received: numbers from {low} to {high} in the first {len(first)} rows, for "
             f"{num_classes} outputs. If they count from 1, pass seq.map(lambda x, y: (x, y - 1)); "
             "otherwise give the last layer more units, or the loss ignore_class=.",
         )

@@ -53,9 +53,9 @@ def test_processes_that_nothing_combines_are_refused(
     stored: Stored, method: str, kind: str
 ) -> None:
     """Each would train a model of its own on half of the rows. With rows of their own they may."""
-    if BACKEND == "torch" and hasattr(keras.Model, "ddp_model"):
-        pytest.skip("this Keras combines them")
     seq, model = stored.sequence(), make_model()
+    if BACKEND == "torch" and hasattr(model, "ddp_model"):
+        pytest.skip("this Keras combines them")
     data = NpyDataAdapter(seq) if kind == "adapter" else seq
     with pytest.raises(
         ValueError, match=r"models of several processes.*in process 1 of 2.*num_pro"

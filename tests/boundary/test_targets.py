@@ -49,10 +49,11 @@ def test_fit_masks_of_0_and_255_warn_once_and_the_remedy_ends_it(tmp_path: Path,
         fit(NpySequence(X, path, batch_size=4), loss)
     assert [__file__] == [warning.filename for warning in caught]
     seq = NpySequence(X, path, batch_size=4)
-    call = re.search(r"seq\.map\(.*\)(?= for targets)", str(caught[0].message))
+    call = re.search(r"(seq\.map\(.*\)\)) for masks.*, or (\(x, .*\)) for", str(caught[0].message))
     assert call is not None
-    scaled = eval(call[0], {"seq": seq})
-    assert (MASK[:4] > 0).tolist() == scaled[0][1].tolist()
+    scaled = eval(call[1], {"seq": seq})
+    np.testing.assert_allclose(MASK[:4] / 255, scaled[0][1])
+    assert (MASK[:4] > 0).tolist() == eval(call[2], {"x": X, "y": MASK[:4]})[1].tolist()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fit(seq, loss)

@@ -94,7 +94,7 @@ def identify_raw(start: bytes, size_bytes: int, offset: int) -> tuple[str, str] 
     """
     if offset and not start.startswith((_GZIP + b"\x08", _BZIP2, _XZ, _ZSTD)):
         return None
-    if start.startswith(_IDX):
+    if start.startswith(_IDX) and len(start) > len(_IDX):
         sizes = np.frombuffer(start, ">u4", min(start[3], len(start) // 4 - 1), 4)
         is_certain = size_bytes == 4 + sizes.nbytes + math.prod(sizes.tolist())
     elif start[:1] == b"\x80":

@@ -107,7 +107,8 @@ def _check_bare(path: str, start: bytes, size_bytes: int, offset: int) -> None:
     if found:
         raise NpyFileError(
             f"{path}: raw reads files of bare values. Received: {found[0]}. {found[1]} If its "
-            f"bytes are the values, pass np.memmap(path, dtype, 'r', {offset}, shape) itself."
+            f"bytes are the values, pass np.memmap(path, dtype, 'r', {offset}).reshape(shape) "
+            "itself."
         )
 
 

@@ -24,6 +24,9 @@ CASES = {
     for shape in (*SHAPES, *READ_SHAPES)
 }
 
+# Enough to see that every variant runs, and every target has a figure.
+IN_TINY = (bench_feed.SHUFFLED_LARGE, bench_feed.SHUFFLED_12_KB)
+
 VARIANTS = (
     *bench_feed.READ_VARIANTS,
     feeds.ARRAYS,
@@ -82,7 +85,9 @@ def main() -> None:
         measure(arguments.one, **sizes)
         return
     claims = []
-    for title, (backend, _) in CASES.items():
+    for title, (backend, shape) in CASES.items():
+        if arguments.tiny and shape not in IN_TINY:
+            continue
         lines = common.run_on_backend(
             __spec__.name, backend, benchmark="backends", one=title, **sizes
         )

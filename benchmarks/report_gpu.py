@@ -30,11 +30,15 @@ SHORT = {
 def save(lines: list[report.Line], folder: Path) -> None:
     """Write the times of each card into a file of its own, without what was left out."""
     timed = [line for line in lines if "variant" in line]
+    folder.mkdir(parents=True, exist_ok=True)
     for card in {str(line["card"]) for line in timed}:
-        name = re.sub(r"[^a-z0-9]+", "-", card.lower()).strip("-")
+        path = folder / f"{re.sub(r'[^a-z0-9]+', '-', card.lower()).strip('-')}.json"
         found = [line for line in timed if str(line["card"]) == card]
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
+        measured = {line["backend"] for line in found}
+        before = json.loads(path.read_text()) if path.exists() else []
+        # A run of one backend leaves the figures of the other.
+        found += [line for line in before if line["backend"] not in measured]
+        path.write_text(json.dumps(found, indent=1) + "\n")
 
 
 def full_markdown(lines: list[report.Line]) -> str:

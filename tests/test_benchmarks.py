@@ -232,7 +232,7 @@ def test_published_readmes_hold_the_marks(name):
 
 
 def test_published_tables_are_those_of_the_results():
-    """No figure is typed in by hand, and none is left of older results."""
+    """None is left of older results, and none was changed by hand."""
     program = """if True:
         import json, pathlib
         from benchmarks import report, report_gpu, run_all

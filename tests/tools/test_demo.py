@@ -14,7 +14,7 @@ from tests.conftest import only_on
 SAVED_MODEL = only_on("tensorflow", "jax", reason="Keras exports no SavedModel")
 
 
-@SAVED_MODEL
+@only_on("tensorflow", reason="The next test runs on JAX too, and each takes a minute there")
 def test_demo_trains_saves_and_serves_real_images(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -75,8 +75,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             those too. `False` always keeps file order. `"batch"` shuffles rows within each
             consecutive batch.
         shuffle_block_size: For disks on which random rows are slow: so many neighbouring rows are
-            read as a block. The blocks of each pass come in random order, and the rows of 64 of
-            them are mixed with each other. The page cache should hold two hundred blocks. `None`
+            read as a block. The blocks of each pass come in random order, and the rows of up to 64
+            of them are mixed with each other. The page cache should hold two hundred blocks. `None`
             shuffles all rows alike. See `docs/blocks.md`.
         seed: Any integer from 0. The same seed gives the same orders, epoch by epoch, on
             every backend. `None` draws one, which `keras.utils.set_random_seed` determines; with

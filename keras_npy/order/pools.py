@@ -18,8 +18,8 @@ from keras_npy.order.permutation import (
 )
 from keras_npy.types import Indices
 
-# With as many blocks, a batch of 64 from a file that is sorted by class has the classes of some 30
-# rows that are drawn one by one (`benchmarks/bench_shuffle.py`).
+# With as many blocks, the classes of a batch of 64, from a file that is sorted by class, vary as
+# much as those of a batch of 32 rows that are drawn one by one (`benchmarks/bench_shuffle.py`).
 POOL_BLOCKS = 64
 
 
@@ -109,7 +109,7 @@ class Pools:
         return place * self._block_size - self._num_missing * (place > self._place_of_last)
 
 
-# A feed asks for the same pass with each block that it plans, and for the next one.
+# A feed asks for the same pass with each block of batches that it plans, and for the next one.
 @functools.lru_cache(maxsize=8)
 def pools_of(num_rows: int, block_size: int, seed: int, epoch: int) -> Pools:
     """The pools of a pass. They hold a few numbers."""

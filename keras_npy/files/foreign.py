@@ -94,15 +94,21 @@ def identify_raw(start: bytes, size_bytes: int, offset: int) -> tuple[str, str] 
     """
     if offset and not start.startswith((_GZIP + b"\x08", _BZIP2, _XZ, _ZSTD)):
         return None
-    if start.startswith(_IDX) and len(start) > len(_IDX):
-        sizes = np.frombuffer(start, ">u4", min(start[3], len(start) // 4 - 1), 4)
-        is_certain = size_bytes == 4 + sizes.nbytes + math.prod(sizes.tolist())
+    if start.startswith(_IDX):
+        is_certain = _is_idx(start, size_bytes)
     elif start[:1] == b"\x80":
         is_certain = _is_pickle(start) and int.from_bytes(start[3:11], "little") < size_bytes
     else:
         is_certain = not start.startswith(_GZIP) or start[2:3] == b"\x08"
         return _identify_mark(start) if is_certain else None
     return identify(start) if is_certain else None
+
+
+def _is_idx(start: bytes, size_bytes: int) -> bool:
+    if len(start) < 4:
+        return False
+    sizes = np.frombuffer(start, ">u4", min(start[3], len(start) // 4 - 1), 4)
+    return size_bytes == 4 + sizes.nbytes + math.prod(sizes.tolist())
 
 
 def _identify_mark(start: bytes) -> tuple[str, str] | None:

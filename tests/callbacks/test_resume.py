@@ -1,5 +1,6 @@
 """`ResumeTraining` in one process: what goes on, what is refused, what is said."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +71,9 @@ def test_interrupted_run_goes_on_in_the_middle_of_an_epoch(
     assert 3 == len(history.history["loss"])
     out = capsys.readouterr().out
     assert "goes on with epoch 2, batch 6 of 7.\n" in out
-    # The bar begins where the epoch stopped.
-    assert "6/7" in out
-    assert "1/7" not in out.partition("Epoch 3/3")[0]
+    # The bar begins where the epoch stopped. Of steps that are short, it shows only some.
+    shown = set(re.findall(r"(\d)/7", out.partition("Epoch 3/3")[0]))
+    assert {"7"} <= shown <= {"6", "7"}
     assert 3 == seq.epoch
 
 

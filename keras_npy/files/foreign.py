@@ -108,7 +108,7 @@ def _is_idx(start: bytes, size_bytes: int) -> bool:
     if len(start) < 4:
         return False
     sizes = np.frombuffer(start, ">u4", min(start[3], len(start) // 4 - 1), 4)
-    return size_bytes == 4 + sizes.nbytes + math.prod(sizes.tolist())
+    return bool(size_bytes == 4 + sizes.nbytes + math.prod(sizes.tolist()))
 
 
 def _identify_mark(start: bytes) -> tuple[str, str] | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from keras_npy.rows.base import Rows
-from keras_npy.types import Indices
+from keras_npy.types import Array, Indices
 
 # Rows of at most so many bytes are compared whole, which takes 0.1 s.
 WHOLE_BYTES_MAX = 64 << 20
@@ -29,6 +29,15 @@ def fingerprint_of(leaves: Iterable[Rows]) -> str:
         for indices in _compared(rows):
             rows.check_unchanged(indices)
             digest.update(rows.take(indices).tobytes())
+    return digest.hexdigest()
+
+
+def fingerprint_of_arrays(arrays: Iterable[Array]) -> str:
+    """A hash of the dtypes, the shapes and the values of arrays in memory."""
+    digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
+    for array in arrays:
+        digest.update(f"{array.dtype.name} {array.shape};".encode())
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 

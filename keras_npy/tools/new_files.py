@@ -77,11 +77,19 @@ def new_file(path: str, force: bool) -> Iterator[BinaryIO]:
         raise
 
 
-def lock(file: IO[Any]) -> None:
-    """Say that a process is writing this file. The system takes the lock back when it ends."""
-    # Some network file systems have no locks: what is left there must be removed by hand.
-    with contextlib.suppress(OSError):
+def lock(file: IO[Any]) -> bool:
+    """Say that a process is writing this file, and return whether no other one is.
+
+    The system takes the lock back when the process ends.
+    """
+    try:
         fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        # Some network file systems have no locks: what is left there must be removed by hand.
+        pass
+    return True
 
 
 def sync_folder(folder: str) -> None:

@@ -1,12 +1,12 @@
 """`predict_to_npy`: predictions as `.npy` files, in the memory of a few batches."""
 
 import contextlib
-import hashlib
+import itertools
 import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,14 +21,16 @@ from keras_npy.feeds.nests import leaves_of, map_leaves
 from keras_npy.files.values import dtype_named
 from keras_npy.order.position import Position
 from keras_npy.order.shares import Share
-from keras_npy.rows.fingerprint import fingerprint_of
+from keras_npy.rows.fingerprint import fingerprint_of, fingerprint_of_arrays
 from keras_npy.sequence import NpySequence, batches_of, has_map
 from keras_npy.tools.convert_shards import name_shards
-from keras_npy.tools.new_files import check_folder
-from keras_npy.tools.prediction_files import Output, PredictionFiles, check_outputs
+from keras_npy.tools.prediction_files import (
+    Output,
+    PredictionFiles,
+    check_outputs,
+    check_path,
+)
 from keras_npy.types import Array, Path
-
-_DIGEST_BYTES = 16
 
 
 def predict_to_npy(
@@ -87,7 +89,7 @@ def predict_to_npy(
     _check_types(model, seq)
     check_bool("overwrite", overwrite)
     check_integer("verbose", verbose, at_least=0)
-    path, part = _checked(path), _part_of(seq)
+    path, part = check_path(path), _part_of(seq)
     first = part.first_inputs()
     build_by_calling(model, first)
     identity = _identity(model, part, first)
@@ -129,10 +131,8 @@ class _Part:
     def first_inputs(self) -> Any:
         """The inputs of the first batch, as `predict` gets them."""
         batches = batches_of(self.seq, shuffle=False, only_x=True)
-        rows = batches.order.rows(0, self.first_batch, self.first_batch + 1)
-        batches.check_unchanged(rows)
-        (x,) = batches.take(rows, Position(0, self.first_batch))
-        return x
+        batch = batches.take_one(Position(0, self.first_batch))
+        return keras.utils.unpack_x_y_sample_weight(batch)[0]
 
 
 def _part_of(seq: NpySequence) -> _Part:
@@ -159,16 +159,6 @@ def _check_types(model: object, seq: object) -> None:
             f"Received: {type(model).__name__} and {type(seq).__name__}. "
             "Pass NpySequence(x) for a path or an array x."
         )
-
-
-def _checked(path: Path) -> str:
-    path = check_folder(path)
-    if not path.endswith(".npy"):
-        raise ValueError(
-            f"{path}: predictions are written as .npy. Received: a path that ends otherwise. "
-            "Give a path that ends with .npy."
-        )
-    return path
 
 
 def _path_of(path: str, share: Share, name: str = "") -> str:
@@ -262,29 +252,23 @@ def _check_rows(arrays: list[Array], num_rows: int, path: str) -> None:
 
 def _identity(model: keras.Model, part: _Part, first: Any) -> dict[str, Any]:
     """What decides the predictions, by what a user calls it."""
-    seq, data = part.seq, hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    seq = part.seq
     # A function of `map` may make inputs of targets.
     sources = (seq.x, seq.y, seq.sample_weight) if has_map(seq) else (seq.x,)
-    data.update(fingerprint_of(leaves_of(sources)).encode())
     # What `map` makes of rows, and random crops, are known by their first batch.
-    _update(data, leaves_of(first))
-    weights = hashlib.blake2b(digest_size=_DIGEST_BYTES)
-    _update(weights, (keras.ops.convert_to_numpy(weight) for weight in model.weights))
-    _update(weights, (buffer.cpu().numpy() for buffer in torch_buffers(model)))
+    data = [fingerprint_of(leaves_of(sources)), fingerprint_of_arrays(leaves_of(first))]
+    weights = itertools.chain(
+        (keras.ops.convert_to_numpy(weight) for weight in model.weights),
+        (buffer.cpu().numpy() for buffer in torch_buffers(model)),
+    )
     layers = json.dumps(layers_of(model), sort_keys=True).encode()
     return {
         "batch_size": seq.batch_size,
         "rows": [part.first_row, part.num_rows],
-        "weights": weights.hexdigest(),
-        "layers": hashlib.blake2b(layers, digest_size=_DIGEST_BYTES).hexdigest(),
-        "data": data.hexdigest(),
+        "weights": fingerprint_of_arrays(weights),
+        "layers": fingerprint_of_arrays([np.frombuffer(layers, np.uint8)]),
+        "data": data,
     }
-
-
-def _update(digest: Any, arrays: Iterable[Array]) -> None:
-    for array in arrays:
-        digest.update(f"{array.dtype.name} {array.shape};".encode())
-        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
 
 
 @contextlib.contextmanager

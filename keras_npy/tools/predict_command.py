@@ -60,21 +60,19 @@ def _run(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> None:
     """Raise for what can be seen without Keras, which takes seconds to import."""
-    from keras_npy.tools.new_files import check_folder
+    from keras_npy.tools.prediction_files import check_path
     from keras_npy.tools.usage import UsageError
 
-    if not options.out.endswith(".npy"):
-        raise UsageError(
-            f"{options.out}: predictions are written as .npy. Received: a name that ends "
-            "otherwise. Give a name that ends with .npy."
-        )
+    try:
+        check_path(options.out)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
     if not 0 <= options.process_id < options.num_processes:
         raise UsageError(
             "--process-id counts the parts of --num-processes from 0. Received: "
             f"--process-id {options.process_id} of {options.num_processes}. Give one in "
             f"0 <= K < {options.num_processes}."
         )
-    check_folder(options.out)
     # FileNotFoundError if there is none.
     os.stat(options.model)
     if os.path.isdir(options.model) or not options.model.endswith(".keras"):

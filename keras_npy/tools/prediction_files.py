@@ -6,7 +6,6 @@
 
 import contextlib
 import errno
-import fcntl
 import io
 import json
 import math
@@ -22,8 +21,8 @@ import numpy as np
 from keras_npy.errors import warn
 from keras_npy.files.values import dtype_named
 from keras_npy.rows.describe import readable
-from keras_npy.tools.new_files import new_file, sync_folder
-from keras_npy.types import Array
+from keras_npy.tools.new_files import check_folder, lock, new_file, sync_folder
+from keras_npy.types import Array, Path
 
 _FORMAT = 1
 _UNFINISHED = ".unfinished"
@@ -72,6 +71,22 @@ class Output:
     def size(self, num_rows: int) -> int:
         """Bytes of the file with this many rows."""
         return len(self.header) + num_rows * self.row_bytes
+
+
+def check_path(path: Path) -> str:
+    """The absolute path of predictions, after a check that they can be written there.
+
+    Raises:
+        ValueError: If it does not end with `.npy`.
+        FileNotFoundError: If its folder does not exist.
+    """
+    path = check_folder(path)
+    if not path.endswith(".npy"):
+        raise ValueError(
+            f"{path}: predictions are written as .npy. Received: a path that ends otherwise. "
+            "Give a path that ends with .npy."
+        )
+    return path
 
 
 def check_outputs(outputs: Sequence[Output], num_rows: int, overwrite: bool) -> None:
@@ -280,7 +295,7 @@ def _is_kept(output: Output, rows_done: int, num_rows: int) -> bool:
 def _open_alone(path: str) -> Any:
     """Open a file, as the only process that writes to it."""
     file = open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+b")
-    if not (_lock(file) and _is_at(file, path)):
+    if not (lock(file) and _is_at(file, path)):
         file.close()
         raise BlockingIOError(
             errno.EWOULDBLOCK,
@@ -288,18 +303,6 @@ def _open_alone(path: str) -> Any:
             "process is writing. Wait until that ends, or choose another path",
         )
     return file
-
-
-def _lock(file: Any) -> bool:
-    """Whether no other process writes to a file."""
-    try:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        # Some network file systems have no locks.
-        pass
-    return True
 
 
 def _is_at(file: Any, path: str) -> bool:

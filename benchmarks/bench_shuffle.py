@@ -42,7 +42,6 @@ SEEDS_MIN, FEW_ROWS = 5, 500
 # Fewer rows have distances that depend on each other, so one pair of each pass is looked at.
 ALL_PAIRS_ROWS = 1_000
 P_MIN = 1e-4
-TOLERANCE = 1e-12
 
 COLUMNS = ("case", "order", "positions", "pairs", "labels", "spread of labels")
 
@@ -177,42 +176,12 @@ def p_value_of(square: float, freedom: float) -> float:
 
 
 def chance_of_more(square: float, freedom: float) -> float:
-    """The chance that chi-square with so many degrees of freedom is larger than this.
+    """The chance that chi-square with so many degrees of freedom is larger than this."""
+    # It takes seconds to import, and only this needs it.
+    import tensorflow as tf
 
-    Reference:
-        Press et al., "Numerical Recipes", 6.2: series and continued fraction.
-    """
-    half, x = freedom / 2, square / 2
-    if x <= 0:
-        return 1.0
-    front = math.exp(half * math.log(x) - x - math.lgamma(half))
-    return 1 - front * _series(half, x) if x < half + 1 else front * _fraction(half, x)
-
-
-def _series(half: float, x: float) -> float:
-    """The incomplete gamma function below x, without its first factor."""
-    term = total = 1 / half
-    step = 0
-    while term > total * TOLERANCE:
-        step += 1
-        term *= x / (half + step)
-        total += term
-    return total
-
-
-def _fraction(half: float, x: float) -> float:
-    """The incomplete gamma function above x, without its first factor, as Lentz computes it."""
-    below, upper = x + 1 - half, 1e300
-    lower = total = 1 / below
-    step, factor = 0, 0.0
-    while abs(factor - 1) > TOLERANCE:
-        step += 1
-        numerator, below = -step * (step - half), below + 2
-        lower = 1 / (numerator * lower + below)
-        upper = below + numerator / upper
-        factor = lower * upper
-        total *= factor
-    return total
+    half, x = (tf.constant(value / 2, tf.float64) for value in (freedom, square))
+    return float(tf.math.igammac(half, x))
 
 
 def by_keras_npy(num_rows: int, block_size: int | None = None) -> Shuffle:

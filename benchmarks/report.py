@@ -30,8 +30,9 @@ def machine_name(results: Line) -> str:
     return ", ".join(filter(None, (" ".join(model.split()), cores)))
 
 
-def file_name(results: Line) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", machine_name(results).lower()).strip("-") + ".json"
+def file_name(name: str) -> str:
+    """The file of results of a machine or card of this name."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") + ".json"
 
 
 def load_all(folder: Path) -> list[Any]:

@@ -9,7 +9,6 @@ Cache:  none: it measures nothing.
 
 import argparse
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,7 +31,7 @@ def save(lines: list[report.Line], folder: Path) -> None:
     timed = [line for line in lines if "variant" in line]
     folder.mkdir(parents=True, exist_ok=True)
     for card in {str(line["card"]) for line in timed}:
-        path = folder / f"{re.sub(r'[^a-z0-9]+', '-', card.lower()).strip('-')}.json"
+        path = folder / report.file_name(card)
         found = [line for line in timed if str(line["card"]) == card]
         measured = {line["backend"] for line in found}
         before = json.loads(path.read_text()) if path.exists() else []

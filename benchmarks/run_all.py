@@ -73,7 +73,7 @@ def publish(results: dict[str, Any], out: Path, top_readme: Path) -> None:
     # Write the results first: they took long to measure, and a README may be faulty.
     folder = out / "results"
     folder.mkdir(exist_ok=True)
-    report.save(results, folder / report.file_name(results))
+    report.save(results, folder / report.file_name(report.machine_name(results)))
     if out == HERE:
         require_marks(out / "README.md", top_readme)
     runs = report.load_all(folder)

@@ -7,34 +7,30 @@ mapped file reports these by SIGBUS, which ends the process.
 import errno
 import os
 import weakref
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from keras_npy.errors import NpyFileError
-from keras_npy.files import advice, looks
+from keras_npy.files import advice, looks, spans
 from keras_npy.files.header import NpyHeader
 from keras_npy.files.mounts import is_remote, may_fall_back, should_read
 from keras_npy.files.open_files import OpenFile, OpenFiles
 from keras_npy.files.place import LOST, cut_short, unreadable
 from keras_npy.files.shards import Shards, ShardStore, map_shards
 from keras_npy.files.side_by_side import SideBySide
+from keras_npy.files.spans import (
+    Reads,
+    Spans,
+    by_file,
+    find_runs,
+    follow_the_last,
+    rows_anywhere,
+)
 from keras_npy.files.store import Store
 from keras_npy.locks import make_lock
-from keras_npy.types import Array, Indices, Io
-
-# Bytes that are copied in the time that a call takes, 1.6 us. Rows that lie closer together are
-# read with what lies between them.
-CALL_BYTES = 6 << 10
-
-# Rows that are larger, or lie further apart, are read by a call for each.
-GAP_BYTES_MAX = 4 << 10
-
-# Bytes that are read before they are sorted into the batch. They stay in the processor's cache, and
-# the C library takes more than 128 kB from the system anew each time.
-SPAN_BYTES = 64 << 10
+from keras_npy.types import Indices, Io
 
 # If the rows come from so small a part of the file, all of it is read by one call. To put the rows
 # in order first would take 60 ns for each.
@@ -48,9 +44,6 @@ ALL_KEPT_BYTES_MAX = 32 << 20
 # Bytes, and calls, that make a piece of reading.
 PIECE_BYTES = 128 << 10
 PIECE_CALLS = 64
-
-# Bytes that one call reads, so that threads can share the work if the disk has to be waited for.
-RUN_BYTES = 1 << 20
 
 
 class Stopped(Exception):
@@ -89,22 +82,6 @@ def read_whole(descriptor: int, out: memoryview, offset_bytes: int) -> None:
         raise Stopped(offset_bytes, error) from error
 
 
-class Reads(NamedTuple):
-    """Parts of files, and where in memory each of them goes, in bytes.
-
-    They are no arrays: to make one takes as long as reading a small row.
-    """
-
-    offsets: Sequence[int]
-    """Where they begin in their file."""
-    starts: Sequence[int]
-    stops: Sequence[int]
-
-    def part(self, here: slice) -> "Reads":
-        """Some of them."""
-        return Reads(self.offsets[here], self.starts[here], self.stops[here])
-
-
 def _read_parts(descriptor: int, reads: Reads, memory: memoryview) -> None:
     # Reading small rows takes as long as this loop does, so it calls as little as it can.
     preadv, offset_bytes = os.preadv, 0
@@ -124,7 +101,7 @@ _COUNTING = make_lock()
 def _may_keep(store: "ReadStore") -> bool:
     """Whether a store may keep its file in memory; count it if it may."""
     num_bytes = store.num_rows * store.row_bytes
-    if store.row_bytes > GAP_BYTES_MAX or num_bytes > KEPT_BYTES_MAX:
+    if store.row_bytes > spans.GAP_BYTES_MAX or num_bytes > KEPT_BYTES_MAX:
         return False
     with _COUNTING:
         if kept_bytes() + num_bytes > ALL_KEPT_BYTES_MAX:
@@ -166,13 +143,13 @@ class ReadStore(ShardStore):
             self._check_read(None)
             return
         shards, offsets = self._locate(indices)
-        follows = _follows(shards, offsets, self.row_bytes)
+        follows = follow_the_last(shards, offsets, self.row_bytes)
         is_together = False
-        if self.row_bytes <= GAP_BYTES_MAX:
+        if self.row_bytes <= spans.GAP_BYTES_MAX:
             num_runs = len(offsets) - int(np.count_nonzero(follows))
-            is_together = self._read_together(shards, offsets, num_runs * CALL_BYTES, out)
+            is_together = self._read_together(shards, offsets, num_runs * spans.CALL_BYTES, out)
         if not is_together:
-            self._read_runs(*_runs(shards, offsets, follows, self.row_bytes), out)
+            self._read_runs(*find_runs(shards, offsets, follows, self.row_bytes), out)
         if self._is_noted:
             self._note(shards, offsets, out)
         self._check_read(shards)
@@ -227,10 +204,10 @@ class ReadStore(ShardStore):
             order, shards = offsets.argsort(), np.zeros(len(offsets), np.int64)
         else:
             order = np.lexsort((offsets, shards))
-        spans = _Spans(shards[order], offsets[order], self.row_bytes)
-        if spans.num_bytes > worth_bytes // 2:
+        stretches = Spans(shards[order], offsets[order], self.row_bytes)
+        if stretches.num_bytes > worth_bytes // 2:
             return False
-        self._read_spans(spans, order, out)
+        self._read_spans(stretches, order, out)
         return True
 
     def row_of(self, index: int) -> int:
@@ -242,7 +219,7 @@ class ReadStore(ShardStore):
         if not len(indices):
             return
         shards, offsets = self._locate(np.sort(indices))
-        groups = [(0, slice(None))] if shards is None else _groups(shards)
+        groups = [(0, slice(None))] if shards is None else by_file(shards)
         try:
             if not self._are_resident(shards, offsets):
                 for shard, here in groups:
@@ -276,25 +253,25 @@ class ReadStore(ShardStore):
 
         self._threads.run(read, -(-num_runs // step))
 
-    def _read_spans(self, spans: "_Spans", order: Indices, out: NDArray[np.uint8]) -> None:
+    def _read_spans(self, stretches: Spans, order: Indices, out: NDArray[np.uint8]) -> None:
         """Read stretches of the files, and copy their rows to where they belong."""
 
         def read(first: int, last: int) -> None:
             for number in range(first, last):
-                scratch = np.empty(spans.scratch_bytes(number), np.uint8)
-                self._read(*spans.runs(number), scratch.data)
-                rows, positions = spans.rows(number)
-                _rows_anywhere(out, self.row_bytes)[order[rows] * self.row_bytes] = _rows_anywhere(
+                scratch = np.empty(stretches.scratch_bytes(number), np.uint8)
+                self._read(*stretches.runs(number), scratch.data)
+                rows, positions = stretches.rows(number)
+                rows_anywhere(out, self.row_bytes)[order[rows] * self.row_bytes] = rows_anywhere(
                     scratch, self.row_bytes
                 )[positions]
 
-        self._threads.run(read, spans.num_groups)
+        self._threads.run(read, stretches.num_groups)
 
     def _read(self, shards: Indices | None, reads: Reads, memory: memoryview) -> None:
         if shards is None:
             self._read_from(0, reads, memory)
             return
-        for shard, here in _groups(shards):
+        for shard, here in by_file(shards):
             self._read_from(shard, reads.part(here), memory)
 
     def _read_from(self, shard: int, reads: Reads, memory: memoryview) -> None:
@@ -347,107 +324,6 @@ class ReadStore(ShardStore):
     def __reduce__(self) -> tuple[Any, ...]:
         # Open the files again in the other process, by their paths.
         return type(self), (self._shards,)
-
-
-class _Spans:
-    """Stretches of files that hold rows which lie close together.
-
-    Several spans make a group, which is read into one piece of memory.
-
-    Args:
-        shards: The file of each row, in rising order.
-        offsets: Where each row begins in its file, in rising order within a file.
-        row_bytes: Bytes of a row.
-    """
-
-    def __init__(self, shards: Indices, offsets: Indices, row_bytes: int) -> None:
-        is_first = np.ones(len(offsets), bool)
-        is_first[1:] = (
-            (offsets[1:] > offsets[:-1] + row_bytes + GAP_BYTES_MAX)
-            | (shards[1:] != shards[:-1])
-            # Cut a long span where a new stretch of the file begins.
-            | (offsets[1:] // SPAN_BYTES != offsets[:-1] // SPAN_BYTES)
-        )
-        self._firsts = np.flatnonzero(is_first)
-        lasts = np.append(self._firsts[1:], len(offsets)) - 1
-        self._shards = shards[self._firsts]
-        self._starts = offsets[self._firsts]
-        self._sizes = offsets[lasts] + row_bytes - self._starts
-        # Where the spans would lie if all were read into one piece of memory.
-        self._ends = np.cumsum(self._sizes)
-        begins = self._ends - self._sizes
-        span_of_row = np.cumsum(is_first) - 1
-        self._rows = offsets - self._starts[span_of_row] + begins[span_of_row]
-        groups = begins // SPAN_BYTES
-        self._group_firsts = np.flatnonzero(np.append(True, groups[1:] != groups[:-1]))
-        self._group_ends = np.append(self._group_firsts[1:], len(groups))
-        self.num_groups = len(self._group_firsts)
-        # To sort a row into the batch takes as long as copying a few hundred bytes.
-        sorted_bytes = 512 * len(offsets)
-        self.num_bytes = len(self._firsts) * CALL_BYTES + int(self._ends[-1]) + sorted_bytes
-        """Bytes that can be copied in the time that it takes to read all spans."""
-
-    def scratch_bytes(self, group: int) -> int:
-        first, end = self._group_firsts[group], self._group_ends[group]
-        return int(self._sizes[first:end].sum())
-
-    def runs(self, group: int) -> tuple[Indices, Reads]:
-        """The files of the spans of a group, and where each goes in the memory of the group."""
-        spans = slice(self._group_firsts[group], self._group_ends[group])
-        stops = np.cumsum(self._sizes[spans])
-        columns = (self._starts[spans], stops - self._sizes[spans], stops)
-        return self._shards[spans], Reads(*(column.tolist() for column in columns))
-
-    def rows(self, group: int) -> tuple[slice, Indices]:
-        """Which rows lie in the group, and where in its memory."""
-        first, end = self._group_firsts[group], self._group_ends[group]
-        last = self._firsts[end] if end < len(self._firsts) else len(self._rows)
-        rows = slice(int(self._firsts[first]), int(last))
-        return rows, self._rows[rows] - (self._ends[first] - self._sizes[first])
-
-
-def _follows(shards: Indices | None, offsets: Indices, row_bytes: int) -> NDArray[np.bool_]:
-    """Whether each row but the first follows the row before it in a file, too."""
-    follows: NDArray[np.bool_] = offsets[1:] == offsets[:-1] + row_bytes
-    if shards is not None:
-        follows &= shards[1:] == shards[:-1]
-    return follows
-
-
-def _runs(
-    shards: Indices | None, offsets: Indices, follows: NDArray[np.bool_], row_bytes: int
-) -> tuple[Indices | None, Reads]:
-    """The files and places of rows. Those that follow each other in a file and here are one."""
-    num_bytes = len(offsets) * row_bytes
-    # `any` takes three times as long.
-    if not np.count_nonzero(follows):
-        starts = range(0, num_bytes, row_bytes)
-        stops = range(row_bytes, num_bytes + row_bytes, row_bytes)
-        return shards, Reads(offsets.tolist(), starts, stops)
-    is_first = np.append(True, ~follows)
-    is_first[:: max(1, RUN_BYTES // row_bytes)] = True
-    firsts = np.flatnonzero(is_first)
-    begins = (firsts * row_bytes).tolist()
-    files = None if shards is None else shards[firsts]
-    return files, Reads(offsets[firsts].tolist(), begins, [*begins[1:], num_bytes])
-
-
-def _groups(shards: Indices) -> list[tuple[int, slice]]:
-    """Each file, and where in `shards` it stands, as often as another one stands between."""
-    firsts = np.flatnonzero(np.append(True, shards[1:] != shards[:-1])).tolist()
-    ends = [*firsts[1:], len(shards)]
-    return [
-        (int(shards[first]), slice(first, end)) for first, end in zip(firsts, ends, strict=True)
-    ]
-
-
-def _rows_anywhere(memory: NDArray[np.uint8], row_bytes: int) -> Array:
-    """Memory as an array with a row that begins at every byte."""
-    row = np.dtype((np.void, row_bytes))
-    rows: Array = np.ndarray(
-        (memory.nbytes - row_bytes + 1,), row, buffer=memory.reshape(-1), strides=(1,)
-    )
-    return rows
 
 
 def read_data(header: NpyHeader) -> NDArray[np.uint8]:

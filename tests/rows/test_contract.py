@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_npy import open_rows, samples, windows
-from keras_npy.files import open_files, reading, shard_maps, shards, side_by_side
+from keras_npy.files import open_files, shard_maps, shards, side_by_side, spans
 from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import take
 from keras_npy.rows.forwarding import ForwardingRows
@@ -391,17 +391,17 @@ class TestReadFileInSpans(Read, TestOneFile):
     """Of rows that lie together, many are read by one call, into memory of its own."""
 
     def limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(reading, "GAP_BYTES_MAX", 1 << 20)
-        monkeypatch.setattr(reading, "CALL_BYTES", 1 << 40)
+        monkeypatch.setattr(spans, "GAP_BYTES_MAX", 1 << 20)
+        monkeypatch.setattr(spans, "CALL_BYTES", 1 << 40)
 
 
 class TestReadFileInSmallSpans(Read, TestFlatFile):
     """Many spans, many groups of spans, and threads that read them."""
 
     def limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(reading, "GAP_BYTES_MAX", 4096)
-        monkeypatch.setattr(reading, "CALL_BYTES", 1 << 40)
-        monkeypatch.setattr(reading, "SPAN_BYTES", 20)
+        monkeypatch.setattr(spans, "GAP_BYTES_MAX", 4096)
+        monkeypatch.setattr(spans, "CALL_BYTES", 1 << 40)
+        monkeypatch.setattr(spans, "SPAN_BYTES", 20)
         monkeypatch.setattr(side_by_side, "SLOW_S", 0)
 
 
@@ -409,8 +409,8 @@ class TestReadFileInThreads(Read, TestOneFile):
     """One call for each row, several at a time."""
 
     def limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(reading, "GAP_BYTES_MAX", 0)
-        monkeypatch.setattr(reading, "RUN_BYTES", 1)
+        monkeypatch.setattr(spans, "GAP_BYTES_MAX", 0)
+        monkeypatch.setattr(spans, "RUN_BYTES", 1)
         monkeypatch.setattr(side_by_side, "SLOW_S", 0)
 
 
@@ -423,8 +423,8 @@ class TestReadShards(Read, TestShardsInAnArena): ...
 class TestReadShardsInSpans(Read, TestShardsInAnArena):
     def limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
         super().limit(monkeypatch)
-        monkeypatch.setattr(reading, "GAP_BYTES_MAX", 1 << 20)
-        monkeypatch.setattr(reading, "CALL_BYTES", 1 << 40)
+        monkeypatch.setattr(spans, "GAP_BYTES_MAX", 1 << 20)
+        monkeypatch.setattr(spans, "CALL_BYTES", 1 << 40)
 
 
 class TestReadShardsOpenOneAtATime(Read, TestShardsInAnArena):

@@ -149,7 +149,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         **others: Never,
     ) -> None:
         super().__init__()
-        check_no_others(others)
+        check_no_others(others, NpySequence.__init__)
         # Check the arguments before any file is opened.
         check_order_arguments(batch_size, seed, drop_remainder)
         self._share_was_given = num_processes is not None
@@ -738,7 +738,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         >>> seq.class_names
         ['cat', 'dog']
         """
-        check_no_others(others, "from_directory")
+        check_no_others(others, cls.from_directory)
         check_subset(validation_split, subset)
         found, targets = find_samples(
             directory,
@@ -826,7 +826,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         >>> seq.class_names, seq.y[:]
         (['apple', 'pear'], array([0, 0, 1], dtype=int32))
         """
-        check_no_others(others, "from_class_files")
+        check_no_others(others, cls.from_class_files)
         rows, targets, names = open_classes(source, label_mode, class_names, io, member)
         seq = cls(
             rows,

@@ -3,6 +3,8 @@
 import multiprocessing
 import pickle
 import random
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_npy import NpyFileError, NpySequence, windows
-from tests.conftest import Stored, rows_of_epoch, rows_served, run_script
+from keras_npy import NpyFileError, NpyInputLayer, NpySequence, samples, windows
+from tests.conftest import Stored, make_model, rows_of_epoch, rows_served, run_script
 
 
 def test_getitem_serves_rows_in_file_order(stored: Stored) -> None:
@@ -423,12 +425,92 @@ def test_sequence_arguments_of_py_dataset_are_refused_with_the_reason(
 
 
 def test_sequence_unknown_argument_is_refused_by_its_name() -> None:
-    """As Python does."""
+    """As Python does; with the name that is most like it."""
     others: Any = {"bath_size": 2}
+    message = r"unexpected keyword argument 'bath_size'.*bath_size=2.*Did you mean batch_size\?"
     for make in (
         lambda **others: NpySequence(np.arange(4), **others),
         lambda **others: NpySequence.from_directory("none", **others),
         lambda **others: NpySequence.from_class_files("none", **others),
     ):
-        with pytest.raises(TypeError, match="unexpected keyword argument 'bath_size'"):
+        with pytest.raises(TypeError, match=message):
             make(**others)
+    with pytest.raises(TypeError, match=r"It takes x, y, sample_weight, batch_size, .*process_id"):
+        NpySequence(np.arange(4), **{"zzz": 1})
+
+
+def make_four(**others: Any) -> NpySequence:
+    return NpySequence(np.arange(4.0).reshape(4, 1), np.arange(4), batch_size=3, **others)
+
+
+# An argument of something else, what the error advises, and what comes of following it.
+ELSEWHERE: dict[str, tuple[str, Callable[[], object], object]] = {
+    "validation_split": (
+        "seq.split(0.2)",
+        lambda: [len(part.x) for part in make_four().split(0.25)],
+        [3, 1],
+    ),
+    "subset": ("seq.subset(indices)", lambda: make_four().subset([2]).y[:].tolist(), [2]),
+    "drop_last": ("drop_remainder=True", lambda: len(make_four(drop_remainder=True)), 1),
+    "transform": (
+        "seq.map(function)",
+        lambda: make_four().map(lambda x, y: (x, y + 1))[0][1].tolist(),
+        [1, 2, 3],
+    ),
+    "sequence_length": (
+        "keras_npy.windows(path, sequence_length=...)",
+        lambda: NpySequence(windows(np.arange(4), sequence_length=3))[0].tolist(),
+        [[0, 1, 2], [1, 2, 3]],
+    ),
+    "length": (
+        "keras_npy.samples(paths, length=...)",
+        lambda: NpySequence(samples(["a.npy", "b.npy"], length=2))[0].tolist(),
+        [[0, 1], [0, 1]],
+    ),
+    "label_mode": (
+        "NpySequence.from_directory",
+        lambda: NpySequence.from_directory("d", label_mode="binary")[0][1].tolist(),
+        [[0.0], [1.0]],
+    ),
+    "image_size": (
+        "keras.layers.Resizing(height, width)",
+        lambda: keras.layers.Resizing(2, 3)(np.zeros((1, 4, 4, 1), "uint8")).shape[1:3],
+        (2, 3),
+    ),
+    "dtype": ("keras_npy.NpyInputLayer()", lambda: NpyInputLayer()(np.uint8([[255]])).shape[1], 1),
+    "class_weight": (
+        "to fit",
+        lambda: make_model().fit(images(), class_weight={0: 2.0}, verbose=0).epoch,
+        [0],
+    ),
+}
+
+
+def images() -> NpySequence:
+    return NpySequence(np.zeros((4, 6, 5), "uint8"), np.zeros(4, "int64"))
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_sequence_argument_of_something_else_gets_what_does_it_here(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever follows the advice gets what it was for."""
+    remedy, follow, expected = ELSEWHERE[name]
+    with pytest.raises(TypeError, match=rf"Received: {name}=0.5.*{re.escape(remedy)}"):
+        make_four(**{name: 0.5})
+    monkeypatch.chdir(tmp_path)
+    for path in ("a.npy", "b.npy", "d/one/a.npy", "d/two/a.npy"):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, np.arange(2 + (path == "b.npy")))
+    assert expected == follow()
+
+
+def test_from_directory_argument_of_the_constructor_goes_to_replace(tmp_path: Path) -> None:
+    """A part of each batch, or blocks."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "a.npy", np.arange(2))
+    with pytest.raises(TypeError, match=r"shuffle_block_size=2\. .*seq\.replace\(shuffle_block_s"):
+        NpySequence.from_directory(tmp_path, **{"shuffle_block_size": 2})
+    seq = NpySequence.from_directory(tmp_path).replace(num_processes=2, process_id=1)
+    assert [[0, 1]] == seq[0][0].tolist()

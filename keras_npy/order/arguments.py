@@ -1,7 +1,9 @@
 """Check the arguments by which users decide an order or parts, and refuse those of others."""
 
+import difflib
+import inspect
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,18 +17,60 @@ SEED_OF_PROCESSES = 0
 
 # What `keras.utils.PyDataset` takes, and people give by habit.
 _OF_PY_DATASET = ("workers", "use_multiprocessing", "max_queue_size")
+# And what torch's `DataLoader` takes.
+_OF_DATA_LOADER = ("num_workers", "prefetch_factor", "persistent_workers", "pin_memory")
 
 
-def check_no_others(others: Mapping[str, object], method: str = "__init__") -> None:
+# Arguments of other classes and functions, and what does the same here.
+_IN_LAYER = "Rows are served as they are stored. Begin the model with keras_npy.NpyInputLayer()"
+_TO_FIT = "Give it to fit"
+_AS_SAMPLES = "Give keras_npy.samples(paths, {name}=...) as x"
+_AS_WINDOWS = "Give keras_npy.windows(path, sequence_length=...) as x"
+_RESIZE = (
+    "Rows are served as they are stored. Begin the model with keras.layers.Resizing(height, width)"
+)
+_FROM_DIRECTORY = "NpySequence.from_directory takes it"
+_REPLACE = "Give it to replace of the new sequence: seq.replace({name}=...)"
+_MAP = "Use seq.map(function)"
+ELSEWHERE = {
+    "validation_split": "Hold out rows with train, validation = seq.split(0.2)",
+    "subset": "Choose rows with seq.subset(indices)",
+    "indices": "Choose rows with seq.subset(indices)",
+    "drop_last": "Give drop_remainder=True",
+    **dict.fromkeys(("image_size", "interpolation", "crop_to_aspect_ratio"), _RESIZE),
+    **dict.fromkeys(("color_mode", "data_format", "dtype", "rescale", "scale"), _IN_LAYER),
+    **dict.fromkeys(("transform", "preprocessing_function", "collate_fn"), _MAP),
+    **dict.fromkeys(("sequence_length", "sequence_stride", "sampling_rate"), _AS_WINDOWS),
+    **dict.fromkeys(("length", "pad_value", "crop", "unpack"), _AS_SAMPLES),
+    **dict.fromkeys(("labels", "label_mode", "class_names", "follow_links"), _FROM_DIRECTORY),
+    **dict.fromkeys(("num_processes", "process_id", "shuffle_block_size"), _REPLACE),
+    **dict.fromkeys(("class_weight", "epochs", "steps_per_epoch", "validation_data"), _TO_FIT),
+}
+
+
+def check_no_others(others: Mapping[str, object], method: Callable[..., Any]) -> None:
     """Raise if a method of `NpySequence` is given an argument that it does not take."""
-    _check_not_of_py_dataset(others)
-    for name in others:
-        raise TypeError(f"NpySequence.{method}() got an unexpected keyword argument '{name}'")
+    _check_no_workers(others)
+    for name, value in others.items():
+        raise TypeError(
+            f"{method.__qualname__}() got an unexpected keyword argument '{name}'. "
+            f"Received: {name}={value!r:.100}. {_remedy(name, method)}"
+        )
+
+
+def _remedy(name: str, method: Callable[..., Any]) -> str:
+    if name in ELSEWHERE:
+        return f"{ELSEWHERE[name].format(name=name)}."
+    taken = [
+        taken for taken in inspect.signature(method).parameters if taken not in ("self", "others")
+    ]
+    close = difflib.get_close_matches(name, taken, n=1)
+    return f"Did you mean {close[0]}?" if close else f"It takes {', '.join(taken)}."
 
 
 def check_changes(given: Mapping[str, object], changes: Mapping[str, Any]) -> None:
     """Raise unless the changes are such as `replace` takes: other values of what is given."""
-    _check_not_of_py_dataset(changes)
+    _check_no_workers(changes)
     unknown = sorted(set(changes) - set(given))
     if unknown:
         raise TypeError(
@@ -37,12 +81,12 @@ def check_changes(given: Mapping[str, object], changes: Mapping[str, Any]) -> No
         check_integer("batch_size", changes["batch_size"], at_least=1)
 
 
-def _check_not_of_py_dataset(given: Mapping[str, object]) -> None:
-    of_py_dataset = [name for name in given if name in _OF_PY_DATASET]
-    if of_py_dataset:
+def _check_no_workers(given: Mapping[str, object]) -> None:
+    of_workers = [name for name in given if name in (*_OF_PY_DATASET, *_OF_DATA_LOADER)]
+    if of_workers:
         raise TypeError(
             "NpySequence reads ahead in threads of its own, so it needs no workers. "
-            f"Received: {', '.join(f'{name}={given[name]!r:.100}' for name in of_py_dataset)}. "
+            f"Received: {', '.join(f'{name}={given[name]!r:.100}' for name in of_workers)}. "
             "Leave it out."
         )
 

@@ -175,7 +175,7 @@ def main() -> None:
             "small_rows": (120_000, 1_000),
             "samples": (10_000, 200),
             "many_shards": (10_000, 200),
-            "repeats": (5, 2),
+            "repeats": (5, 1),
         },
     )
     claims = []

@@ -108,7 +108,7 @@ def has_one_fusion(program: str) -> bool:
 
 
 def main() -> None:
-    arguments = common.parse_arguments(__doc__, {"batches": (60, 2), "repeats": (7, 2)})
+    arguments = common.parse_arguments(__doc__, {"batches": (60, 2), "repeats": (7, 1)})
     table, claims = [], []
     for case, shape in CASES.items():
         batch = np.random.default_rng(0).integers(0, 256, shape, np.uint8)

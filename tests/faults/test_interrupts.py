@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.conftest import run_script
+from tests.processes import run_forked
 
 _INTERRUPT = """
     import gc, os, signal, sys, threading, time, warnings
@@ -118,7 +118,7 @@ def test_ctrl_c_at_any_stage_leaves_nothing_behind(tmp_path: Path) -> None:
     np.save(tmp_path / "y.npy", np.arange(640) % 2)
     saves = tmp_path.with_name("saves")
     saves.mkdir()
-    printed = run_script(_INTERRUPT, tmp_path, saves)
+    printed = run_forked(_INTERRUPT, tmp_path, saves)
     stages = ["first batch", "mid-epoch", "validation", "predict", "by index"]
     stages += ["convert", "end of convert", "save", "save of a run"]
     assert [*(f"{stage} []" for stage in stages), "True", "[]"] == printed.splitlines()

@@ -18,9 +18,10 @@ import numpy as np
 
 from tests.resume.job import LIMIT_S, Job, Kill, read_results, run_job, write_data
 
-# Each process of a job is forked from one that has imported Keras, but has used nothing of it.
+# Each process of a job is forked from one that has imported Keras, but has used nothing of it. On
+# each backend, `keras.utils.set_random_seed` imports TensorFlow (Keras 3.15), for 8 s.
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["tests.resume.job"])
+_CONTEXT.set_forkserver_preload(["tests.resume.job", "tensorflow"])
 
 JOBS = (
     Job(),

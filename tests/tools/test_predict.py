@@ -246,6 +246,7 @@ with open("p.npy", "rb") as one, open("q.npy", "rb") as other:
 """
 
 
+@only_on("tensorflow", reason="What is killed is writing, in which no backend takes part")
 def test_predict_to_npy_goes_on_after_sigkill(tmp_path: Path) -> None:
     """In another process, with the batch after the last one that was synced."""
     run_forked(f"import os; os.chdir({str(tmp_path)!r})\n{KILLED}", timeout_s=120)

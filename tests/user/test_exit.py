@@ -76,9 +76,9 @@ CASES = {
     "ctrl-c": ("fit", "Ctrl-C", -2),
     "iterator-half-consumed": ("iterator", "sys.exit", 7),
 }
-NUM_RUNS = {name: 2 for name in CASES}
+# On TensorFlow up to half of the runs with a changed file hung. On the others none did.
+NUM_RUNS = {name: 2 if BACKEND == "tensorflow" else 1 for name in CASES}
 if BACKEND == "tensorflow":
-    # There up to half of these hung.
     NUM_RUNS["fit-changed-file"] = 4
 
 

@@ -38,6 +38,13 @@ def run_forked(script: str, *arguments: object, timeout_s: int = 300) -> str:
     imports Keras, not keras_npy, and forks another for each script. What a script imports first,
     and settings that Keras reads when it is imported, need `run_script`.
     """
+    status, output, errors = fork_script(script, *arguments, timeout_s=timeout_s)
+    assert 0 == status, f"{status}: {errors[-3000:]}"
+    return output
+
+
+def fork_script(script: str, *arguments: object, timeout_s: int = 300) -> tuple[int, str, str]:
+    """As `run_forked`; return the exit status, the output, and what it wrote of errors."""
     with tempfile.TemporaryDirectory() as folder:
         output, errors = Path(folder, "output"), Path(folder, "errors")
         order = {
@@ -48,8 +55,7 @@ def run_forked(script: str, *arguments: object, timeout_s: int = 300) -> str:
             "timeout_s": timeout_s,
         }
         status = _server(os.environ.get("KERAS_BACKEND")).run(order)
-        assert 0 == status, f"{status}: {errors.read_text()[-3000:]}"
-        return output.read_text().strip()
+        return status, output.read_text().strip(), errors.read_text()
 
 
 def run_side_by_side(script: str, folder: Path, num_processes: int = 2) -> list[str]:

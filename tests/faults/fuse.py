@@ -27,8 +27,6 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-
 _CLONE_NEWNS = 0x00020000
 _PR_SET_PDEATHSIG = 1
 _MS_REC_PRIVATE = 0x4000 | 0x40000
@@ -110,25 +108,19 @@ def run_mounted(script: str, folder: Path, *arguments: object, timeout_s: int = 
     Returns:
         What it printed, and how it ended if that was not well.
     """
+    # Not at the top: what serves the files is this file as a program, which knows no other one.
+    from tests.processes import fork_script
+
     program = f"""
 import sys
-sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
 from tests.faults.fuse import mounted
 with mounted(Path(sys.argv[1]), Path(sys.argv[1] + ".mnt")) as served:
     mnt = served.folder
 {textwrap.indent(textwrap.dedent(script), "    ")}
 """
-    finished = subprocess.run(
-        [sys.executable, "-c", program, str(folder), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        check=False,
-    )
-    if finished.returncode:
-        return f"{finished.stdout}exit {finished.returncode}: {finished.stderr[-3000:]}"
-    return finished.stdout.strip()
+    status, output, errors = fork_script(program, folder, *arguments, timeout_s=timeout_s)
+    return f"{output}exit {status}: {errors[-3000:]}" if status else output
 
 
 @functools.cache

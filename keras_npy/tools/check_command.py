@@ -23,7 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--against-y", metavar="Y2", help="labels of the other set")
     parser.add_argument(
-        "--ignore", metavar="KIND,...", default="", help="kinds of findings that are meant"
+        "--ignore",
+        metavar="KIND,...",
+        action="append",
+        default=[],
+        help="kinds of findings that are meant",
     )
     parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
     parser.set_defaults(run=_run)
@@ -67,10 +71,11 @@ def _ignored(options: argparse.Namespace) -> set[str]:
             "--against-y are the labels of --against. Received: --against-y alone. "
             "Give --against too."
         )
-    ignored = {kind.strip() for kind in options.ignore.split(",") if kind.strip()}
+    given = ",".join(options.ignore)
+    ignored = {kind.strip() for kind in given.split(",") if kind.strip()}
     if not ignored <= set(KINDS):
         raise UsageError(
             f"--ignore takes kinds of findings: {', '.join(KINDS)}. "
-            f"Received: {options.ignore}. Write them as the findings do."
+            f"Received: {given}. Write them as the findings do."
         )
     return ignored

@@ -92,6 +92,36 @@ def test_check_values_finds_what_was_planted(
     assert expected == found(capsys, *of_x(array))
 
 
+def test_check_json_lists_all_rows_and_the_words_name_five(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whoever leaves 40 leaked rows out needs the number of each."""
+    np.save("x.npy", X)
+    np.save("other.npy", np.concatenate([255 - X[:9], X[100:140]]))
+    (leak,) = [one for one in found(capsys, "x.npy", "--against", "other.npy") if "leak" in one]
+    assert ("leak", list(range(9, 49)), 40) == leak
+    main(["check", "x.npy", "--against", "other.npy"])
+    words = " ".join(capsys.readouterr().out.split())
+    assert "40 rows of 49" in words
+    assert "row 13 is row 104 of x.npy, ..." in words
+    assert "--json lists them all" in words
+    np.save("x.npy", changed(FLOATS, slice(20, 60), np.nan))
+    assert ("nan", list(range(20, 60)), 40) in found(capsys, "x.npy")
+    main(["check", "x.npy"])
+    assert "NaN in 40 rows: 20, 21, 22, 23, 24, ..." in " ".join(capsys.readouterr().out.split())
+
+
+def test_check_remedies_count_with_what_else_was_found(capsys: pytest.CaptureFixture[str]) -> None:
+    """NaN is no integer; and a label above a gap may be wrong, so what names its rows is said."""
+    np.save("x.npy", changed(X.astype("float64"), (7, 3, 2), np.nan))
+    np.save("y.npy", changed(Y, 9, 7))
+    main(["check", "x.npy", "--y", "y.npy"])
+    words = " ".join(capsys.readouterr().out.split())
+    assert "once the rows above are finite, `keras-npy convert --dtype uint8" in words
+    assert "If 7 should not be there, --classes 4 names the rows." in words
+    assert ("labels", [9], 1) in found(capsys, "x.npy", "--y", "y.npy", "--classes", "4")
+
+
 SORTED = np.sort(Y)
 RARE = changed(Y, slice(None), 0)
 RARE[::40] = 1
@@ -210,7 +240,7 @@ def test_check_bfloat16_beside_another_float(capsys: pytest.CaptureFixture[str])
     np.save("x.npy", (X[:30] % 64).astype(ml_dtypes.bfloat16))
     np.save("other.npy", (X[20:50] % 64).astype("float16"))
     findings = found(capsys, "npy,stored_dtype=bfloat16:x.npy", "--against", "other.npy")
-    assert ("leak", [0, 1, 2, 3, 4], 10) == findings[0]
+    assert ("leak", list(range(10)), 10) == findings[0]
 
 
 def test_check_complex_numbers_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -298,6 +328,7 @@ def test_command_check_in_a_process_of_its_own() -> None:
         " ".join(line.split(" ")[:2]) for line in lines[-4:]
     ]
     assert (0, "") == run("x.npy", "--ignore", "nan,scale")[::2]
+    assert (0, "") == run("x.npy", "--ignore", "nan", "--ignore", "scale")[::2]
     status, printed, errors = run("x.npy", "--ignore", "dirt")
     assert (2, "") == (status, printed)
     assert errors.startswith("keras-npy: --ignore takes kinds of findings: leak, ")

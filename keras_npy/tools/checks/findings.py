@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from keras_npy.tools.output import numbers_of_rows
 from keras_npy.types import Indices
 
-# Row numbers to keep of each kind of finding.
+# Row numbers to name in the words of a finding, and to list in JSON.
 ROWS_NAMED_MAX = 5
+ROWS_LISTED_MAX = 100_000
 
 # The kinds of findings, the worst first: what makes results wrong, then what makes them worse.
 KINDS = (
@@ -25,7 +26,7 @@ class Finding:
     message: str
     """What was found, where, and what to do."""
     rows: list[int] = field(default_factory=list)
-    """The first rows where it was found."""
+    """The first rows where it was found, `ROWS_LISTED_MAX` at most."""
     total: int = 0
     """How many rows there are."""
 
@@ -39,7 +40,7 @@ class RowsFound:
 
     def add(self, indices: Indices) -> None:
         self.total += len(indices)
-        missing = ROWS_NAMED_MAX - len(self.first)
+        missing = ROWS_LISTED_MAX - len(self.first)
         if missing > 0:
             self.first += indices[:missing].tolist()
 
@@ -47,7 +48,7 @@ class RowsFound:
         return self.total > 0
 
     def __str__(self) -> str:
-        return numbers_of_rows(self.first, self.total)
+        return numbers_of_rows(self.first[:ROWS_NAMED_MAX], self.total)
 
     def finding(self, kind: str, message: str) -> Finding:
         return Finding(kind, message, self.first, self.total)

@@ -208,8 +208,17 @@ class Labels:
                 "missing class",
                 f"{self.name}: {count(len(missing), 'class', 'classes')} of {num_classes} without "
                 f"a row: {some_of(missing)}. Number the classes that there are without gaps, or "
-                "add rows.",
+                f"add rows.{self._perhaps_wrong(missing[0])}",
             )
+
+    def _perhaps_wrong(self, first_missing: int) -> str:
+        """What names the rows of labels that lie above a gap, which may be wrong."""
+        if self.num_classes is not None or not first_missing:
+            return ""
+        above = sorted(int(label) for label in self.counts if label > first_missing)
+        return (
+            f" If {some_of(above)} should not be there, --classes {first_missing} names the rows."
+        )
 
     def _order(self) -> Iterator[Finding]:
         shares = self.shares()

@@ -5,7 +5,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_npy.statistics.scales import greatest_of_range
-from keras_npy.tools.checks.findings import ROWS_NAMED_MAX, Finding, RowsFound
+from keras_npy.tools.checks.findings import (
+    ROWS_LISTED_MAX,
+    ROWS_NAMED_MAX,
+    Finding,
+    RowsFound,
+)
 from keras_npy.tools.checks.hashes import PAIRS_READ_MAX, Hashes
 from keras_npy.tools.checks.labels import Labels
 from keras_npy.tools.checks.values import Values
@@ -48,7 +53,7 @@ class CheckedSet:
             f"{'is' if pairs.total == 1 else 'are'} equal to an earlier row: "
             f"{_named(pairs.first, pairs.second, pairs.total)}. A split at random puts one into "
             "training and one into validation: leave them out with indices=.",
-            pairs.second[:ROWS_NAMED_MAX].tolist(),
+            pairs.second[:ROWS_LISTED_MAX].tolist(),
             pairs.total,
         )
         yield from self._conflicts(pairs.first, pairs.second)
@@ -86,8 +91,9 @@ def _leak(one: CheckedSet, other: CheckedSet, its: Hashes, others: Hashes) -> It
             f"{other.values.name}: {_about(pairs.share)}{count(pairs.total, 'row')} of "
             f"{len(other.values.rows):,} are in {name} too: "
             f"{_named(pairs.first, pairs.second, pairs.total, name)}. What is tested was trained "
-            "on, so results are too good: leave the rows out of one of the two.",
-            pairs.second[:ROWS_NAMED_MAX].tolist(),
+            "on, so results are too good: leave the rows out of one of the two. "
+            "--json lists them all.",
+            pairs.second[:ROWS_LISTED_MAX].tolist(),
             pairs.total,
         )
 

@@ -167,6 +167,7 @@ class Values:
             f"{self.name}: whole {values}, stored as {self.dtype}. NpyInputLayer.for_data takes "
             f"floats as they are, so the model would get {number(self.high)}, not 1. Use {scale}. "
             f"As {dtype} they take {np.dtype(dtype).itemsize} of {self.dtype.itemsize} bytes: "
+            f"{'once the rows above are finite, ' if self.nan or self.infinite else ''}"
             f"`keras-npy convert --dtype {dtype} {source} {new}`."
         )
 

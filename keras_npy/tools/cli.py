@@ -27,6 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0; 1 for findings, or data that it refuses; 2 for wrong use; 130 for Ctrl-C.
     """
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:
+            # A shell has closed it (`>&-`). What would be printed is not wanted.
+            setattr(sys, stream, open(os.devnull, "w"))
     options = _make_parser().parse_args(arguments)
     try:
         status: int = options.run(options) or 0

@@ -57,6 +57,21 @@ def test_command_output_that_nobody_reads_is_no_error(tmp_path: Path) -> None:
     assert (0, "") == (done.returncode, done.stderr)
 
 
+def test_command_without_a_standard_output_or_error_runs(tmp_path: Path) -> None:
+    """`keras-npy inspect x.npy >&- 2>&-`: a shell has closed both."""
+    np.save(tmp_path / "x.npy", np.ones(3))
+    for closed in (">&-", "2>&-", ">&- 2>&-"):
+        script = f"{sys.executable} -m keras_npy inspect {tmp_path}/x.npy {closed}"
+        done = subprocess.run(
+            ["bash", "-c", script],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(Path(keras_npy.__file__).parents[1])},
+        )
+        assert (0, "") == (done.returncode, done.stderr), closed
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_command_help_of_each_verb(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     """It says what the verb does, and ends with 0."""

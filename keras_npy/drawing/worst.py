@@ -69,6 +69,7 @@ def badness(y: Array, predicted: Array) -> NDArray[np.float64]:
 
     For classes it is how far the best score of another class exceeds that of the right one, which
     is negative where the prediction is right. For anything else it is the mean squared difference.
+    A row whose label is no class, or whose prediction is NaN, is worse than any other: infinite.
 
     Args:
         y: Class numbers, one-hot rows, or values, `(b, ...)`.
@@ -76,9 +77,14 @@ def badness(y: Array, predicted: Array) -> NDArray[np.float64]:
 
     Example:
 
-    >>> badness(np.array([1, 0]), np.array([[0.2, 0.8], [0.1, 0.9]])).round(3).tolist()
-    [-0.6, 0.8]
+    >>> badness(np.array([1, 0, -1]), np.array([[0.2, 0.8], [0.1, 0.9], [1, 0]])).tolist()
+    [-0.6000000000000001, 0.8, inf]
     """
+    wrong = _badness(y, predicted)
+    return np.where(np.isnan(wrong), np.inf, wrong)
+
+
+def _badness(y: Array, predicted: Array) -> NDArray[np.float64]:
     scores = predicted.astype(np.float64).reshape(len(predicted), -1)
     labels = without_column(y)
     if scores.shape[1] == 1 and labels.ndim == 1 and set(np.unique(labels).tolist()) <= {0, 1}:
@@ -90,9 +96,11 @@ def badness(y: Array, predicted: Array) -> NDArray[np.float64]:
     if classes is None:
         difference = scores - y.reshape(len(y), -1).astype(np.float64)
         return np.asarray((difference**2).mean(axis=1))
-    right = scores[np.arange(len(scores)), classes]
-    scores[np.arange(len(scores)), classes] = -np.inf
-    return np.asarray(scores.max(axis=1) - right)
+    is_class = (classes >= 0) & (classes < scores.shape[1])
+    at = np.arange(len(scores)), np.where(is_class, classes, 0)
+    right = scores[at]
+    scores[at] = -np.inf
+    return np.where(is_class, scores.max(axis=1) - right, np.inf)
 
 
 def predicted_class(predicted: Array) -> Array:
@@ -102,12 +110,18 @@ def predicted_class(predicted: Array) -> Array:
 
 
 def _classes_of(labels: Array, num_scores: int) -> Indices | None:
-    """The class of each row, or `None` if rows are no classes that there are scores of."""
+    """The class of each row, -1 where there is none; `None` if rows have no class numbers.
+
+    One wrong label must not change how the rest of its batch is judged.
+    """
     if num_scores < 2:
         return None
     if labels.shape[1:] == (num_scores,):
-        return labels.argmax(axis=1) if bool(are_one_hot(labels).all()) else None
+        is_one_hot = are_one_hot(labels)
+        if 2 * np.count_nonzero(is_one_hot) <= len(labels):
+            return None
+        return np.where(is_one_hot, labels.argmax(axis=1), -1)
     if labels.ndim > 1:
         return None
-    classes = labels.astype(np.int64)
-    return classes if bool(((classes >= 0) & (classes < num_scores)).all()) else None
+    is_whole = np.isfinite(labels) & (labels == np.floor(labels))
+    return np.where(is_whole, labels, -1).astype(np.int64)

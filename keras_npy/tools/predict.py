@@ -178,7 +178,7 @@ def _path_of(path: str, share: Share, name: str = "") -> str:
 def _outputs(outputs: Any, part: _Part, path: str) -> list[Output]:
     """The files of a nest of outputs, each of which has a shape and a dtype."""
     named = keras.tree.flatten_with_path(outputs)
-    return [
+    found = [
         Output.of(
             _path_of(path, part.share, ".".join(map(str, keys))),
             dtype_named(str(leaf.dtype)),
@@ -187,6 +187,27 @@ def _outputs(outputs: Any, part: _Part, path: str) -> list[Output]:
         )
         for keys, leaf in named
     ]
+    _check_no_sources(found, part.seq)
+    return found
+
+
+def _check_no_sources(outputs: list[Output], seq: NpySequence) -> None:
+    """Raise if predictions would replace a file that the sequence reads."""
+    read = [
+        path
+        for rows in leaves_of((seq.x, seq.y, seq.sample_weight))
+        if rows.files is not None
+        for path in rows.files.paths
+    ]
+    for output in outputs:
+        if os.path.exists(output.path):
+            at = os.stat(output.path)
+            for path in read:
+                if os.path.exists(path) and os.path.samestat(at, os.stat(path)):
+                    raise ValueError(
+                        f"{output.path}: predictions replace no file that they are made from. "
+                        f"Received: a sequence that reads {path}. Give another path."
+                    )
 
 
 def _check_declared(model: keras.Model, part: _Part, path: str, overwrite: bool) -> None:

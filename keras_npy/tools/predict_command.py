@@ -96,13 +96,48 @@ def _predict(options: argparse.Namespace, rows: "list[Rows]") -> list[str]:
     from keras_npy.sequence import NpySequence
     from keras_npy.tools.predict import predict_to_npy
 
+    model = _load(options.model)
+    _check_inputs(model, options, rows)
     seq = NpySequence(
         rows[0] if len(rows) == 1 else tuple(rows),
         batch_size=options.batch_size,
         num_processes=options.num_processes,
         process_id=options.process_id,
     )
-    return predict_to_npy(_load(options.model), seq, options.out, overwrite=options.overwrite)
+    return predict_to_npy(model, seq, options.out, overwrite=options.overwrite)
+
+
+def _check_inputs(model: Any, options: argparse.Namespace, rows: "list[Rows]") -> None:
+    """Raise unless the model takes these rows; of more than it takes, Keras drops the last ones."""
+    from keras_npy.tools.usage import UsageError
+
+    # A model whose `call` is a user's own does not say what it takes.
+    inputs = getattr(model, "inputs", None)
+    if not inputs:
+        return
+    if len(inputs) != len(rows):
+        raise UsageError(
+            f"{options.model}: predict takes one source for each input of the model, "
+            f"{len(inputs)} in all. Received: {' '.join(options.x)}. Files that belong to one "
+            "input are one source, a pattern: 'x-*.npy'."
+        )
+    for one, its in zip(inputs, rows, strict=True):
+        if not _fits(its.row_shape, tuple(one.shape[1:])):
+            raise ValueError(
+                f"{its.name}: a row must have the axes that {options.model} takes, "
+                f"{tuple(one.shape[1:])}. Received: rows of shape {its.row_shape}. Give the rows "
+                "that it was trained on, or rows like them."
+            )
+
+
+def _fits(row_shape: tuple[int, ...], taken: tuple[int | None, ...]) -> bool:
+    """Whether rows have the axes that a model takes; Keras adds or drops a last one of 1.
+
+    Whether it takes other lengths of axes depends on the backend and on the layers (Keras 3.15).
+    """
+    if abs(len(row_shape) - len(taken)) == 1:
+        return max(row_shape, taken, key=len)[-1] == 1
+    return len(row_shape) == len(taken)
 
 
 def _load(path: str) -> Any:

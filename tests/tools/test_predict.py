@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -477,8 +478,43 @@ def test_command_predict_part_and_refusals(
         (2, ".npy", ["m.keras", str(stored.x_path), "-o", "p"]),
         (1, "no.keras", ["no.keras", *common]),
         (1, "no.npy", ["m.keras", "no.npy", "-o", "p.npy"]),
+        (2, "one source for each input", ["m.keras", common[0], common[0], "-o", "q.npy"]),
+        (1, "must have the axes", ["m.keras", str(stored.y_path), "-o", "q.npy"]),
+        (1, "replace no file", ["m.keras", common[0], "-o", common[0], "--overwrite"]),
     ]:
         assert status == main(["predict", *arguments])
         said = capsys.readouterr().err.splitlines()
         assert 1 == len(said), said
         assert remedy in said[0]
+    np.testing.assert_array_equal(stored.x, np.load(stored.x_path))
+
+
+@pytest.mark.parametrize(
+    ("rows", "taken", "fits"),
+    [
+        ((6, 5), (6, 5), True),
+        ((6, 5), (None, None), True),
+        ((6, 5, 1), (6, 5), True),
+        ((6, 5), (6, 5, 1), True),
+        ((), (1,), True),
+        ((6, 5), (6, 5, 3), False),
+        ((), (6, 5), False),
+    ],
+)
+def test_rows_that_fit_are_those_that_keras_takes(
+    rows: tuple[int, ...], taken: tuple[int | None, ...], fits: bool
+) -> None:
+    """So none that Keras takes is refused, and a last axis of 1 is no matter."""
+    inputs = keras.Input(taken)
+    model = keras.Model(inputs, keras.layers.Identity()(inputs))
+    np.save("rows.npy", np.zeros((2, *rows), "float32"))
+    model.save("identity.keras")
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            model.predict(np.zeros((2, *rows), "float32"), verbose=0)
+            taken_by_keras = True
+        except ValueError:
+            taken_by_keras = False
+    assert fits == taken_by_keras
+    status = main(["predict", "identity.keras", "rows.npy", "-o", "out.npy"])
+    assert status == int(not fits)

@@ -12,7 +12,7 @@ from keras_npy.order.selection import to_indices
 from keras_npy.rows.base import Rows
 from keras_npy.rows.groups import Groups, read_groups
 from keras_npy.rows.labels import read_classes
-from keras_npy.rows.timesteps import find_shared, keep_apart
+from keras_npy.rows.timesteps import Shared, find_shared, find_shared_by_parts, keep_apart
 from keras_npy.types import Indices
 
 
@@ -65,7 +65,7 @@ class Divided:
         classes = self._classes(stratify, at_least=num_parts if groups is None else 1)
         if groups is not None:
             shares = [1 - sum(fractions), *fractions]
-            return deal_groups(self._groups(groups), shares, seed=seed, classes=classes)
+            return self._by_group(groups, shares, seed, classes)
         self._warn_of_shared_timesteps("split(..., in_order=True), which cuts by time")
         return split_rows(self.num_rows, fractions, seed=seed, classes=classes)
 
@@ -82,7 +82,7 @@ class Divided:
         k, seed = int(k), checked_seed(seed)
         classes = self._classes(stratify, at_least=k if groups is None else 1)
         if groups is not None:
-            held_out = deal_groups(self._groups(groups), [1 / k] * k, seed=seed, classes=classes)
+            held_out = self._by_group(groups, [1 / k] * k, seed, classes)
             return [(without(part, self.num_rows), part) for part in held_out]
         self._warn_of_shared_timesteps("folds(..., groups=), with a group for each series")
         return fold_rows(self.num_rows, k, seed=seed, classes=classes)
@@ -106,20 +106,31 @@ class Divided:
         rows = None if self.chosen is None else to_indices(self.chosen, len(y))
         return read_classes(y, rows, at_least=at_least)
 
-    def _groups(self, groups: Groups) -> Indices:
-        return read_groups(groups, self.sources, self.chosen, self.num_rows)
+    def _by_group(
+        self, groups: Groups, shares: Sequence[float], seed: int, classes: Indices | None
+    ) -> list[Indices]:
+        numbers = read_groups(groups, self.sources, self.chosen, self.num_rows)
+        parts = deal_groups(numbers, shares, seed=seed, classes=classes)
+        shared = find_shared_by_parts(self.sources, self._indices, parts)
+        if shared is not None:
+            remedy = "groups= with one group for each series"
+            _warn_of_shared(shared, "dealt out by groups= to several parts", remedy)
+        return parts
 
     def _warn_of_shared_timesteps(self, remedy: str) -> None:
         shared = find_shared(self.sources, self._indices)
-        if shared is None:
-            return
-        what = "share timesteps, as windows that overlap do,"
-        if shared.are_rows:
-            what = "are served more than once"
-            remedy = "groups= with the number of each row, such as seq.indices or those of take"
-        else:
-            remedy += ", or windows side by side"
-        warn(
-            f"Rows that {what} are dealt out at random, so that the parts have values in common "
-            f"and validation looks too good. Received: {shared.name}. Use {remedy}."
-        )
+        if shared is not None:
+            _warn_of_shared(shared, "dealt out at random", remedy)
+
+
+def _warn_of_shared(shared: Shared, how: str, remedy: str) -> None:
+    what = "share timesteps, as windows that overlap do,"
+    if shared.are_rows:
+        what = "are served more than once"
+        remedy = "groups= with the number of each row, such as seq.indices or those of take"
+    else:
+        remedy += ", or windows side by side"
+    warn(
+        f"Rows that {what} are {how}, so that the parts have values in common "
+        f"and validation looks too good. Received: {shared.name}. Use {remedy}."
+    )

@@ -30,9 +30,45 @@ def find_shared(leaves: Sequence[Rows], indices: range | Indices) -> Shared | No
     rows = np.sort(np.asarray(looked_at[:ROWS_LOOKED_AT], np.int64))
     for series, (begins, ends) in _timesteps(leaves, rows).items():
         if _overlap(begins, ends):
-            name = next(leaf.name for leaf in leaves if leaf.timesteps(rows).series == series)
-            return Shared(name, are_rows=bool(np.all(ends - begins == 1)))
+            return _shared(leaves, series, begins, ends)
     return None
+
+
+def find_shared_by_parts(
+    leaves: Sequence[Rows], indices: range | Indices, parts: Sequence[Indices]
+) -> Shared | None:
+    """Whether rows of two of these parts hold the same timestep, or are the same row.
+
+    Args:
+        leaves: The sources.
+        indices: The row of the sources at each position.
+        parts: Positions of each part, which together are all positions.
+    """
+    part_of = np.empty(len(indices), np.int64)
+    for number, part in enumerate(parts):
+        part_of[part] = number
+    rows = rows_at(indices, np.arange(len(indices)))
+    for series, (begins, ends) in _timesteps(leaves, rows).items():
+        if _overlap(begins, ends) and _overlap_by_parts(begins, ends, part_of):
+            return _shared(leaves, series, begins, ends)
+    return None
+
+
+def _shared(leaves: Sequence[Rows], series: object, begins: Indices, ends: Indices) -> Shared:
+    nothing = np.empty(0, np.int64)
+    name = next(leaf.name for leaf in leaves if leaf.timesteps(nothing).series == series)
+    return Shared(name, are_rows=bool(np.all(ends - begins == 1)))
+
+
+def _overlap_by_parts(begins: Indices, ends: Indices, part_of: Indices) -> bool:
+    order = np.argsort(begins, kind="stable")
+    begins, ends, part_of = begins[order], ends[order], part_of[order]
+    for part in range(int(part_of.max()) + 1):
+        # How far the rows of this part before each row reach, against the rows of other parts.
+        reach = np.maximum.accumulate(np.where(part_of == part, ends, -1))[:-1]
+        if np.any((begins[1:] < reach) & (part_of[1:] != part)):
+            return True
+    return False
 
 
 def _overlap(begins: Indices, ends: Indices) -> bool:

@@ -715,7 +715,42 @@ def test_split_at_random_of_windows_that_overlap_warns(make: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         seq.split(0.2, in_order=True)
-        seq.folds(2, groups=np.arange(seq.num_samples) > 12)
+
+
+@pytest.mark.parametrize("make", WINDOWED)
+@pytest.mark.parametrize("size", [1, 8])
+def test_groups_that_part_windows_that_overlap_warn(make: Any, size: int) -> None:
+    """Timesteps at the edge of a group are in both parts, as they are without groups."""
+    source = make()
+    seq = NpySequence(*source) if type(source) is tuple else NpySequence(source)
+    message = r"share timesteps.*by groups= to several parts.*Use groups= with one group for each"
+    for part in (seq, seq.subset(range(2, seq.num_samples))):
+        groups = np.arange(part.num_samples) // min(size, part.num_samples // 2)
+        with pytest.warns(UserWarning, match=message) as caught:
+            train, held_out = part.split(0.3, groups=groups)
+        assert spans(train) & spans(held_out)
+        assert __file__ == caught[0].filename
+        with pytest.warns(UserWarning, match=message):
+            part.folds(2, groups=groups)
+
+
+def test_groups_that_keep_what_windows_share_in_one_part_do_not_warn() -> None:
+    """A group for each recording, or groups with a gap between them that no window crosses."""
+    of_recordings = NpySequence(windows(RECORDINGS, sequence_length=5))
+    as_list = NpySequence([windows(part, sequence_length=5) for part in RECORDINGS])
+    of_series = NpySequence(windows(SERIES, sequence_length=5))
+    with_gaps = of_series.subset([*range(10), *range(14, 30), *range(34, 56)])
+    side_by_side = NpySequence(windows(SERIES, sequence_length=5, sequence_stride=5))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for seq, groups in (
+            (of_recordings, np.repeat([0, 1, 2], [13, 19, 16])),
+            (as_list, np.repeat([0, 1, 2], [13, 19, 16])),
+            (with_gaps, np.repeat([0, 1, 2], [10, 16, 22])),
+            (side_by_side, np.arange(12)),
+        ):
+            for one, other in (seq.split(0.3, groups=groups), *seq.folds(3, groups=groups)):
+                assert not spans(one) & spans(other)
 
 
 @pytest.mark.parametrize("stride", [5, 6])
@@ -757,6 +792,8 @@ def test_split_at_random_of_rows_that_come_twice_warns_and_the_remedy_ends_it() 
     for seq, groups in ((chosen, chosen.indices), (taken, numbers)):
         with pytest.warns(UserWarning, match=message.format("array in memory")):
             seq.split(0.4)
+        with pytest.warns(UserWarning, match="served more than once are dealt out by groups="):
+            seq.split(0.4, groups=np.arange(len(numbers)))
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             one, other = seq.split(0.4, groups=groups)

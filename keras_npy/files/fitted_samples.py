@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from keras_npy.errors import NpyFileError
 from keras_npy.files.archive import read_header, split_member
 from keras_npy.files.header import NpyHeader
-from keras_npy.files.layout import Files, each_remedy
+from keras_npy.files.layout import Joined, each_remedy
 from keras_npy.files.members import open_member
 from keras_npy.files.place import open_regular
 from keras_npy.files.reading import read_data
@@ -99,7 +99,7 @@ class FittedSampleStore(SampleStore):
         )
         self.row_bytes = self.first.data_bytes
 
-    def _remedy(self, header: NpyHeader, files: Files) -> str:
+    def _remedy(self, header: NpyHeader, files: Joined) -> str:
         # Samples of different length fit into no common file.
         return each_remedy(header, files)
 

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from keras_npy.errors import NpyLayoutWarning, warn_once
@@ -17,7 +18,24 @@ from keras_npy.types import Path
 ALIGNMENT_BYTES = 64
 
 # A pattern, or a list of paths.
-Files: TypeAlias = Path | Sequence[Path]
+Joined: TypeAlias = Path | Sequence[Path]
+
+
+@dataclass(frozen=True)
+class Apart:
+    """Files of which each is a series or a class of its own: to join them would lose its ends.
+
+    Args:
+        files: Their pattern, or the list of their paths.
+        keep_names: Whether a file's name means something, so that what is converted from a member
+            of an archive has the name of the archive.
+    """
+
+    files: Joined
+    keep_names: bool = False
+
+
+Files: TypeAlias = Joined | Apart
 
 # A longer list is joined in Python, where the user already has it, not by the command.
 FILES_NAMED_MAX = 4
@@ -97,6 +115,8 @@ def convert_remedy(
     option = " --stored-dtype bfloat16" if is_bfloat16 else ""
     if files is None:
         return f"To convert it: `{convert_command(name)}{option}`"
+    if isinstance(files, Apart):
+        return _apart_remedy(name, files, is_bfloat16)
     if isinstance(files, str | os.PathLike) or len(files) <= FILES_NAMED_MAX:
         return f"To convert all: `{join_command(files, are_samples=are_samples)}{option}`"
     stored_dtype = "bfloat16" if is_bfloat16 else None
@@ -135,7 +155,7 @@ def name_of_converted(name: str) -> str:
     return os.path.join(folder, new)
 
 
-def join_command(files: Files, *, are_samples: bool = False) -> str:
+def join_command(files: Joined, *, are_samples: bool = False) -> str:
     """The command that joins files into one plain `.npy`, which their pattern does not match.
 
     Example:
@@ -173,7 +193,7 @@ def join_call(
     return f"from keras_npy import convert; convert(paths, {new!r}{option})"
 
 
-def each_remedy(header: NpyHeader, files: Files) -> str:
+def each_remedy(header: NpyHeader, files: Joined) -> str:
     """How to convert each of many samples for itself, as those need that fit into no one file.
 
     A member of an archive goes into a file beside the archive; an `.npy` is replaced.
@@ -194,6 +214,46 @@ def each_remedy(header: NpyHeader, files: Files) -> str:
         "To convert each, in Python: `import glob; from keras_npy import convert; "
         f"[{call} for path in glob.glob({pattern!r}, recursive=True)]`"
     )
+
+
+def _apart_remedy(name: str, apart: Apart, is_bfloat16: bool) -> str:
+    """How to convert each of several files for itself; an `.npy` is replaced."""
+    files = apart.files
+    if not isinstance(files, str | os.PathLike) and len(files) <= FILES_NAMED_MAX:
+        option = " --stored-dtype bfloat16" if is_bfloat16 else ""
+        commands = (_apart_command(os.fsdecode(path), apart.keep_names) for path in files)
+        return f"To convert each: `{'; '.join(command + option for command in commands)}`"
+    option = ", stored_dtype='bfloat16'" if is_bfloat16 else ""
+    found, mark, member = name.partition("::")
+    suffix = os.path.splitext(found)[1]
+    end = _name_of_apart(f"{suffix}::{member}", apart.keep_names)
+    if isinstance(files, str | os.PathLike):
+        paths = f"glob.glob({os.fsdecode(files).partition('::')[0]!r}, recursive=True)"
+        old, new = f"path + {mark + member!r}", f"path[:-{len(suffix)}] + {end!r}"
+        start, modules = "in Python", "import glob; from keras_npy import convert; "
+    else:
+        paths, start, modules = "paths", "in Python, with the list of files as paths", ""
+        modules = "from keras_npy import convert; "
+        old, new = "path", f"path.partition('::')[0][:-{len(suffix)}] + {end!r}"
+    call = f"convert({old}, {new}{option})"
+    if not mark:
+        call = f"convert(path, path, force=True{option})"
+    return f"To convert each, {start}: `{modules}[{call} for path in {paths}]`"
+
+
+def _apart_command(path: str, keep_names: bool) -> str:
+    if "::" not in path:
+        return f"keras-npy convert --force {shlex.quote(path)} {shlex.quote(path)}"
+    new = _name_of_apart(path, keep_names)
+    return f"keras-npy convert {shlex.quote(path)} {shlex.quote(new)}"
+
+
+def _name_of_apart(path: str, keep_names: bool) -> str:
+    """The file for a member of an archive, beside the archive."""
+    archive, _, member = path.partition("::")
+    stem = archive[: archive.rfind(".")] if "." in os.path.basename(archive) else archive
+    end = "" if keep_names else f"_{os.path.basename(member.removesuffix('.npy'))}"
+    return f"{stem}{end}.npy"
 
 
 def _name_beside(names: list[str]) -> str:

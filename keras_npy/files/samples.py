@@ -21,7 +21,7 @@ from keras_npy.files.archive import MEMBER_MARK, read_header, split_member
 from keras_npy.files.header import NpyHeader
 from keras_npy.files.layout import (
     FILES_NAMED_MAX,
-    Files,
+    Joined,
     convert_remedy,
     each_remedy,
     warn_of_layout,
@@ -108,7 +108,7 @@ class SampleStore(Store):
             remedy=self._remedy(first, self._files),
         )
 
-    def _check_small(self, header: NpyHeader, is_compressed: bool, files: Files) -> None:
+    def _check_small(self, header: NpyHeader, is_compressed: bool, files: Joined) -> None:
         if is_compressed and not self._unpack and header.data_bytes > UNPACKED_BYTES_MAX:
             raise NpyFileError(
                 f"{header.name}: a compressed sample is unpacked each time that it is read, and "
@@ -116,11 +116,11 @@ class SampleStore(Store):
                 f"bytes. {self._how_to_unpack(header, files)}; unpack=True takes them as they are."
             )
 
-    def _remedy(self, header: NpyHeader, files: Files) -> str | None:
+    def _remedy(self, header: NpyHeader, files: Joined) -> str | None:
         """How to convert the files, if it is not the usual command."""
         return None
 
-    def _how_to_unpack(self, header: NpyHeader, files: Files) -> str:
+    def _how_to_unpack(self, header: NpyHeader, files: Joined) -> str:
         if isinstance(files, str | os.PathLike) or len(files) <= FILES_NAMED_MAX:
             usual = convert_remedy(header.name, files, are_samples=True)
             return self._remedy(header, files) or usual
@@ -139,7 +139,7 @@ class SampleStore(Store):
         self.io = "map" if state.is_mapped else "read"
 
     @property
-    def _files(self) -> Files:
+    def _files(self) -> Joined:
         """The pattern or list that names the files."""
         return self._pattern or self._paths
 

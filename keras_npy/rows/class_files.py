@@ -1,5 +1,6 @@
 """Classes of which each is one file, or a folder of files, with many rows."""
 
+import glob
 import os
 from collections.abc import Iterable, Mapping
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from keras_npy.errors import NpyFileError, cut
 from keras_npy.files.archive import MEMBER_MARK, split_member
+from keras_npy.files.layout import Apart
 from keras_npy.rows.base import Rows
 from keras_npy.rows.class_folders import (
     LabelMode,
@@ -67,7 +69,8 @@ def open_classes(
             "A dict of classes must name at least one. Received: an empty dict. "
             "Pass a dict: {'cat': 'cat.npy', ...}."
         )
-    rows, lengths = _open_each([sources[name] for name in names], io)
+    apart = None if isinstance(source, Mapping) else _pattern_of(os.fspath(source), member)
+    rows, lengths = _open_each([sources[name] for name in names], io, apart)
     for name, length in zip(names, lengths.tolist(), strict=True):
         if length == 0:
             raise NpyFileError(
@@ -86,11 +89,22 @@ def _checked(source: object) -> str:
     return os.fspath(source)
 
 
-def _open_each(sources: list[Source], io: Io) -> tuple[Rows, Indices]:
+def _pattern_of(place: str, member: str | None) -> Apart | None:
+    """A pattern of the files of all classes, each of which is converted for itself."""
+    if is_pattern(place):
+        is_of_folders = any(map(os.path.isdir, expand(place)))
+        return None if is_of_folders else Apart(place, keep_names=True)
+    suffix = "*.npy" if member is None else f"*.npz{MEMBER_MARK}{member}"
+    return Apart(os.path.join(glob.escape(place), "**", suffix), keep_names=True)
+
+
+def _open_each(sources: list[Source], io: Io, apart: Apart | None) -> tuple[Rows, Indices]:
     """The rows of all sources, and the number of rows of each. Each file is opened once."""
     if all(map(_are_paths, sources)):
         # One list of files is opened as one array, and not class by class.
-        return open_groups([named_files(source, "from_class_files") for source in sources], io)
+        return open_groups(
+            [named_files(source, "from_class_files") for source in sources], io, apart
+        )
     opened = [open_rows(source, io=io) for source in sources]
     return join_rows(opened), np.array([len(rows) for rows in opened])
 

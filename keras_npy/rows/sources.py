@@ -12,7 +12,7 @@ import numpy as np
 from keras_npy.errors import NpyFileError, check_io
 from keras_npy.files import archive
 from keras_npy.files.header import NpyHeader
-from keras_npy.files.layout import Files, warn_of_layout
+from keras_npy.files.layout import Apart, Files, warn_of_layout
 from keras_npy.rows.arrays import checked_array
 from keras_npy.rows.base import Rows
 from keras_npy.rows.joined import join_rows
@@ -57,16 +57,25 @@ def open_rows(source: Source, *, stored_dtype: str | None = None, io: Io = "auto
     array([[3, 4, 5],
            [6, 7, 8]])
     """
+    return _open(source, stored_dtype, io)
+
+
+def open_series(source: Source, io: Io) -> Rows:
+    """As `open_rows`, of files that each are a series of its own: no remedy joins them."""
+    return _open(source, None, io, stay_apart=True)
+
+
+def _open(source: Source, stored_dtype: str | None, io: Io, stay_apart: bool = False) -> Rows:
     check_io(io)
     if isinstance(source, str | os.PathLike):
         if is_pattern(source):
-            return _join(expand(source), source, stored_dtype, io)
+            return _join(expand(source), Apart(source) if stay_apart else source, stored_dtype, io)
         header = archive.read_header(source, stored_dtype=stored_dtype)
         rows = open_file(header, io)
         warn_of_layout(header, is_mapped=rows.io == "map")
         return rows
     if isinstance(source, list):
-        return _open_list(source, stored_dtype, io)
+        return _open_list(source, stored_dtype, io, stay_apart)
     if stored_dtype is not None:
         raise ValueError(
             "stored_dtype= says what the bytes of a file are. "
@@ -155,7 +164,9 @@ _NUMBERS = re.compile(r"([0-9]{1,18})")
 _SOURCE_TYPES = (str, os.PathLike, list, np.ndarray, Rows)
 
 
-def _open_list(sources: list[Any], stored_dtype: str | None, io: Io) -> Rows:
+def _open_list(
+    sources: list[Any], stored_dtype: str | None, io: Io, stay_apart: bool = False
+) -> Rows:
     if not sources:
         raise ValueError(
             "A list of sources must name at least one file. "
@@ -168,9 +179,9 @@ def _open_list(sources: list[Any], stored_dtype: str | None, io: Io) -> Rows:
     for are_paths, group in itertools.groupby(sources, is_path):
         if are_paths:
             paths = [found for path in group for found in _found(path)]
-            opened.append(_join(paths, paths, stored_dtype, io))
+            opened.append(_join(paths, Apart(paths) if stay_apart else paths, stored_dtype, io))
         else:
-            opened += [open_rows(source, stored_dtype=stored_dtype, io=io) for source in group]
+            opened += [_open(source, stored_dtype, io, stay_apart) for source in group]
     return join_rows(opened)
 
 
@@ -192,25 +203,35 @@ def _check_open_rows(rows: Rows, io: Io) -> None:
         )
 
 
-def open_groups(groups: Sequence[Sequence[Path]], io: Io) -> tuple[Rows, Indices]:
+def open_groups(
+    groups: Sequence[Sequence[Path]], io: Io, apart: Apart | None = None
+) -> tuple[Rows, Indices]:
     """The rows of groups of files, joined as one source, and the number of rows of each group.
+
+    Args:
+        groups: The files of each group.
+        io: As `open_rows` takes it.
+        apart: What found the files, or `None` for a list of the user's own.
 
     Raises:
         NpyFileError: If a file cannot be streamed, or files differ.
     """
     paths = [path for group in groups for path in group]
-    headers = archive.read_headers(paths, paths)
+    files = apart or Apart(paths)
+    headers = archive.read_headers(paths, files)
     ends = np.cumsum([0, *(header.shape[0] for header in headers)])
     edges = np.cumsum([0, *map(len, groups)])
-    return _join_headers(headers, paths, io), np.diff(ends[edges])
+    return _join_headers(headers, files, io, are_found=False), np.diff(ends[edges])
 
 
 def _join(paths: list[Any], files: Files, stored_dtype: str | None, io: Io) -> Rows:
-    return _join_headers(archive.read_headers(paths, files, stored_dtype=stored_dtype), files, io)
+    headers = archive.read_headers(paths, files, stored_dtype=stored_dtype)
+    named = files.files if isinstance(files, Apart) else files
+    return _join_headers(headers, files, io, are_found=not isinstance(named, list))
 
 
-def _join_headers(headers: list[NpyHeader], files: Files, io: Io) -> Rows:
-    rows = join_files(headers, io, are_found=not isinstance(files, list))
+def _join_headers(headers: list[NpyHeader], files: Files, io: Io, *, are_found: bool) -> Rows:
+    rows = join_files(headers, io, are_found=are_found)
     for header in headers:
         if header.shape[0]:
             warn_of_layout(header, files, is_mapped=rows.io == "map")

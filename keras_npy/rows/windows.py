@@ -20,7 +20,7 @@ from keras_npy.rows.base import Rows, Timesteps
 from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.joined import JoinedRows
-from keras_npy.rows.sources import Source, open_rows
+from keras_npy.rows.sources import Source, open_rows, open_series
 from keras_npy.types import Array, Indices, Io
 
 # Row numbers to make at a time. Each takes eight bytes, while a token may take two.
@@ -143,14 +143,14 @@ def windows(
     array([[1, 2, 3, 4],
            [5, 6, 7, 8]])
     """
-    series = open_rows(data, io=io)
+    check_bool("join", join, "Pass True for one series that goes on from file to file.")
+    series = _open(data, join, io)
     _check_between("sequence_length", sequence_length, 1, None)
     _check_between("sequence_stride", sequence_stride, 1, len(series))
     _check_between("sampling_rate", sampling_rate, 1, len(series))
     start, end = _bounds(start_index, end_index, len(series))
-    check_bool("join", join, "Pass True for one series that goes on from file to file.")
     _check_targets(targets, predict_next)
-    opened = None if targets is None else open_rows(targets, io=io)
+    opened = None if targets is None else _open(targets, join, io)
     lengths = np.array([len(series)]) if join else series.shard_lengths
     span = (sequence_length - 1 + bool(predict_next)) * sampling_rate
     files = _Files(lengths, start, end)
@@ -171,6 +171,10 @@ def windows(
     with_target = Starts(target_firsts, counts, sequence_stride)
     _check_last_target(opened, int(with_target.at(np.array([len(starts) - 1]))[0]))
     return WindowsAndTargets(x, WindowRows(opened, with_target))
+
+
+def _open(source: Source, join: bool, io: Io) -> Rows:
+    return open_rows(source, io=io) if join else open_series(source, io)
 
 
 def _check_targets(targets: object, predict_next: object) -> None:

@@ -233,7 +233,8 @@ def test_archive_without_a_member_lists_them(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["one", "pattern", "list"])
 @pytest.mark.parametrize(
-    "open_any", [open_rows, NpySequence, lambda source: windows(source, sequence_length=2)]
+    "open_any",
+    [open_rows, NpySequence, lambda source: windows(source, sequence_length=2, join=True)],
 )
 def test_compressed_rows_are_refused_with_a_command_for_all(
     tmp_path: Path, kind: str, open_any: Callable[[Any], Any]

@@ -5,6 +5,8 @@ import os
 import pathlib
 import pickle
 import re
+import shlex
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,17 @@ import numpy as np
 import pytest
 
 import keras_npy
-from keras_npy import NpyFileError, NpySequence, open_rows, samples, take, windows
+from keras_npy import (
+    NpyFileError,
+    NpyLayoutWarning,
+    NpySequence,
+    open_rows,
+    samples,
+    take,
+    windows,
+)
+from keras_npy.tools.cli import main
+from tests.rows.contract import assert_same
 
 
 def objects(items: list[Any], shape: tuple[int, ...] | None = None) -> np.ndarray:
@@ -299,3 +311,107 @@ def test_list_that_was_meant_as_two_inputs_is_told_of_a_tuple(
             NpySequence(sources, y)
     x, _ = NpySequence(tuple(sources), y)[0]
     assert [tuple(shape) for shape in shapes] == [part.shape for part in x]
+
+
+# Files of which each is a series or a class: to join them would lose where each begins.
+
+
+def write_apart(folder: Path, kind: str, num_files: int) -> list[np.ndarray]:
+    """Files `r0` and so on with 5 rows each, as archives or in Fortran order."""
+    folder.mkdir()
+    arrays = [np.arange(10).reshape(5, 2) + 100 * number for number in range(num_files)]
+    for number, array in enumerate(arrays):
+        if kind == "npz":
+            np.savez_compressed(folder / f"r{number}.npz", x=array)
+        else:
+            np.save(folder / f"r{number}.npy", np.asfortranarray(array))
+    return arrays
+
+
+def follow(found: Any, paths: list[str]) -> None:
+    """Run what a message says between backticks."""
+    printed = str(found).split("`")[1]
+    if printed.startswith("keras-npy"):
+        for command in printed.split("; "):
+            assert 0 == main(shlex.split(command)[1:])
+    else:
+        exec(printed, {"paths": paths})
+
+
+def refused_or_warned(kind: str, call: Any) -> str:
+    """What is said of compressed members, which are refused, or of Fortran order, which warns."""
+    if kind == "npz":
+        with pytest.raises(NpyFileError, match=r"compressed member.*To convert each") as refused:
+            call()
+        return str(refused.value)
+    with pytest.warns(NpyLayoutWarning, match=r"Fortran order.*To convert each") as warned:
+        call()
+    return str(warned[0].message)
+
+
+@pytest.mark.parametrize("kind", ["npz", "npy"])
+@pytest.mark.parametrize(
+    ("num_files", "as_list"), [(2, True), (5, True), (2, False)], ids=["few", "many", "pattern"]
+)
+def test_windows_of_several_files_to_convert_convert_each(
+    tmp_path: Path, kind: str, num_files: int, as_list: bool
+) -> None:
+    """No window crosses from one file to the next, before and after."""
+    folder = tmp_path / "it's x"
+    arrays = write_apart(folder, kind, num_files)
+    expected = np.concatenate([windows(array, sequence_length=3)[:] for array in arrays])
+    member = "::x" if kind == "npz" else ""
+    paths = [f"{folder}/r{number}.{kind}{member}" for number in range(num_files)]
+    data: Any = paths if as_list else f"{folder}/r*.{kind}{member}"
+    follow(refused_or_warned(kind, lambda: windows(data, sequence_length=3)), paths)
+    end = "_x.npy" if kind == "npz" else ".npy"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_same(expected, windows(f"{folder}/r?{end}", sequence_length=3)[:])
+    assert num_files == len(list(folder.glob("*.npy")))
+
+
+def test_windows_across_files_to_convert_join_them(tmp_path: Path) -> None:
+    """With join=True the files are one series, and one file may take their place.
+
+    Targets are as the series: each file has its own.
+    """
+    write_apart(tmp_path / "r", "npz", 2)
+    for arguments, said in (({"join": True}, "all"), ({}, "each")):
+        with pytest.raises(NpyFileError, match=f"To convert {said}"):
+            windows(f"{tmp_path}/r/*.npz::x", sequence_length=3, **arguments)
+    targets = f"{tmp_path}/r/*.npz::x"
+    with pytest.raises(NpyFileError, match="To convert each"):
+        windows([np.arange(5), np.arange(5)], sequence_length=3, targets=targets)
+
+
+CLASS_FILES: list[Any] = [
+    pytest.param(lambda folder, kind: f"{folder}/*.{kind}" + "::x" * (kind == "npz"), id="pattern"),
+    pytest.param(lambda folder, kind: folder, id="directory"),
+    pytest.param(
+        lambda folder, kind: {
+            f"r{number}": f"{folder}/r{number}.{kind}" + "::x" * (kind == "npz")
+            for number in range(2)
+        },
+        id="dict",
+    ),
+]
+
+
+@pytest.mark.parametrize("kind", ["npz", "npy"])
+@pytest.mark.parametrize("source", CLASS_FILES)
+def test_class_files_to_convert_convert_each(tmp_path: Path, kind: str, source: Any) -> None:
+    """Each class has a file before and after, and its name."""
+    folder = tmp_path / "it's x"
+    arrays = write_apart(folder, kind, 2)
+    data = source(folder, kind)
+    member = {"member": "x"} if data is folder and kind == "npz" else {}
+    said = refused_or_warned(kind, lambda: NpySequence.from_class_files(data, **member))
+    follow(said, [])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        seq = NpySequence.from_class_files(folder, shuffle=False)
+    names = ["r0_x", "r1_x"] if kind == "npz" and isinstance(data, dict) else ["r0", "r1"]
+    assert names == seq.class_names
+    assert_same(np.concatenate(arrays), seq.x[:])
+    assert [0] * 5 + [1] * 5 == seq.y[:].tolist()

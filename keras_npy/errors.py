@@ -3,6 +3,7 @@
 import contextvars
 import types
 import warnings
+import weakref
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,9 @@ _PACKAGES = (
 
 SAID: set[str] = set()
 """The kinds of warning that this process has already given."""
+
+# Of each object that is still there, the kinds of warning that were given about it.
+_SAID_OF: weakref.WeakKeyDictionary[object, set[str]] = weakref.WeakKeyDictionary()
 
 
 class NpyFileError(ValueError):
@@ -39,6 +43,14 @@ def warn_once(kind: str, message: str, category: type[Warning] = UserWarning) ->
     if kind not in SAID:
         SAID.add(kind)
         warn(message, category)
+
+
+def warn_once_of(source: object, kind: str, message: str) -> None:
+    """As `warn_once`, once for each `source`: what is wrong with one says nothing of the next."""
+    said = _SAID_OF.setdefault(source, set())
+    if kind not in said:
+        said.add(kind)
+        warn(message)
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:

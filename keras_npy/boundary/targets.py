@@ -5,8 +5,9 @@ from typing import Any
 
 import keras
 
-from keras_npy.errors import warn_once
+from keras_npy.errors import warn_once_of
 from keras_npy.rows.base import Rows
+from keras_npy.rows.chosen import ChosenRows
 from keras_npy.sequence import NpySequence, has_map
 
 # Bytes of targets to look at, and at most a batch.
@@ -54,7 +55,8 @@ def _warn_of_no_probabilities(name: str, rows: Rows, batch_size: int) -> None:
     first = _first(rows, batch_size)
     low, high = first.min(), first.max()
     if low < -ROUNDED or high > 1 + ROUNDED:
-        warn_once(
+        warn_once_of(
+            _source_of(rows),
             f"targets of {name}",
             f"{rows.name}: {name} takes targets from 0 to 1. Received: {rows.dtype} from "
             f"{low} to {high} in the first {len(first)} rows. Pass seq.map(lambda x, y: "
@@ -75,13 +77,19 @@ def _warn_of_no_classes(loss: Any, rows: Rows, batch_size: int, model: Any) -> N
         return
     low, high = classes.min(), classes.max()
     if low < 0 or high >= num_classes:
-        warn_once(
+        warn_once_of(
+            _source_of(rows),
             "targets of sparse_categorical_crossentropy",
             f"{rows.name}: class numbers count from 0, and the model has an output for each. "
             f"Received: numbers from {low} to {high} in the first {len(first)} rows, for "
             f"{num_classes} outputs. If they count from 1, pass seq.map(lambda x, y: (x, y - 1)); "
             "otherwise give the last layer more units, or the loss ignore_class=.",
         )
+
+
+def _source_of(rows: Rows) -> Rows:
+    """What is open as long as the data are: a sequence chooses the rows of a part each time."""
+    return _source_of(rows.source) if isinstance(rows, ChosenRows) else rows
 
 
 def _first(rows: Rows, batch_size: int) -> Any:

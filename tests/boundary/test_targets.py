@@ -45,10 +45,10 @@ def test_fit_masks_of_0_and_255_warn_once_and_the_remedy_ends_it(tmp_path: Path,
     message = (
         r"y\.npy: binary_\w*crossentropy takes targets from 0 to 1\. Received: uint8 from 0 to 255"
     )
-    with pytest.warns(UserWarning, match=message) as caught:
-        fit(NpySequence(X, path, batch_size=4), loss)
-    assert [__file__] == [warning.filename for warning in caught]
     seq = NpySequence(X, path, batch_size=4)
+    with pytest.warns(UserWarning, match=message) as caught:
+        fit(seq, loss)
+    assert [__file__] == [warning.filename for warning in caught]
     call = re.search(r"(seq\.map\(.*\)\)) for masks.*, or (\(x, .*\)) for", str(caught[0].message))
     assert call is not None
     scaled = eval(call[1], {"seq": seq})
@@ -58,6 +58,22 @@ def test_fit_masks_of_0_and_255_warn_once_and_the_remedy_ends_it(tmp_path: Path,
         warnings.simplefilter("error")
         fit(seq, loss)
         fit(scaled, loss)
+
+
+@pytest.mark.parametrize(
+    ("loss", "units", "message"),
+    [("bce", 1, "from 0 to 1"), ("sparse_categorical_crossentropy", 2, "count from 0")],
+)
+def test_fit_warns_of_targets_of_each_new_source(loss: str, units: int, message: str) -> None:
+    """The first bad data of a process say nothing of the next, and parts share their source."""
+    for seq in (NpySequence(X, y, batch_size=4) for y in (MASK, MASK // 2)):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for part in (seq, seq, seq.subset(range(2, 6))):
+                # TensorFlow and torch refuse such class numbers, in the middle of the batch.
+                with contextlib.suppress(Exception if units == 2 else ()):
+                    fit(part, loss, units)
+        assert [True] == [message in str(warning.message) for warning in caught]
 
 
 def as_files(folder: Path, y: np.ndarray) -> Any:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_npy.boundary.wrapping import is_wrapped, wrap
-from keras_npy.errors import warn_once
+from keras_npy.errors import warn_once_of
 from keras_npy.feeds.jax import Whole
 from keras_npy.feeds.processes import num_replicas_of
 from keras_npy.sequence import NpySequence, last_batch_rows
@@ -54,8 +54,9 @@ def choose_last_batch(
         # together with batches that it asks for, and all of them would fail.
         return "dropped"
     if is_training and seq.num_batches > 1:
-        warn_once(
-            "last batch of fit",
+        warn_once_of(
+            seq,
+            f"last batch of {last} rows in fit",
             f"fit leaves out {last} of {seq.num_samples} rows in each epoch: {num_shares} devices "
             f"cannot share the last batch, of {last} rows. Choose a batch_size or a number of "
             "rows whose last batch they can share.",
@@ -66,9 +67,17 @@ def choose_last_batch(
     if not is_training and last >= num_shares and keras.backend.backend() == "torch":
         # Keras adds up what the processes measure, row by row (Keras 3.16 on torch).
         return "shared"
-    raise _uneven(
-        seq, last, role, "Pass drop_remainder=True to NpySequence, or another batch_size."
-    )
+    raise _uneven(seq, last, role, _remedy_of_last(seq, num_shares))
+
+
+def _remedy_of_last(seq: NpySequence, num_shares: int) -> str:
+    if seq.num_batches > 1:
+        return "Pass drop_remainder=True to NpySequence, or another batch_size."
+    # Without its only batch there would be none.
+    full = seq.num_samples - seq.num_samples % num_shares
+    if full == 0:
+        return f"Take at least {num_shares} rows, or fewer devices."
+    return f"Pass batch_size={full} and drop_remainder=True to NpySequence."
 
 
 def _uneven(seq: NpySequence, num_rows: int, role: str, remedy: str) -> ValueError:

@@ -132,7 +132,7 @@ def check_last_batch(order: Order, share: Share) -> None:
             "Pass drop_remainder=True to NpySequence, or another batch_size."
         )
     warn_once(
-        "last batch of several processes",
+        f"last batch of {last} of {order.num_samples} rows for {share.num_processes} processes",
         f"The last batch has {last} rows, which {share.num_processes} processes share unevenly: "
         "a mean over processes of their means is not the mean of these rows. Weigh means by "
         "rows, or pass drop_remainder=True to NpySequence.",

@@ -1,5 +1,7 @@
 """The last batch, if devices cannot share it: dropped by `fit`, whole in `evaluate`."""
 
+import re
+import warnings
 from types import SimpleNamespace
 from typing import Any
 
@@ -40,7 +42,13 @@ def make(num_samples: int, batch_size: int, **arguments: Any) -> NpySequence:
         pytest.param(make(15, 6, drop_remainder=True), None, "shared", "shared", id="drop"),
         pytest.param(make(16, 6), None, "shared", "shared", id="even-last"),
         pytest.param(make(4, 5), None, "shared", "shared", id="even-only"),
-        pytest.param(make(3, 4), None, "a batch of 3 rows.*drop_remainder=", "whole", id="only"),
+        pytest.param(
+            make(3, 4),
+            None,
+            "a batch of 3 rows.*batch_size=2 and drop_remainder=True",
+            "whole",
+            id="only",
+        ),
         pytest.param(make(30, 5), None, *["5 rows.*batch_size that 2 divides"] * 2, id="odd"),
     ],
 )
@@ -60,6 +68,38 @@ def test_last_batch_of_two_devices(
                 assert "dropped" == choose_last_batch(seq, steps, role, True)
         else:
             assert expected == choose_last_batch(seq, steps, role, role == "fit")
+
+
+@pytest.mark.usefixtures("two_devices")
+def test_rows_that_fit_leaves_out_are_counted_for_each_sequence() -> None:
+    """Once for each: a second `fit` of one says nothing new."""
+    for num_samples in (15, 13, 15):
+        seq = make(num_samples, 6)
+        rest = num_samples % 6
+        with pytest.warns(UserWarning, match=rf"leaves out {rest} of {num_samples} rows"):
+            choose_last_batch(seq, None, "fit", True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert "dropped" == choose_last_batch(seq, None, "fit", True)
+
+
+@pytest.mark.parametrize("num_samples", [3, 5])
+def test_only_batch_that_devices_cannot_share_is_refused_with_what_works(
+    two_devices: SimpleNamespace, num_samples: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """drop_remainder=True alone would leave no batch; with fewer rows than devices nothing does."""
+    monkeypatch.setattr(devices, "is_wrapped", lambda *_: False)
+    for role in ("fit", "evaluate"):
+        with pytest.raises(ValueError, match=r"a batch of . rows.*Pass batch_size=") as refused:
+            choose_last_batch(make(num_samples, 8), None, role, role == "fit")
+        found = re.search(r"batch_size=(\d+) and (drop_remainder)=True", str(refused.value))
+        assert found is not None
+        seq = make(num_samples, int(found[1]), **{found[2]: True})
+        assert (1, num_samples - 1) == (seq.num_batches, seq.batch_size)
+        assert "shared" == choose_last_batch(seq, None, role, role == "fit")
+    two_devices.device_mesh.shape = (6, 3)
+    with pytest.raises(ValueError, match=r"Take at least 6 rows, or fewer devices"):
+        choose_last_batch(make(num_samples, 12), None, "fit", True)
 
 
 def test_last_batch_of_one_device_is_served(two_devices: SimpleNamespace) -> None:

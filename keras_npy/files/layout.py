@@ -205,15 +205,20 @@ def each_remedy(header: NpyHeader, files: Joined) -> str:
     else:
         folders = [os.path.dirname(os.path.abspath(os.fsdecode(path))) for path in files]
         pattern = os.path.join(glob.escape(os.path.commonpath(folders)), "**", f"*{suffix}")
-    option = ", stored_dtype='bfloat16'" if header.dtype.name == "bfloat16" else ""
-    call = f"convert(path, path, force=True{option})"
-    if member:
-        new = f"_{os.path.basename(member.removesuffix('.npy'))}.npy"
-        call = f"convert(path + {'::' + member!r}, path[:-{len(suffix)}] + {new!r}{option})"
+    end = f"_{os.path.basename(member.removesuffix('.npy'))}.npy"
+    call = _call_of_each(suffix, member, end, header.dtype.name == "bfloat16")
     return (
         "To convert each, in Python: `import glob; from keras_npy import convert; "
         f"[{call} for path in glob.glob({pattern!r}, recursive=True)]`"
     )
+
+
+def _call_of_each(suffix: str, member: str, end: str, is_bfloat16: bool) -> str:
+    """The call that converts the file `path`, or the member of the archive `path`."""
+    option = ", stored_dtype='bfloat16'" if is_bfloat16 else ""
+    if not member:
+        return f"convert(path, path, force=True{option})"
+    return f"convert(path + {'::' + member!r}, path.removesuffix({suffix!r}) + {end!r}{option})"
 
 
 def _apart_remedy(name: str, apart: Apart, is_bfloat16: bool) -> str:
@@ -223,22 +228,23 @@ def _apart_remedy(name: str, apart: Apart, is_bfloat16: bool) -> str:
         option = " --stored-dtype bfloat16" if is_bfloat16 else ""
         commands = (_apart_command(os.fsdecode(path), apart.keep_names) for path in files)
         return f"To convert each: `{'; '.join(command + option for command in commands)}`"
-    option = ", stored_dtype='bfloat16'" if is_bfloat16 else ""
-    found, mark, member = name.partition("::")
+    found, _, member = name.partition("::")
     suffix = os.path.splitext(found)[1]
     end = _name_of_apart(f"{suffix}::{member}", apart.keep_names)
+    call = _call_of_each(suffix, member, end, is_bfloat16)
     if isinstance(files, str | os.PathLike):
-        paths = f"glob.glob({os.fsdecode(files).partition('::')[0]!r}, recursive=True)"
-        old, new = f"path + {mark + member!r}", f"path[:-{len(suffix)}] + {end!r}"
-        start, modules = "in Python", "import glob; from keras_npy import convert; "
-    else:
-        paths, start, modules = "paths", "in Python, with the list of files as paths", ""
-        modules = "from keras_npy import convert; "
-        old, new = "path", f"path.partition('::')[0][:-{len(suffix)}] + {end!r}"
-    call = f"convert({old}, {new}{option})"
-    if not mark:
-        call = f"convert(path, path, force=True{option})"
-    return f"To convert each, {start}: `{modules}[{call} for path in {paths}]`"
+        pattern = os.fsdecode(files).partition("::")[0]
+        return (
+            "To convert each, in Python: `import glob; from keras_npy import convert; "
+            f"[{call} for path in glob.glob({pattern!r}, recursive=True)]`"
+        )
+    # The user's list may hold patterns too.
+    return (
+        "To convert each, in Python, with the list of files as paths: `import glob, os; "
+        f"from keras_npy import convert; [{call} for given in paths "
+        "for one in [os.fspath(given).partition('::')[0]] "
+        "for path in glob.glob(one, recursive=True) or [one]]`"
+    )
 
 
 def _apart_command(path: str, keep_names: bool) -> str:

@@ -351,18 +351,22 @@ def refused_or_warned(kind: str, call: Any) -> str:
 
 @pytest.mark.parametrize("kind", ["npz", "npy"])
 @pytest.mark.parametrize(
-    ("num_files", "as_list"), [(2, True), (5, True), (2, False)], ids=["few", "many", "pattern"]
+    ("num_files", "given"), [(2, "list"), (5, "list"), (5, "patterns"), (2, "pattern")]
 )
 def test_windows_of_several_files_to_convert_convert_each(
-    tmp_path: Path, kind: str, num_files: int, as_list: bool
+    tmp_path: Path, kind: str, num_files: int, given: str
 ) -> None:
     """No window crosses from one file to the next, before and after."""
     folder = tmp_path / "it's x"
     arrays = write_apart(folder, kind, num_files)
     expected = np.concatenate([windows(array, sequence_length=3)[:] for array in arrays])
     member = "::x" if kind == "npz" else ""
-    paths = [f"{folder}/r{number}.{kind}{member}" for number in range(num_files)]
-    data: Any = paths if as_list else f"{folder}/r*.{kind}{member}"
+    paths: list[Any] = [f"{folder}/r{number}.{kind}{member}" for number in range(num_files)]
+    if given == "patterns":
+        paths = [f"{folder}/r[0-2].{kind}{member}", f"{folder}/r[34].{kind}{member}"]
+    elif kind == "npy":
+        paths = list(map(Path, paths))
+    data: Any = f"{folder}/r*.{kind}{member}" if given == "pattern" else paths
     follow(refused_or_warned(kind, lambda: windows(data, sequence_length=3)), paths)
     end = "_x.npy" if kind == "npz" else ".npy"
     with warnings.catch_warnings():

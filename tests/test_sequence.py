@@ -439,6 +439,12 @@ def test_sequence_unknown_argument_is_refused_by_its_name() -> None:
         NpySequence(np.arange(4), **{"zzz": 1})
 
 
+def test_sequence_argument_of_another_method_is_not_taken_for_a_misspelt_one() -> None:
+    """num_classes is no class_names."""
+    with pytest.raises(TypeError, match=r"num_classes=3\. It takes source, label_mode, class_na"):
+        NpySequence.from_class_files("none", **{"num_classes": 3})
+
+
 def make_four(**others: Any) -> NpySequence:
     return NpySequence(np.arange(4.0).reshape(4, 1), np.arange(4), batch_size=3, **others)
 

@@ -24,15 +24,15 @@ _OF_DATA_LOADER = ("num_workers", "prefetch_factor", "persistent_workers", "pin_
 # Arguments of other classes and functions, and what does the same here.
 _IN_LAYER = "Rows are served as they are stored. Begin the model with keras_npy.NpyInputLayer()"
 _TO_FIT = "Give it to fit"
-_AS_SAMPLES = "Give keras_npy.samples(paths, {name}=...) as x"
-_AS_WINDOWS = "Give keras_npy.windows(path, sequence_length=...) as x"
+_AS_SAMPLES = "Give NpySequence keras_npy.samples(paths, {name}=...)"
+_AS_WINDOWS = "Give NpySequence keras_npy.windows(path, sequence_length=...)"
 _RESIZE = (
     "Rows are served as they are stored. Begin the model with keras.layers.Resizing(height, width)"
 )
 _FROM_DIRECTORY = "NpySequence.from_directory takes it"
 _REPLACE = "Give it to replace of the new sequence: seq.replace({name}=...)"
 _MAP = "Use seq.map(function)"
-ELSEWHERE = {
+_ELSEWHERE = {
     "validation_split": "Hold out rows with train, validation = seq.split(0.2)",
     "subset": "Choose rows with seq.subset(indices)",
     "indices": "Choose rows with seq.subset(indices)",
@@ -59,13 +59,12 @@ def check_no_others(others: Mapping[str, object], method: Callable[..., Any]) ->
 
 
 def _remedy(name: str, method: Callable[..., Any]) -> str:
-    if name in ELSEWHERE:
-        return f"{ELSEWHERE[name].format(name=name)}."
-    taken = [
-        taken for taken in inspect.signature(method).parameters if taken not in ("self", "others")
-    ]
-    close = difflib.get_close_matches(name, taken, n=1)
-    return f"Did you mean {close[0]}?" if close else f"It takes {', '.join(taken)}."
+    if name in _ELSEWHERE:
+        return f"{_ELSEWHERE[name].format(name=name)}."
+    names = [one for one in inspect.signature(method).parameters if one not in ("self", "others")]
+    # Other arguments of the constructor are alike: num_classes is no misspelt class_names.
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.75)
+    return f"Did you mean {close[0]}?" if close else f"It takes {', '.join(names)}."
 
 
 def check_changes(given: Mapping[str, object], changes: Mapping[str, Any]) -> None:

@@ -69,7 +69,8 @@ def badness(y: Array, predicted: Array) -> NDArray[np.float64]:
 
     For classes it is how far the best score of another class exceeds that of the right one, which
     is negative where the prediction is right. For anything else it is the mean squared difference.
-    A row whose label is no class, or whose prediction is NaN, is worse than any other: infinite.
+    Of several scores, a row whose label is no class is worse than any other: infinite. So is a
+    prediction of NaN.
 
     Args:
         y: Class numbers, one-hot rows, or values, `(b, ...)`.
@@ -96,7 +97,7 @@ def _badness(y: Array, predicted: Array) -> NDArray[np.float64]:
     if classes is None:
         difference = scores - y.reshape(len(y), -1).astype(np.float64)
         return np.asarray((difference**2).mean(axis=1))
-    is_class = (classes >= 0) & (classes < scores.shape[1])
+    is_class = classes >= 0
     at = np.arange(len(scores)), np.where(is_class, classes, 0)
     right = scores[at]
     scores[at] = -np.inf
@@ -123,5 +124,7 @@ def _classes_of(labels: Array, num_scores: int) -> Indices | None:
         return np.where(is_one_hot, labels.argmax(axis=1), -1)
     if labels.ndim > 1:
         return None
-    is_whole = np.isfinite(labels) & (labels == np.floor(labels))
-    return np.where(is_whole, labels, -1).astype(np.int64)
+    is_class = (labels >= 0) & (labels < num_scores) & (labels == np.floor(labels))
+    classes = np.full(len(labels), -1)
+    classes[is_class] = labels[is_class]
+    return classes

@@ -188,13 +188,14 @@ def test_plot_of_a_model_needs_targets_of_one_output(stored: Stored) -> None:
         ([[1.0, 2.0]], [[1.0, 4.0]], [2]),
         # A label that is no class, or a prediction of NaN, is the worst, and changes no other row.
         ([1, -1, 0], [[0.2, 0.8], [0.1, 0.9], [0.1, 0.9]], [-0.6, np.inf, 0.8]),
+        (np.uint8([1, 3, 255]), [[0.2, 0.8], [0.1, 0.9], [0.1, 0.9]], [-0.6, np.inf, np.inf]),
         ([1.0, 7, np.nan, 0.5], [[0.2, 0.8]] * 4, [-0.6, np.inf, np.inf, np.inf]),
         ([[0, 1], [0, 0], [1, 0]], [[0.2, 0.8]] * 3, [-0.6, np.inf, 0.6]),
         ([1, 0], [[np.nan, np.nan], [0.1, 0.9]], [np.inf, 0.8]),
     ],
     ids=[
         *("classes", "one-hot", "probability", "logit", "value", "vector"),
-        *("no-class", "no-class-in-floats", "no-one-hot-row", "nan"),
+        *("no-class", "no-class-of-uint8", "no-class-in-floats", "no-one-hot-row", "nan"),
     ],
 )
 def test_badness_is_how_far_the_right_one_is_behind(

@@ -11,7 +11,7 @@ from keras_npy.tools.checks.findings import (
     Finding,
     RowsFound,
 )
-from keras_npy.tools.checks.hashes import PAIRS_READ_MAX, Hashes
+from keras_npy.tools.checks.hashes import PAIRS_READ_MAX, Hashes, Pairs
 from keras_npy.tools.checks.labels import Labels
 from keras_npy.tools.checks.values import Values
 from keras_npy.tools.output import count, number, some_of
@@ -91,8 +91,8 @@ def _leak(one: CheckedSet, other: CheckedSet, its: Hashes, others: Hashes) -> It
             f"{other.values.name}: {_about(pairs.share)}{count(pairs.total, 'row')} of "
             f"{len(other.values.rows):,} are in {name} too: "
             f"{_named(pairs.first, pairs.second, pairs.total, name)}. What is tested was trained "
-            "on, so results are too good: leave the rows out of one of the two. "
-            "--json lists them all.",
+            "on, so results are too good: leave the rows out of one of the two"
+            f"{_listed(pairs)}.",
             pairs.second[:ROWS_LISTED_MAX].tolist(),
             pairs.total,
         )
@@ -160,6 +160,13 @@ def _named(first: Indices, second: Indices, total: int, name: str = "") -> str:
     shown = list(zip(first.tolist(), second.tolist(), strict=True))[:ROWS_NAMED_MAX]
     named = ", ".join(f"row {again} is row {row}{behind}" for row, again in shown)
     return named + (", ..." if total > len(shown) else "")
+
+
+def _listed(pairs: Pairs) -> str:
+    """Whether all rows can be had, which are not named here."""
+    if pairs.share < 1 or not ROWS_NAMED_MAX < pairs.total <= ROWS_LISTED_MAX:
+        return ""
+    return ". --json lists them all"
 
 
 def _about(share: float) -> str:

@@ -109,11 +109,13 @@ def _predict(options: argparse.Namespace, rows: "list[Rows]") -> list[str]:
 
 def _check_inputs(model: Any, options: argparse.Namespace, rows: "list[Rows]") -> None:
     """Raise unless the model takes these rows; of more than it takes, Keras drops the last ones."""
+    import keras
+
     from keras_npy.tools.usage import UsageError
 
-    # A model whose `call` is a user's own does not say what it takes.
+    # A model whose `call` is a user's own does not say what it takes; the name may be its own.
     inputs = getattr(model, "inputs", None)
-    if not inputs:
+    if not inputs or not all(isinstance(one, keras.KerasTensor) for one in inputs):
         return
     if len(inputs) != len(rows):
         raise UsageError(

@@ -70,6 +70,7 @@ def test_command_without_a_standard_output_or_error_runs(tmp_path: Path) -> None
             env={**os.environ, "PYTHONPATH": str(Path(keras_npy.__file__).parents[1])},
         )
         assert (0, "") == (done.returncode, done.stderr), closed
+        assert closed != "2>&-" or "x.npy" in done.stdout
 
 
 @pytest.mark.parametrize("verb", VERBS)

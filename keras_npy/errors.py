@@ -20,7 +20,7 @@ SAID: set[str] = set()
 """The kinds of warning that this process has already given."""
 
 # Of each object that is still there, the kinds of warning that were given about it.
-_SAID_OF: weakref.WeakKeyDictionary[object, set[str]] = weakref.WeakKeyDictionary()
+SAID_OF: weakref.WeakKeyDictionary[object, set[str]] = weakref.WeakKeyDictionary()
 
 
 class NpyFileError(ValueError):
@@ -47,7 +47,7 @@ def warn_once(kind: str, message: str, category: type[Warning] = UserWarning) ->
 
 def warn_once_of(source: object, kind: str, message: str) -> None:
     """As `warn_once`, once for each `source`: what is wrong with one says nothing of the next."""
-    said = _SAID_OF.setdefault(source, set())
+    said = SAID_OF.setdefault(source, set())
     if kind not in said:
         said.add(kind)
         warn(message)

@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 import tracemalloc
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ from tests.processes import run_script as run_script
 def _warn_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each test see the warnings that a process gives only once."""
     monkeypatch.setattr(errors, "SAID", set())
+    monkeypatch.setattr(errors, "SAID_OF", weakref.WeakKeyDictionary())
 
 
 BACKEND = keras.backend.backend()

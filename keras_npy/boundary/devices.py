@@ -56,7 +56,7 @@ def choose_last_batch(
     if is_training and seq.num_batches > 1:
         warn_once_of(
             seq,
-            f"last batch of {last} rows in fit",
+            "last batch of fit",
             f"fit leaves out {last} of {seq.num_samples} rows in each epoch: {num_shares} devices "
             f"cannot share the last batch, of {last} rows. Choose a batch_size or a number of "
             "rows whose last batch they can share.",

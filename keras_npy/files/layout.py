@@ -205,12 +205,20 @@ def each_remedy(header: NpyHeader, files: Joined) -> str:
     else:
         folders = [os.path.dirname(os.path.abspath(os.fsdecode(path))) for path in files]
         pattern = os.path.join(glob.escape(os.path.commonpath(folders)), "**", f"*{suffix}")
-    end = f"_{os.path.basename(member.removesuffix('.npy'))}.npy"
-    call = _call_of_each(suffix, member, end, header.dtype.name == "bfloat16")
+    call = _call_of_each(suffix, member, _end_of(member), header.dtype.name == "bfloat16")
+    return _remedy_of_pattern(call, pattern)
+
+
+def _remedy_of_pattern(call: str, pattern: str) -> str:
     return (
         "To convert each, in Python: `import glob; from keras_npy import convert; "
         f"[{call} for path in glob.glob({pattern!r}, recursive=True)]`"
     )
+
+
+def _end_of(member: str, keep_names: bool = False) -> str:
+    """What follows the name of an archive in the name of the file for its member."""
+    return ".npy" if keep_names else f"_{os.path.basename(member.removesuffix('.npy'))}.npy"
 
 
 def _call_of_each(suffix: str, member: str, end: str, is_bfloat16: bool) -> str:
@@ -230,14 +238,9 @@ def _apart_remedy(name: str, apart: Apart, is_bfloat16: bool) -> str:
         return f"To convert each: `{'; '.join(command + option for command in commands)}`"
     found, _, member = name.partition("::")
     suffix = os.path.splitext(found)[1]
-    end = _name_of_apart(f"{suffix}::{member}", apart.keep_names)
-    call = _call_of_each(suffix, member, end, is_bfloat16)
+    call = _call_of_each(suffix, member, _end_of(member, apart.keep_names), is_bfloat16)
     if isinstance(files, str | os.PathLike):
-        pattern = os.fsdecode(files).partition("::")[0]
-        return (
-            "To convert each, in Python: `import glob; from keras_npy import convert; "
-            f"[{call} for path in glob.glob({pattern!r}, recursive=True)]`"
-        )
+        return _remedy_of_pattern(call, os.fsdecode(files).partition("::")[0])
     # The user's list may hold patterns too.
     return (
         "To convert each, in Python, with the list of files as paths: `import glob, os; "
@@ -248,18 +251,11 @@ def _apart_remedy(name: str, apart: Apart, is_bfloat16: bool) -> str:
 
 
 def _apart_command(path: str, keep_names: bool) -> str:
-    if "::" not in path:
+    archive, mark, member = path.partition("::")
+    if not mark:
         return f"keras-npy convert --force {shlex.quote(path)} {shlex.quote(path)}"
-    new = _name_of_apart(path, keep_names)
+    new = os.path.splitext(archive)[0] + _end_of(member, keep_names)
     return f"keras-npy convert {shlex.quote(path)} {shlex.quote(new)}"
-
-
-def _name_of_apart(path: str, keep_names: bool) -> str:
-    """The file for a member of an archive, beside the archive."""
-    archive, _, member = path.partition("::")
-    stem = archive[: archive.rfind(".")] if "." in os.path.basename(archive) else archive
-    end = "" if keep_names else f"_{os.path.basename(member.removesuffix('.npy'))}"
-    return f"{stem}{end}.npy"
 
 
 def _name_beside(names: list[str]) -> str:

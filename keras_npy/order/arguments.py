@@ -20,7 +20,6 @@ _OF_PY_DATASET = ("workers", "use_multiprocessing", "max_queue_size")
 # And what torch's `DataLoader` takes.
 _OF_DATA_LOADER = ("num_workers", "prefetch_factor", "persistent_workers", "pin_memory")
 
-
 # Arguments of other classes and functions, and what does the same here.
 _IN_LAYER = "Rows are served as they are stored. Begin the model with keras_npy.NpyInputLayer()"
 _TO_FIT = "Give it to fit"

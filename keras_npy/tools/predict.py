@@ -193,20 +193,23 @@ def _outputs(outputs: Any, part: _Part, path: str) -> list[Output]:
 
 def _check_no_sources(outputs: list[Output], seq: NpySequence) -> None:
     """Raise if predictions would replace a file that the sequence reads."""
+    # Most often none exists, and a hundred thousand files of samples need not be looked at.
+    existing = [output.path for output in outputs if os.path.exists(output.path)]
+    if not existing:
+        return
     read = {}
     for rows in leaves_of((seq.x, seq.y, seq.sample_weight)):
         for path in () if rows.files is None else rows.files.paths:
             with contextlib.suppress(OSError):
                 state = os.stat(path)
                 read[state.st_dev, state.st_ino] = path
-    for output in outputs:
-        with contextlib.suppress(FileNotFoundError):
-            state = os.stat(output.path)
-            if (path := read.get((state.st_dev, state.st_ino))) is not None:
-                raise ValueError(
-                    f"{output.path}: predictions replace no file that they are made from. "
-                    f"Received: a sequence that reads {path}. Give another path."
-                )
+    for output_path in existing:
+        state = os.stat(output_path)
+        if (path := read.get((state.st_dev, state.st_ino))) is not None:
+            raise ValueError(
+                f"{output_path}: predictions replace no file that they are made from. "
+                f"Received: a sequence that reads {path}. Give another path."
+            )
 
 
 def _check_declared(model: keras.Model, part: _Part, path: str, overwrite: bool) -> None:

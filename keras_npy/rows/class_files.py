@@ -61,7 +61,12 @@ def open_classes(
             "Files of classes give labels. Received: label_mode=None. "
             "Use NpySequence(paths) for rows without labels."
         )
-    sources = dict(source) if isinstance(source, Mapping) else _find(_checked(source), member)
+    sources: dict[str, Source]
+    apart = None
+    if isinstance(source, Mapping):
+        sources = dict(source)
+    else:
+        sources, apart = _find(_checked(source), member)
     names = list(sources) if class_names is None else checked_names(class_names, list(sources))
     check_num_classes(label_mode, names)
     if not names:
@@ -69,7 +74,6 @@ def open_classes(
             "A dict of classes must name at least one. Received: an empty dict. "
             "Pass a dict: {'cat': 'cat.npy', ...}."
         )
-    apart = None if isinstance(source, Mapping) else _pattern_of(os.fspath(source), member)
     rows, lengths = _open_each([sources[name] for name in names], io, apart)
     for name, length in zip(names, lengths.tolist(), strict=True):
         if length == 0:
@@ -89,11 +93,10 @@ def _checked(source: object) -> str:
     return os.fspath(source)
 
 
-def _pattern_of(place: str, member: str | None) -> Apart | None:
+def _pattern_of(place: str, member: str | None, *, has_folders: bool) -> Apart | None:
     """A pattern of the files of all classes, each of which is converted for itself."""
     if is_pattern(place):
-        is_of_folders = any(map(os.path.isdir, expand(place)))
-        return None if is_of_folders else Apart(place, keep_names=True)
+        return None if has_folders else Apart(place, keep_names=True)
     suffix = "*.npy" if member is None else f"*.npz{MEMBER_MARK}{member}"
     return Apart(os.path.join(glob.escape(place), "**", suffix), keep_names=True)
 
@@ -113,13 +116,17 @@ def _are_paths(source: Source) -> bool:
     return is_path(source) or (isinstance(source, list) and all(map(is_path, source)))
 
 
-def _find(place: str, member: str | None) -> dict[str, Source]:
-    """The sources of each class in a directory, or of the files that match a pattern."""
-    suffix = ".npy" if member is None else ".npz"
+def _find(place: str, member: str | None) -> tuple[dict[str, Source], Apart | None]:
+    """The sources of each class in a directory, or of the files that match a pattern.
+
+    And what found their files, if it is a pattern of files.
+    """
+    suffix, has_folders = ".npy" if member is None else ".npz", False
     classes: dict[str, Source] = {}
     for path in _entries(place):
         file, named = split_member(path)
         is_folder = os.path.isdir(file)
+        has_folders |= is_folder
         if named is None and not is_folder and not file.lower().endswith(suffix):
             continue
         files = list(npy_files(file, suffix=suffix)) if is_folder else [path]
@@ -137,7 +144,7 @@ def _find(place: str, member: str | None) -> dict[str, Source]:
             "folder of them, for each class. Received: none. Save the rows of each class there, as "
             f"cat{suffix} and dog{suffix}; {other_suffix(suffix)}."
         )
-    return classes
+    return classes, _pattern_of(place, member, has_folders=has_folders)
 
 
 def _entries(place: str) -> list[str]:

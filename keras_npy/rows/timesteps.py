@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_npy.order.selection import rows_at
+from keras_npy.order.selection import rows_at, to_array
 from keras_npy.rows.base import Rows
 from keras_npy.types import Indices
 
@@ -47,7 +47,7 @@ def find_shared_by_parts(
     part_of = np.empty(len(indices), np.int64)
     for number, part in enumerate(parts):
         part_of[part] = number
-    rows = rows_at(indices, np.arange(len(indices)))
+    rows = to_array(indices)
     for series, (begins, ends) in _timesteps(leaves, rows).items():
         if _overlap(begins, ends) and _overlap_by_parts(begins, ends, part_of):
             return _shared(leaves, series, begins, ends)

@@ -193,3 +193,13 @@ def test_fit_subclass_whose_methods_would_be_ignored_is_refused(stored: Stored, 
     kind = type("Augmented", (NpySequence,), {name: lambda self, *arguments: None})
     with pytest.raises(TypeError, match=rf"Augmented, which overrides {name}.*NpySequence\.map"):
         make_model().fit(kind(stored.x_path, stored.y_path, batch_size=8), verbose=0)
+
+
+def test_fit_validation_split_names_split(stored: Stored) -> None:
+    """Keras refuses it for anything but arrays, and knows no remedy."""
+    model = make_model()
+    message = r"Received: validation_split= in fit.*seq\.split\(0\.2, in_order=True\)"
+    with pytest.raises(ValueError, match=message):
+        model.fit(stored.sequence(), validation_split=0.2, verbose=0)
+    history = model.fit(stored.x, stored.y, validation_split=0.2, verbose=0)
+    assert "val_loss" in history.history

@@ -1,4 +1,4 @@
-"""A training job that can be killed: what it trains, where it is killed, and what it leaves."""
+"""A training job that can be killed: its model and callbacks, its kills, and what it leaves."""
 
 import dataclasses
 import faulthandler
@@ -164,7 +164,7 @@ def _callbacks(job: Job, results: Path) -> list[keras.callbacks.Callback]:
             monitor, patience=3, min_delta=0.05, restore_best_weights=True
         ),
         "plateau": lambda: keras.callbacks.ReduceLROnPlateau(
-            monitor, patience=1, factor=0.5, min_delta=0.5
+            monitor, patience=2, factor=0.5, min_delta=0.5
         ),
         "decay": lambda: keras.callbacks.LearningRateScheduler(lambda _, rate: rate * 0.9),
         "checkpoint": lambda: keras.callbacks.ModelCheckpoint(

@@ -27,7 +27,8 @@ def pets(tmp_path: Path) -> Path:
     for number in range(11):
         save(root / "cat" / f"x-{number}.npy", number)
     for number in range(3):
-        save(root / "dog" / f"x-{number}.NPY.npy", 100 + number)
+        save(root / "dog" / f"x-{number}.npy", 100 + number)
+    (root / "dog" / "x-0.npy").rename(root / "dog" / "x-0.NPY")
     save(root / "dog" / ".hidden.npy", -1)
     save(root / "dog" / ".cache" / "x.npy", -1)
     save(root / ".git" / "x.npy", -1)
@@ -416,7 +417,7 @@ def test_from_directory_crops_and_pads_samples_of_different_length(pets: Path) -
     seq = NpySequence.from_directory(pets, length=3, pad_value=-1)
     np.testing.assert_array_equal(ROWS, seq.x[:][:, 0, 0])
     np.testing.assert_array_equal([-1 if row != 10 else 10 for row in ROWS], seq.x[:][:, 2, 0])
-    for path in pets.glob("*/x-*.npy"):
+    for path in pets.glob("*/x-*.[nN]*"):
         np.savez_compressed(path.with_suffix(".npz"), x=np.load(path))
     packed = NpySequence.from_directory(pets, length=1, crop="center", member="x", unpack=True)
     np.testing.assert_array_equal(np.asarray(ROWS)[:, None], packed.x[:][:, 0, :1])

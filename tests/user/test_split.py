@@ -821,13 +821,3 @@ def test_split_in_order_of_rows_in_no_order_is_refused() -> None:
     seq = NpySequence(windows(SERIES, sequence_length=30))
     with pytest.raises(ValueError, match=r"24 rows .*all do\. .*shorter windows"):
         seq.split(0.2, in_order=True)
-
-
-def test_fit_validation_split_names_split(stored: Stored) -> None:
-    """Keras refuses it for anything but arrays, and knows no remedy."""
-    model = make_model()
-    message = r"Received: validation_split= in fit.*seq\.split\(0\.2, in_order=True\)"
-    with pytest.raises(ValueError, match=message):
-        model.fit(stored.sequence(), validation_split=0.2, verbose=0)
-    history = model.fit(stored.x, stored.y, validation_split=0.2, verbose=0)
-    assert "val_loss" in history.history

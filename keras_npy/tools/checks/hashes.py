@@ -1,4 +1,4 @@
-"""Rows that are equal, within a set and across two, found by their hashes in bounded memory."""
+"""Which rows are equal, within a set and across two: by their hashes, in bounded memory."""
 
 from dataclasses import dataclass
 from typing import Any

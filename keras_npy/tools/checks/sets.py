@@ -1,4 +1,4 @@
-"""Two sets side by side: what differs between them, and the rows that both have."""
+"""What is found in one set, and in two side by side: what differs, and rows that both have."""
 
 from collections.abc import Iterator
 

@@ -3,7 +3,7 @@
 import resource
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -57,6 +57,22 @@ class EpochReport:
         return "for rows to be gathered and handed over: see `keras-npy bench`"
 
 
+class _Clocks(NamedTuple):
+    """What this process has taken so far."""
+
+    elapsed_s: float
+    cpu_s: float
+    disk_bytes: int
+
+    @classmethod
+    def read(cls) -> "_Clocks":
+        return cls(time.perf_counter(), time.process_time(), _disk_bytes())
+
+    def since(self, *others: "_Clocks") -> "_Clocks":
+        """What was taken after `others`."""
+        return _Clocks(*(own - sum(rest) for own, *rest in zip(self, *others, strict=True)))
+
+
 class _Now:
     """The clocks of this process when the present epoch began, and what is not printed yet.
 
@@ -65,9 +81,8 @@ class _Now:
     """
 
     def __init__(self) -> None:
-        self.started_s, self.started_cpu_s = time.perf_counter(), time.process_time()
-        self.started_disk_bytes = _disk_bytes()
-        self.tested_s = self.test_started_s = 0.0
+        self.started = self.test_started = _Clocks.read()
+        self.tested: list[_Clocks] = []
         self.line = ""
 
 
@@ -115,21 +130,16 @@ class InputReport(keras.callbacks.Callback):  # type: ignore[misc] # Keras ships
         self._now = _Now()
 
     def on_test_begin(self, logs: Any = None) -> None:
-        # What validation waits is not what training waits, but what it takes is part of an epoch.
-        self._now.test_started_s = time.perf_counter()
+        # Keras validates before it ends an epoch. What that takes is not what training takes.
+        self._now.test_started = _Clocks.read()
 
     def on_test_end(self, logs: Any = None) -> None:
-        self._now.tested_s += time.perf_counter() - self._now.test_started_s
+        self._now.tested.append(_Clocks.read().since(self._now.test_started))
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         now = self._now
-        report = EpochReport(
-            epoch,
-            time.perf_counter() - now.started_s - now.tested_s,
-            self.waits.read(),
-            _disk_bytes() - now.started_disk_bytes,
-            time.process_time() - now.started_cpu_s,
-        )
+        took = _Clocks.read().since(now.started, *now.tested)
+        report = EpochReport(epoch, took.elapsed_s, self.waits.read(), took.disk_bytes, took.cpu_s)
         self.epochs.append(report)
         if report.waited.num_batches and logs is not None:
             logs["input_wait_s"] = report.waited.total_s

@@ -1,6 +1,7 @@
 """`InputReport` counts what `fit` waits for, and changes nothing else."""
 
 import re
+import types
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -190,6 +191,34 @@ def test_report_with_steps_per_execution(stored: Stored) -> None:
     callbacks = keras.callbacks.CallbackList([report], model=model, add_history=True)
     model.fit(stored.sequence(drop_remainder=True), verbose=0, callbacks=callbacks)
     assert [6] == [epoch.waited.num_batches for epoch in report.epochs]
+
+
+def test_report_leaves_validation_out_of_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its seconds, its CPUs and its disk: Keras validates before it ends the epoch."""
+    now = {"perf_counter": 0.0, "process_time": 0.0, "blocks": 0}
+    for clock in ("perf_counter", "process_time"):
+        monkeypatch.setattr(report_module.time, clock, lambda clock=clock: now[clock])
+    monkeypatch.setattr(
+        report_module.resource,
+        "getrusage",
+        lambda _: types.SimpleNamespace(ru_inblock=now["blocks"]),
+    )
+    report = InputReport(verbose=0)
+
+    def take(seconds: float, cpu_s: float, blocks: int) -> None:
+        now["perf_counter"] += seconds
+        now["process_time"] += cpu_s
+        now["blocks"] += blocks
+
+    report.on_epoch_begin(0)
+    take(5, 4, 3)
+    for _ in range(2):
+        report.on_test_begin()
+        take(100, 200, 50)
+        report.on_test_end()
+    report.on_epoch_end(0)
+    epoch = report.epochs[0]
+    assert (5, 4, 3 * 512) == (epoch.elapsed_s, epoch.cpu_s, epoch.disk_bytes)
 
 
 def test_report_of_a_run_that_goes_on_takes_the_clocks_of_its_own_process(

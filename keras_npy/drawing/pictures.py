@@ -1,4 +1,4 @@
-"""How a row looks: a picture of a sample, in NumPy alone."""
+"""How a row looks: its picture, and which values are black and white, in NumPy alone."""
 
 import struct
 import zlib
@@ -23,6 +23,9 @@ CLASS_COLOURS = np.array(
     np.float32,
 )
 _MASK_OPACITY = 0.45
+
+# Bytes up to this one are class numbers, which would all be black where 255 is white.
+CLASS_NUMBER_MAX = 31
 
 # Curves of one sample that are drawn.
 LINES_MAX = 8
@@ -56,7 +59,7 @@ def find_look(row_shape: tuple[int, ...]) -> Look:
 
 
 def range_of(rows: Array) -> Range:
-    """Black and white for some rows: those of bytes as they are, of others all but the ends.
+    """Black and white for some rows: of bytes 0 and 255, of others all but the ends.
 
     Raises:
         ValueError: If they are complex.
@@ -71,8 +74,8 @@ def range_of(rows: Array) -> Range:
     if not finite.size:
         return Range(0, 1)
     low, high = float(finite.min()), float(finite.max())
-    if rows.dtype == np.uint8 and high > 1:
-        return Range(0, 255)
+    if rows.dtype == np.uint8:
+        return Range(0, 255 if high > CLASS_NUMBER_MAX else max(1, high))
     if low >= 0 and high <= 1:
         return Range(0, 1)
     one, other = np.percentile(finite, (0.5, 99.5))

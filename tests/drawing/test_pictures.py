@@ -1,4 +1,4 @@
-"""Pictures of samples: each pixel comes from the value that lies there."""
+"""Pictures of samples: each pixel comes from the value that lies there, from black to white."""
 
 import struct
 import zlib
@@ -60,6 +60,7 @@ def test_picture_of_masked_image_colours_classes() -> None:
     [
         (np.array([3, 200], "uint8"), (0, 255)),
         (np.array([0, 1], "uint8"), (0, 1)),
+        (np.array([0, 2, 3], "uint8"), (0, 3)),
         (np.array([0.2, 0.9]), (0, 1)),
         (np.array([-1000, 3000], "int16"), (-980, 2980)),
         (np.array([np.nan, np.inf]), (0, 1)),
@@ -68,7 +69,7 @@ def test_picture_of_masked_image_colours_classes() -> None:
     ],
 )
 def test_range_of_values_is_what_is_shown(rows: np.ndarray, expected: tuple[float, float]) -> None:
-    """Bytes as they are, others from their least to their greatest, without outliers."""
+    """Bytes as they are, class numbers up to the greatest, others without outliers."""
     shown = range_of(rows)
     np.testing.assert_allclose(expected, shown)
     assert shown.high > shown.low

@@ -1,4 +1,4 @@
-"""scale, offset, mean, variance and axis mean what Keras's own layers mean by them."""
+"""scale, offset, mean, variance and axis mean what they mean in Keras's layers, or are refused."""
 
 from typing import Any
 

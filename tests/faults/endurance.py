@@ -210,6 +210,8 @@ def shards(folder: Path, way: str, watch: Watch) -> None:
     seq = keras_npy.NpySequence(
         f"{folder}/*/x-*.npy", folder / "y.npy", batch_size=100, seed=0, io=way
     )
+    # To look through what the headers are made of takes a second for each state that is noted.
+    gc.freeze()
     num_epochs = -(-watch.number // len(seq))
     callback = each(watch, "on_train_batch_end")
     make_model((8,)).fit(seq, epochs=num_epochs, verbose=0, callbacks=[callback])

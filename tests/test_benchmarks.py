@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import only_on
+from tests.processes import fork_script
 
 # In the suite of one backend, with whatever peers are installed.
 pytestmark = only_on("tensorflow", reason="each benchmark sets the backend that it runs on")
@@ -101,6 +102,8 @@ TARGETS = {
     "resume": set(),
     "layer": {0.0, 4.0},
 }
+# Runs as in a terminal. The others run without what `python -m` itself does.
+AS_USERS_RUN_IT = "resume"
 # What may be nothing; all other figures measure.
 MAY_BE_ZERO = ("_positions", "_pairs", "_labels", "cached_at_start", "growth_mb", "of_file")
 
@@ -141,11 +144,13 @@ def run(request, tmp_path_factory):
     for name in ("README.md", "TOP_README.md"):
         (folder / name).write_text(MARKS)
     # A cache of its own: files of an older version of the benchmarks must not help.
-    ended = run_all(
-        "--tiny", "--only", f"bench_{request.param}", "--out", str(folder), TMPDIR=str(folder)
-    )
-    assert ended.returncode == 0, ended.stderr[-5000:]
-    return Run(request.param, folder, ended.stderr)
+    options = ("--tiny", "--only", f"bench_{request.param}", "--out", str(folder))
+    if request.param == AS_USERS_RUN_IT:
+        ended = run_all(*options, TMPDIR=str(folder))
+        assert ended.returncode == 0, ended.stderr[-5000:]
+        return Run(request.param, folder, ended.stderr)
+    _, stderr = run_benchmark("benchmarks.run_all", *options, folder=folder)
+    return Run(request.param, folder, stderr)
 
 
 def run_all(*options, **environment):
@@ -161,6 +166,59 @@ def run_python(*options, **environment):
         text=True,
         check=False,
     )
+
+
+# Runs a module as `python -m` does, and forks the processes that it starts: each would import Keras
+# and TensorFlow, for 6 s. One that wants another backend begins anew.
+FORKED = """
+import json, os, runpy, subprocess, sys, tempfile, traceback
+folder, *command = sys.argv[1:]
+tempfile.tempdir = os.environ["TMPDIR"] = folder
+import keras
+from benchmarks import common
+
+def run(command):
+    sys.argv = command
+    runpy.run_module(command[0], run_name="__main__", alter_sys=True)
+
+def run_command(command):
+    with tempfile.TemporaryFile("w+") as output:
+        sys.stdout.flush()
+        child = os.fork()
+        if not child:
+            os.dup2(output.fileno(), 1)
+            end_with(command[2:])
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        subprocess.CompletedProcess(command, status).check_returncode()
+        output.seek(0)
+        return [json.loads(line) for line in output if line.startswith("{")]
+
+def end_with(command):
+    status = 1
+    try:
+        run(command)
+        sys.stdout.flush()
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    os._exit(status)
+
+def use_backend(backend):
+    if backend != keras.backend.backend():
+        os.environ["KERAS_BACKEND"] = backend
+        module = sys.modules["__main__"].__spec__.name
+        os.execv(sys.executable, [sys.executable, "-m", module, *sys.argv[1:]])
+
+common.run_command, common.use_backend = run_command, use_backend
+run(command)
+"""
+
+
+def run_benchmark(module, *options, folder):
+    """The lines of results, and what people read."""
+    status, output, stderr = fork_script(FORKED, folder, module, *options, timeout_s=600)
+    assert status == 0, stderr[-5000:]
+    return [json.loads(line) for line in output.splitlines() if line.startswith("{")], stderr
 
 
 def test_tiny_run_names_every_variant(run):
@@ -345,15 +403,13 @@ def test_bench_gpu_tiny_proves_the_batches_and_times_every_variant(tmp_path):
     for package in ("jax", "torch"):
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"bench_gpu runs on JAX and torch: {package} is not installed.")
-    ended = run_python("-m", "benchmarks.bench_gpu", "--tiny", TMPDIR=str(tmp_path))
-    assert ended.returncode == 0, ended.stderr[-5000:]
-    lines = [json.loads(line) for line in ended.stdout.splitlines()]
+    lines, stderr = run_benchmark("benchmarks.bench_gpu", "--tiny", folder=tmp_path)
     names = {ARRAYS, PY_DATASET, KERAS_NPY, 'keras_npy, cache="device"', "the same batch, resident"}
     for backend in ("jax", "torch"):
         timed = [line for line in lines if line.get("backend") == backend]
         assert 3 * len(names) == len(timed)
         assert names == {line["variant"] for line in timed}
-    assert 12 == ended.stderr.count("all right in flight")
+    assert 12 == stderr.count("all right in flight")
     assert {0.7, 0.88, 0.9, 1.25, 1.4, 2.0, None} == {
         line["target"] for line in lines if "figure" in line
     }
@@ -388,9 +444,7 @@ def test_bench_shuffle_finds_bad_shuffles():
 def test_scale_tiny_checks_its_predictions(tmp_path):
     """Each has a measured value beside it; what is given is not measured."""
     options = ("--tiny", "--stream-mb-s", "100", "--random-rows-per-s", "50", "--memory-gb", "10")
-    ended = run_python("-m", "benchmarks.scale", *options, TMPDIR=str(tmp_path))
-    assert ended.returncode == 0, ended.stderr[-5000:]
-    first, *lines = [json.loads(line) for line in ended.stdout.splitlines()]
+    (first, *lines), _ = run_benchmark("benchmarks.scale", *options, folder=tmp_path)
     assert (100, 50, 10) == tuple(first["machine_has"].values())[:3]
     checks = [line for line in lines if "predicted" in line]
     assert 8 == len(checks)
@@ -408,9 +462,7 @@ def test_scale_tiny_checks_its_predictions(tmp_path):
 
 def test_bench_blocks_tiny_reads_from_the_simulated_disk(tmp_path):
     """Or says why it cannot."""
-    ended = run_python("-m", "benchmarks.bench_blocks", "--tiny", TMPDIR=str(tmp_path))
-    assert ended.returncode == 0, ended.stderr[-5000:]
-    lines = [json.loads(line) for line in ended.stdout.splitlines()]
+    lines, _ = run_benchmark("benchmarks.bench_blocks", "--tiny", folder=tmp_path)
     if "skipped" in lines[0]:
         assert {"a FUSE file system needs root"} == {line.get("reason") for line in lines}
         return

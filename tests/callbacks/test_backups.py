@@ -4,8 +4,7 @@ import builtins
 import errno
 import gc
 import os
-import subprocess
-import sys
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 
 from keras_npy.callbacks.backups import Backups, backups_in, can_save
+from tests.processes import fork_script, run_forked
 
 TREE: dict[str, Any] = {
     "plain": [None, True, 3, 2**80, 0.1, float("inf"), "wörd\n", ("a", ()), {}],
@@ -149,37 +149,37 @@ def test_save_that_fails_leaves_the_last_one_and_nothing_half_written(
     assert {"number": 3} == backups.read(newest)
 
 
-HOLD = """
-import sys
-from pathlib import Path
-from keras_npy.callbacks.backups import Backups
-backups = Backups(Path(sys.argv[1]))
-backups.lock()
-print("locked", flush=True)
-sys.stdin.read()
-"""
-
-
 def test_directory_is_locked_against_other_processes_until_they_die(tmp_path: Path) -> None:
     """Two jobs would write over each other; a killed one locks nobody out."""
     (tmp_path / "resume-00000001.partial").write_bytes(b"half")
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    try:
-        assert holder.stdout is not None
-        assert b"locked\n" == holder.stdout.readline()
-        assert ["lock"] == [path.name for path in tmp_path.iterdir()]
-        backups = Backups(tmp_path)
-        with pytest.raises(
-            RuntimeError, match=r"one process at a time.*Received.*another directory"
-        ):
+    held, error, after = run_forked(
+        """
+        import os, signal, sys
+        from pathlib import Path
+        from keras_npy.callbacks.backups import Backups
+        told, tells = os.pipe()
+        holder = os.fork()
+        backups = Backups(Path(sys.argv[1]))
+        if not holder:
             backups.lock()
-    finally:
-        holder.kill()
-        holder.communicate()
-    backups.lock()
-    backups.unlock()
+            os.write(tells, b"locked")
+            signal.pause()
+        os.close(tells)
+        print(os.read(told, 6).decode(), *os.listdir(sys.argv[1]))
+        try:
+            backups.lock()
+        except RuntimeError as error:
+            print(error)
+        os.kill(holder, signal.SIGKILL)
+        os.waitpid(holder, 0)
+        backups.lock()
+        print("locked")
+        """,
+        tmp_path,
+    ).splitlines()
+    assert "locked lock" == held
+    assert re.search(r"one process at a time.*Received.*another directory", error)
+    assert "locked" == after
 
 
 def test_process_keeps_its_lock_and_its_save_when_it_locks_again(tmp_path: Path) -> None:
@@ -193,12 +193,13 @@ def test_process_keeps_its_lock_and_its_save_when_it_locks_again(tmp_path: Path)
     del second
     gc.collect()
     assert half.exists()
-    script = HOLD.replace("sys.stdin.read()", "")
-    other = subprocess.run(
-        [sys.executable, "-c", script, tmp_path / "run"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "one process at a time" in other.stderr
+    script = """
+        import sys
+        from pathlib import Path
+        from keras_npy.callbacks.backups import Backups
+        Backups(Path(sys.argv[1])).lock()
+    """
+    status, _, errors = fork_script(script, tmp_path / "run")
+    assert 1 == status
+    assert "one process at a time" in errors
     first.unlock()

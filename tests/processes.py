@@ -1,7 +1,6 @@
 """Scripts that run in a process of their own, which may crash or be killed."""
 
 import atexit
-import contextlib
 import functools
 import json
 import os
@@ -10,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import time
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +57,7 @@ def fork_script(script: str, *arguments: object, timeout_s: int = 300) -> tuple[
 
 
 def run_side_by_side(script: str, folder: Path, num_processes: int = 2) -> list[str]:
-    """Run a script in several new interpreters at once, and return the output of each.
+    """Run a script in several processes at once, forked as by `run_forked`; return their outputs.
 
     Its arguments are the number of its process, and an address where they may meet. If one fails,
     all are killed. None outlives this process, nor a time limit.
@@ -67,45 +65,38 @@ def run_side_by_side(script: str, folder: Path, num_processes: int = 2) -> list[
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
-    with contextlib.ExitStack() as stack:
-        outputs = [
-            stack.enter_context(open(folder / f"out{n}", "w+")) for n in range(num_processes)
-        ]
-        errors = [stack.enter_context(open(folder / f"err{n}", "w+")) for n in range(num_processes)]
-        jobs = [
-            subprocess.Popen(
-                [sys.executable, "-c", _DIE_WITH_PARENT + script, str(number), address],
-                stdout=outputs[number],
-                stderr=errors[number],
-                cwd=folder,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *_python_path()])},
-            )
-            for number in range(num_processes)
-        ]
-        for job in jobs:
-            stack.callback(job.wait)
-            stack.callback(job.kill)
-        while any(job.poll() is None for job in jobs) and not any(job.poll() for job in jobs):
-            time.sleep(0.1)
-        for number, job in enumerate(jobs):
-            errors[number].seek(0)
-            assert not job.poll(), f"process {number}: {errors[number].read()[-3000:]}"
-        for output in outputs:
-            output.seek(0)
-        return [output.read().strip() for output in outputs]
+    run_forked(_SIDE_BY_SIDE + script, folder, num_processes, address, timeout_s=240)
+    return [(folder / f"out{number}").read_text().strip() for number in range(num_processes)]
 
 
-def _python_path() -> list[str]:
-    return [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
-
-
-_DIE_WITH_PARENT = f"""
+# The first process forks the others, which go on with the script, and waits for them.
+_SIDE_BY_SIDE = """
 import ctypes, os, signal, sys
-signal.alarm(240)
+
+sys.path.insert(0, os.getcwd())
+os.chdir(sys.argv[1])
+first, jobs = os.getpid(), {}
+for number in range(int(sys.argv[2])):
+    job = os.fork()
+    if not job:
+        break
+    jobs[job] = number
+else:
+    while jobs:
+        job, status = os.wait()
+        number = jobs.pop(job)
+        if status:
+            for other in jobs:
+                os.kill(other, signal.SIGKILL)
+            raise RuntimeError(f"process {number}: {open(f'err{number}').read()[-2500:]}")
+    os._exit(0)
 if sys.platform == "linux":
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() != {os.getpid()}:
+    if os.getppid() != first:
         sys.exit("the process that started this one has ended")
+for stream, name in ((1, "out"), (2, "err")):
+    os.dup2(os.open(f"{name}{number}", os.O_WRONLY | os.O_CREAT), stream)
+sys.argv = ["-c", str(number), sys.argv[3]]
 """
 
 
@@ -122,7 +113,8 @@ gc.freeze()
 
 print("ready", flush=True)
 for line in sys.stdin:
-    if any(name in line for name in ("set_random_seed", "make_model", ".save(", "ModelCheckpoint")):
+    names = ("set_random_seed", "make_model", ".save(", "ModelCheckpoint", "run_job")
+    if any(name in line for name in names):
         # These import it on each backend (Keras 3.15), for 8 s.
         import tensorflow
 

@@ -1,8 +1,8 @@
 """Train for long, and see that memory, descriptors, mappings and threads do not grow.
 
 Run:    KERAS_BACKEND=jax python -m tests.faults.endurance --minutes 30 [--only fits]
-Prints: a line for each run: what was done how often, and by how much each figure grew meanwhile,
-        by its slope after a warm-up. Fails if any grew more than it does with arrays in RAM.
+Prints: a line for each run: what was done how often, and by how much each figure grew after a
+        warm-up. Fails if any grew more than it does with arrays in RAM.
 
 A run ends early when its share of the time is over, after 12 times at the earliest. Each is a
 process of its own.
@@ -31,8 +31,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 ARRAYS = "arrays"
 WAYS = (ARRAYS, "map", "read")
 
-# What may grow in a run beyond that: the noise of one run.
-GROWTH_MAX = {"RssAnon, MB": 8.0, "descriptors": 2.0, "mappings": 40.0, "threads": 2.0}
+# What may grow in a run beyond that: the noise of one run. Keras runs callbacks in a pool of up to
+# four threads more than there are cores, which are started as they are needed (3.15): six on two.
+GROWTH_MAX = {"RssAnon, MB": 8.0, "descriptors": 2.0, "mappings": 40.0, "threads": 6.0}
 
 # States that are noted in a run. The first third of them is the warm-up.
 NUM_STATES = 240
@@ -67,11 +68,14 @@ class Watch:
         return self.num_done < min(NUM_DONE_MIN, self.number) or done < 1
 
     def growth(self) -> dict[str, float]:
-        """By how much each figure grew after the warm-up, by the median of all slopes."""
-        states = np.array(self._states[len(self._states) // 3 :])
-        first, second = np.triu_indices(len(states), 1)
-        slopes = (states[second] - states[first]) / (second - first)[:, None]
-        grown = np.median(slopes, axis=0) * (len(states) - 1)
+        """By how much each figure grew from the second third of the run to the last one.
+
+        Of 12,288 mapped shards those that were read longest ago are unmapped together, so it is
+        high values that are compared: a slope would depend on where in that the states were noted.
+        """
+        thirds = np.array_split(np.array(self._states), 3)
+        high = [np.quantile(states, 0.9, axis=0) for states in thirds[1:]]
+        grown = high[1] - high[0]
         return {name: round(float(one), 2) for name, one in zip(GROWTH_MAX, grown, strict=True)}
 
 

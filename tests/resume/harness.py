@@ -5,8 +5,9 @@ Prints: one line for each run, and the number of kills. Exit status 1 if a value
 """
 
 import argparse
-import multiprocessing
+import pickle
 import random
+import signal
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -16,12 +17,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from tests.resume.job import LIMIT_S, Job, Kill, read_results, run_job, write_data
+from tests.processes import fork_script
+from tests.resume.job import LIMIT_S, Job, Kill, read_results, write_data
 
-# Each process of a job is forked from one that has imported Keras, but has used nothing of it. On
-# each backend, `keras.utils.set_random_seed` imports TensorFlow (Keras 3.15), for 8 s.
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["tests.resume.job", "tensorflow"])
+# What a process of a job runs, in a fork of one that has imported Keras and TensorFlow.
+_RUN_JOB = """
+import pickle, sys
+from tests.resume.job import run_job
+run_job(*pickle.loads(bytes.fromhex(sys.argv[1])))
+"""
 
 JOBS = (
     Job(),
@@ -91,16 +95,11 @@ def _run(
 ) -> dict[str, Any] | None:
     """Run a job in a new process. Return what it has left, or `None` if it was killed."""
     arguments = (job, folder, run, folder / results, kill)
-    process = _CONTEXT.Process(target=run_job, args=arguments)
-    process.start()
-    process.join(LIMIT_S)
-    if process.is_alive():
-        process.kill()
-        raise TimeoutError(f"{job.name}: no end after {LIMIT_S} s")
-    if process.exitcode == 0:
+    status, _, errors = fork_script(_RUN_JOB, pickle.dumps(arguments).hex(), timeout_s=LIMIT_S)
+    if status == 0:
         return read_results(folder / results)
-    if process.exitcode != -9:
-        raise RuntimeError(f"{job.name}, {kill}: exit status {process.exitcode}")
+    if status != -signal.SIGKILL:
+        raise RuntimeError(f"{job.name}, {kill}: exit status {status}: {errors[-2000:]}")
     return None
 
 

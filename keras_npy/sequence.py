@@ -16,7 +16,7 @@ from keras_npy.feeds.asked import Asked, Served
 from keras_npy.feeds.batches import Batches, Sources, common_length, open_data, spec_of
 from keras_npy.feeds.device_cache import DeviceCache, check_cache, refuse_map
 from keras_npy.feeds.maps import BatchMap, DrawnRead, Leaf, make_map
-from keras_npy.feeds.nests import leaves_of, map_leaves
+from keras_npy.feeds.nests import leaves_of, map_leaves, names_of
 from keras_npy.feeds.processes import make_share
 from keras_npy.feeds.state import check_state, identity_of, state_of
 from keras_npy.files.fitted_samples import Crop
@@ -566,6 +566,10 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
                 `validation_split`, which cuts at `floor((1 - fraction) * num_samples)`. Windows
                 that share a timestep with the next sequence are left out.
 
+        A `UserWarning` names rows that come into several sequences: windows that overlap, and rows
+        that are served more than once, because a file is listed twice or `take` repeats them. Of
+        more than 262,144 rows a sample is looked at.
+
         Returns:
             Sequences that share no row and together hold all rows, each in the file order of
             this sequence.
@@ -942,7 +946,10 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
 
     def _divided(self) -> Divided:
         outputs = self._sources(slice(1, 2))
-        return Divided(self._sources(), outputs, self._order.indices, self.num_samples)
+        names = names_of("seq.x", self._data[0])
+        if outputs:
+            names += names_of("seq.y", self._data[1])
+        return Divided(self._sources(), outputs, names, self._order.indices, self.num_samples)
 
     def _served(self, position: int) -> Any:
         if position >= len(self._data):

@@ -74,7 +74,7 @@ WITHOUT_A_BACKEND = (
     "test_sequence.py",
     *("test_locks.py", "test_machine.py"),
     *("test_docstrings.py", "test_doctests.py", "test_import.py"),
-    *("user/test_from_directory.py", "user/test_split.py"),
+    *("user/test_from_directory.py", "user/test_split.py", "user/test_split_copies.py"),
     *("user/test_blocks.py", "user/test_from_class_files.py", "user/test_num_processes.py"),
     "user/test_notebook.py",
     *("faults/test_fork.py", "faults/test_fuse.py", "faults/test_hostile.py"),

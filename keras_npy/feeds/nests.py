@@ -27,3 +27,17 @@ def pack_leaves(nest: Any, leaves: Sequence[Any]) -> Any:
     left = iter(leaves)
     filled = [None if leaf is None else next(left) for leaf in keras.tree.flatten(nest)]
     return keras.tree.pack_sequence_as(nest, filled)
+
+
+def names_of(name: str, nest: Any) -> list[str]:
+    """How the leaves that are not `None` are written, in the order of `leaves_of`.
+
+    Example:
+
+    >>> names_of("x", {"b": 1, "a": (2, None, 3)})
+    ["x['a'][0]", "x['a'][2]", "x['b']"]
+    """
+    found = keras.tree.flatten_with_path(nest)
+    return [
+        name + "".join(f"[{key!r}]" for key in path) for path, leaf in found if leaf is not None
+    ]

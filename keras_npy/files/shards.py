@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from keras_npy.files import advice
 from keras_npy.files.header import NpyHeader
 from keras_npy.files.shard_maps import Arena, Maps, make_arena
-from keras_npy.files.store import FileList, Store
+from keras_npy.files.store import FileList, Places, Store, places_of
 from keras_npy.types import Array, Indices
 
 # A file in use is checked again at most once in this time. To check 470 files takes 2 ms, as long
@@ -65,6 +65,10 @@ class Shards:
     def files(self) -> FileList:
         names = [header.name for header in self.headers]
         return FileList(names, self.lengths, are_found=self._are_found)
+
+    @property
+    def places(self) -> Places:
+        return places_of(self.headers)
 
     def locate(self, indices: Indices) -> tuple[Indices, Indices]:
         """The file that holds each row, and the number of the row in it."""
@@ -153,6 +157,10 @@ class ShardStore(Store):
     @property
     def files(self) -> FileList:
         return self._shards.files
+
+    @property
+    def places(self) -> Places:
+        return self._shards.places
 
     def locate(self, index: int) -> tuple[str, int]:
         return self._shards.name_of(index)

@@ -1,7 +1,7 @@
 """`Store`: rows as bytes, wherever they lie. `rows/` says what the bytes mean."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -25,6 +25,42 @@ class FileList(NamedTuple):
     """Whether the user chose among them by number."""
 
 
+class Places(NamedTuple):
+    """Where rows lie: in runs, each of rows that follow each other in one file or one memory."""
+
+    homes: Sequence[Hashable]
+    """What holds each run. It is the same for one file, however it is named or opened."""
+    starts: Indices
+    """Where its first row begins there."""
+    strides: Indices
+    """How far the next row lies behind a row."""
+    lengths: Indices
+    """Its rows."""
+
+
+def places_of(headers: Sequence[NpyHeader]) -> Places:
+    """Where the rows of files lie, in bytes. The rows of Fortran order lie between each other."""
+    files = [header.place.fingerprint for header in headers]
+    homes: list[Hashable] = []
+    layouts: list[tuple[int, int, int]] = []
+    for file, header in zip(files, headers, strict=True):
+        home = (file.device, file.inode)
+        if header.fortran_order:
+            homes.append((*home, header.offset_bytes))
+            layouts.append((0, 1, header.shape[0]))
+        else:
+            homes.append(home)
+            layouts.append((header.offset_bytes, header.row_bytes, header.shape[0]))
+    starts, strides, lengths = np.array(layouts, np.int64).T
+    return Places(homes, starts, strides, lengths)
+
+
+def one_place(home: Hashable, start: int, stride: int, num_rows: int) -> Places:
+    """Where rows lie that are one run."""
+    start_of, stride_of, length_of = np.array([[start], [stride], [num_rows]], np.int64)
+    return Places([home], start_of, stride_of, length_of)
+
+
 class Store(ABC):
     """Rows of `row_bytes` bytes each, fetched by row number."""
 
@@ -39,9 +75,9 @@ class Store(ABC):
         return None
 
     @property
-    def address(self) -> tuple[int, ...] | None:
-        """Where the rows lie in memory of the user's, and how many; `None` if they do not."""
-        return None
+    @abstractmethod
+    def places(self) -> Places:
+        """Where the rows lie."""
 
     @abstractmethod
     def fetch(self, indices: Indices, out: NDArray[np.uint8]) -> None:
@@ -85,8 +121,8 @@ class MemoryStore(Store):
         self._data = data
 
     @property
-    def address(self) -> tuple[int, ...] | None:
-        return (self._data.ctypes.data, *self._data.shape)
+    def places(self) -> Places:
+        return one_place("memory", self._data.ctypes.data, self.row_bytes, self.num_rows)
 
     def fetch(self, indices: Indices, out: NDArray[np.uint8]) -> None:
         # Gather bytes: with some dtypes and alignments np.take copies the whole array first. Its
@@ -121,9 +157,9 @@ class MappedStore(MemoryStore):
         return self._data
 
     @property
-    def address(self) -> None:
+    def places(self) -> Places:
         # A file that is opened twice is mapped twice.
-        return None
+        return places_of([self._header])
 
     @property
     def files(self) -> FileList:

@@ -10,16 +10,14 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from keras_npy.files.store import FileList
+from keras_npy.files.store import FileList, Places, one_place
 from keras_npy.order.selection import ascending, to_indices
 from keras_npy.types import Array, Indices
 
 
 class Timesteps(NamedTuple):
-    """The timesteps of a series that each of some rows is made of."""
+    """The timesteps of its series that each of some rows is made of."""
 
-    series: object
-    """The same for all rows of one series."""
     begins: Indices
     """The first timestep of each row."""
     ends: Indices
@@ -201,9 +199,9 @@ class Rows(Sized, ABC):
         return files.paths[number], index - int(stops[number] - files.lengths[number])
 
     @property
-    def origin(self) -> object:
-        """The same for rows of the same files, or memory, that were opened twice."""
-        return id(self) if self.files is None else tuple(self.files.paths)
+    def places(self) -> Places:
+        """Where the timesteps lie that rows are made of; by default in these rows alone."""
+        return one_place(id(self), 0, 1, len(self))
 
     def timesteps(self, indices: Indices) -> Timesteps:
         """The timesteps that rows are made of; by default each row is one of its own.
@@ -211,7 +209,7 @@ class Rows(Sized, ABC):
         Args:
             indices: int64 `(b,)`; each in `0 <= index < N`, which the caller has ensured.
         """
-        return Timesteps(self.origin, indices, indices + 1, len(self))
+        return Timesteps(indices, indices + 1, len(self))
 
     def read_once(self, indices: range | Indices) -> Iterator[tuple["Rows", range | Indices]]:
         """What holds each value of these rows once, in ascending order: rows, and their numbers.

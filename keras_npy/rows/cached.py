@@ -44,10 +44,6 @@ class CachedRows(ForwardingRows):
         """Rows that serve all numbers: these, or the source if only some are in memory."""
         return self if self._slots.are_all else self.source
 
-    @property
-    def origin(self) -> object:
-        return self.source.origin
-
     def locate(self, index: int) -> str:
         return self.source.locate(index)
 

@@ -12,7 +12,14 @@ from keras_npy.order.selection import to_indices
 from keras_npy.rows.base import Rows
 from keras_npy.rows.groups import Groups, read_groups
 from keras_npy.rows.labels import read_classes
-from keras_npy.rows.timesteps import Shared, find_shared, find_shared_by_parts, keep_apart
+from keras_npy.rows.timesteps import (
+    Kind,
+    Shared,
+    find_shared,
+    find_shared_by_parts,
+    find_shared_in_order,
+    keep_apart,
+)
 from keras_npy.types import Indices
 
 
@@ -32,12 +39,14 @@ class Divided:
     Args:
         sources: The sources of the rows.
         outputs: Those of `y`, from which classes are read.
+        names: What a user calls the rows of each source of `x` and `y`, the first of `sources`.
         chosen: The row of the sources at each position, or `None` for all rows.
         num_rows: Rows to deal out.
     """
 
     sources: Sequence[Rows]
     outputs: Sequence[Rows]
+    names: Sequence[str]
     chosen: range | Indices | None
     num_rows: int
 
@@ -60,13 +69,16 @@ class Divided:
         if in_order:
             check_in_order(seed, stratify, groups)
             parts = split_in_order(self.num_rows, fractions)
-            return keep_apart(self.sources, self._indices, parts)
+            kept = keep_apart(self._compared, self._indices, parts)
+            shared = find_shared_in_order(self._compared, self._indices, kept)
+            self._warn_of(shared, "lie in several parts", _GROUPS_OF_SERIES)
+            return kept
         num_parts, seed = len(fractions) + 1, checked_seed(seed)
         classes = self._classes(stratify, at_least=num_parts if groups is None else 1)
         if groups is not None:
             shares = [1 - sum(fractions), *fractions]
             return self._by_group(groups, shares, seed, classes)
-        self._warn_of_shared_timesteps("split(..., in_order=True), which cuts by time")
+        self._warn_at_random("split(..., in_order=True), which cuts by time")
         return split_rows(self.num_rows, fractions, seed=seed, classes=classes)
 
     def folds(
@@ -84,7 +96,7 @@ class Divided:
         if groups is not None:
             held_out = self._by_group(groups, [1 / k] * k, seed, classes)
             return [(without(part, self.num_rows), part) for part in held_out]
-        self._warn_of_shared_timesteps("folds(..., groups=), with a group for each series")
+        self._warn_at_random("folds(..., groups=), with a group for each series")
         return fold_rows(self.num_rows, k, seed=seed, classes=classes)
 
     @property
@@ -111,26 +123,75 @@ class Divided:
     ) -> list[Indices]:
         numbers = read_groups(groups, self.sources, self.chosen, self.num_rows)
         parts = deal_groups(numbers, shares, seed=seed, classes=classes)
-        shared = find_shared_by_parts(self.sources, self._indices, parts)
-        if shared is not None:
-            remedy = "groups= with one group for each series"
-            _warn_of_shared(shared, "dealt out by groups= to several parts", remedy)
+        shared = find_shared_by_parts(self._compared, self._indices, parts)
+        self._warn_of(shared, "are dealt out by groups= to several parts", _GROUPS_OF_SERIES)
         return parts
 
-    def _warn_of_shared_timesteps(self, remedy: str) -> None:
-        shared = find_shared(self.sources, self._indices)
-        if shared is not None:
-            _warn_of_shared(shared, "dealt out at random", remedy)
+    @property
+    def _compared(self) -> Sequence[Rows]:
+        # Rows that have a weight in common are no leak.
+        return self.sources[: len(self.names)]
+
+    def _warn_at_random(self, remedy: str) -> None:
+        shared = find_shared(self._compared, self._indices)
+        self._warn_of(shared, "are dealt out at random", remedy)
+
+    def _warn_of(self, shared: Shared | None, how: str, remedy: str) -> None:
+        """Warn of rows that have something in common.
+
+        Args:
+            shared: These rows, if there are any.
+            how: How they come into several parts.
+            remedy: What to use where windows overlap.
+        """
+        if shared is None:
+            return
+        leaf, name = self.sources[shared.leaf], self.names[shared.leaf]
+        path, at = leaf.file_of(shared.row)
+        looked_at = " that were looked at" if shared.num_looked_at < self.num_rows else ""
+        is_row = shared.kind in ("row", "link")
+        what = "are served more than once" if is_row else "share timesteps"
+        warn(
+            f"Rows that {what}{_AS[shared.kind]} {how}, so that the parts have values in common "
+            f"and validation looks too good. Received: {shared.num_rows} of {shared.num_looked_at} "
+            f"rows of {leaf.name}{looked_at}, such as "
+            f"{'row' if is_row else 'the one from timestep'} {at} of {path}. "
+            f"{_remedy(shared, leaf, name, remedy)}"
+        )
 
 
-def _warn_of_shared(shared: Shared, how: str, remedy: str) -> None:
-    what = "share timesteps, as windows that overlap do,"
-    if shared.are_rows:
-        what = "are served more than once"
-        remedy = "groups= with the number of each row, such as seq.indices or those of take"
-    else:
-        remedy += ", or windows side by side"
-    warn(
-        f"Rows that {what} are {how}, so that the parts have values in common "
-        f"and validation looks too good. Received: {shared.name}. Use {remedy}."
-    )
+_GROUPS_OF_SERIES = "groups= with one group for each series"
+
+_AS: dict[Kind, str] = {
+    "row": "",
+    "link": "",
+    "copy": ", as windows of a file that comes more than once do,",
+    "overlap": ", as windows that overlap do,",
+}
+
+
+def _remedy(shared: Shared, leaf: Rows, name: str, remedy: str) -> str:
+    """What keeps the rows in one part.
+
+    Args:
+        shared: The rows.
+        leaf: Their source.
+        name: What a user calls it.
+        remedy: What to use where windows overlap.
+    """
+    if shared.kind == "overlap":
+        return f"Use {remedy}, or windows side by side."
+    if shared.kind == "copy":
+        return (
+            "Give each file to one windows(...), once; groups=os.path.realpath keeps each file in "
+            "one part."
+        )
+    if shared.kind == "link":
+        one, other = (
+            f"row {row} of {path}" for path, row in map(leaf.file_of, (shared.row, shared.other))
+        )
+        return f"Give each row once: {one} and {other} have the same bytes."
+    numbers = f"[str({name}.file_of(i)) for i in range(seq.num_samples)]"
+    if shared.row == shared.other:
+        numbers = "seq.indices"
+    return f"Use each row once, or groups={numbers}, which keeps the copies of a row in one part."

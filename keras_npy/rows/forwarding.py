@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from keras_npy.files.store import FileList
+from keras_npy.files.store import FileList, Places
 from keras_npy.order.selection import ascending
 from keras_npy.rows.base import Rows, Timesteps
 from keras_npy.rows.drawn import DrawnRows
@@ -45,9 +45,8 @@ class ForwardingRows(Rows):
         return self.source.files
 
     @property
-    def origin(self) -> object:
-        # The new rows are another array, even if they lie in the same files.
-        return id(self)
+    def places(self) -> Places:
+        return self.source.places
 
     @property
     def stored_bytes(self) -> int:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from keras_npy.files.store import FileList
+from keras_npy.files.store import FileList, Places
 from keras_npy.order.selection import ascending
 from keras_npy.rows.base import Rows, Timesteps
 from keras_npy.rows.drawn import DrawnRows
@@ -79,17 +79,24 @@ class JoinedRows(Rows):
 
     def timesteps(self, indices: Indices) -> Timesteps:
         nothing = np.empty(0, np.int64)
-        series = [source.timesteps(nothing) for source in self.sources]
-        lengths = np.array([steps.num_steps for steps in series])
+        lengths = np.array([source.timesteps(nothing).num_steps for source in self.sources])
         firsts = np.cumsum(lengths) - lengths
         begins, ends = np.empty_like(indices), np.empty_like(indices)
         for number, places, rows in self._by_source(indices):
             steps = self.sources[number].timesteps(rows)
-            begins[places], ends[places] = (
-                steps.begins + firsts[number],
-                steps.ends + firsts[number],
-            )
-        return Timesteps(tuple(steps.series for steps in series), begins, ends, int(lengths.sum()))
+            begins[places] = steps.begins + firsts[number]
+            ends[places] = steps.ends + firsts[number]
+        return Timesteps(begins, ends, int(lengths.sum()))
+
+    @property
+    def places(self) -> Places:
+        homes, starts, strides, lengths = zip(
+            *(source.places for source in self.sources), strict=True
+        )
+        return Places(
+            list(itertools.chain.from_iterable(homes)),
+            *(np.concatenate(numbers) for numbers in (starts, strides, lengths)),
+        )
 
     def read_once(self, indices: range | Indices) -> Iterator[tuple[Rows, range | Indices]]:
         wanted = ascending(indices)

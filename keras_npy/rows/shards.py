@@ -11,7 +11,7 @@ from keras_npy.files.mounts import may_fall_back, should_read
 from keras_npy.files.reading import open_shards
 from keras_npy.files.shard_maps import Maps
 from keras_npy.files.shards import Shards
-from keras_npy.files.store import FileList
+from keras_npy.files.store import FileList, Places
 from keras_npy.files.values import as_stored
 from keras_npy.rows.base import Rows
 from keras_npy.rows.stored import StoredRows, StridedRows, open_file
@@ -56,6 +56,9 @@ class ShardRows(StoredRows):
     @property
     def shard_lengths(self) -> Indices:
         return self._shards.lengths
+
+    def _file_of(self, index: int) -> tuple[str, int]:
+        return self._shards.name_of(index)
 
 
 class UnlikeShardRows(Rows):
@@ -102,6 +105,9 @@ class UnlikeShardRows(Rows):
         name, row = self._shards.name_of(index)
         return f"{name}, row {row}"
 
+    def _file_of(self, index: int) -> tuple[str, int]:
+        return self._shards.name_of(index)
+
     @property
     def io(self) -> Literal["map", "read"] | None:
         return "read" if self._maps is None else "map"
@@ -116,6 +122,10 @@ class UnlikeShardRows(Rows):
     @property
     def files(self) -> FileList:
         return self._shards.files
+
+    @property
+    def places(self) -> Places:
+        return self._shards.places
 
     def __reduce__(self) -> tuple[Any, ...]:
         return UnlikeShardRows, (self._shards, self.name, self._io)

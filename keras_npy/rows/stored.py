@@ -10,7 +10,15 @@ from keras_npy.files.header import NpyHeader
 from keras_npy.files.mounts import may_fall_back, should_read
 from keras_npy.files.reading import ReadStore, read_file
 from keras_npy.files.shards import Shards
-from keras_npy.files.store import FileList, MappedStore, MemoryStore, Store
+from keras_npy.files.store import (
+    FileList,
+    MappedStore,
+    MemoryStore,
+    Places,
+    Store,
+    one_place,
+    places_of,
+)
 from keras_npy.files.values import as_bytes, as_stored, copy_values, make_native
 from keras_npy.rows.base import Rows
 from keras_npy.rows.scratch import Scratch
@@ -89,8 +97,8 @@ class StoredRows(Rows):
         return self._store.files
 
     @property
-    def origin(self) -> object:
-        return self._store.address or super().origin
+    def places(self) -> Places:
+        return self._store.places
 
     def locate(self, index: int) -> str:
         name, row = self._store.locate(index) or (self.name, index)
@@ -121,8 +129,9 @@ class StridedRows(Rows):
         copy_values(self._array[indices], out)
 
     @property
-    def origin(self) -> object:
-        return (self._array.ctypes.data, self._array.strides, self.shape)
+    def places(self) -> Places:
+        home = (self._array.ctypes.data, self._array.strides, self.shape)
+        return one_place(home, 0, 1, len(self))
 
 
 class FortranRows(StridedRows):
@@ -147,8 +156,8 @@ class FortranRows(StridedRows):
         return FileList([self._header.name], np.array([len(self)]))
 
     @property
-    def origin(self) -> object:
-        return self._header.name
+    def places(self) -> Places:
+        return places_of([self._header])
 
     def __reduce__(self) -> tuple[Any, ...]:
         return FortranRows, (self._store, self._header)
@@ -172,6 +181,10 @@ class FortranReadRows(Rows):
     @property
     def files(self) -> FileList:
         return FileList([self._header.name], np.array([len(self)]))
+
+    @property
+    def places(self) -> Places:
+        return places_of([self._header])
 
     def read_into(self, indices: Indices, out: Array) -> None:
         num_columns = math.prod(self.row_shape)

@@ -1,37 +1,62 @@
 """Which rows share timesteps, so that parts of a series can be kept apart."""
 
 import bisect
+import functools
 import itertools
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Hashable, Sequence
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from keras_npy.order.selection import rows_at, to_array
+from keras_npy.order.selection import ascending, rows_at
 from keras_npy.rows.base import Rows
+from keras_npy.rows.chosen import ChosenRows
+from keras_npy.rows.forwarding import ForwardingRows
+from keras_npy.rows.joined import JoinedRows
+from keras_npy.rows.stretches import Ground, Stretches
 from keras_npy.types import Indices
 
-# Rows to look at. Windows that overlap do so with their neighbours.
-ROWS_LOOKED_AT = 1000
+# Rows to look at, which takes 0.1 s and 40 MB. Of more, those at the beginning of each file are
+# looked at: windows that overlap do so with their neighbours, and a file that comes twice begins
+# twice. Where rows were chosen by number, or a file comes twice, a sample from all over is too.
+ROWS_LOOKED_AT = 1 << 18
+# Rows whose places are computed at a time for this sample.
+BLOCK_ROWS = 1 << 16
+# As many neighbours are in the sample together, so that windows are that begin apart.
+NEIGHBOURS = 64
+# An odd number with half of its bits set: it spreads places all over 64 bits.
+SPREAD = np.uint64(0x9E3779B97F4A7C15)
+
+# Rows whose order in time is looked at, from all over the sources.
+ROWS_COMPARED = 1000
+
+Kind: TypeAlias = Literal["row", "link", "copy", "overlap"]
+"""What rows share: the same row; the same bytes, of two names or layouts of one file; timesteps of
+windows of a file that comes more than once; or timesteps of windows of one series."""
 
 
 class Shared(NamedTuple):
-    """What some rows of a sequence have in common."""
+    """What some rows have in common with others."""
 
-    name: str
-    """The source in which they lie."""
-    are_rows: bool
-    """Whether they are the same row, and not windows that hold the same timestep."""
+    kind: Kind
+    leaf: int
+    """The number of the source of one of them."""
+    row: int
+    """Its row there."""
+    other: int
+    """The other row. It is one of the same source, unless they overlap."""
+    num_rows: int
+    """How many rows share something with a row that lies before them."""
+    num_looked_at: int
+    """Rows that were looked at."""
 
 
 def find_shared(leaves: Sequence[Rows], indices: range | Indices) -> Shared | None:
     """Whether some of these rows hold the same timestep, or are the same row."""
-    looked_at = indices if isinstance(indices, range) else np.sort(indices)
-    rows = np.sort(np.asarray(looked_at[:ROWS_LOOKED_AT], np.int64))
-    for series, (begins, ends) in _timesteps(leaves, rows).items():
-        if _overlap(begins, ends):
-            return _shared(leaves, series, begins, ends)
-    return None
+    rows = ascending(indices) if isinstance(indices, range) else np.sort(indices)
+    ground = Ground(leaves)
+    looked_at = rows_at(rows, _looked_at(ground, rows))
+    return _find(ground, looked_at, np.arange(len(looked_at)))
 
 
 def find_shared_by_parts(
@@ -42,38 +67,121 @@ def find_shared_by_parts(
     Args:
         leaves: The sources.
         indices: The row of the sources at each position.
-        parts: Positions of each part, which together are all positions.
+        parts: Positions of each part.
     """
-    part_of = np.empty(len(indices), np.int64)
+    part_of = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    return _find(Ground(leaves), rows_at(indices, np.concatenate(parts)), part_of)
+
+
+def find_shared_in_order(
+    leaves: Sequence[Rows], indices: range | Indices, parts: Sequence[range]
+) -> Shared | None:
+    """As `find_shared_by_parts`, of parts one behind the other, of rows in ascending order."""
+    ground = Ground(leaves)
+    looked_at = _looked_at(ground, indices)
+    part_of = np.full(len(looked_at), -1)
     for number, part in enumerate(parts):
-        part_of[part] = number
-    rows = to_array(indices)
-    for series, (begins, ends) in _timesteps(leaves, rows).items():
-        if _overlap(begins, ends) and _overlap_by_parts(begins, ends, part_of):
-            return _shared(leaves, series, begins, ends)
-    return None
+        part_of[(looked_at >= part.start) & (looked_at < part.stop)] = number
+    # Between the parts, rows were left out.
+    is_used = part_of >= 0
+    return _find(ground, rows_at(indices, looked_at[is_used]), part_of[is_used])
 
 
-def _shared(leaves: Sequence[Rows], series: object, begins: Indices, ends: Indices) -> Shared:
-    nothing = np.empty(0, np.int64)
-    name = next(leaf.name for leaf in leaves if leaf.timesteps(nothing).series == series)
-    return Shared(name, are_rows=bool(np.all(ends - begins == 1)))
+def _looked_at(ground: Ground, indices: range | Indices) -> Indices:
+    """The positions of some rows, in ascending order of rows and positions."""
+    if len(indices) <= ROWS_LOOKED_AT:
+        return np.arange(len(indices))
+    chosen = [number for number, leaf in enumerate(ground.leaves) if _are_chosen(leaf)]
+    files = [leaf.shard_lengths for at, leaf in enumerate(ground.leaves) if at not in chosen]
+    lengths = max(files, key=len, default=np.zeros(1, np.int64))
+    begins = [
+        bisect.bisect_left(indices, first) for first in (np.cumsum(lengths) - lengths).tolist()
+    ]
+    behind_each = np.arange(max(2, ROWS_LOOKED_AT // len(begins)))
+    positions = np.unique(np.array(begins)[:, np.newaxis] + behind_each)
+    twice = [number for number in range(len(ground.leaves)) if ground.has_copies(number)]
+    by_number = [0] if isinstance(indices, np.ndarray) else []
+    samples = [_sample(ground, leaf, indices) for leaf in {*chosen, *twice, *by_number}]
+    return functools.reduce(np.union1d, samples, positions[positions < len(indices)])
 
 
-def _overlap_by_parts(begins: Indices, ends: Indices, part_of: Indices) -> bool:
-    order = np.argsort(begins, kind="stable")
-    begins, ends, part_of = begins[order], ends[order], part_of[order]
-    for part in range(int(part_of.max()) + 1):
-        # How far the rows of this part before each row reach, against the rows of other parts.
-        reach = np.maximum.accumulate(np.where(part_of == part, ends, -1))[:-1]
-        if np.any((begins[1:] < reach) & (part_of[1:] != part)):
-            return True
-    return False
+def _are_chosen(rows: Rows) -> bool:
+    """Whether rows were chosen by number, so that each may come anywhere."""
+    if isinstance(rows, JoinedRows):
+        return any(map(_are_chosen, rows.sources))
+    if isinstance(rows, ChosenRows) and isinstance(rows.indices, np.ndarray):
+        return True
+    return isinstance(rows, ForwardingRows) and _are_chosen(rows.source)
 
 
-def _overlap(begins: Indices, ends: Indices) -> bool:
-    order = np.argsort(begins, kind="stable")
-    return bool(np.any(begins[order][1:] < np.maximum.accumulate(ends[order])[:-1]))
+def _sample(ground: Ground, leaf: int, indices: range | Indices) -> Indices:
+    """Positions of rows that begin in some places: all rows that begin there, wherever they come.
+
+    A hash of the place decides, so that of rows that have something in common mostly all are in the
+    sample or none.
+    """
+    begins, ends, _, _ = ground.stretches(leaf, rows_at(indices, np.arange(1)))
+    size = np.uint64(NEIGHBOURS * int(ends[0] - begins[0]))
+    every = np.uint64(-(-len(indices) // ROWS_LOOKED_AT))
+    found = []
+    for start in range(0, len(indices), BLOCK_ROWS):
+        positions = np.arange(start, min(start + BLOCK_ROWS, len(indices)))
+        stretches = ground.stretches(leaf, rows_at(indices, positions))
+        places = stretches.begins.astype(np.uint64) // size * SPREAD
+        is_drawn = (places >> np.uint64(32)) % every == 0
+        found.append(positions[stretches.positions[is_drawn]])
+    return np.unique(np.concatenate(found))
+
+
+def _find(ground: Ground, rows: Indices, labels: Indices) -> Shared | None:
+    """Whether rows of two labels have something in common."""
+    leaves = ground.leaves
+    found = [ground.stretches(leaf, rows) for leaf in range(len(leaves))]
+    # Mostly rows lie one behind the other, in files of their own: there is nothing to sort.
+    suspects = [
+        stretches
+        for leaf, stretches in enumerate(found)
+        if not (ground.is_alone(leaf) and stretches.are_apart())
+    ]
+    if not suspects:
+        return None
+    stretches = Stretches(*map(np.concatenate, zip(*suspects, strict=True))).sorted()
+    later, earlier = _overlaps(stretches, labels[stretches.positions])
+    if not later.size:
+        return None
+    runs, others = stretches.runs[later], stretches.runs[earlier]
+    # Where x and y have the same files, the first of one is no copy of the first of the other.
+    are_copies = (ground.number_of[runs] != ground.number_of[others]) & (
+        ground.home_of[runs] == ground.home_of[others]
+    )
+    at = int(np.argmax(are_copies))
+    row, other = (int(rows[stretches.positions[ones[at]]]) for ones in (later, earlier))
+    leaf, leaf_of_other = (int(ground.leaf_of[ones[at]]) for ones in (runs, others))
+    kind: Kind = "copy" if are_copies[at] else "overlap"
+    if leaf == leaf_of_other and all(_is_step(leaves[leaf], one) for one in (row, other)):
+        is_same = leaves[leaf].file_of(row) == leaves[leaf].file_of(other)
+        kind = "row" if is_same else "link"
+    num_rows = len(np.unique(stretches.positions[later]))
+    return Shared(kind, leaf, row, other, num_rows, len(rows))
+
+
+def _overlaps(stretches: Stretches, labels: Indices) -> tuple[Indices, Indices]:
+    """Numbers of sorted stretches, and for each of them that of one before it which it overlaps.
+
+    If any stretches of two labels overlap, one of them overlaps with the one before it that reaches
+    farthest. So only that is looked at.
+    """
+    reach = np.maximum.accumulate(stretches.ends)
+    is_farther = np.diff(reach, prepend=-1) > 0
+    farthest = np.maximum.accumulate(np.where(is_farther, np.arange(len(reach)), 0))[:-1]
+    do_overlap = (stretches.begins[1:] < reach[:-1]) & (labels[1:] != labels[farthest])
+    later = np.flatnonzero(do_overlap)
+    return later + 1, farthest[later]
+
+
+def _is_step(leaf: Rows, row: int) -> bool:
+    begins, ends, _ = leaf.timesteps(np.array([row]))
+    return bool(ends[0] - begins[0] == 1)
 
 
 def keep_apart(
@@ -89,15 +197,14 @@ def keep_apart(
     Raises:
         ValueError: If the rows do not lie in the order of time, or nothing is left of a part.
     """
-    _check_ascending(leaves, indices)
+    series = _by_series(leaves)
+    _check_ascending(series, indices)
     kept = list(parts)
     for at, (part, later) in enumerate(itertools.pairwise(parts)):
-        first = [
-            int(begins[0]) for begins, _ in _timesteps(leaves, _rows(indices, later.start)).values()
-        ]
+        first = [int(begins[0]) for begins, _ in _timesteps(series, _rows(indices, later.start))]
 
         def shares(position: int, first: list[int] = first) -> bool:
-            steps = _timesteps(leaves, _rows(indices, position)).values()
+            steps = _timesteps(series, _rows(indices, position))
             return any(int(ends[0]) > begin for (_, ends), begin in zip(steps, first, strict=True))
 
         num_kept = bisect.bisect_left(part, True, key=shares)
@@ -111,13 +218,13 @@ def keep_apart(
     return kept
 
 
-def _check_ascending(leaves: Sequence[Rows], indices: range | Indices) -> None:
-    positions = np.linspace(0, len(indices) - 1, ROWS_LOOKED_AT).astype(np.int64)
-    for begins, _ in _timesteps(leaves, rows_at(indices, np.unique(positions))).values():
+def _check_ascending(series: Sequence[Sequence[Rows]], indices: range | Indices) -> None:
+    positions = np.linspace(0, len(indices) - 1, ROWS_COMPARED).astype(np.int64)
+    for begins, _ in _timesteps(series, rows_at(indices, np.unique(positions))):
         if np.any(begins[1:] < begins[:-1]):
             raise ValueError(
                 "in_order=True needs rows that lie in the order of time. "
-                f"Received: rows of {leaves[0].name} in another order. "
+                f"Received: rows of {series[0][0].name} in another order. "
                 "Sort the indices of the subset first, or split before you choose rows."
             )
 
@@ -126,13 +233,21 @@ def _rows(indices: range | Indices, position: int) -> Indices:
     return rows_at(indices, np.array([position]))
 
 
-def _timesteps(leaves: Sequence[Rows], rows: Indices) -> dict[object, tuple[Indices, Indices]]:
-    """For each series, the first timestep of each row in any leaf, and that behind the last."""
-    by_series: dict[object, tuple[Indices, Indices]] = {}
+def _by_series(leaves: Sequence[Rows]) -> list[list[Rows]]:
+    """The sources of each series."""
+    by_series: dict[Hashable, list[Rows]] = {}
     for leaf in leaves:
-        series, begins, ends, _ = leaf.timesteps(rows)
-        if series in by_series:
-            others = by_series[series]
-            begins, ends = np.minimum(begins, others[0]), np.maximum(ends, others[1])
-        by_series[series] = begins, ends
-    return by_series
+        homes, *numbers = leaf.places
+        key = (tuple(homes), *(column.tobytes() for column in numbers))
+        by_series.setdefault(key, []).append(leaf)
+    return list(by_series.values())
+
+
+def _timesteps(series: Sequence[Sequence[Rows]], rows: Indices) -> list[tuple[Indices, Indices]]:
+    """For each series, the first timestep of each row in any source, and that behind the last."""
+    found = []
+    for leaves in series:
+        steps = [leaf.timesteps(rows) for leaf in leaves]
+        begins = functools.reduce(np.minimum, (one.begins for one in steps))
+        found.append((begins, functools.reduce(np.maximum, (one.ends for one in steps))))
+    return found

@@ -308,7 +308,9 @@ class WindowRows(ForwardingRows):
         starts, steps = self._starts.at(indices), self._steps
         first = self.source.timesteps(starts + int(steps[0]))
         last = self.source.timesteps(starts + int(steps[-1]))
-        return first._replace(ends=last.ends)
+        # A series of chosen rows may go back in time.
+        begins = np.minimum(first.begins, last.begins)
+        return Timesteps(begins, np.maximum(first.ends, last.ends), first.num_steps)
 
     def read_once(self, indices: range | Indices) -> Iterator[tuple[Rows, range | Indices]]:
         wanted = ascending(indices)

@@ -787,10 +787,14 @@ def test_split_by_groups_in_the_order_of_sorted_paths_is_refused(tmp_path: Path,
 def test_split_at_random_of_rows_that_come_twice_warns_and_the_remedy_ends_it() -> None:
     """Else a row that is trained on is also validated on."""
     numbers = np.array([1, 4, 4, 2, 3, 1])
-    message = r"served more than once are dealt out at random.*Received: {}\. Use groups= with"
+    message = r"served more than once are dealt out at random.*2 of 6 rows of array in memory"
+    message += r", such as row 1 of array in memory\. Use each row once, or groups={}, which"
     chosen, taken = counting(9).subset(numbers), NpySequence(take(np.arange(9), numbers))
-    for seq, groups in ((chosen, chosen.indices), (taken, numbers)):
-        with pytest.warns(UserWarning, match=message.format("array in memory")):
+    for seq, groups, named in (
+        (chosen, chosen.indices, r"seq\.indices"),
+        (taken, numbers, r"\[str\(seq\.x\.file_of\(i\)\) for i in range\(seq\.num_samples\)\]"),
+    ):
+        with pytest.warns(UserWarning, match=message.format(named)):
             seq.split(0.4)
         with pytest.warns(UserWarning, match="served more than once are dealt out by groups="):
             seq.split(0.4, groups=np.arange(len(numbers)))

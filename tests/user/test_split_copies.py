@@ -1,0 +1,316 @@
+"""Rows that a sequence holds more than once: no part of a split may hold a row of another."""
+
+import os
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from keras_npy import NpySequence, raw, samples, take, windows
+
+ROWS = np.arange(40).reshape(20, 2)
+SERIES = np.arange(50)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the same rows in files of every kind, in which the test works."""
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", ROWS)
+    np.save("x1.npy", ROWS + 100)
+    np.save("fortran.npy", np.asfortranarray(ROWS + 200))
+    np.savez("x.npz", a=ROWS, b=ROWS + 100)
+    ROWS.tofile("x.bin")
+    np.save("s.npy", SERIES)
+    np.save("t.npy", SERIES + 100)
+    os.symlink("x.npy", "symlink.npy")
+    os.link("x.npy", "hardlink.npy")
+    for number in range(6):
+        np.save(f"i{number}.npy", ROWS[number])
+    os.symlink("i3.npy", "j3.npy")
+    return tmp_path
+
+
+def of_bytes(offset: int = 0) -> Any:
+    return raw("x.bin", dtype=ROWS.dtype, shape=(-1, 2), offset=offset)
+
+
+def values_of(part: NpySequence) -> set[int]:
+    """The values of the input, or of the first of several."""
+    x = part.x
+    while isinstance(x, dict | tuple):
+        x = next(iter(x.values())) if isinstance(x, dict) else x[0]
+    return set(np.ravel(x[:]).tolist())
+
+
+def leaks(parts: Any) -> bool:
+    one, other = parts
+    return bool(values_of(one) & values_of(other))
+
+
+def groups_of(message: str, seq: NpySequence) -> Any:
+    """The `groups=` that a warning names."""
+    groups = re.search(r"groups=(\[.*\]|seq\.indices|os\.path\.realpath)[,; ]", message)
+    assert groups is not None
+    return eval(groups[1], {"seq": seq, "os": os})
+
+
+def with_targets(x: Any) -> NpySequence:
+    return NpySequence(x, np.arange(NpySequence(x).num_samples))
+
+
+# Some of the files have a layout that is warned of.
+pytestmark = pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+
+
+COPIES = [
+    pytest.param(lambda: ["x.npy", "x.npy"], "20 of 40", "row 0 of .*x.npy", id="list"),
+    pytest.param(lambda: ["x*.npy", "x1.npy"], "20 of 60", "row 0 of .*x1.npy", id="pattern"),
+    pytest.param(lambda: ["x.npz::a", "x.npz::b"] * 2, "40 of 80", "x.npz::a", id="members"),
+    pytest.param(lambda: ["fortran.npy", "x.npy"] * 2, "40 of 80", "row 0 of", id="unlike"),
+    pytest.param(
+        lambda: samples(["i*.npy", "i2.npy"]), "1 of 7", "row 0 of .*i2.npy", id="samples"
+    ),
+    pytest.param(
+        lambda: raw(["x.bin", "x.bin"], dtype=ROWS.dtype, shape=(-1, 2)),
+        *("20 of 40", "row 0 of .*x.bin"),
+        id="raw",
+    ),
+    pytest.param(
+        lambda: [take("x.npy", slice(15)), take("x.npy", slice(5, None))],
+        *("10 of 30", "row 5 of"),
+        id="takes",
+    ),
+    pytest.param(lambda: [ROWS, ROWS], "20 of 40", "row 0 of array in memory", id="array"),
+    pytest.param(lambda: [ROWS.T.copy().T] * 2, "20 of 40", "row 0 of", id="strided"),
+    pytest.param(lambda: take("x.npy", [*range(20), 3, 3]), "2 of 22", "row 3 of", id="take"),
+    pytest.param(lambda: {"a": ["x.npy"] * 2}, "20 of 40", "row 0 of", id="dict"),
+    pytest.param(lambda: ([*["x.npy"] * 2], np.arange(40)), "20 of 40", "row 0 of", id="tuple"),
+    pytest.param(lambda: windows(["x.npy"] * 2, sequence_length=1), "20 of 40", "", id="windows"),
+]
+
+
+@pytest.mark.parametrize(("make", "counted", "named"), COPIES)
+def test_split_of_rows_that_come_twice_warns(
+    folder: Path, make: Any, counted: str, named: str
+) -> None:
+    """However they come to do so; with the groups that the warning names, none is in two parts."""
+    seq = with_targets(make())
+    message = (
+        rf"served more than once are dealt out at random.*Received: {counted} rows of.*{named}"
+    )
+    with pytest.warns(UserWarning, match=rf"{message}.*\. Use each row once, or groups=") as caught:
+        seq.split(0.3)
+    assert [__file__] == [warning.filename for warning in caught]
+    groups = groups_of(str(caught[0].message), seq)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for pair in (seq.split(0.3, groups=groups), *seq.folds(3, groups=groups)):
+            assert not leaks(pair)
+    halves = np.arange(seq.num_samples) * 2 // seq.num_samples
+    with pytest.warns(UserWarning, match=r"served more than once are dealt out by groups="):
+        seq.split(0.5, groups=halves)
+
+
+@pytest.mark.parametrize(
+    ("make", "names"),
+    [
+        pytest.param(lambda: ["x.npy", "symlink.npy"], ("symlink", "x"), id="symlink"),
+        pytest.param(lambda: ["x.npy", "hardlink.npy"], ("hardlink", "x"), id="hard-link"),
+        pytest.param(lambda: samples(["i*.npy", "j3.npy"]), ("j3", "i3"), id="samples"),
+        pytest.param(lambda: [of_bytes(), of_bytes(16)], ("x.bin", "x.bin"), id="raw"),
+        pytest.param(lambda: [ROWS[:15], ROWS[10:]], ("memory", "memory"), id="views"),
+    ],
+)
+def test_split_of_one_file_by_two_names_warns(
+    folder: Path, make: Any, names: tuple[str, str]
+) -> None:
+    """The warning names both."""
+    message = r"served more than once.*Give each row once: row \d+ of .*{}.* and row \d+ of .*{}"
+    with pytest.warns(UserWarning, match=message.format(*names)):
+        with_targets(make()).split(0.3)
+
+
+@pytest.mark.parametrize(
+    ("make", "counted"),
+    [
+        pytest.param(lambda: ["x.npy", "x1.npy", "x.npy"], 20, id="list"),
+        pytest.param(
+            lambda: [take("x.npy", slice(15)), take("x.npy", slice(5, 20))], 6, id="takes"
+        ),
+        pytest.param(lambda: samples(["i0.npy", "i1.npy", "i2.npy", "i0.npy"]), 1, id="samples"),
+    ],
+)
+def test_split_in_order_of_rows_that_come_twice_warns(
+    folder: Path, make: Any, counted: int
+) -> None:
+    """Only of those that come in two parts."""
+    seq = with_targets(make())
+    message = rf"served more than once lie in several parts.*Received: {counted} of"
+    with pytest.warns(UserWarning, match=message) as caught:
+        assert leaks(seq.split(0.34, in_order=True))
+    groups = groups_of(str(caught[0].message), seq)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not leaks(seq.split(0.34, groups=groups))
+
+
+APART = {"sequence_stride": 5}
+
+
+def of_series(**bounds: int) -> Any:
+    return windows("s.npy", sequence_length=5, **bounds)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: [of_series(end_index=30), of_series(start_index=20)], id="ranges"),
+        pytest.param(lambda: windows(["s.npy", "s.npy"], sequence_length=5), id="file-twice"),
+        pytest.param(
+            lambda: windows(["s.npy", "s.npy"], sequence_length=5, predict_next=True), id="next"
+        ),
+        pytest.param(
+            lambda: windows(["s.npy", "s.npy"], sequence_length=4, join=True, **APART),
+            id="joined",
+        ),
+        pytest.param(
+            lambda: [of_series(**APART), of_series(start_index=3, **APART)],
+            id="side-by-side-twice",
+        ),
+        pytest.param(
+            lambda: windows(samples(["i*.npy"] * 2), sequence_length=2, sequence_stride=2),
+            id="samples",
+        ),
+    ],
+)
+@pytest.mark.parametrize("in_order", [False, True])
+def test_split_of_windows_of_a_file_that_comes_twice_warns(
+    folder: Path, make: Any, in_order: bool
+) -> None:
+    """A cut in time parts no windows of another list."""
+    seq = NpySequence(make())
+    message = r"share timesteps, as windows of a file that comes more than once do, {}.*timestep \d"
+    how = "lie in several parts" if in_order else "are dealt out at random"
+    with pytest.warns(UserWarning, match=message.format(how)):
+        assert leaks(seq.split(0.4, in_order=in_order))
+
+
+def test_split_of_windows_by_files_ends_the_warning(folder: Path) -> None:
+    """Both remedies: groups of files, or each file once."""
+    lists = [*["s.npy"] * 2, *["t.npy"] * 2]
+    seq = NpySequence(windows(lists, sequence_length=5))
+    with pytest.warns(UserWarning, match="once; groups=os.path.realpath") as caught:
+        seq.split(0.4)
+    groups = groups_of(str(caught[0].message), seq)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not leaks(seq.split(0.5, groups=groups))
+        once = NpySequence(windows(["s.npy", "t.npy"], sequence_length=5))
+        assert not leaks(once.split(0.4, in_order=True))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: ["x.npy", "x1.npy"], id="files"),
+        pytest.param(lambda: ["x.npz::a", "x.npz::b"], id="members"),
+        pytest.param(lambda: [take("x.npy", slice(10)), take("x.npy", slice(10, 20))], id="takes"),
+        pytest.param(lambda: [ROWS[:10], ROWS[10:]], id="views"),
+        pytest.param(lambda: [ROWS.T, ROWS.T.copy()], id="strided"),
+        pytest.param(lambda: ("x.npy", "x.npy"), id="two-inputs"),
+        pytest.param(
+            lambda: [of_series(end_index=30, **APART), of_series(start_index=30, **APART)],
+            id="windows",
+        ),
+        pytest.param(lambda: windows(samples("i*.npy"), sequence_length=1), id="samples"),
+        pytest.param(
+            lambda: windows(["s.npy", "t.npy"], sequence_length=4, join=True, **APART), id="joined"
+        ),
+    ],
+)
+def test_split_of_rows_that_come_once_does_not_warn(folder: Path, make: Any) -> None:
+    """Nor do weights that rows have in common."""
+    x = make()
+    num_rows = NpySequence(x).num_samples
+    weights = take(np.ones(1), np.zeros(num_rows, int))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        seq = NpySequence(x, np.arange(num_rows), weights)
+        parts = [seq.split(0.3), seq.split(0.4, in_order=True), *seq.folds(2)]
+        parts.append(seq.split(0.5, groups=np.arange(num_rows) % 2))
+    assert num_rows == len({tuple(np.ravel(row)) for part in parts[0] for row in part.y[:]})
+
+
+def test_split_of_pairs_of_rows_warns_only_of_rows_in_two_pairs(folder: Path) -> None:
+    """The rows between those of a pair are in no pair."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        NpySequence((take("x.npy", [0, 5, 1]), take("x.npy", [10, 15, 3]))).split(0.3)
+    with pytest.warns(UserWarning, match=r"share timesteps.*Received: 1 of 3 rows"):
+        NpySequence((take("x.npy", [0, 5, 1]), take("x.npy", [10, 15, 5]))).split(0.3)
+
+
+def test_parts_and_copies_of_a_sequence_warn_as_it_does(folder: Path) -> None:
+    """Each deals out the same rows; one that holds a row once does not warn."""
+    seq = NpySequence(["x.npy", "x.npy"])
+    for part in (
+        seq.subset(range(39, 5, -1)),
+        seq.replace(batch_size=4),
+        NpySequence(["x.npy"] * 2, cache="ram"),
+        NpySequence(NpySequence(["x.npy"] * 2).x),
+        seq.map(lambda x: x + 1),
+    ):
+        with pytest.warns(UserWarning, match=r"served more than once"):
+            part.split(0.3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        seq.subset(slice(20)).split(0.3)
+        seq.subset(range(10, 30)).split(0.5)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: ["x1.npy", "x.npy", "x.npy"], id="list"),
+        pytest.param(lambda: take("x.npy", [*range(20)] * 2), id="take"),
+        pytest.param(lambda: [take("x.npy", slice(14)), take("x.npy", slice(7, 20))], id="takes"),
+        pytest.param(lambda: windows("s.npy", sequence_length=3), id="windows"),
+        pytest.param(
+            lambda: [of_series(end_index=40, **APART), of_series(start_index=11, **APART)],
+            id="ranges",
+        ),
+    ],
+)
+def test_split_of_more_rows_than_are_looked_at_finds_those_that_come_twice(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, make: Any
+) -> None:
+    """The first rows of each file are looked at, and a sample of those that come anywhere."""
+    monkeypatch.setattr("keras_npy.rows.timesteps.ROWS_LOOKED_AT", 6)
+    monkeypatch.setattr("keras_npy.rows.timesteps.NEIGHBOURS", 3)
+    monkeypatch.setattr("keras_npy.rows.timesteps.BLOCK_ROWS", 4)
+    seq = NpySequence(make())
+    with pytest.warns(UserWarning, match=r"\d+ of \d+ rows of .* that were looked at, such as"):
+        seq.split(0.3)
+
+
+def test_split_of_many_rows_looks_at_some(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a cut of a billion rows would take minutes. Rows chosen twice by `subset` are found."""
+    monkeypatch.setattr("keras_npy.rows.timesteps.ROWS_LOOKED_AT", 6)
+    seq = NpySequence(["x.npy", "x1.npy"])
+    with pytest.warns(UserWarning, match=r"once lie in several parts"):
+        NpySequence(["x1.npy", "x.npy", "x.npy"]).split(0.33, in_order=True)
+    with pytest.warns(UserWarning, match=r"groups=seq\.indices"):
+        seq.subset([*range(40), *range(40)]).split(0.3)
+    read: list[int] = []
+    original = type(seq.x).timesteps
+    monkeypatch.setattr(
+        type(seq.x), "timesteps", lambda rows, at: read.append(len(at)) or original(rows, at)
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        seq.split(0.3)
+    assert [6] == read

@@ -1,17 +1,21 @@
 """Warn of targets that a loss cannot take: no probabilities, or no classes of the model."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 
 from keras_npy.errors import warn_once_of
 from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import ChosenRows
+from keras_npy.rows.labels import ClassWeights
 from keras_npy.sequence import NpySequence, has_map
 
-# Bytes of targets to look at, and at most a batch.
+# Bytes of targets to look at: all of them, in 2 ms, or as many as there are of a batch.
 LOOKED_AT_BYTES = 4 << 20
+# Files that may be opened for that.
+FILES_LOOKED_AT = 64
 
 # How far outside of [0, 1] floats may lie: smoothing and resizing round.
 ROUNDED = 0.01
@@ -31,48 +35,60 @@ _SPARSE = (
 )
 
 
+class Output(NamedTuple):
+    """A loss with what it compares."""
+
+    loss: Any
+    rows: Rows
+    shape: Sequence[int | None] | None
+    """The shape of the predictions, if it is known."""
+
+
 def warn_of_targets(seq: NpySequence, model: Any) -> None:
-    """Warn if targets of the first batch lie where the loss cannot take them.
+    """Warn if targets lie where the loss cannot take them.
 
     Outside of [0, 1] a loss of probabilities becomes negative without a word: -278 for masks of 0
     and 255 (Keras 3.15). Of class numbers that the model does not have, JAX learns nothing, and
-    says nothing (jax 0.10). What a function of `map` makes of targets is not looked at.
+    says nothing (jax 0.10). All targets are looked at if they take up to `LOOKED_AT_BYTES` in few
+    files, and otherwise the first batch. What a function of `map` makes of them is not.
     """
     if has_map(seq):
         return
-    for loss, rows in _pairs(getattr(model, "loss", None), seq.y):
+    for loss, rows, shape in _outputs(model, seq.y):
         if rows.dtype.kind not in "iuf":
             continue
-        loss = _found(loss)
+        loss = _found(loss, rows, shape)
         name = _probability_loss(loss)
         if name is not None:
             _warn_of_no_probabilities(name, rows, seq.batch_size)
         elif _is_any(loss, *_SPARSE):
-            _warn_of_no_classes(loss, rows, seq.batch_size, model)
+            _warn_of_no_classes(loss, rows, seq.batch_size, shape)
 
 
 def _warn_of_no_probabilities(name: str, rows: Rows, batch_size: int) -> None:
-    first = _first(rows, batch_size)
-    low, high = first.min(), first.max()
+    looked_at = _looked_at(rows, batch_size)
+    low, high = looked_at.min(), looked_at.max()
     if low < -ROUNDED or high > 1 + ROUNDED:
         warn_once_of(
             _source_of(rows),
             f"targets of {name}",
             f"{rows.name}: {name} takes targets from 0 to 1. Received: {rows.dtype} from "
-            f"{low} to {high} in the first {len(first)} rows. Pass seq.map(lambda x, y: "
+            f"{low} to {high} in {_which(looked_at, rows)}. Pass seq.map(lambda x, y: "
             "(x, y / 255)) for masks of 0 to 255, or (x, y > 0) for targets of 0 and 1; make "
             "class numbers one-hot, or take a loss for sparse ones.",
         )
 
 
-def _warn_of_no_classes(loss: Any, rows: Rows, batch_size: int, model: Any) -> None:
-    num_classes = _num_classes(model)
+def _warn_of_no_classes(
+    loss: Any, rows: Rows, batch_size: int, shape: Sequence[int | None] | None
+) -> None:
     # Keras 3.16 keeps neither as an attribute. A function has no settings.
     settings = loss.get_config() if isinstance(loss, keras.losses.Loss) else {}
+    num_classes = shape[-1] if shape and len(shape) > 1 else None
     if num_classes is None or settings.get("axis", -1) != -1:
         return
-    first = _first(rows, batch_size)
-    classes = first[first != settings.get("ignore_class")]
+    looked_at = _looked_at(rows, batch_size)
+    classes = looked_at[looked_at != settings.get("ignore_class")]
     if not classes.size:
         return
     low, high = classes.min(), classes.max()
@@ -81,7 +97,7 @@ def _warn_of_no_classes(loss: Any, rows: Rows, batch_size: int, model: Any) -> N
             _source_of(rows),
             "targets of sparse_categorical_crossentropy",
             f"{rows.name}: class numbers count from 0, and the model has an output for each. "
-            f"Received: numbers from {low} to {high} in the first {len(first)} rows, for "
+            f"Received: numbers from {low} to {high} in {_which(looked_at, rows)}, for "
             f"{num_classes} outputs. If they count from 1, pass seq.map(lambda x, y: (x, y - 1)); "
             "otherwise give the last layer more units, or the loss ignore_class=.",
         )
@@ -92,40 +108,127 @@ def _source_of(rows: Rows) -> Rows:
     return _source_of(rows.source) if isinstance(rows, ChosenRows) else rows
 
 
-def _first(rows: Rows, batch_size: int) -> Any:
-    return rows[: min(batch_size, len(rows), max(1, LOOKED_AT_BYTES // rows.row_bytes))]
+def warn_of_class_weight(seq: NpySequence, class_weight: Any) -> None:
+    """Warn if no class of the targets has a weight: Keras says nothing, and all weigh 1.
+
+    That is certain where all targets can be looked at, before any `map`.
+    """
+    y = seq.y
+    if class_weight is None or has_map(seq) or not isinstance(y, Rows) or not _are_few(y):
+        return
+    labels = y[:]
+    weights = ClassWeights(class_weight, np.dtype(np.float64))
+    if not np.isfinite(labels).all() or weights.has_any_of(labels):
+        return
+    warn_once_of(
+        _source_of(y),
+        "class_weight",
+        f"{y.name}: class_weight needs the class numbers that y holds as keys. Received: no class "
+        f"of {', '.join(map(str, class_weight))!s:.100}, in {y.dtype} from {labels.min()} to "
+        f"{labels.max()} in all {len(y)} rows, which all weigh 1. Pass a dict with the numbers of "
+        "np.unique(seq.y[:]) as keys.",
+    )
 
 
-def _num_classes(model: Any) -> int | None:
-    """The number of classes of a model of one output whose shape is known."""
+def _looked_at(rows: Rows, batch_size: int) -> Any:
+    """All targets if that is cheap, or those of the first batch."""
+    num_rows = len(rows)
+    if not _are_few(rows):
+        num_rows = min(batch_size, num_rows, max(1, LOOKED_AT_BYTES // rows.row_bytes))
+    return rows[:num_rows]
+
+
+def _are_few(rows: Rows) -> bool:
+    """Whether to read all of them is cheap. A sample is a file of its own."""
+    are_in_few_files = rows.file_paths is None and len(rows.shard_lengths) <= FILES_LOOKED_AT
+    return rows.nbytes <= LOOKED_AT_BYTES and are_in_few_files
+
+
+def _which(looked_at: Any, rows: Rows) -> str:
+    return f"{'the first' if len(looked_at) < len(rows) else 'all'} {len(looked_at)} rows"
+
+
+def _outputs(model: Any, y: Any) -> Iterator[Output]:
+    """Each loss with its targets, where that is certain, as Keras pairs them (Keras 3.15)."""
     try:
-        shape = model.output_shape
+        # Of several outputs a list, also if they are a dict: then in the sorted order of its keys.
+        shapes = model.output_shape
     except (AttributeError, ValueError):
         # A model of the user's own class has none before it is built.
-        return None
-    is_one = isinstance(shape, tuple) and len(shape) > 1 and isinstance(shape[-1], int)
-    return shape[-1] if is_one else None
+        shapes = None
+    names = getattr(model, "output_names", None) or ()
+    return _pairs(getattr(model, "loss", None), y, shapes, names)
 
 
-def _pairs(losses: Any, y: Any) -> Iterator[tuple[Any, Rows]]:
-    """Each loss with its targets, where that is certain."""
-    if isinstance(losses, dict) and isinstance(y, dict):
-        for key in losses.keys() & y.keys():
-            yield from _pairs(losses[key], y[key])
-    elif isinstance(losses, list | tuple) and isinstance(y, tuple):
-        if len(losses) == len(y):
-            for loss, rows in zip(losses, y, strict=True):
-                yield from _pairs(loss, rows)
-    elif losses is not None and isinstance(y, Rows):
-        yield losses, y
+def _pairs(losses: Any, y: Any, shapes: Any, names: Sequence[str] = ()) -> Iterator[Output]:
+    if isinstance(y, dict | tuple) and len(y) == 1:
+        (y,) = y.values() if isinstance(y, dict) else y
+    if isinstance(y, Rows):
+        for loss in _of_one(losses):
+            yield Output(loss, y, shapes if _is_shape(shapes) else _only(shapes))
+    elif isinstance(y, dict | tuple):
+        keys = _keys(losses, y, names)
+        targets = y if isinstance(y, dict) else dict(zip(keys, y, strict=False))
+        of_outputs = _by_key(losses, keys)
+        has_each = isinstance(shapes, list | tuple) and len(shapes) == len(keys)
+        shape_of = dict(zip(keys, shapes, strict=True)) if has_each else {}
+        for key in of_outputs.keys() & targets.keys():
+            yield from _pairs(of_outputs[key], targets[key], shape_of.get(key))
 
 
-def _found(loss: Any) -> Any:
+def _of_one(losses: Any) -> list[Any]:
+    """The losses of the only targets: several in a list are added, of a dict one may count."""
+    is_many = isinstance(losses, dict | list | tuple)
+    each = losses.values() if isinstance(losses, dict) else losses if is_many else [losses]
+    found = [loss for loss in each if loss and not isinstance(loss, dict | list | tuple)]
+    return [] if isinstance(losses, dict) and len(found) > 1 else found
+
+
+def _keys(losses: Any, y: Any, names: Sequence[str]) -> Sequence[Any]:
+    """The keys or numbers of the outputs, in their order."""
+    given = y if isinstance(y, dict) else losses if isinstance(losses, dict) else None
+    if given is None:
+        return range(len(y))
+    # The keys of a dict of outputs may be other than the names of their layers.
+    return names if set(given) <= set(names) else sorted(given)
+
+
+def _by_key(losses: Any, keys: Sequence[Any]) -> dict[Any, Any]:
+    if isinstance(losses, dict):
+        return losses
+    if isinstance(losses, list | tuple):
+        return dict(zip(keys, losses, strict=False))
+    return dict.fromkeys(keys, losses)
+
+
+def _is_shape(shapes: Any) -> bool:
+    return isinstance(shapes, tuple) and all(isinstance(size, int | None) for size in shapes)
+
+
+def _only(shapes: Any) -> Any:
+    is_one = isinstance(shapes, list | tuple) and len(shapes) == 1
+    return shapes[0] if is_one else None
+
+
+def _found(loss: Any, rows: Rows, shape: Sequence[int | None] | None) -> Any:
     """The loss itself, if it is spelled; `None` if Keras does not know it, and says so."""
+    if isinstance(loss, str) and loss.lower() in ("crossentropy", "ce"):
+        return _crossentropy(rows, shape)
     try:
         return keras.losses.get(loss)
     except ValueError:
         return None
+
+
+def _crossentropy(rows: Rows, shape: Sequence[int | None] | None) -> Any:
+    """The loss that Keras takes for this name (Keras 3.15)."""
+    if not shape:
+        return None
+    if shape[-1] == 1:
+        return keras.losses.binary_crossentropy
+    is_sparse = len(rows.shape) < len(shape) or rows.shape[-1] == 1
+    losses = keras.losses
+    return losses.sparse_categorical_crossentropy if is_sparse else losses.categorical_crossentropy
 
 
 def _probability_loss(loss: Any) -> str | None:

@@ -20,7 +20,7 @@ from keras_npy.boundary.devices import choose_last_batch, wrap_distribute_data_i
 from keras_npy.boundary.epochs import wrap_epochs
 from keras_npy.boundary.failures import wrap_steps
 from keras_npy.boundary.processes import check_processes
-from keras_npy.boundary.targets import warn_of_targets
+from keras_npy.boundary.targets import warn_of_class_weight, warn_of_targets
 from keras_npy.boundary.waits import waits_among
 from keras_npy.boundary.wrapping import is_wrapped, wrap
 from keras_npy.errors import warn, warn_once
@@ -131,6 +131,7 @@ def _planned(plan: AdapterPlan, call: Call, arguments: Mapping[str, Any]) -> Ada
     )
     if call.method == "fit":
         warn_of_targets(seq, call.model)
+        warn_of_class_weight(seq, plan.class_weight)
     if is_training and isinstance(call.validation_data, NpySequence):
         # Keras asks for its adapter at the end of the first epoch.
         check_processes(call.validation_data, call)

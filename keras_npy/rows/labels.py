@@ -87,6 +87,16 @@ class ClassWeights:
         else:
             out[...] = self._look_up(_classes_as_keras(labels))
 
+    def has_any_of(self, labels: Array) -> bool:
+        """Whether any of these labels has a weight.
+
+        Raises:
+            ValueError: If a mask is one-hot.
+        """
+        if labels.ndim > 2:
+            labels = _class_of_each_pixel(labels)
+        return bool(np.isin(self._classes, _classes_as_keras(labels)).any())
+
     def _look_up(self, classes: Indices) -> Array:
         out = np.ones(classes.shape, self.dtype)
         if self._classes.size:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from keras_npy import NpySequence, samples
+from keras_npy.boundary.targets import warn_of_class_weight, warn_of_targets
 from tests.conftest import BACKEND
 
 X = np.arange(24, dtype="float32").reshape(6, 4) / 24
@@ -118,12 +119,79 @@ def test_fit_warns_where_targets_are_no_probabilities(
     assert is_warned == any("takes targets from 0 to 1" in str(w.message) for w in caught)
 
 
-def test_fit_looks_at_a_batch_of_targets(tmp_path: Path) -> None:
-    """Reading all of them would cost a pass; predict and evaluate do not look."""
-    late = np.array([0, 1, 0, 1, 255, 255], "uint8")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        fit(NpySequence(X, late, batch_size=4), "bce")
+RIGHT = MASK // 255
+
+# The names of the outputs are not in sorted order, as their keys in a dict are for Keras.
+FORMS = [
+    pytest.param(["o"], MASK, ["bce"], True, id="list-of-one"),
+    pytest.param(["o"], MASK, ("mse", "bce"), True, id="added"),
+    pytest.param(["o"], MASK, {"o": "bce"}, True, id="dict-of-one"),
+    pytest.param(["o"], (MASK,), ["bce"], True, id="y-of-one"),
+    pytest.param(["b", "a"], (RIGHT, MASK), "bce", True, id="one-loss"),
+    pytest.param({"b", "a"}, {"b": RIGHT, "a": MASK}, "bce", True, id="one-loss-dict"),
+    pytest.param(["b", "a"], (MASK, RIGHT), ["bce", "mse"], True, id="lists"),
+    pytest.param(["b", "a"], (RIGHT, MASK), ["bce", "mse"], False, id="lists-right"),
+    pytest.param(["b", "a"], (MASK, RIGHT), {"b": "bce", "a": "mse"}, True, id="names"),
+    pytest.param(["b", "a"], (RIGHT, MASK), {"b": "bce", "a": "mse"}, False, id="names-right"),
+    pytest.param(["b", "a"], {"b": MASK, "a": RIGHT}, ["bce", "mse"], True, id="dict-y"),
+    pytest.param(["b", "a"], {"b": RIGHT, "a": MASK}, ["bce", "mse"], False, id="dict-y-right"),
+    pytest.param({"b", "a"}, {"b": RIGHT, "a": MASK}, ["bce", "mse"], True, id="sorted"),
+    pytest.param({"b", "a"}, {"b": MASK, "a": RIGHT}, ["bce", "mse"], False, id="sorted-right"),
+    pytest.param({"b", "a"}, (RIGHT, MASK), {"b": "bce", "a": "mse"}, True, id="flat-y"),
+    pytest.param({"b", "a"}, (MASK, RIGHT), {"b": "bce", "a": "mse"}, False, id="flat-y-right"),
+    pytest.param({"b", "a"}, {"b": MASK, "a": RIGHT}, {"b": "bce"}, True, id="only-one"),
+    pytest.param(["b", "a"], (RIGHT, MASK), [None, "bce"], True, id="none"),
+    pytest.param(["o"], MASK, "crossentropy", True, id="crossentropy"),
+    pytest.param(["o"], MASK, keras.losses.BinaryCrossentropy(from_logits=True), True, id="logits"),
+    pytest.param(["o"], 2 * (MASK > 0) - 1, "hinge", False, id="hinge"),
+]
+
+
+def warnings_of(seq: NpySequence, model: Any) -> list[str]:
+    """What `fit` warns of, without the time that it takes."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_of_targets(seq, model)
+    return [str(warning.message) for warning in caught]
+
+
+@pytest.mark.parametrize(("outputs", "y", "loss", "is_warned"), FORMS)
+def test_fit_finds_the_targets_of_each_loss(
+    outputs: Any, y: Any, loss: Any, is_warned: bool
+) -> None:
+    """In each form in which Keras takes losses, outputs and targets, and in no other order."""
+    inputs = keras.Input((4,))
+    layers = {name: keras.layers.Dense(1, name=name)(inputs) for name in ("b", "a", "o")}
+    each = [layers[name] for name in outputs] if isinstance(outputs, list) else layers
+    if isinstance(outputs, set):
+        each = {name: layers[name] for name in ("b", "a")}
+    model = keras.Model(inputs, each[0] if len(each) == 1 else each)
+    model.compile("sgd", loss)
+    caught = warnings_of(NpySequence(X, y), model)
+    assert is_warned == any("takes targets from 0 to 1" in message for message in caught)
+
+
+@pytest.mark.parametrize(
+    ("make", "is_found"),
+    [
+        pytest.param(lambda y, folder: y, True, id="array"),
+        pytest.param(lambda y, folder: as_files(folder, y), False, id="a-file-each"),
+        pytest.param(
+            lambda y, folder: np.repeat(y[:, np.newaxis], 1 << 20, axis=1), False, id="large"
+        ),
+    ],
+)
+def test_fit_looks_at_all_targets_where_that_is_cheap(
+    tmp_path: Path, make: Any, is_found: bool
+) -> None:
+    """They take a few MB in few files; otherwise it looks at those of the first batch."""
+    y = make(np.array([0, 1, 0, 1, 255, 255], "uint8"), tmp_path)
+    seq = NpySequence(np.zeros((len(y), 4), "float32"), y, batch_size=4)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    model.compile("sgd", "bce")
+    caught = warnings_of(seq, model)
+    assert [is_found] == [bool(caught)]
+    assert all("from 0 to 255 in all 6 rows." in message for message in caught)
 
 
 CLASSES = np.arange(6) % 3
@@ -158,3 +226,58 @@ def test_fit_warns_of_class_numbers_that_the_model_does_not_have(
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             fit(seq.map(lambda x, y: (x, y - 1)), loss, 3)
+
+
+@pytest.mark.parametrize("loss", [SPARSE(), {"b": SPARSE(), "a": SPARSE()}], ids=["one", "dict"])
+def test_fit_warns_of_class_numbers_of_any_output(loss: Any) -> None:
+    """Each output has classes of its own."""
+    inputs = keras.Input((4,))
+    units = {"b": 3, "a": 4}
+    outputs = {name: keras.layers.Dense(of_it, name=name)(inputs) for name, of_it in units.items()}
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", loss)
+    for number, expected in ((2, []), (3, ["3 outputs"]), (4, ["3 outputs", "4 outputs"])):
+        y = {"b": np.full(6, number), "a": np.full(6, number)}
+        caught = warnings_of(NpySequence(X, y), model)
+        assert expected == sorted(message.split(", for ")[1][:9] for message in caught)
+
+
+@pytest.mark.parametrize(
+    ("y", "class_weight", "is_warned"),
+    [
+        pytest.param(CLASSES + 5, {0: 1.0, 1: 2.0, 2: 3.0}, True, id="none"),
+        pytest.param(ONE_HOT, {3: 2.0}, True, id="one-hot"),
+        pytest.param(MASK[:, None, None], {1: 9.0}, True, id="mask"),
+        pytest.param(CLASSES + 2, {0: 1.0, 1: 2.0, 2: 3.0}, False, id="one-of-three"),
+        pytest.param(CLASSES + 0.4, {0: 2.0}, False, id="rounded"),
+        pytest.param(ONE_HOT, {2: 2.0}, False, id="one-hot-right"),
+        pytest.param(np.full(6, np.nan), {7: 1.0}, False, id="nan"),
+    ],
+)
+def test_fit_warns_of_class_weight_that_no_label_has(
+    y: Any, class_weight: Any, is_warned: bool
+) -> None:
+    """Once; with the keys that it names, it is gone."""
+    seq = NpySequence(X, y, batch_size=4)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_of_class_weight(seq, class_weight)
+        warn_of_class_weight(seq, class_weight)
+        if is_warned:
+            warn_of_class_weight(NpySequence(X, y), dict.fromkeys(np.unique(y).tolist(), 2.0))
+    message = (
+        r"class_weight needs the class numbers .*no class of .* in all 6 rows.*np\.unique\(seq"
+    )
+    found = [bool(re.search(message, str(warning.message))) for warning in caught]
+    assert [True] * is_warned == found
+
+
+def test_fit_hands_over_its_class_weight() -> None:
+    """The warning points at the line of `fit`."""
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", run_eagerly=True)
+    with pytest.warns(UserWarning, match="no class of 7") as caught:
+        model.fit(NpySequence(X, CLASSES), class_weight={7: 1.0}, verbose=0)
+    # torch warns of more.
+    found = [warning.filename for warning in caught if "no class of 7" in str(warning.message)]
+    assert [__file__] == found

@@ -121,7 +121,7 @@ class Divided:
     def _by_group(
         self, groups: Groups, shares: Sequence[float], seed: int, classes: Indices | None
     ) -> list[Indices]:
-        numbers = read_groups(groups, self.sources, self.chosen, self.num_rows)
+        numbers = read_groups(groups, self.sources, self.names, self.chosen, self.num_rows)
         parts = deal_groups(numbers, shares, seed=seed, classes=classes)
         shared = find_shared_by_parts(self._compared, self._indices, parts)
         self._warn_of(shared, "are dealt out by groups= to several parts", _GROUPS_OF_SERIES)

@@ -16,7 +16,11 @@ Groups: TypeAlias = Sequence[Any] | Array | Path | Rows | Callable[[str], Hashab
 
 
 def read_groups(
-    groups: Groups, leaves: Sequence[Rows], indices: range | Indices | None, num_rows: int
+    groups: Groups,
+    leaves: Sequence[Rows],
+    names: Sequence[str],
+    indices: range | Indices | None,
+    num_rows: int,
 ) -> Indices:
     """Number the groups of the rows from 0.
 
@@ -24,6 +28,7 @@ def read_groups(
         groups: One value for each row, in an array, a list or a source; or a function that returns
             the group of a file from its path.
         leaves: The sources of the rows.
+        names: What a user calls the rows of the first of them.
         indices: The rows of the sources that count, or `None` for all.
         num_rows: Their number.
 
@@ -35,7 +40,7 @@ def read_groups(
         TypeError: If groups cannot be compared with each other.
     """
     if callable(groups):
-        return _chosen(_groups_of_files(groups, leaves), indices)
+        return _chosen(_groups_of_files(groups, leaves, names), indices)
     is_source = isinstance(groups, str | os.PathLike | Rows)
     values = np.asarray(open_rows(groups) if is_source else groups)  # type: ignore[arg-type] # A string is a source.
     if values.ndim == 2 and values.shape[1] == 1:
@@ -94,16 +99,30 @@ def _chosen(values: Array, indices: range | Indices | None) -> Array:
     return np.asarray(values[rows_at(indices, np.arange(len(indices)))])
 
 
-def _groups_of_files(function: Callable[[str], Hashable], leaves: Sequence[Rows]) -> Indices:
+def _groups_of_files(
+    function: Callable[[str], Hashable], leaves: Sequence[Rows], names: Sequence[str]
+) -> Indices:
     lists = [leaf.files for leaf in leaves]
     files = max(
         (files for files in lists if files), key=lambda found: len(found.paths), default=None
     )
     if files is None:
-        raise ValueError(
-            "groups as a function takes the path of each file. "
-            "Received: a sequence of arrays in memory. Pass an array with the group of each row."
-        )
+        raise _no_files(leaves, names)
     numbers: dict[Hashable, int] = {}
     of_files = [numbers.setdefault(function(path), len(numbers)) for path in files.paths]
     return np.repeat(np.array(of_files, np.int64), files.lengths)
+
+
+def _no_files(leaves: Sequence[Rows], names: Sequence[str]) -> ValueError:
+    on_disk = ((leaf, name) for leaf, name in zip(leaves, names, strict=False) if leaf.io)
+    leaf, name = next(on_disk, (leaves[0], None))
+    rule = f"{leaf.name}: groups as a function takes the path of the one file that holds a row. "
+    if name is None:
+        return ValueError(
+            f"{rule}Received: rows in memory. Pass an array with the group of each row."
+        )
+    return ValueError(
+        f"{rule}Received: rows that lie in several files each, or partly in memory. Pass the group "
+        f"of each row: groups=[function({name}.file_of(i)[0]) for i in range(seq.num_samples)] "
+        "takes the file in which each begins."
+    )

@@ -3,6 +3,7 @@
 import itertools
 import os
 import pickle
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -580,7 +581,10 @@ def test_groups_are_dealt_out_by_seed_and_the_same_on_every_run() -> None:
             id="kinds",
         ),
         pytest.param(
-            os.path.dirname, ValueError, r"path of each file.*arrays in mem", id="no-files"
+            os.path.dirname,
+            ValueError,
+            r"array in memory: .* path of the one file .*Received: rows in memory",
+            id="no-files",
         ),
     ],
 )
@@ -804,6 +808,44 @@ def test_split_at_random_of_rows_that_come_twice_warns_and_the_remedy_ends_it() 
             seq.folds(2, groups=groups)
         assert not set(one.x[:].tolist()) & set(other.x[:].tolist())
         assert sorted(numbers) == sorted([*one.x[:], *other.x[:]])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: windows(samples("day*/*.npy"), sequence_length=2), id="samples"),
+        pytest.param(
+            lambda: [windows(samples(f"day{day}/*.npy"), sequence_length=2) for day in range(4)],
+            id="list-of-samples",
+        ),
+        pytest.param(
+            lambda: {"a": windows(["day0/0.npy", "day1/0.npy"], sequence_length=2, join=True)},
+            id="joined",
+        ),
+        pytest.param(lambda: ["day0/0.npy", np.arange(4)], id="partly-in-memory"),
+    ],
+)
+def test_groups_as_a_function_of_rows_in_no_one_file_name_what_helps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Any
+) -> None:
+    """The groups that the error names keep the rows of a file or a folder together."""
+    monkeypatch.chdir(tmp_path)
+    for day in range(4):
+        (tmp_path / f"day{day}").mkdir()
+        for number in range(3):
+            np.save(f"day{day}/{number}.npy", np.arange(4) + 100 * day + 10 * number)
+    seq = NpySequence(make())
+    message = r"npy.*: groups as a function .* one file.*Received: rows that lie in several files"
+    with pytest.raises(ValueError, match=message) as caught:
+        seq.split(0.4, groups=os.path.dirname)
+    found = re.search(r"groups=(\[.*\]) takes", str(caught.value))
+    assert found is not None
+    groups = np.array(eval(found[1], {"seq": seq, "function": os.path.dirname}))
+    with warnings.catch_warnings():
+        # Windows that cross from day to day share timesteps with both.
+        warnings.simplefilter("ignore" if type(make()) is not list else "error")
+        one, other = seq.split(0.4, groups=groups)
+    assert not set(groups[one.indices]) & set(groups[other.indices])
 
 
 @pytest.mark.parametrize(

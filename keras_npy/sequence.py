@@ -756,6 +756,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         rows = samples(
             found.paths, length=length, pad_value=pad_value, crop=crop, unpack=unpack, io=io
         )
+        found.warn_of_two_classes(rows)
         seq = cls(
             rows,
             targets,

@@ -18,6 +18,7 @@ from keras_npy.rows.class_folders import (
     encode_labels,
     npy_files,
     other_suffix,
+    warn_of_two_classes,
 )
 from keras_npy.rows.joined import join_rows
 from keras_npy.rows.labels import RunRows
@@ -81,6 +82,8 @@ def open_classes(
                 f"{cut(name)}: each class must have a row. Received: files without rows. "
                 "Leave the class out, with class_names= or in the dict."
             )
+    stops = np.cumsum(lengths)
+    warn_of_two_classes(rows, lambda numbers: np.searchsorted(stops, numbers, side="right"), names)
     return rows, encode_labels(RunRows(lengths), len(names), label_mode), names
 
 

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypedDict
 
@@ -17,7 +17,8 @@ from keras_npy.files.header import NpyHeader, read_header
 from keras_npy.rows.base import Rows
 from keras_npy.rows.labels import OneHotRows
 from keras_npy.rows.sources import Source, natural_order
-from keras_npy.types import Cache, Io, Path, ShuffleArgument
+from keras_npy.rows.timesteps import find_shared_by_label
+from keras_npy.types import Cache, Indices, Io, Path, ShuffleArgument
 
 LabelMode: TypeAlias = Literal["int", "categorical", "binary"] | None
 LabelsOfFiles: TypeAlias = (
@@ -25,6 +26,9 @@ LabelsOfFiles: TypeAlias = (
 )
 # Classes whose files are looked at before training; a header on a network takes milliseconds.
 CLASSES_LOOKED_AT = 50
+
+# Files that are compared with each other: to tell them apart takes 3 us each on a local disk.
+FILES_COMPARED = 100_000
 
 LABEL_MODES = ("int", "categorical", "binary")
 
@@ -62,6 +66,12 @@ class ClassFolders:
     paths: list[str]
     labels: NDArray[np.int32] | None = None
     class_names: list[str] | None = None
+
+    def warn_of_two_classes(self, rows: Rows) -> None:
+        """Warn if a file, by two names, is in two classes; `rows` are all samples."""
+        if self.labels is not None and len(rows) <= FILES_COMPARED:
+            labels = self.labels.astype(np.int64)
+            warn_of_two_classes(rows, lambda numbers: labels[numbers])
 
     def targets(self, label_mode: LabelMode) -> Source | None:
         """Labels as `keras.utils.image_dataset_from_directory` encodes them, if there are any.
@@ -392,3 +402,31 @@ def check_label_mode(label_mode: object) -> None:
             "label_mode must be 'int', 'categorical', 'binary' or None. "
             f"Received: label_mode={label_mode!r:.100}. Use 'int' for integer labels."
         )
+
+
+def warn_of_two_classes(
+    rows: Rows, label_of: Callable[[Indices], Indices], names: Sequence[str] | None = None
+) -> None:
+    """Warn if a file is in two classes, so that its rows are trained towards both.
+
+    Args:
+        rows: The rows of all classes.
+        label_of: The class numbers of rows.
+        names: The classes, if files do not name them.
+    """
+    shared = find_shared_by_label(rows, label_of)
+    if shared is None:
+        return
+    found = [
+        (f"row {at} of {path}", int(label_of(np.array([row]))[0]))
+        for row in (shared.other, shared.row)
+        for path, at in [rows.file_of(row)]
+    ]
+    (one, label), (other, other_label) = found
+    where, there = (number if names is None else names[number] for number in (label, other_label))
+    also = "" if one == other else f"as {other} "
+    warn(
+        f"{rows.name}: each row should be in one class. Received: {one} in class {where!r}, and "
+        f"{also}in class {there!r}; so are {shared.num_rows} of {shared.num_looked_at} rows. Give "
+        "each file to one class; for rows with several labels pass y= with a column for each class."
+    )

@@ -3,7 +3,7 @@
 import bisect
 import functools
 import itertools
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -71,6 +71,18 @@ def find_shared_by_parts(
     """
     part_of = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
     return _find(Ground(leaves), rows_at(indices, np.concatenate(parts)), part_of)
+
+
+def find_shared_by_label(leaf: Rows, label_of: Callable[[Indices], Indices]) -> Shared | None:
+    """Whether rows of two labels hold the same timestep, or are the same row.
+
+    Args:
+        leaf: A source.
+        label_of: The labels of rows.
+    """
+    ground = Ground([leaf])
+    rows = _looked_at(ground, range(len(leaf)))
+    return _find(ground, rows, label_of(rows))
 
 
 def find_shared_in_order(

@@ -1,13 +1,14 @@
 """`NpySequence.from_class_files`: one file per class, many rows each."""
 
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from keras_npy import NpyFileError, NpySequence, samples
+from keras_npy import NpyFileError, NpySequence, samples, take
 from keras_npy.files import header
 
 ROWS = {
@@ -174,6 +175,50 @@ def test_from_class_files_wrong_argument_is_refused(
     """As from_directory refuses it."""
     with pytest.raises(error, match=message):
         NpySequence.from_class_files(a_directory(tmp_path), **arguments)
+
+
+@pytest.mark.parametrize(
+    ("make", "received"),
+    [
+        pytest.param(
+            lambda apple, pear, link: {"a": apple, "b": [pear, apple]},
+            r"row 0 of .*apple\.npy in class 'a', and in class 'b'; so are 5 of 13 rows",
+            id="listed",
+        ),
+        pytest.param(
+            lambda apple, pear, link: {"a": apple, "b": f"{Path(apple).parent}/*.npy"},
+            r"in class 'a', and in class 'b'; so are 5 of 13 rows",
+            id="pattern",
+        ),
+        pytest.param(
+            lambda apple, pear, link: {"a": [pear, apple], "b": link},
+            r"apple\.npy in class 'a', and as row 0 of .*link\.npy in class 'b'; so are 5 of 13",
+            id="link",
+        ),
+        pytest.param(
+            lambda apple, pear, link: {"a": take(apple, [0, 1]), "b": take(apple, [1, 2])},
+            r"row 1 of .*apple\.npy in class 'a', and in class 'b'; so are 1 of 4 rows",
+            id="rows",
+        ),
+    ],
+)
+def test_from_class_files_of_a_file_in_two_classes_warns(
+    tmp_path: Path, make: Any, received: str
+) -> None:
+    """The model would be trained towards both. A file that is twice in one class is no fault."""
+    apple, pear = (save(tmp_path / f"{name}.npy", ROWS[name]) for name in ("apple", "pear"))
+    link = tmp_path / "folder" / "link.npy"
+    link.parent.mkdir()
+    link.symlink_to(apple)
+    message = rf"npy.*: each row should be in one class\. Received: .*{received}.*Give each file to"
+    with pytest.warns(UserWarning, match=message) as caught:
+        NpySequence.from_class_files(make(apple, pear, link))
+    assert [__file__] == [warning.filename for warning in caught]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        NpySequence.from_class_files({"a": [apple, apple], "b": pear})
+        # What the warning says of rows with several labels.
+        NpySequence([apple, pear], np.ones((8, 2)))
 
 
 def test_from_class_files_of_no_classes_or_two_of_a_name_are_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -278,6 +279,33 @@ def test_follow_links_reads_linked_folders_once(pets: Path, tmp_path: Path) -> N
     (pets / "dog" / "up").symlink_to(pets / "dog")
     assert ROWS == numbers(NpySequence.from_directory(pets))
     assert [*ROWS, 105] == numbers(NpySequence.from_directory(pets, follow_links=True))
+
+
+@pytest.mark.parametrize("labels", ["inferred", "by-name"])
+def test_a_file_that_is_linked_into_two_classes_is_named(tmp_path: Path, labels: Any) -> None:
+    """By a link to it, or to its folder. Two links in one class are no fault."""
+    for name in ("a/1", "a/2", "b/3"):
+        save(tmp_path / f"{name}.npy", 1)
+    os.link(tmp_path / "a/1.npy", tmp_path / "a/same.npy")
+    given = labels
+    if labels == "by-name":
+        given = {"1.npy": 0, "2.npy": 0, "3.npy": 1, "same.npy": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        NpySequence.from_directory(tmp_path, given)
+    os.symlink(tmp_path / "a/2.npy", tmp_path / "b/linked.npy")
+    if labels == "by-name":
+        given["linked.npy"] = 1
+    message = (
+        r"row 0 of .*a/2.npy in class 0, and as row 0 of .*b/linked.npy in class 1; so are 1 of"
+    )
+    with pytest.warns(UserWarning, match=message):
+        NpySequence.from_directory(tmp_path, given)
+    if labels == "inferred":
+        os.remove(tmp_path / "b/linked.npy")
+        os.symlink(tmp_path / "a", tmp_path / "c")
+        with pytest.warns(UserWarning, match=r"in class 2; so are 3 of 7 rows"):
+            NpySequence.from_directory(tmp_path)
 
 
 def test_a_sample_of_another_shape_is_named(pets: Path) -> None:

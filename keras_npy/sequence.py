@@ -86,7 +86,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             mask. `None` for all. Integers and masks take 8 bytes a row and are pickled.
         check_names: Whether files of `x`, `y` and `sample_weight` that are paired must be
             partners by their names: `img/7.npy` and `case_007_mask.npy`. `False` says that
-            the pairs are meant as they are.
+            the pairs are meant as they are. See `docs/pairs.md`.
         validate: Whether to look through all rows once, now: `ValueError` at the first NaN or
             infinity, with its file and row. Integers are not read for that. A value in several
             windows is read once; of random crops the middle one is looked at.

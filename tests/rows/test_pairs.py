@@ -8,106 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keras_npy import NpySequence, open_rows, samples, take, windows
-from keras_npy.rows.pairs import compare_names
+from keras_npy import NpyLayoutWarning, NpySequence, open_rows, samples, take, windows
+from keras_npy.tools.check import check
 
 # The data of archives is not aligned.
 pytestmark = pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
-
-
-def named(pattern: str, numbers: Any) -> list[str]:
-    return [pattern.format(number) for number in numbers]
-
-
-DAYS = ["2024-01-30", "2024-01-31", "2024-02-01", "2024-02-02"]
-
-NAMES = [
-    pytest.param(named("img/{}", (1, 2, 3)), named("msk/{}", (1, 2, 3)), "partners", id="folders"),
-    pytest.param(
-        named("case_{}.npy", (2, 9, 10)),
-        named("case_{}_mask.npy", (2, 9, 10)),
-        "partners",
-        id="end",
-    ),
-    pytest.param(
-        named("{}.npy", (2, 9, 10)), named("{:04}_seg.npy", (2, 9, 10)), "partners", id="zeros"
-    ),
-    pytest.param(
-        named("case_{}/t1_256.npy", (2, 9)),
-        named("case_{}/seg_1.npy", (2, 9)),
-        "partners",
-        id="cases",
-    ),
-    pytest.param(["ann/t1", "bo/t1"], ["ann/seg", "bo/seg"], "partners", id="words"),
-    pytest.param(
-        ["ann_1", "ann_2", "bo_1"], ["1_of_ann", "2_of_ann", "1_of_bo"], "partners", id="turned"
-    ),
-    pytest.param(named("x_{}", DAYS), named("y_{}_v2", DAYS), "partners", id="dates"),
-    pytest.param(
-        ["case1_v1", "case2_v2", "case3_v1"],
-        ["case1_v3", "case2_v1", "case3_v1"],
-        "partners",
-        id="versions",
-    ),
-    pytest.param(
-        ["1_at_1711", "2_at_1715"], ["1_at_1802", "2_at_1803"], "partners", id="times-of-day"
-    ),
-    pytest.param(["a3f9", "77e0", "beef"], ["a3f9", "77e0", "beef"], "partners", id="hashes"),
-    pytest.param(["1", "1", "2", "2"], ["1_1", "1_2", "2_1", "2_2"], "partners", id="captions"),
-    pytest.param(["x", "y"], ["p", "q"], "unknown", id="nothing-alike"),
-    pytest.param(["1", "1", "2"], ["1_c", "2_c", "3_c"], "unknown", id="numbered-captions"),
-    pytest.param(["x_train", "x_test"], ["y_train", "y_test"], "partners", id="named-parts"),
-    pytest.param(
-        ["a_2024-01-05_1", "a_2024-02-09_2"], ["l_1", "l_2"], "partners", id="more-on-one-side"
-    ),
-    pytest.param(["x_train", "x_test"], ["y_test", "y_train"], "differ", id="turned-parts"),
-    pytest.param(["LEFT_1", "RIGHT_1"], ["right_1", "left_1"], "differ", id="capitals"),
-    pytest.param(["Ann", "Bo"], ["ann_m", "bo_m"], "partners", id="other-capitals"),
-    pytest.param(
-        ["p1_s1", "p1_s2", "p2_s1"], ["p1_s1_m", "p2_s1_m", "p1_s2_m"], "differ", id="turned-pairs"
-    ),
-    pytest.param(
-        ["p1_s1", "p1_s2", "p2_s1", "p2_s2"],
-        ["s1_p1", "s2_p1", "s1_p2", "s2_p2"],
-        "partners",
-        id="turned-words",
-    ),
-    pytest.param(
-        ["2024-01-02", "2024-02-01"], ["2024-02-01", "2024-01-02"], "doubtful", id="day-or-month"
-    ),
-    pytest.param(named("t1_{}", (11, 12)), named("t2_{}", (31, 32)), "unknown", id="other-numbers"),
-    pytest.param(["a3f9", "77e0", "beef"], ["c0", "d4d5", "11a"], "unknown", id="other-hashes"),
-    pytest.param(["a3f9", "77e0", "beef"], ["a3f9", "beef", "c0d1"], "differ", id="hash-missing"),
-    pytest.param(["3f2a", "a91c", "b0"], ["3f2a", "a91d", "b0"], "doubtful", id="letter-of-a-hash"),
-    pytest.param(["1_v2", "2", "3"], ["1", "2", "3"], "doubtful", id="a-version"),
-    pytest.param(["ann", "bo", "bo_1"], ["ann", "bo", "bo_01"], "partners", id="zeros-in-some"),
-    pytest.param(named("x{}", range(9)), named("y{}", range(1, 10)), "doubtful", id="from-0-and-1"),
-    pytest.param(named("x{}", (1, 50, 700)), named("y{}", (1, 2, 3)), "doubtful", id="renumbered"),
-    pytest.param(named("{}", (1, 2, 3, 4)), named("{}", (1, 3, 4, 5)), "differ", id="one-missing"),
-    pytest.param(named("{}", (1, 2, 3)), named("{}_m", (1, 2, 4)), "differ", id="the-last-missing"),
-    pytest.param(named("{}", (1, 2, 10)), named("{}", (1, 10, 2)), "differ", id="sorted-as-text"),
-    pytest.param(["ann", "bo", "cy"], ["ann", "cy", "di"], "differ", id="a-word-is-missing"),
-    pytest.param(
-        ["ann/1", "ann/2", "bo/1"], ["ann/1", "bo/1", "bo/2"], "differ", id="a-slice-is-missing"
-    ),
-    pytest.param(
-        named("x/{}", DAYS),
-        named("y/{}", [*DAYS[1:], DAYS[0]]),
-        "differ",
-        id="turned-days",
-    ),
-]
-
-
-@pytest.mark.parametrize(("names", "others", "kind"), NAMES)
-def test_names_say_whether_files_are_partners(
-    names: list[str], others: list[str], kind: str
-) -> None:
-    """Whichever side is x, and whatever folders the files lie in."""
-    for one, other in ((names, others), (others, names)):
-        assert kind == compare_names(one, other).kind
-        beside = [f"/data/2024/set 7/{name}" for name in other]
-        assert kind == compare_names([f"/other/{name}.npy" for name in one], beside).kind
 
 
 def save(folder: Path, numbers: Any, first: int = 0, shape: tuple[int, ...] = (2,)) -> list[Path]:
@@ -194,6 +99,108 @@ def test_sequence_of_files_that_may_be_no_partners_warns(tmp_path: Path) -> None
         NpySequence(samples(days), samples(next_days))
     assert __file__ == caught[0].filename
     NpySequence(samples(days), samples(next_days), check_names=False)
+
+
+TURNED = {"x": ["s1_r10", "s2_r1"], "y": ["r10_s1", "r1_s2"]}
+
+
+def save_turned(folder: Path) -> tuple[list[str], list[str]]:
+    """Files of 2 rows, and archives with the same data: those of both sides sort differently."""
+    for side, names in TURNED.items():
+        (folder / side).mkdir()
+        for number, name in enumerate(names):
+            data = np.arange(2 * number, 2 * number + 2)
+            np.save(folder / side / f"{name}.npy", data)
+            np.savez(folder / side / f"{name}.npz", data=data)
+    x, y = ([f"{folder}/{side}/{name}.npy" for name in names] for side, names in TURNED.items())
+    return x, y
+
+
+PAIRINGS = [
+    pytest.param(lambda x, y: (x, y), ".npy", id="shards"),
+    pytest.param(lambda x, y: (samples(x), samples(y)), ".npy", id="samples"),
+    pytest.param(lambda x, y: (samples(x), samples(y)), ".npz::data", id="members"),
+    pytest.param(lambda x, y: ([samples(x)], [samples(y)]), ".npy", id="lists-of-patterns"),
+    pytest.param(lambda x, y: ({"a": x, "b": y},), ".npy", id="inputs"),
+    pytest.param(lambda x, y: (x, (x, y)), ".npy", id="outputs"),
+    pytest.param(lambda x, y: (x, x, y), ".npy", id="sample-weights"),
+    pytest.param(
+        lambda x, y: (windows(x, sequence_length=1, targets=y),), ".npy", id="targets-of-windows"
+    ),
+    pytest.param(
+        lambda x, y: tuple(windows(side, sequence_length=2) for side in (x, y)),
+        ".npy",
+        id="windows",
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "suffix"), PAIRINGS)
+def test_sequence_of_patterns_that_sort_partners_differently_is_refused(
+    tmp_path: Path, make: Any, suffix: str
+) -> None:
+    """The right partner is named. Lists in the same order pair them, as the error says."""
+    x, y = ([path.replace(".npy", suffix) for path in paths] for paths in save_turned(tmp_path))
+    message = (
+        r"y/r1_s2\.np.*must agree.*Received: \S*x/s1_r10\S* with \S*y/r1_s2\S*, pair 1 of 2, but "
+        r"\S*x/s1_r10\S* belongs with \S*y/r10_s1\S*\. List the files of both in the same order"
+    )
+    patterns = make(f"{tmp_path}/x/*{suffix}", f"{tmp_path}/y/*{suffix}")
+    with pytest.raises(ValueError, match=message):
+        NpySequence(*patterns)
+    with warnings.catch_warnings():
+        # Arrays in archives are not aligned.
+        warnings.simplefilter("error", UserWarning)
+        warnings.simplefilter("ignore", NpyLayoutWarning)
+        NpySequence(*patterns, check_names=False)
+        batch = NpySequence(*make(x, y))[0]
+    one, *others = [np.ravel(leaf) for leaf in leaves(batch) if leaf is not None]
+    for other in others:
+        np.testing.assert_array_equal(one, other)
+
+
+def leaves(batch: Any) -> list[Any]:
+    """The arrays of a batch, from inside its dicts and tuples."""
+    if isinstance(batch, dict):
+        return leaves(tuple(batch.values()))
+    if isinstance(batch, tuple):
+        return [leaf for one in batch for leaf in leaves(one)]
+    return [batch]
+
+
+def test_check_of_patterns_that_sort_partners_differently_finds_it(tmp_path: Path) -> None:
+    """`keras-npy check` compares names as NpySequence does."""
+    save_turned(tmp_path)
+    report = check(f"{tmp_path}/x/*.npy", f"{tmp_path}/y/*.npy")
+    assert ["pairs"] == [finding.kind for finding in report.findings if finding.kind == "pairs"]
+
+
+@pytest.mark.parametrize("read", [samples, list], ids=["samples", "shards"])
+def test_sequence_of_files_that_share_nothing_warns_if_patterns_order_them(
+    tmp_path: Path, read: Any
+) -> None:
+    """Nobody knows whether they are partners. Lists are in an order that the user chose."""
+    for side, names in (("x", ["eins", "zwei"]), ("y", ["10", "20"])):
+        (tmp_path / side).mkdir()
+        for name in names:
+            np.save(tmp_path / side / f"{name}.npy", np.arange(2))
+    patterns = [f"{tmp_path}/{side}/*.npy" for side in "xy"]
+    found = [samples(pattern) if read is samples else pattern for pattern in patterns]
+    message = (
+        r"y/10\.npy: .*must have a number or a word in common.*natural order pairs \S*x/eins\.npy "
+        r"with \S*y/10\.npy\. List the files of both in the same order, or rename"
+    )
+    with pytest.warns(UserWarning, match=message) as caught:
+        NpySequence(*found)
+    assert [__file__] == [warning.filename for warning in caught]
+    # What the warning says.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        NpySequence(*found, check_names=False)
+        NpySequence(*(read(sorted(map(str, (tmp_path / side).iterdir()))) for side in "xy"))
+        for name, new_name in (("10", "eins_m"), ("20", "zwei_m")):
+            (tmp_path / "y" / f"{name}.npy").rename(tmp_path / "y" / f"{new_name}.npy")
+        NpySequence(*(samples(pattern) if read is samples else pattern for pattern in patterns))
 
 
 @pytest.mark.parametrize("make", [as_samples, as_shards, as_a_list_of_samples])

@@ -1,0 +1,227 @@
+"""What differs from name to name in a list of files: numbers and words, and what each counts."""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple, TypeAlias
+
+NUMBERS = re.compile(r"([0-9]+)")
+
+_WORDS = re.compile(r"[^\W\d_]+")
+_CHUNKS = re.compile(r"[^\W_]+")
+_TOKENS = re.compile(r"([^\W\d_]+)|([0-9]+)")
+_LABELLED = re.compile(r"(?=[^\W_])([^\W\d_]*)[\W_]*([0-9]*)")
+_WORD_AT_END = re.compile(r"([^\W\d_]+)\Z")
+_WORD_AT_BEGIN = re.compile(r"\A([^\W\d_]+)")
+_LAST_WORD = re.compile(r"([^\W\d_]+)[\W_]*\Z")
+
+_DATE = re.compile(r"(?<![0-9])([0-9]{8})(?:[t_-]?([0-9]{2})([0-9]{2})([0-9]{2}))?(?![0-9])")
+_YEAR, _MONTH, _DAY = "(?:19|20)[0-9]{2}", "(?:0[1-9]|1[0-2])", "(?:0[1-9]|[12][0-9]|3[01])"
+# No number can be read in both ways: no month is 19 or 20.
+_YEAR_FIRST = re.compile(f"({_YEAR})({_MONTH})({_DAY})")
+_YEAR_LAST = re.compile(f"((?:{_MONTH}|{_DAY}))((?:{_MONTH}|{_DAY}))({_YEAR})")
+
+_COUNTS = (
+    "zero one two three four five six seven eight nine ten eleven twelve".split(),
+    "- i ii iii iv v vi vii viii ix x xi xii xiii xiv xv xvi xvii xviii xix xx".split(),
+    "- jan feb mar apr may jun jul aug sep oct nov dec".split(),
+    "- january february march april may june july august september october november "
+    "december".split(),
+)
+_SPELLED = {word: str(number) for words in _COUNTS for number, word in enumerate(words)}
+
+Column: TypeAlias = tuple[str, ...]
+
+
+class Part(NamedTuple):
+    """A number or a word that differs from name to name."""
+
+    values: Column
+    """One for each name. Numbers have no leading zeros."""
+    is_number: bool
+    labels: frozenset[str] = frozenset()
+    """What a number counts: the word beside it, the `s` of `p1_s2`, if all names have the same."""
+    loose_labels: frozenset[str] = frozenset()
+    """Words before several numbers, as in `tile_1_2`, which may belong to any of them."""
+
+
+def folded(names: Sequence[str]) -> Sequence[str]:
+    """The names in small letters and one Unicode form, if that makes no two of them one."""
+    alike = [unicodedata.normalize("NFC", name.casefold()) for name in names]
+    return alike if len(set(alike)) == len(set(names)) else names
+
+
+def with_dates_apart(names: Sequence[str]) -> list[str]:
+    """The names with numbers that are dates taken apart.
+
+    Example:
+
+    >>> with_dates_apart(["scan20230105", "05012023_1", "12345678"])
+    ['scan-2023-01-05-', '-05-01-2023-_1', '12345678']
+    """
+    return [_DATE.sub(_apart, name) for name in names]
+
+
+def _apart(found: re.Match[str]) -> str:
+    date = _YEAR_FIRST.match(found[1]) or _YEAR_LAST.match(found[1])
+    if date is None:
+        return found[0]
+    times = [time for time in found.groups()[1:] if time]
+    return f"-{'-'.join([*date.groups(), *times])}-"
+
+
+def middles(names: Sequence[str]) -> list[str]:
+    """The names without their common beginning and end, which cut no number or word in two."""
+    head = _num_common(names)
+    while head and names[0][head - 1].isalnum():
+        head -= 1
+    reversed_names = [name[head:][::-1] for name in names]
+    tail = _num_common(reversed_names)
+    while tail and reversed_names[0][tail - 1].isalnum():
+        tail -= 1
+    return [name[head : len(name) - tail] for name in names]
+
+
+def _num_common(names: Sequence[str]) -> int:
+    """The number of characters with which all names begin."""
+    least, most = min(names), max(names)
+    differs = (at for at, (one, other) in enumerate(zip(least, most, strict=False)) if one != other)
+    return next(differs, min(len(least), len(most)))
+
+
+def parts_of(names: Sequence[str]) -> list[Part] | None:
+    """What differs from name to name; `None` if some names have more numbers than others."""
+    rows = [NUMBERS.split(name) for name in names]
+    if len({len(row) for row in rows}) > 1:
+        return None
+    columns: list[Column] = list(zip(*rows, strict=True))
+    parts: list[Part] = []
+    for at, column in enumerate(columns):
+        if len(set(column)) > 1:
+            # Text and numbers alternate.
+            parts += [_number(columns, at)] if at % 2 else _words(column)
+    return _merged(parts)
+
+
+def _number(columns: Sequence[Column], at: int) -> Part:
+    before, after = columns[at - 1], columns[at + 1]
+    values = without_zeros(columns[at])
+    label = _label(before, _WORD_AT_END) or _label(after, _WORD_AT_BEGIN)
+    if label:
+        return Part(values, True, frozenset([label]))
+    loose = frozenset([_label(before, _LAST_WORD)]) - {""}
+    more_follow = at + 2 < len(columns) and not any(map(_WORDS.search, set(after)))
+    return Part(values, True, frozenset(), loose) if more_follow else Part(values, True, loose)
+
+
+def _label(texts: Column, pattern: re.Pattern[str]) -> str:
+    """The word that a pattern finds in all texts, or nothing if it is not the same."""
+    found = set()
+    for text in set(texts):
+        match = pattern.search(text)
+        found.add(match[1] if match else "")
+        if len(found) > 1:
+            return ""
+    return found.pop()
+
+
+def without_zeros(numbers: Column) -> Column:
+    """Numbers without leading zeros, if that makes no two of them one, as `0.05` and `0.5`."""
+    values = tuple(number.lstrip("0") for number in numbers)
+    return values if len(set(values)) == len(set(numbers)) else numbers
+
+
+def _words(texts: Column) -> Iterator[Part]:
+    """The words that differ from text to text, or what differs if there are not as many in all."""
+    rows = [tuple(_WORDS.findall(text)) for text in texts]
+    if len({len(row) for row in rows}) > 1 or len(set(rows)) < len(set(texts)):
+        # A sign counts, but for a plus.
+        yield Part(tuple(text.replace("+", "") for text in middles(texts)), False)
+        return
+    yield from (Part(words, False) for words in zip(*rows, strict=True) if len(set(words)) > 1)
+
+
+def chunks_of(names: Sequence[str]) -> list[Part] | None:
+    """What differs between separators, such as hashes; `None` if some names have more of them."""
+    rows = [_CHUNKS.findall(name) for name in names]
+    if len({len(row) for row in rows}) > 1:
+        return None
+    columns = [column for column in zip(*rows, strict=True) if len(set(column)) > 1]
+    return _merged([_chunk(column) for column in columns])
+
+
+def _chunk(values: Column) -> Part:
+    is_number = all(value.isdecimal() for value in values)
+    return Part(without_zeros(values) if is_number else values, is_number)
+
+
+def have_chunks_in_common(names: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether something between separators, which differs from name to name, is on both sides."""
+    chunks, other_chunks = (set(_CHUNKS.findall("/".join(side))) for side in (names, others))
+    return any(not all(chunk in name for name in names) for chunk in chunks & other_chunks)
+
+
+def _merged(parts: Sequence[Part]) -> list[Part]:
+    """Parts of the same values as one, without labels that several have."""
+    merged: dict[Column, Part] = {}
+    for part in parts:
+        same = merged.get(part.values, part)
+        merged[part.values] = part._replace(
+            labels=part.labels | same.labels, loose_labels=part.loose_labels | same.loose_labels
+        )
+    labels = [label for part in merged.values() for label in part.labels | part.loose_labels]
+    several = {label for label in labels if labels.count(label) > 1}
+    return [
+        part._replace(labels=part.labels - several, loose_labels=part.loose_labels - several)
+        for part in merged.values()
+    ]
+
+
+def with_counts(parts: Sequence[Part]) -> list[Part]:
+    """The parts, with words that all are numbers or months as numbers.
+
+    Example:
+
+    >>> [part.values for part in with_counts(parts_of(["run_two", "run_three"]))]
+    [('2', '3')]
+    """
+    return [_counted(part) for part in parts]
+
+
+def _counted(part: Part) -> Part:
+    counts = {_SPELLED.get(value, "") for value in set(part.values)}
+    if part.is_number or "" in counts or len(counts) < len(set(part.values)):
+        return part
+    return Part(tuple(_SPELLED[value] for value in part.values), True)
+
+
+def bags_of(names: Sequence[str], *, with_labels: bool) -> Column:
+    """The numbers and words of each name that some other name does not have, in sorted order.
+
+    Args:
+        names: The names.
+        with_labels: Whether a number is another one behind another word.
+    """
+    pattern = _LABELLED if with_labels else _TOKENS
+    rows = [
+        sorted(word + number.lstrip("0") for word, number in pattern.findall(name))
+        for name in names
+    ]
+    common = set(rows[0]).intersection(*rows[1:])
+    return tuple(" ".join(token for token in row if token not in common) for row in rows)
+
+
+def are_counted(parts: Sequence[Part]) -> bool:
+    """Whether the names count up, in numbers or in letters, as the parts of a data set do."""
+    if not parts or not all(map(_is_count, parts)):
+        return False
+    keys = [
+        [(len(value), value) for value in row]
+        for row in zip(*(part.values for part in parts), strict=True)
+    ]
+    return all(one <= other for one, other in pairwise(keys))
+
+
+def _is_count(part: Part) -> bool:
+    return part.is_number or all(len(value) == 1 for value in part.values)

@@ -1,0 +1,404 @@
+"""Whether files that are paired by position are partners by their names.
+
+What differs from file to file on one side, the 7 of `img/7.npy`, must differ in the same way on the
+other side, as in `msk/case_007_mask.npy`. Numbers that have the same word beside them count the
+same: `sub-1_ses-2` and `ses-2_sub-1` are partners. Without such words parts belong together in the
+order in which they stand, or in another order if their values fit only then, as those of
+`2023-01-31` and `31-01-2023`.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from functools import partial
+from itertools import islice
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from keras_npy.rows.name_parts import (
+    NUMBERS,
+    Column,
+    Part,
+    are_counted,
+    bags_of,
+    chunks_of,
+    folded,
+    have_chunks_in_common,
+    middles,
+    parts_of,
+    with_counts,
+    with_dates_apart,
+)
+
+_ZEROS = re.compile(r"(?<![0-9])0+")
+
+# Ways in which parts may belong together that are tried.
+_READINGS_MAX = 24
+
+Pairs: TypeAlias = Sequence[tuple[Part, Part]]
+"""Parts of both sides that belong together."""
+
+
+class Verdict(NamedTuple):
+    """What the names of two lists of files say."""
+
+    kind: Literal["partners", "differ", "doubtful", "unknown", "strangers"]
+    """`"partners"` if they agree, `"differ"` if they certainly do not, `"doubtful"` if they seem
+    not to, `"strangers"` if nothing in them is alike, `"unknown"` if they do not say enough."""
+    first: int = 0
+    """The first position where they differ."""
+    alone: Sequence[str] = ()
+    """Files that are partners of no file on the other side."""
+    belong: tuple[str, str] | None = None
+    """A file of the first such position, and its partner, which is paired with another file."""
+
+
+class _Difference(NamedTuple):
+    """How names differ."""
+
+    keys: Sequence[object]
+    """What each name of the first side is compared by."""
+    others: Sequence[object]
+    is_certain: bool
+
+    @property
+    def num_shared(self) -> int:
+        return len(set(self.keys) & set(self.others))
+
+
+_Outcome: TypeAlias = Literal["partners", "unknown", "strangers"] | _Difference
+
+
+def compare_names(names: Sequence[str], others: Sequence[str]) -> Verdict:
+    """Compare the names of files that are paired by position.
+
+    Example:
+
+    >>> compare_names(["case_2.npy", "case_10.npy"], ["002_mask.npy", "010_mask.npy"]).kind
+    'partners'
+    >>> compare_names(["1.npy", "2.npy", "3.npy"], ["1_mask.npy", "3_mask.npy", "4_mask.npy"]).alone
+    ['2.npy', '4_mask.npy']
+    >>> compare_names(["s1_r10.npy", "s2_r1.npy"], ["r1_s2.npy", "r10_s1.npy"]).belong
+    ('s1_r10.npy', 'r10_s1.npy')
+    """
+    best: _Outcome = "strangers"
+    for outcome in _outcomes(folded(names), folded(others)):
+        if _strength(outcome) > _strength(best):
+            best = outcome
+        if _strength(best) == _DECISIVE:
+            break
+    if isinstance(best, str):
+        return Verdict(best)
+    return _verdict(names, others, best)
+
+
+_DECISIVE = 3
+
+
+def _strength(outcome: _Outcome) -> int:
+    if isinstance(outcome, _Difference):
+        return _DECISIVE if outcome.is_certain else 2
+    return {"partners": _DECISIVE, "unknown": 1, "strangers": 0}[outcome]
+
+
+def _verdict(names: Sequence[str], others: Sequence[str], found: _Difference) -> Verdict:
+    keys, other_keys = found.keys, found.others
+    known, other_known = set(keys), set(other_keys)
+    alone = [name for name, key in zip(names, keys, strict=True) if key not in other_known]
+    alone += [name for name, key in zip(others, other_keys, strict=True) if key not in known]
+    first = _first_difference(keys, other_keys)
+    belong = None
+    if keys[first] in other_known:
+        belong = names[first], others[other_keys.index(keys[first])]
+    elif other_keys[first] in known:
+        belong = others[first], names[keys.index(other_keys[first])]
+    return Verdict("differ" if found.is_certain else "doubtful", first, alone, belong)
+
+
+def _first_difference(keys: Sequence[object], others: Sequence[object]) -> int:
+    pairs = enumerate(zip(keys, others, strict=False))
+    return next((at for at, (key, other) in pairs if key != other), 0)
+
+
+def _outcomes(names: Sequence[str], others: Sequence[str]) -> Iterator[_Outcome]:
+    """What several readings of the names say, from the most literal to the freest."""
+    if middles(names) == middles(others):
+        yield "partners"
+    parts, other_parts = parts_of(names), parts_of(others)
+    if parts is None or other_parts is None:
+        yield from _as_wholes(names, others)
+        return
+    num_distinct = _num_distinct(names, others)
+    yield _by_parts(parts, other_parts, num_distinct)
+    counted, other_counted = _counted_parts(names, parts), _counted_parts(others, other_parts)
+    if (counted, other_counted) != (parts, other_parts):
+        yield _by_parts(counted, other_counted, num_distinct)
+
+
+def _num_distinct(names: Sequence[str], others: Sequence[str]) -> int:
+    """Names of the side that has fewer different ones."""
+    return min(len(set(names)), len(set(others)))
+
+
+def _counted_parts(names: Sequence[str], parts: Sequence[Part]) -> Sequence[Part]:
+    """The parts of names with dates taken apart, and numbers and months that are spelled."""
+    apart = with_dates_apart(names)
+    return with_counts((parts_of(apart) if apart != names else None) or parts)
+
+
+def _as_wholes(names: Sequence[str], others: Sequence[str]) -> Iterator[_Outcome]:
+    """What names say of which some have more numbers than others, such as hashes."""
+    whole, other_whole = _whole(names), _whole(others)
+    if whole == other_whole:
+        yield "partners"
+    found = _difference_of(whole, other_whole, shared_min=0.5)
+    if found is not None:
+        yield found._replace(is_certain=_are_certainly_others(whole, other_whole))
+        return
+    chunks, other_chunks = chunks_of(names), chunks_of(others)
+    if chunks is not None and other_chunks is not None:
+        yield _by_parts(chunks, other_chunks, _num_distinct(names, others))
+    if have_chunks_in_common(names, others):
+        for with_labels in (True, False):
+            bags = [bags_of(side, with_labels=with_labels) for side in (names, others)]
+            yield _by_keys(*bags, is_certain=Counter(bags[0]) == Counter(bags[1]))
+    yield _by_keys(_numbers(names), _numbers(others), is_certain=False)
+
+
+def _by_keys(keys: Column, others: Column, *, is_certain: bool) -> _Outcome:
+    if keys == others:
+        return "partners"
+    found = _difference_of(keys, others, shared_min=0.5)
+    return "strangers" if found is None else found._replace(is_certain=is_certain)
+
+
+def _are_certainly_others(names: Column, others: Column) -> bool:
+    """Whether names that differ, such as hashes, have other numbers, and no mere addition."""
+    pairs = [(one, other) for one, other in zip(names, others, strict=False) if one != other]
+    is_added = any(one.startswith(other) or other.startswith(one) for one, other in pairs)
+    return not is_added and _numbers(names) != _numbers(others)
+
+
+def _whole(names: Sequence[str]) -> Column:
+    """All that is not common to all names, without the leading zeros of numbers."""
+    return tuple(_ZEROS.sub("", middle) for middle in middles(names))
+
+
+def _numbers(names: Sequence[str]) -> Column:
+    """All numbers of each name."""
+    numbers = ([number.lstrip("0") for number in NUMBERS.findall(name)] for name in names)
+    # A name without numbers is like no other.
+    return tuple(" ".join(found) or name for found, name in zip(numbers, names, strict=True))
+
+
+def _by_parts(parts: Sequence[Part], others: Sequence[Part], num_distinct: int) -> _Outcome:
+    """What the parts say that differ from name to name.
+
+    Args:
+        parts: Those of one side.
+        others: Those of the other side.
+        num_distinct: Different names of the side that has fewer.
+    """
+    readings = [pairs for pairs in islice(_readings(parts, others), _READINGS_MAX) if pairs]
+    if not readings:
+        return "unknown" if are_counted(parts) and are_counted(others) else "strangers"
+    num_parts = min(len(parts), len(others))
+    if _agree(readings[0], num_distinct):
+        return _turned(readings[0]) or "partners"
+    plain = _difference(readings[0], num_parts)
+    if _agree(_alike(parts, others), num_distinct):
+        # Numbers that agree crosswise may be day and month.
+        are_alike = plain is not None and set(plain.keys) == set(plain.others)
+        return plain._replace(is_certain=False) if plain and are_alike else "partners"
+    best = plain
+    for reading in readings[1:]:
+        found = _difference(reading, num_parts)
+        if found is not None and (best is None or found.num_shared > best.num_shared):
+            best = found
+    return best or _difference_of(*_keys(readings[0]), shared_min=0.0) or "unknown"
+
+
+def _readings(parts: Sequence[Part], others: Sequence[Part]) -> Iterator[Pairs]:
+    """Ways in which parts of both sides may belong together, from the most likely one."""
+    if len(parts) > len(others):
+        for pairs in _readings(others, parts):
+            yield [(part, other) for other, part in pairs]
+        return
+    yield from _matchings(_choices(parts, others), parts, others, 0, frozenset())
+    if any(part.loose_labels for part in (*parts, *others)):
+        certain, other_certain = _without_loose_labels(parts), _without_loose_labels(others)
+        yield from _matchings(_choices(certain, other_certain), parts, others, 0, frozenset())
+
+
+def _without_loose_labels(parts: Sequence[Part]) -> list[Part]:
+    return [part._replace(loose_labels=frozenset()) for part in parts]
+
+
+def _alike(parts: Sequence[Part], others: Sequence[Part]) -> Pairs:
+    """Parts that have the same values in all pairs of names."""
+    choices = _choices(_without_loose_labels(parts), _without_loose_labels(others))
+    return [
+        (part, others[number])
+        for part, numbers in zip(parts, choices, strict=True)
+        for number in numbers
+        if part.values == others[number].values
+    ]
+
+
+def _matchings(
+    choices: Sequence[Sequence[int]],
+    parts: Sequence[Part],
+    others: Sequence[Part],
+    at: int,
+    used: frozenset[int],
+) -> Iterator[Pairs]:
+    if at == len(parts):
+        yield []
+        return
+    for number in [number for number in choices[at] if number not in used] or [-1]:
+        pair = [] if number < 0 else [(parts[at], others[number])]
+        for pairs in _matchings(choices, parts, others, at + 1, used | {number}):
+            yield [*pair, *pairs]
+
+
+def _choices(parts: Sequence[Part], others: Sequence[Part]) -> list[list[int]]:
+    """For each part the numbers of those that it may belong to, the most likely one first."""
+    shared = _labels(parts, loose=False) & _labels(others, loose=True)
+    shared |= _labels(parts, loose=True) & _labels(others, loose=False)
+    counts, other_counts = ([Counter(part.values) for part in side] for side in (parts, others))
+    ranks, other_ranks = _ranks(parts), _ranks(others)
+
+    def is_possible(at: int, number: int) -> bool:
+        part, other = parts[at], others[number]
+        labels = shared & (part.labels | part.loose_labels)
+        other_labels = shared & (other.labels | other.loose_labels)
+        are_labelled_alike = bool(labels & other_labels) or not labels | other_labels
+        is_alike = part.is_number == other.is_number and are_labelled_alike
+        return is_alike and not counts[at].keys().isdisjoint(other_counts[number])
+
+    def likelihood(at: int, number: int) -> tuple[bool, int]:
+        return counts[at] != other_counts[number], abs(other_ranks[number] - ranks[at])
+
+    return [
+        sorted(
+            (number for number in range(len(others)) if is_possible(at, number)),
+            key=partial(likelihood, at),
+        )
+        for at in range(len(parts))
+    ]
+
+
+def _labels(parts: Sequence[Part], *, loose: bool) -> frozenset[str]:
+    labels = [part.labels | part.loose_labels if loose else part.labels for part in parts]
+    return frozenset().union(*labels)
+
+
+def _ranks(parts: Sequence[Part]) -> list[int]:
+    """The place of each part among those of its kind."""
+    kinds = [part.is_number for part in parts]
+    return [kinds[:at].count(kind) for at, kind in enumerate(kinds)]
+
+
+def _agree(pairs: Pairs, num_distinct: int) -> bool:
+    """Whether parts that are alike in all pairs of names tell all names apart."""
+    alike = [part.values for part, other in pairs if part.values == other.values]
+    return len(set(zip(*alike, strict=True))) >= num_distinct
+
+
+def _turned(pairs: Pairs) -> _Difference | None:
+    """A part that tells all names apart, and says that they lie in another order."""
+    for part, other in pairs:
+        values = set(part.values)
+        is_key = 3 <= len(values) == len(part.values) == len(other.values)
+        if is_key and part.values != other.values and values == set(other.values):
+            return _Difference(part.values, other.values, is_certain=False)
+    return None
+
+
+def _difference(pairs: Pairs, num_parts: int) -> _Difference | None:
+    """How names differ in parts that belong together: in all, in those with much in common, or one.
+
+    Args:
+        pairs: These parts.
+        num_parts: Those of the side that has fewer.
+    """
+    much = [pair for pair in pairs if _has_much_in_common(*pair)]
+    for some in filter(None, (pairs, much, *([pair] for pair in pairs))):
+        found = _difference_of(*_keys(some), shared_min=0.5)
+        if found is None:
+            continue
+        # A few names may have some part in common by chance.
+        is_key = len(set(found.keys)) == len(found.keys) >= 3
+        is_sure = is_key and set(found.keys) == set(found.others)
+        is_certain = found.is_certain and (len(some) == num_parts or is_sure)
+        return found._replace(is_certain=is_certain)
+    return None
+
+
+def _has_much_in_common(part: Part, other: Part) -> bool:
+    values, other_values = set(part.values), set(other.values)
+    return 2 * len(values & other_values) >= min(len(values), len(other_values))
+
+
+def _keys(pairs: Pairs) -> tuple[list[Column], list[Column]]:
+    """One key for each name, of the parts of either side."""
+    sides = zip(*pairs, strict=True)
+    keys, others = (list(zip(*(part.values for part in side), strict=True)) for side in sides)
+    return keys, others
+
+
+def _difference_of(
+    keys: Sequence[object], others: Sequence[object], shared_min: float
+) -> _Difference | None:
+    """How keys differ; `None` if they do not, or have too little in common to be compared.
+
+    Args:
+        keys: One key for each name.
+        others: Those of the other side.
+        shared_min: The share of keys that both sides must have.
+    """
+    known, other_known = set(keys), set(others)
+    num_shared = len(known & other_known)
+    if num_shared == 0 or num_shared < shared_min * min(len(known), len(other_known)):
+        return None
+    # A file that is listed twice has two partners, such as the captions of an image.
+    are_distinct = len(known) == len(keys) and len(other_known) == len(others)
+    if not are_distinct and Counter(keys) != Counter(others):
+        return None
+    if list(keys) == list(others):
+        return None
+    # Few numbers in common may be a coincidence.
+    is_certain = 2 * num_shared >= min(len(known), len(other_known))
+    return _Difference(keys, others, is_certain and not _is_shifted(keys, others))
+
+
+def _is_shifted(keys: Sequence[object], others: Sequence[object]) -> bool:
+    """Whether numbers differ by the same amount in all pairs, or all of them are later ones.
+
+    Labels may count from 1 where images count from 0, and forecasts have the file of the next day
+    as their target.
+    """
+    if len(keys) != len(others) or not all(map(_is_numeric, (*keys, *others))):
+        return False
+    return _is_raised(keys, others) or _is_later(keys, others) or _is_later(others, keys)
+
+
+def _is_numeric(key: object) -> bool:
+    return isinstance(key, tuple) and all((part or "0").isdecimal() for part in key)
+
+
+def _is_raised(keys: Sequence[Any], others: Sequence[Any]) -> bool:
+    if len(keys[0]) != 1:
+        return False
+    pairs = zip(keys, others, strict=True)
+    return len({Decimal(other[0] or 0) - Decimal(key[0] or 0) for key, other in pairs}) == 1
+
+
+def _is_later(keys: Sequence[object], others: Sequence[object]) -> bool:
+    """Whether each key is that of a later name of the other side."""
+    if keys[0] not in others:
+        return False
+    num_later = len(keys) - others.index(keys[0])
+    return list(keys[:num_later]) == list(others[-num_later:]) and set(keys[num_later:]).isdisjoint(
+        others
+    )

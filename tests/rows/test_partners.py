@@ -1,0 +1,224 @@
+"""What the names of files say of pairs: right, certainly wrong, in doubt, or nothing."""
+
+import datetime
+import random
+from itertools import product
+from typing import Any
+
+import pytest
+
+from keras_npy.rows.partners import compare_names
+from keras_npy.rows.sources import natural_order
+
+
+def named(pattern: str, numbers: Any) -> list[str]:
+    return [pattern.format(number) for number in numbers]
+
+
+DAYS = ["2024-01-30", "2024-01-31", "2024-02-01", "2024-02-02"]
+
+NAMES = [
+    pytest.param(named("img/{}", (1, 2, 3)), named("msk/{}", (1, 2, 3)), "partners", id="folders"),
+    pytest.param(
+        named("case_{}.npy", (2, 9, 10)),
+        named("case_{}_mask.npy", (2, 9, 10)),
+        "partners",
+        id="end",
+    ),
+    pytest.param(
+        named("{}.npy", (2, 9, 10)), named("{:04}_seg.npy", (2, 9, 10)), "partners", id="zeros"
+    ),
+    pytest.param(
+        named("case_{}/t1_256.npy", (2, 9)),
+        named("case_{}/seg_1.npy", (2, 9)),
+        "partners",
+        id="cases",
+    ),
+    pytest.param(["ann/t1", "bo/t1"], ["ann/seg", "bo/seg"], "partners", id="words"),
+    pytest.param(
+        ["ann_1", "ann_2", "bo_1"], ["1_of_ann", "2_of_ann", "1_of_bo"], "partners", id="turned"
+    ),
+    pytest.param(named("x_{}", DAYS), named("y_{}_v2", DAYS), "partners", id="dates"),
+    pytest.param(
+        ["case1_v1", "case2_v2", "case3_v1"],
+        ["case1_v3", "case2_v1", "case3_v1"],
+        "partners",
+        id="versions",
+    ),
+    pytest.param(
+        ["1_at_1711", "2_at_1715"], ["1_at_1802", "2_at_1803"], "partners", id="times-of-day"
+    ),
+    pytest.param(["a3f9", "77e0", "beef"], ["a3f9", "77e0", "beef"], "partners", id="hashes"),
+    pytest.param(["1", "1", "2", "2"], ["1_1", "1_2", "2_1", "2_2"], "partners", id="captions"),
+    pytest.param(["x", "y"], ["p", "q"], "unknown", id="nothing-alike"),
+    pytest.param(["1", "1", "2"], ["1_c", "2_c", "3_c"], "unknown", id="numbered-captions"),
+    pytest.param(["x_train", "x_test"], ["y_train", "y_test"], "partners", id="named-parts"),
+    pytest.param(
+        ["a_2024-01-05_1", "a_2024-02-09_2"], ["l_1", "l_2"], "partners", id="more-on-one-side"
+    ),
+    pytest.param(["x_train", "x_test"], ["y_test", "y_train"], "differ", id="turned-parts"),
+    pytest.param(["LEFT_1", "RIGHT_1"], ["right_1", "left_1"], "differ", id="capitals"),
+    pytest.param(["Ann", "Bo"], ["ann_m", "bo_m"], "partners", id="other-capitals"),
+    pytest.param(
+        ["p1_s1", "p1_s2", "p2_s1"], ["p1_s1_m", "p2_s1_m", "p1_s2_m"], "differ", id="turned-pairs"
+    ),
+    pytest.param(
+        ["p1_s1", "p1_s2", "p2_s1", "p2_s2"],
+        ["s1_p1", "s2_p1", "s1_p2", "s2_p2"],
+        "partners",
+        id="turned-words",
+    ),
+    pytest.param(
+        ["2024-01-02", "2024-02-01"], ["2024-02-01", "2024-01-02"], "doubtful", id="day-or-month"
+    ),
+    pytest.param(named("t1_{}", (11, 12)), named("t2_{}", (31, 32)), "unknown", id="other-numbers"),
+    pytest.param(["a3f9", "77e0", "beef"], ["c0", "d4d5", "11a"], "strangers", id="other-hashes"),
+    pytest.param(["a3f9", "77e0", "beef"], ["a3f9", "beef", "c0d1"], "differ", id="hash-missing"),
+    pytest.param(["3f2a", "a91c", "b0"], ["3f2a", "a91d", "b0"], "doubtful", id="letter-of-a-hash"),
+    pytest.param(["1_v2", "2", "3"], ["1", "2", "3"], "doubtful", id="a-version"),
+    pytest.param(["ann", "bo", "bo_1"], ["ann", "bo", "bo_01"], "partners", id="zeros-in-some"),
+    pytest.param(named("x{}", range(9)), named("y{}", range(1, 10)), "doubtful", id="from-0-and-1"),
+    pytest.param(named("x{}", (1, 50, 700)), named("y{}", (1, 2, 3)), "doubtful", id="renumbered"),
+    pytest.param(named("{}", (1, 2, 3, 4)), named("{}", (1, 3, 4, 5)), "differ", id="one-missing"),
+    pytest.param(named("{}", (1, 2, 3)), named("{}_m", (1, 2, 4)), "differ", id="the-last-missing"),
+    pytest.param(named("{}", (1, 2, 10)), named("{}", (1, 10, 2)), "differ", id="sorted-as-text"),
+    pytest.param(["ann", "bo", "cy"], ["ann", "cy", "di"], "differ", id="a-word-is-missing"),
+    pytest.param(
+        ["ann/1", "ann/2", "bo/1"], ["ann/1", "bo/1", "bo/2"], "differ", id="a-slice-is-missing"
+    ),
+    pytest.param(
+        named("x/{}", DAYS),
+        named("y/{}", [*DAYS[1:], DAYS[0]]),
+        "differ",
+        id="turned-days",
+    ),
+]
+
+
+@pytest.mark.parametrize(("names", "others", "kind"), NAMES)
+def test_names_say_whether_files_are_partners(
+    names: list[str], others: list[str], kind: str
+) -> None:
+    """Whichever side is x, and whatever folders the files lie in."""
+    for one, other in ((names, others), (others, names)):
+        assert kind == compare_names(one, other).kind
+        beside = [f"/data/2024/set 7/{name}" for name in other]
+        assert kind == compare_names([f"/other/{name}.npy" for name in one], beside).kind
+
+
+GRID = [*product((1, 2, 3), (1, 2, 3))]
+
+FIVE = [tuple(number * n % 11 % 9 for n in (1, 3, 4, 7, 9)) for number in range(1, 9)]
+
+UIDS = [(random.Random(digits).randrange(10**digits),) for digits in range(20, 39)]
+HASHES = [(f"{random.Random(seed).getrandbits(40):010x}",) for seed in range(12)]
+
+
+def days(step: int, number: int) -> list[tuple[datetime.date]]:
+    first = datetime.date(2023, 1, 5)
+    return [(first + datetime.timedelta(step * at),) for at in range(number)]
+
+
+RIGHT_IN_NATURAL_ORDER = [
+    pytest.param("sub-{0:02}_ses-{1:02}_T1w", "sub-{0:02}_ses-{1:02}_T1w_label", GRID, id="bids"),
+    pytest.param("case_{0:04}_000{1}", "case_{0:04}_000{1}_gt", GRID, id="nnunet"),
+    pytest.param("BRATS_{0:03}{1}_0000", "BRATS_{0:03}{1}", GRID, id="one-channel"),
+    pytest.param("v2_case{0}_s{1}", "case{0}/v1/s{1}", GRID, id="constant-numbers"),
+    pytest.param("{0}_{1}", "tile_{0}_{1}_mask", GRID, id="two-numbers"),
+    pytest.param("x_train_part{0}{1}_of_33", "y_train_part{0}{1}_of_33", GRID, id="of-so-many"),
+    pytest.param("bonn_{0:06}_{1:06}_left8bit", "bonn_{0:06}_{1:06}_gt", GRID, id="cityscapes"),
+    pytest.param("2011_09_drive_{0:04}/{1:010}", "velo/2011_09_drive_{0}/{1}", GRID, id="kitti"),
+    pytest.param("img{0}{1}_512x512", "mask{0}{1}_256x256", GRID, id="sizes"),
+    pytest.param("lr_{0}.{1}", "y_lr_{0}.{1}", GRID, id="decimals"),
+    pytest.param("train_x_{0:02}", "train_y_{0:02}", [(n,) for n in range(12)], id="numbers"),
+    pytest.param("z{0}", "z{0:+d}_m", [(n,) for n in (-10, -2, 3, 10)], id="signs"),
+    pytest.param("{0}_{0}", "{0}", [("ann",), ("bo",)], id="said-twice"),
+    # In one character, and in two.
+    pytest.param("{0}", "{1}_m", [("x\xfc", "xu\u0308"), ("xa", "xa")], id="umlauts"),
+    pytest.param("1.3.6.1.4.{0}", "masks/1.3.6.1.4.{0}_m", UIDS, id="uids"),
+    pytest.param("{0}", "seg-{0}_v2", HASHES, id="hashes"),
+    pytest.param("{0}_m04fp_{0}", "{0}", HASHES, id="hashes-and-more"),
+    pytest.param("{0:%Y-%m-%d}_cam2", "cam2_{0:%Y-%m-%d}", days(11, 9), id="dates"),
+    pytest.param("IMG_{0:%Y%m%d}_120000", "{0:%Y-%m-%d}_12-00-00", days(11, 9), id="stamps"),
+    pytest.param("{0:%Y-%m}", "{0:%Y_%m}_mean", days(31, 24), id="months"),
+]
+
+WRONG_IN_NATURAL_ORDER = [
+    pytest.param("sub-{0}_ses-{1}", "ses-{1}_sub-{0}", GRID, id="bids-turned"),
+    pytest.param("tile_x{0}_y{1}", "tile_y{1}_x{0}_mask", GRID, id="tiles"),
+    pytest.param("{0}x_{1}y", "{1}y_{0}x", GRID, id="word-behind"),
+    pytest.param("N{0}E{1:03}", "E{1:03}N{0}", GRID, id="degrees"),
+    pytest.param("sub{0}/ses{1}/x", "ses{1}/sub{0}/y", GRID, id="folders"),
+    pytest.param("case{0}_{1}", "{1}_case{0}", GRID, id="one-word"),
+    pytest.param("vid{0}/sub{0}_f{1}", "f{1}/vid{0}", GRID, id="said-twice"),
+    pytest.param("{0}_{1}", "{1}_{0}", [(1, 12), (2, 10), (2, 11)], id="by-values"),
+    pytest.param("s{0}_r{1}", "r{1}_s{0}", [(1, 10), (2, 1)], id="two-files"),
+    # More orders of five numbers than are tried.
+    pytest.param("{0}_{1}_{2}_{3}_{4}", "{3}_{4}_{0}_{2}_{1}", FIVE, id="five-numbers"),
+    pytest.param("{0}_{1}", "m_{1}_{0}", [*product((1, 2), "LR")], id="left-right"),
+    pytest.param("{0}/{1}", "{1}/{0}", [*product("ab", (1, 2))], id="part-folders"),
+    pytest.param("{0}_{1}", "{1}_{0}", [("van_a", 1), ("bo", 2), ("cy", 1)], id="ragged-names"),
+    pytest.param("{0}_{1}", "{1}_{0}", [("b7", "q"), ("77e", "p"), ("c", "p")], id="ragged"),
+    pytest.param("{0}", "{1}", [("one", 1), ("two", 2), ("three", 3)], id="words-and-numbers"),
+    pytest.param("{0}", "{1}", [("iv", 4), ("v", 5), ("ix", 9)], id="roman"),
+    pytest.param("{0}", "{1}_m", [("A1", "a1"), ("b2", "B2"), ("C3", "c3")], id="capitals"),
+    pytest.param("{0:%Y-%m-%d}", "{0:%d-%m-%Y}", days(15, 4), id="dates"),
+    pytest.param("s_{0:%Y-%m-%d}", "s_{0:%d-%m-%Y}", days(31, 24), id="dates-of-years"),
+    pytest.param("{0:%Y-%m-%d}", "{0:%m-%d-%Y}", days(31, 24), id="american-dates"),
+    pytest.param("{0:%Y%m%d}", "{0:%d%m%Y}", days(15, 4), id="compact-dates"),
+    pytest.param("{0:%Y%m%d}", "x{0:%d-%m-%Y}", days(15, 4), id="one-compact-date"),
+    pytest.param("{0:%Y-%m}", "{0:%b_%Y}", days(31, 12), id="names-of-months"),
+    pytest.param(
+        "{0:%Y-%m-%d}_cam{1}",
+        "cam{1}_{0:%Y-%m-%d}",
+        [(day, camera) for (day,) in days(9, 4) for camera in (1, 2)],
+        id="days-and-cameras",
+    ),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "rows"), RIGHT_IN_NATURAL_ORDER)
+def test_names_of_partners_agree(one: str, other: str, rows: list[Any]) -> None:
+    """As patterns find them, too. The habits of public data sets are no error; a turned side is."""
+    names, others = [one.format(*row) for row in rows], [other.format(*row) for row in rows]
+    assert "partners" == compare_names(names, others).kind
+    assert "partners" == compare_names(natural_order(names), natural_order(others)).kind
+    assert "differ" == compare_names(names, others[1:] + others[:1]).kind
+
+
+@pytest.mark.parametrize(("one", "other", "rows"), WRONG_IN_NATURAL_ORDER)
+def test_names_of_partners_that_sort_differently_differ(
+    one: str, other: str, rows: list[Any]
+) -> None:
+    """As patterns find them, and the right partner is named. Listed alike they agree."""
+    names, others = [one.format(*row) for row in rows], [other.format(*row) for row in rows]
+    partners = dict([*zip(names, others, strict=True), *zip(others, names, strict=True)])
+    assert "partners" == compare_names(names, others).kind
+    verdict = compare_names(natural_order(names), natural_order(others))
+    assert ("differ", []) == (verdict.kind, verdict.alone)
+    assert verdict.belong is not None
+    assert verdict.belong[1] == partners[verdict.belong[0]]
+
+
+IN_DOUBT = [
+    pytest.param(["eins", "zwei"], ["1", "2"], "strangers", id="other-language"),
+    pytest.param(["x_a", "x_b", "x_c"], ["y_1", "y_2", "y_3"], "unknown", id="letters-or-numbers"),
+    pytest.param(named("img_{}", (5, 6, 7)), named("{}", (0, 1, 2)), "unknown", id="renumbered"),
+    pytest.param(["0_ann", "1_bo", "2_cy"], ["0_cy", "1_ann", "2_bo"], "doubtful", id="index"),
+    pytest.param(["s5_v1", "s6_v2"], ["l0_v2", "l1_v1"], "doubtful", id="versions-of-two"),
+    pytest.param(
+        ["20240130", "20240131", "20240201"],
+        ["2024-01-31", "2024-02-01", "2024-02-02"],
+        "doubtful",
+        id="the-next-day",
+    ),
+    pytest.param(["1", "1", "2", "2"], ["1_1", "2_1", "1_2", "2_2"], "doubtful", id="captions"),
+    pytest.param(["100.9", "102.1", "103.0"], ["101.0", "102.2", "103.1"], "doubtful", id="times"),
+    pytest.param(["1.17", "1.51", "2.02"], ["1.16", "1.50", "2.03"], "unknown", id="times-near"),
+]
+
+
+@pytest.mark.parametrize(("names", "others", "kind"), IN_DOUBT)
+def test_names_that_say_little_are_no_error(names: list[str], others: list[str], kind: str) -> None:
+    """Both sides may be right."""
+    assert kind == compare_names(names, others).kind == compare_names(others, names).kind

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from functools import partial
 from itertools import islice
+from operator import eq
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from keras_npy.rows.name_parts import (
@@ -204,7 +205,7 @@ def _by_parts(parts: Sequence[Part], others: Sequence[Part], num_distinct: int) 
         return "unknown" if are_counted(parts) and are_counted(others) else "strangers"
     num_parts = min(len(parts), len(others))
     if _agree(readings[0], num_distinct):
-        return _turned(readings[0]) or "partners"
+        return _disagreeing(readings[0]) or "partners"
     plain = _difference(readings[0], num_parts)
     if _agree(_alike(parts, others), num_distinct):
         # Numbers that agree crosswise may be day and month.
@@ -305,13 +306,19 @@ def _agree(pairs: Pairs, num_distinct: int) -> bool:
     return len(set(zip(*alike, strict=True))) >= num_distinct
 
 
-def _turned(pairs: Pairs) -> _Difference | None:
-    """A part that tells all names apart, and says that they lie in another order."""
+def _disagreeing(pairs: Pairs) -> _Difference | None:
+    """A part that tells all names apart, and says that some are no partners.
+
+    The other parts agree, such as numbers that count the files of either side.
+    """
     for part, other in pairs:
-        values = set(part.values)
-        is_key = 3 <= len(values) == len(part.values) == len(other.values)
-        if is_key and part.values != other.values and values == set(other.values):
-            return _Difference(part.values, other.values, is_certain=False)
+        num_names = len(part.values)
+        values, other_values = set(part.values), set(other.values)
+        is_key = 3 <= num_names == len(values) == len(other_values) == len(other.values)
+        if is_key and part.values != other.values:
+            num_alike = sum(map(eq, part.values, other.values))
+            if values == other_values or 2 * num_alike > num_names:
+                return _Difference(part.values, other.values, is_certain=False)
     return None
 
 

@@ -205,6 +205,9 @@ IN_DOUBT = [
     pytest.param(["x_a", "x_b", "x_c"], ["y_1", "y_2", "y_3"], "unknown", id="letters-or-numbers"),
     pytest.param(named("img_{}", (5, 6, 7)), named("{}", (0, 1, 2)), "unknown", id="renumbered"),
     pytest.param(["0_ann", "1_bo", "2_cy"], ["0_cy", "1_ann", "2_bo"], "doubtful", id="index"),
+    pytest.param(
+        ["0_1", "2_5", "3_6", "4_9"], ["0_1", "2_4", "3_6", "4_9"], "doubtful", id="one-of-many"
+    ),
     pytest.param(["s5_v1", "s6_v2"], ["l0_v2", "l1_v1"], "doubtful", id="versions-of-two"),
     pytest.param(
         ["20240130", "20240131", "20240201"],

@@ -12,7 +12,7 @@ from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.labels import ClassWeights
 from keras_npy.sequence import NpySequence, has_map
 
-# Bytes of targets to look at: all of them, in 2 ms, or as many as there are of a batch.
+# Bytes of targets to look at: all of them, in up to 20 ms, or as many as there are of a batch.
 LOOKED_AT_BYTES = 4 << 20
 # Files that may be opened for that.
 FILES_LOOKED_AT = 64
@@ -140,8 +140,12 @@ def _looked_at(rows: Rows, batch_size: int) -> Any:
 
 def _are_few(rows: Rows) -> bool:
     """Whether to read all of them is cheap. A sample is a file of its own."""
-    are_in_few_files = rows.file_paths is None and len(rows.shard_lengths) <= FILES_LOOKED_AT
-    return rows.nbytes <= LOOKED_AT_BYTES and are_in_few_files
+    # Chosen rows look at each number to count their files.
+    return (
+        rows.nbytes <= LOOKED_AT_BYTES
+        and len(rows.shard_lengths) <= FILES_LOOKED_AT
+        and rows.file_paths is None
+    )
 
 
 def _which(looked_at: Any, rows: Rows) -> str:

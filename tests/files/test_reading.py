@@ -3,6 +3,7 @@
 import errno
 import gc
 import os
+import shutil
 import re
 import threading
 import time
@@ -195,6 +196,7 @@ def test_io_reaches_every_source(tmp_path: Path) -> None:
     """Whatever is built of a path says how its file is read."""
     np.save(tmp_path / "x.npy", np.arange(12).reshape(6, 2))
     path = str(tmp_path / "x.npy")
+    others = [shutil.copy(path, tmp_path / name) for name in ("b1.npy", "b2.npy")]
     for io in ("map", "read"):
         seq = NpySequence({"a": path, "b": (path, [path])}, path, np.ones(6), io=io)
         served = [seq.x["a"], seq.x["b"][0], seq.x["b"][1], seq.y, seq.subset([1]).x]
@@ -202,7 +204,7 @@ def test_io_reaches_every_source(tmp_path: Path) -> None:
         assert seq.sample_weight.io is None
         x, y = make_windows(path, targets=path, sequence_length=2, io=io)
         assert (io, io) == (x.io, y.io) == (NpySequence(x, y, io=io).x.io, io)
-        classes = NpySequence.from_class_files({"a": path, "b": [path, path]}, io=io)
+        classes = NpySequence.from_class_files({"a": path, "b": others}, io=io)
         for rows in (take([path, f"{tmp_path}/x*.npy"], [11, 0], io=io), classes.x):
             assert (io, io) == (rows.io, NpySequence(rows, io=io).x.io)
     (tmp_path / "d" / "one").mkdir(parents=True)

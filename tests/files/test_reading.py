@@ -3,8 +3,8 @@
 import errno
 import gc
 import os
-import shutil
 import re
+import shutil
 import threading
 import time
 import warnings

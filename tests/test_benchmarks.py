@@ -415,6 +415,23 @@ def test_bench_gpu_tiny_proves_the_batches_and_times_every_variant(tmp_path):
     }
 
 
+def test_bench_super_batches_tiny_times_every_variant_on_two_versions_of_keras(tmp_path):
+    """`run_all` leaves it out, since it needs two; here the same one stands for both."""
+    if importlib.util.find_spec("jax") is None:
+        pytest.skip("bench_super_batches runs on JAX, which is not installed.")
+    newer = str(Path(importlib.util.find_spec("keras").origin).parents[1])
+    module = "benchmarks.bench_super_batches"
+    ended = run_python("-m", module, "--tiny", TMPDIR=str(tmp_path), NEWER_KERAS=newer)
+    assert ended.returncode == 0, ended.stderr[-5000:]
+    lines = [json.loads(line) for line in ended.stdout.splitlines()]
+    timed = [line["variant"] for line in lines if "variant" in line]
+    assert [KERAS_NPY, ARRAYS, "the same batches, resident"] == [
+        name.removesuffix(", Keras 3.16") for name in timed[:3]
+    ]
+    assert [f"{KERAS_NPY}, Keras 3.15", f"{ARRAYS}, Keras 3.15"] == timed[3:]
+    assert [1.0, 3.0, None] == [line["target"] for line in lines if "figure" in line]
+
+
 def test_bench_shuffle_finds_bad_shuffles():
     """Steps around a circle, and a network of two rounds, which is known to be too few.
 

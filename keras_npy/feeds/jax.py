@@ -61,19 +61,22 @@ def iterate(batches: Batches, pool: BufferPool) -> Iterator[tuple[Any, ...]]:
     placement = jax_placement.find_placement()
     if placement is None:
         return iterate_on_host(batches, pool)
-    return iterate_placed(batches, pool, placement, _OnDevice(batches, placement))
+    return iterate_placed(batches, pool, _OnDevice(batches, placement), placement.drain)
 
 
 def iterate_placed(
-    batches: Batches, pool: BufferPool, placement: Placement, hand_over: HandOver
+    batches: Batches, pool: BufferPool, hand_over: HandOver, drain: Callable[[], None]
 ) -> Iterator[Any]:
-    """As `numpy_feed.iterate`, of what `hand_over` makes of each batch with this placement."""
+    """As `numpy_feed.iterate`, of what `hand_over` makes of each batch.
+
+    `drain` waits until nothing reads the memory from which it was made.
+    """
     _warn_of_dtypes(batches)
     try:
         yield from numpy_feed.iterate(batches, numpy_feed.gather_into(pool), hand_over=hand_over)
     finally:
         # The memory is lent to the next pass.
-        placement.drain()
+        drain()
 
 
 class _OnDevice:
@@ -82,7 +85,8 @@ class _OnDevice:
     def __init__(self, batches: Batches, placement: Placement) -> None:
         self._batches = batches
         self._placement = placement
-        self._num_together = chunk_batches(batches, PLACED_CHUNK_BYTES)
+        self.chunk_bytes = PLACED_CHUNK_BYTES
+        self._num_together = chunk_batches(batches, self.chunk_bytes)
 
     def put_rows(self, first: int, arrays: list[Array]) -> list[Any]:
         batch_size, num_rows = self._batches.order.batch_size, len(arrays[0])

@@ -53,10 +53,10 @@ def iterate_super_batches(
     epoch = batches.position().epoch
     for number in range(order.num_batches):
         slots = cache.slots.of(order.rows(epoch, number, number + 1))
-        sizes = order.part_sizes(number)
-        if len(sizes) == order.num_parts and len(set(sizes)) == 1:
-            yield _pack(batches, _gather()(arrays, _numbers(slots.reshape(len(sizes), -1))))
+        if order.is_even(number):
+            yield _pack(batches, _gather()(arrays, _numbers(slots.reshape(order.num_parts, -1))))
             continue
+        sizes = order.part_sizes(number)
         starts = range(0, len(slots), order.batch_size // order.num_parts)
         parts = [slots[start : start + size] for start, size in zip(starts, sizes, strict=True)]
         yield [_pack(batches, _gather()(arrays, _numbers(part))) for part in parts]

@@ -35,7 +35,7 @@ class Placement:
     def __init__(self, device: Any, sharding_of: ShardingOf | None) -> None:
         self._device = device
         self._sharding_of = sharding_of
-        self._in_flight = InFlight(_are_ready, _wait)
+        self._in_flight = InFlight(are_ready, wait_for)
 
     @property
     def is_divided(self) -> bool:
@@ -70,13 +70,15 @@ def borrowed(array: Array) -> Array:
     return np.ndarray(array.shape, array.dtype, memoryview(memory))
 
 
-def _are_ready(placed: Any) -> bool:
+def are_ready(placed: Any) -> bool:
+    """Whether JAX has computed a nest of arrays."""
     import jax
 
     return all(array.is_ready() for array in jax.tree_util.tree_leaves(placed))
 
 
-def _wait(placed: Any) -> None:
+def wait_for(placed: Any) -> None:
+    """Wait until JAX has computed a nest of arrays."""
     import jax
 
     jax.block_until_ready(placed)

@@ -31,6 +31,9 @@ Batch: TypeAlias = tuple[Any, ...]
 class HandOver(Protocol):
     """Puts what a thread has gathered where the backend wants it, in that thread."""
 
+    chunk_bytes: int
+    """Bytes of a chunk, as far as it holds more than one batch."""
+
     def put_rows(self, first: int, arrays: list[Array]) -> Iterable[Any]:
         """The batches of a chunk, of its rows: an array for each leaf. `first` numbers them."""
 
@@ -85,7 +88,7 @@ class ReadAhead:
         hold_back: HoldBack | None,
         hand_over: HandOver | None = None,
     ) -> None:
-        chunk_bytes = None if hand_over is None else PLACED_CHUNK_BYTES
+        chunk_bytes = None if hand_over is None else hand_over.chunk_bytes
         # A feed that is held back counts single batches, so each batch is a chunk of its own.
         num_batches = 1 if hold_back else chunk_batches(batches, chunk_bytes)
         self._chunks = Chunks(batches, gather, num_batches)

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from keras_npy.feeds import jax as jax_feed
-from keras_npy.feeds import jax_cache, jax_placement
+from keras_npy.feeds import jax_cache, jax_placement, jax_stacked
 from keras_npy.feeds.batches import Batches
 from keras_npy.feeds.buffers import BufferPool
 from keras_npy.feeds.jax_placement import Placement
 from keras_npy.feeds.nests import leaves_of, map_leaves
+from keras_npy.feeds.read_ahead import PLACED_CHUNK_BYTES
 from keras_npy.order.position import Position
 from keras_npy.order.super_batches import SuperBatchOrder, super_batches
 from keras_npy.types import Array
@@ -59,16 +60,20 @@ class SuperBatches:
             yield from map(self._listed, gathered)
             return
         # `map` keeps no reference to a batch that it has yielded, so its memory is free earlier.
-        yield from map(self._listed, self._gathered(batches, functools.partial(_stack, order)))
+        yield from map(self._listed, self._gathered(batches, order))
 
-    def _gathered(self, batches: Batches, stack: Stack) -> Iterator[Any]:
+    def _gathered(self, batches: Batches, order: SuperBatchOrder) -> Iterator[Any]:
         """Super-batches, on the accelerator if there is one."""
+        stack = functools.partial(_stack, order)
+        if jax_stacked.is_stacked_on_host(batches):
+            on_host = jax_stacked.StackedOnHost(batches, order, stack)
+            return jax_feed.iterate_placed(batches, self._pool, on_host, on_host.drain)
         placement = jax_placement.find_placement()
         if placement is None or placement.is_divided:
             gathered = jax_feed.iterate_on_host(batches, self._pool, IN_USE_SUPER_BATCHES_MAX)
             return map(stack, itertools.count(), gathered)
         on_device = _StackedOnDevice(batches, placement, stack)
-        return jax_feed.iterate_placed(batches, self._pool, placement, on_device)
+        return jax_feed.iterate_placed(batches, self._pool, on_device, placement.drain)
 
     def _listed(self, stacked: Any) -> Any:
         return self._make_list(stacked) if isinstance(stacked, list) else stacked
@@ -118,6 +123,7 @@ class _StackedOnDevice:
     """As `HandOver`: super-batches on the device, stacked before they are put there."""
 
     def __init__(self, batches: Batches, placement: Placement, stack: Stack) -> None:
+        self.chunk_bytes = PLACED_CHUNK_BYTES
         self._batches, self._placement, self._stack = batches, placement, stack
 
     def put_rows(self, first: int, arrays: list[Array]) -> Any:
@@ -145,9 +151,9 @@ def followed_by(
 
 def _stack(order: SuperBatchOrder, number: int, gathered: Any) -> Any:
     """Make one super-batch from the rows gathered for it, or a list of unequal batches."""
-    sizes = order.part_sizes(number)
-    if len(sizes) == order.num_parts and len(set(sizes)) == 1:
+    if order.is_even(number):
         return map_leaves(functools.partial(_reshape, order.num_parts), gathered)
+    sizes = order.part_sizes(number)
     part_size = order.batch_size // order.num_parts
     starts = range(0, len(sizes) * part_size, part_size)
     return [

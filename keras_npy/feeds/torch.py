@@ -121,6 +121,7 @@ class _OnDevice:
     """As `HandOver`: the leaves of batches on the device, and the event to wait for."""
 
     def __init__(self, batches: Batches, placement: Placement) -> None:
+        self.chunk_bytes = PLACED_CHUNK_BYTES
         self._batches, self._placement = batches, placement
 
     def put_rows(self, first: int, arrays: list[Array]) -> list[Any]:

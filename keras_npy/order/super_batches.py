@@ -75,6 +75,17 @@ class SuperBatchOrder(Order):
         bounds = (self.parts.bounds(position, position + 1) for position in positions)
         return [stop - start for start, stop in bounds]
 
+    def is_even(self, batch: int) -> bool:
+        """Whether a super-batch has all its batches, and they have one size."""
+        first, last = self._parts(batch, batch + 1)
+        if last - first < self.num_parts:
+            return False
+        # Only the last batch of a pass may be short.
+        num_batches = self.parts.num_batches
+        if self.parts.has_static_batches or first % num_batches + self.num_parts < num_batches:
+            return True
+        return len(set(self.part_sizes(batch))) == 1
+
     def _parts(self, first_batch: int, last_batch: int) -> tuple[int, int]:
         first = self.first_part + first_batch * self.num_parts
         last = self.first_part + last_batch * self.num_parts

@@ -12,7 +12,7 @@ import pytest
 
 from keras_npy import NpySequence
 from keras_npy.boundary.adapter import AdapterPlan, PlannedAdapter
-from keras_npy.feeds import cores, jax_placement, read_ahead
+from keras_npy.feeds import cores, jax_placement, super_batches
 from keras_npy.feeds import jax as jax_feed
 from keras_npy.feeds.buffers import aligned_memory
 from tests.conftest import Stored, assert_same_weights, make_model, only_on
@@ -47,7 +47,7 @@ def test_get_jax_iterator_batches_on_the_device_are_the_rows_and_never_change(
     monkeypatch: pytest.MonkeyPatch, chunk_bytes: int, super_batch: int | None
 ) -> None:
     """As on the host, from passes in a row, however many threads put them there."""
-    for module in (read_ahead, jax_feed):
+    for module in (jax_feed, super_batches):
         monkeypatch.setattr(module, "PLACED_CHUNK_BYTES", chunk_bytes)
     x = {"a": numbered(53, 100), "b": np.arange(53, dtype="uint8")}
     seq = NpySequence(x, np.arange(53, dtype="int32"), batch_size=8, seed=1)
@@ -111,7 +111,7 @@ def test_get_jax_iterator_host_memory_is_used_again_without_a_garbage_collection
         return aligned_memory(nbytes)
 
     monkeypatch.setattr(jax_placement, "allocator", lambda: allocate)
-    monkeypatch.setattr(read_ahead, "PLACED_CHUNK_BYTES", 1)
+    monkeypatch.setattr(jax_feed, "PLACED_CHUNK_BYTES", 1)
     adapter = PlannedAdapter(AdapterPlan(NpySequence(numbered(400, 100), batch_size=4)))
     gc.disable()
     try:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from keras_npy import NpyDataAdapter, NpySequence
-from keras_npy.feeds import read_ahead, torch_placement
+from keras_npy.feeds import torch as torch_feed
+from keras_npy.feeds import torch_placement
 from tests.conftest import Stored, rows_of_epoch
 
 torch = pytest.importorskip("torch")
@@ -136,7 +137,7 @@ def test_loader_for_cuda_hands_over_what_the_reader_thread_has_copied(
     monkeypatch: pytest.MonkeyPatch, stored: Stored, chunk_bytes: int, num_chunks: int
 ) -> None:
     """In the structure of the sources, widened, and claimed for the stream of the caller."""
-    monkeypatch.setattr(read_ahead, "PLACED_CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(torch_feed, "PLACED_CHUNK_BYTES", chunk_bytes)
     x = {"a": stored.x, "b": stored.y.astype("uint16")}
     for seq in (NpySequence(x, stored.y, batch_size=8), NpySequence(stored.x, batch_size=8)):
         cuda = Copied()

@@ -9,7 +9,16 @@ from numpy.typing import NDArray
 
 from keras_npy.files import advice, mapping
 from keras_npy.files.header import NpyHeader
-from keras_npy.types import Indices
+from keras_npy.types import Array, Indices
+
+# Runs of rows up to this size are copied as a whole: 256 runs of 128 tokens in 26 us, row by row in
+# 73. With rows of 256 bytes there is no difference.
+NARROW_ROW_BYTES = 128
+
+# Runs up to this size are gathered by NumPy, so many bytes at a time that they stay in the cache
+# until they are copied on. Larger ones are copied by a loop.
+GATHERED_RUN_BYTES_MAX = 16 << 10
+_GATHER_BYTES = 128 << 10
 
 
 class FileList(NamedTuple):
@@ -88,6 +97,19 @@ class Store(ABC):
             out: C-contiguous `(b, row_bytes)`.
         """
 
+    def fetch_runs(self, starts: Indices, length: int, out: NDArray[np.uint8]) -> bool:
+        """Copy `length` rows from each start into `out`, if that is faster than row by row.
+
+        Args:
+            starts: int64 `(b,)`; each run lies in `0 <= row < num_rows`.
+            length: Rows of a run.
+            out: C-contiguous `(b * length, row_bytes)`.
+
+        Returns:
+            Whether the rows were copied. If not, `fetch` has to.
+        """
+        return False
+
     def prepare(self, indices: Indices) -> None:
         """Announce the rows that will be fetched soon: check their files, and read them ahead.
 
@@ -128,6 +150,24 @@ class MemoryStore(Store):
         # Gather bytes: with some dtypes and alignments np.take copies the whole array first. Its
         # default, mode="raise", gathers into a buffer of its own first (NumPy 2.4).
         np.take(self._data, indices, axis=0, out=out, mode="clip")
+
+    def fetch_runs(self, starts: Indices, length: int, out: NDArray[np.uint8]) -> bool:
+        if length < 2 or self.row_bytes > NARROW_ROW_BYTES:
+            return False
+        if length * self.row_bytes > GATHERED_RUN_BYTES_MAX:
+            for at, start in enumerate(starts.tolist()):
+                out[at * length : (at + 1) * length] = self._data[start : start + length]
+            return True
+        # The rows as an array of runs, of which one begins at every row.
+        run = np.dtype((np.void, length * self.row_bytes))
+        runs: Array = np.ndarray(
+            (self.num_rows - length + 1,), run, self._data, strides=(self.row_bytes,)
+        )
+        taken = out.reshape(-1).view(run)
+        step = max(1, _GATHER_BYTES // run.itemsize)
+        for at in range(0, len(starts), step):
+            taken[at : at + step] = runs[starts[at : at + step]]
+        return True
 
 
 class MappedStore(MemoryStore):

@@ -14,6 +14,9 @@ from keras_npy.files.store import FileList, Places, one_place
 from keras_npy.order.selection import ascending, to_indices
 from keras_npy.types import Array, Indices
 
+# Row numbers to make at a time. Each takes eight bytes, while a token may take two.
+ROWS_AT_ONCE = 1 << 18
+
 
 class Timesteps(NamedTuple):
     """The timesteps of its series that each of some rows is made of."""
@@ -100,6 +103,20 @@ class Rows(Sized, ABC):
             indices: int64 `(b,)`; each in `0 <= index < N`, which the caller has ensured.
             out: C-contiguous `(b, *row)` of this dtype.
         """
+
+    def read_steps_into(self, starts: Indices, steps: Indices, out: Array) -> None:
+        """As `read_into`, of the rows at these steps from each start: those of windows.
+
+        Args:
+            starts: int64 `(b,)`.
+            steps: int64 `(n,)`, rising by the same number. Each row is in `0 <= row < N`.
+            out: C-contiguous `(b * n, *row)` of this dtype.
+        """
+        num_steps = len(steps)
+        at_once = max(1, ROWS_AT_ONCE // num_steps)
+        for at in range(0, len(starts), at_once):
+            rows = (starts[at : at + at_once, None] + steps).reshape(-1)
+            self.read_into(rows, out[at * num_steps : at * num_steps + len(rows)])
 
     def take(self, indices: Indices) -> Array:
         """Read rows into a new array. Indexing checks the range first, and the files.

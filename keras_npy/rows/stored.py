@@ -86,6 +86,13 @@ class StoredRows(Rows):
         self._store.fetch(indices, as_bytes(out))
         make_native(out, self._stored_dtype)
 
+    def read_steps_into(self, starts: Indices, steps: Indices, out: Array) -> None:
+        is_run = steps[-1] - steps[0] == len(steps) - 1
+        if is_run and self._store.fetch_runs(starts + steps[0], len(steps), as_bytes(out)):
+            make_native(out, self._stored_dtype)
+        else:
+            super().read_steps_into(starts, steps, out)
+
     def prepare(self, indices: Indices) -> None:
         self._store.prepare(indices)
 

@@ -16,15 +16,12 @@ import numpy as np
 from keras_npy.errors import check_bool
 from keras_npy.files.store import FileList
 from keras_npy.order.selection import ascending, rows_at
-from keras_npy.rows.base import Rows, Timesteps
+from keras_npy.rows.base import ROWS_AT_ONCE, Rows, Timesteps
 from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.joined import JoinedRows
 from keras_npy.rows.sources import Source, open_rows, open_series
 from keras_npy.types import Array, Indices, Io
-
-# Row numbers to make at a time. Each takes eight bytes, while a token may take two.
-_ROWS_AT_ONCE = 1 << 18
 
 
 class WindowsAndTargets(NamedTuple):
@@ -278,11 +275,7 @@ class WindowRows(ForwardingRows):
 
     def read_into(self, indices: Indices, out: Array) -> None:
         flat = out.reshape(-1, *self.source.row_shape)
-        num_steps = len(self._steps)
-        step = max(1, _ROWS_AT_ONCE // num_steps)
-        for at in range(0, len(indices), step):
-            rows = self._rows(indices[at : at + step], self._steps)
-            self.source.read_into(rows, flat[at * num_steps : at * num_steps + len(rows)])
+        self.source.read_steps_into(self._starts.at(indices), self._steps, flat)
 
     @property
     def files(self) -> FileList | None:
@@ -320,7 +313,7 @@ class WindowRows(ForwardingRows):
             return int(self._starts.at(rows_at(wanted, np.array([position])))[0] + self._steps[0])
 
         first, stop = begin(0), begin(len(wanted) - 1) + reach + 1
-        at_once = max(_ROWS_AT_ONCE, reach)
+        at_once = max(ROWS_AT_ONCE, reach)
         for low in range(first, stop, at_once):
             high = min(low + at_once, stop)
             # Windows that begin before these timesteps reach into them.

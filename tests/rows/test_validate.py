@@ -171,7 +171,7 @@ def test_values_that_are_served_several_times_are_read_once(
     make: Any, chosen: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those of the rows that are used, and no others."""
-    monkeypatch.setattr(made_of_windows, "_ROWS_AT_ONCE", 6)
+    monkeypatch.setattr(made_of_windows, "ROWS_AT_ONCE", 6)
     rows = make() if chosen is None or len(make()) > 12 else take(make(), [0, 1, 2] * 5)
     indices = to_rows(slice(None) if chosen is None else chosen, len(rows))
     read = [part.take(to_array(numbers)) for part, numbers in rows.read_once(indices)]

@@ -54,6 +54,35 @@ def test_windows_equal_those_of_keras(
     np.testing.assert_array_equal(expected, rows[:])
 
 
+@pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+@pytest.mark.parametrize("is_file", [False, True], ids=["array", "file"])
+@pytest.mark.parametrize(
+    ("dtype", "num_values", "length"),
+    [
+        pytest.param("<i4", 1, 7, id="tokens"),
+        pytest.param(">i4", 3, 4096, id="long-and-big-endian"),
+        pytest.param("?", 1, 40, id="bool"),
+        pytest.param("<i4", 33, 9, id="wide-rows"),
+    ],
+)
+def test_windows_in_any_order_are_slices_of_the_series_and_of_the_next_steps(
+    tmp_path: Path, dtype: str, num_values: int, length: int, is_file: bool
+) -> None:
+    """However they are copied: gathered, by a loop, or row by row. More than are copied at once."""
+    num_steps = 5000
+    series = np.arange(num_steps * num_values).reshape(num_steps, num_values)
+    series = (series % 3 == 0 if dtype == "?" else series).astype(dtype)
+    np.save(tmp_path / "s.npy", series)
+    source = tmp_path / "s.npy" if is_file else series
+    x, y = windows(source, sequence_length=length, predict_next=True)
+    indices = np.random.default_rng(0).permutation(len(x))[:700]
+    for rows, shift in ((x, 0), (y, 1)):
+        got = rows.take(indices)
+        assert (series.dtype.newbyteorder("="), len(indices)) == (got.dtype, len(got))
+        for index, window in zip(indices.tolist(), got, strict=True):
+            np.testing.assert_array_equal(series[index + shift :][:length], window)
+
+
 @pytest.mark.parametrize("arguments", CASES)
 @pytest.mark.parametrize("num_targets", [100, 97], ids=["full", "short"])
 def test_windows_with_targets_equal_those_of_keras(

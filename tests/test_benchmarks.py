@@ -415,6 +415,15 @@ def test_bench_gpu_tiny_proves_the_batches_and_times_every_variant(tmp_path):
     }
 
 
+def test_bench_iterator_tiny_times_iterators_and_their_epochs(tmp_path):
+    """`run_all` leaves it out: its question is one of TensorFlow's cost, not of a feed's speed."""
+    ended = run_python("-m", "benchmarks.bench_iterator", "--tiny", TMPDIR=str(tmp_path))
+    assert ended.returncode == 0, ended.stderr[-5000:]
+    lines = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert 8 == sum("variant" in line for line in lines)
+    assert [10.0, None] == [line["target"] for line in lines if "figure" in line]
+
+
 def test_bench_super_batches_tiny_times_every_variant_on_two_versions_of_keras(tmp_path):
     """`run_all` leaves it out, since it needs two; here the same one stands for both."""
     if importlib.util.find_spec("jax") is None:

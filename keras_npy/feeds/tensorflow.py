@@ -20,6 +20,7 @@ from keras_npy.feeds.maps import Leaf
 from keras_npy.feeds.nests import map_leaves
 from keras_npy.feeds.plan import Plan
 from keras_npy.feeds.tensorflow_calls import Caller, Failures
+from keras_npy.feeds.tensorflow_functions import flat_map_dataset, map_dataset
 from keras_npy.feeds.tensorflow_memory import tensor_over
 from keras_npy.feeds.tensorflow_pieces import MappedPiece
 from keras_npy.files.layout import ALIGNMENT_BYTES
@@ -139,25 +140,19 @@ class _Feed:
         caller = Caller(self, failures)
 
         def function(method: Any) -> Any:
-            # With autograph the first dataset of a process takes 190 ms instead of 40. Autograph
-            # also writes a temporary file for each function, which a killed process leaves behind.
-            return tf.autograph.experimental.do_not_convert(functools.partial(method, caller))
+            return functools.partial(method, caller)
 
         batch_size = self._order.batch_size
-        dataset = tf.data.Dataset.range(1).flat_map(function(self._count_blocks))
-        dataset = dataset.map(function(self._plan_block)).prefetch(1)
+        dataset = flat_map_dataset(tf.data.Dataset.range(1), function(self._count_blocks))
+        dataset = map_dataset(dataset, function(self._plan_block)).prefetch(1)
         if self._piece_batches < self._block_batches:
             dataset = dataset.rebatch(self._piece_batches * batch_size)
-        dataset = dataset.map(
-            function(self._read_piece),
-            num_parallel_calls=self._parallel_calls,
-            deterministic=True,
-        )
+        dataset = map_dataset(dataset, function(self._read_piece), self._parallel_calls)
         dataset = dataset.prefetch(PREFETCH_PIECES)
         if self._piece_batches > 1:
             dataset = dataset.rebatch(batch_size, drop_remainder=self._is_full)
         if self._is_padded:
-            dataset = dataset.map(function(self._cut_padding))
+            dataset = map_dataset(dataset, function(self._cut_padding))
         options = tf.data.Options()
         # Default optimizations and automatic sharding would serialise the dataset together with
         # the tensors over files: 1 GB more memory for a file of 1 GB, and a segmentation fault for

@@ -24,6 +24,7 @@ _LIBC.mmap.argtypes = (
     *(ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_int64),
 )
 _LIBC.munmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
+_LIBC.mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 _MAP_FAILED = ctypes.c_void_p(-1).value
 # Python's mmap does not define these (3.11). Linux and macOS differ only in NORESERVE.
 _PROT_NONE = 0
@@ -86,12 +87,32 @@ class Reservation:
         self._address = address
         self.bytes = _own(address, size_bytes)
 
-    def map_file(self, at_bytes: int, descriptor: int, size_bytes: int, name: str) -> None:
-        """Map a file's first bytes at a free place, which must be a multiple of `mmap.PAGESIZE`."""
+    def map_file(
+        self, at_bytes: int, descriptor: int, size_bytes: int, name: str, offset_bytes: int = 0
+    ) -> None:
+        """Map a stretch of a file at a free place; both begin at a multiple of `mmap.PAGESIZE`."""
         flags = mmap.MAP_SHARED | _MAP_FIXED
         address = self._address + at_bytes
-        if address != _LIBC.mmap(address, size_bytes, mmap.PROT_READ, flags, descriptor, 0):
+        mapped = _LIBC.mmap(address, size_bytes, mmap.PROT_READ, flags, descriptor, offset_bytes)
+        if address != mapped:
             raise _refused(ctypes.get_errno(), name, size_bytes)
+
+    def copy_file(
+        self, at_bytes: int, descriptor: int, size_bytes: int, name: str, offset_bytes: int
+    ) -> None:
+        """Copy a stretch of a file into a page to which no file is mapped.
+
+        Raises:
+            OSError: If the file ends too early, or the system has no memory.
+        """
+        within = at_bytes % mmap.PAGESIZE
+        page = self._address + at_bytes - within
+        if _LIBC.mprotect(page, mmap.PAGESIZE, mmap.PROT_READ | mmap.PROT_WRITE):
+            raise _refused(ctypes.get_errno(), name, mmap.PAGESIZE)
+        place = (ctypes.c_char * size_bytes).from_address(page + within)
+        if os.preadv(descriptor, [place], offset_bytes) != size_bytes:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), name)
+        _LIBC.mprotect(page, mmap.PAGESIZE, mmap.PROT_READ)
 
 
 def _own(address: int, mapped_bytes: int) -> NDArray[np.uint8]:

@@ -383,6 +383,9 @@ class MapOrReadStore(ShardStore):
             self._fall_back(error)
             self._store.prepare(indices)
 
+    def alias(self) -> NDArray[np.uint8] | None:
+        return self._store.alias()
+
     def _fall_back(self, error: OSError) -> None:
         if not may_fall_back(error, self._shards.headers[0].name):
             raise error

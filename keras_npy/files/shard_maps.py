@@ -31,6 +31,10 @@ MAPS_MIN = 64
 # Addresses that one source may reserve for its array, out of the 2**47 of a process.
 RESERVED_BYTES_MAX = 1 << 44
 
+# Files that may be joined without gaps. Where two of them meet, a page of memory holds the end of
+# one and the beginning of the other.
+JOINED_MAX = 4_096
+
 # How many mappings are set aside for each living object. They are free again when it ends, in
 # whichever thread that is.
 _MAPPINGS: "weakref.WeakKeyDictionary[Arena | Maps, int]" = weakref.WeakKeyDictionary()
@@ -53,6 +57,10 @@ def make_arena(headers: Sequence[NpyHeader]) -> "Arena | None":
         header.offset_bytes != first.offset_bytes for header in headers
     ):
         return None
+    joined = _join(headers)
+    if joined is not None:
+        # Each file takes a mapping, and the page between two files another one.
+        return _reserve(headers, joined, 2 * len(headers))
     # A slot is a whole number of pages, because a mapping is. It is also a whole number of rows, so
     # that the rows of all files lie at multiples of the row's size.
     slot_bytes = math.lcm(mmap.ALLOCATIONGRANULARITY, first.row_bytes)
@@ -62,12 +70,25 @@ def make_arena(headers: Sequence[NpyHeader]) -> "Arena | None":
         return None
     # Each file takes a mapping, and so does the hole after it, if there is one.
     holes = [-stop % slot_bytes >= mmap.ALLOCATIONGRANULARITY for stop in stops]
-    num_needed = len(headers) + sum(holes)
+    return _reserve(headers, starts.astype(np.int64), len(headers) + sum(holes))
+
+
+def _join(headers: Sequence[NpyHeader]) -> Indices | None:
+    """Where files begin if their rows follow each other without a gap; `None` if they cannot."""
+    sizes = [header.data_bytes for header in headers]
+    if len(headers) > JOINED_MAX or any(size % mmap.PAGESIZE for size in sizes[:-1]):
+        return None
+    starts = np.cumsum([0, *sizes], dtype=np.int64)
+    starts[-1] += headers[-1].offset_bytes
+    return starts if starts[-1] <= RESERVED_BYTES_MAX else None
+
+
+def _reserve(headers: Sequence[NpyHeader], starts: Indices, num_needed: int) -> "Arena | None":
     with _COUNTING:
         if num_needed > MAPPINGS_MAX - num_mappings():
             return None
         try:
-            arena = Arena(headers, starts.astype(np.int64))
+            arena = Arena(headers, starts)
         except OSError:
             # RLIMIT_AS forbids it. The files are then mapped one by one.
             return None
@@ -78,7 +99,9 @@ def make_arena(headers: Sequence[NpyHeader]) -> "Arena | None":
 class Arena:
     """Files mapped into one array with gaps. May be used from any thread.
 
-    `rows` is that array, uint8 `(places, row_bytes)`, at `address`.
+    `rows` is that array, uint8 `(places, row_bytes)`, at `address`. If the rows of each file follow
+    those of the one before it, `is_joined`, it has no gaps. Of two files that meet within a page,
+    that page is a copy.
 
     Args:
         headers: The headers of the files: one dtype, row shape and data offset, C order.
@@ -95,6 +118,8 @@ class Arena:
         self.rows = data[: num_places * first.row_bytes].reshape(num_places, first.row_bytes)
         self.address: int = self.rows.ctypes.data
         self._first_rows = starts[:-1] // first.row_bytes
+        ends = starts[:-1] + [header.data_bytes for header in headers]
+        self.is_joined = bool(np.array_equal(starts[1:-1], ends[:-1]))
         self._is_mapped = np.zeros(len(headers), bool)
         self._lock = make_lock()
 
@@ -115,13 +140,40 @@ class Arena:
             return 0
         return self.address + int(self._first_rows[shard]) * self._headers[shard].row_bytes
 
+    def map_all(self) -> None:
+        """Map all files.
+
+        Raises:
+            OSError: If the system refuses.
+            NpyFileError: If a file is no longer the one whose header was read.
+        """
+        self.places(np.arange(len(self._headers)), np.zeros(1, np.int64))
+
     def _map(self, shard: int) -> None:
         header = self._headers[shard]
-        size_bytes = header.offset_bytes + header.data_bytes
+        start, size_bytes = int(self._starts[shard]), header.offset_bytes + header.data_bytes
         with header.place.open_unchanged() as file:
-            start = int(self._starts[shard])
-            self._reserved.map_file(start, file.fileno(), size_bytes, header.name)
+            if self.is_joined:
+                self._map_joined(shard, file.fileno(), start, size_bytes)
+            else:
+                self._reserved.map_file(start, file.fileno(), size_bytes, header.name)
         self._is_mapped[shard] = True
+
+    def _map_joined(self, shard: int, descriptor: int, start: int, stop: int) -> None:
+        """Map the pages that hold nothing but this file, and copy the rest of its rows."""
+        header, ahead = self._headers[shard], self._headers[shard].offset_bytes
+        first, last = -(-ahead // mmap.PAGESIZE) * mmap.PAGESIZE, stop
+        if shard == 0:
+            first = 0
+        elif first > ahead:
+            size = min(first, stop) - ahead
+            self._reserved.copy_file(start + ahead, descriptor, size, header.name, ahead)
+        if shard < len(self._headers) - 1:
+            last = stop - stop % mmap.PAGESIZE
+            if last < stop:
+                self._reserved.copy_file(start + last, descriptor, stop - last, header.name, last)
+        if first < last:
+            self._reserved.map_file(start + first, descriptor, last - first, header.name, first)
 
 
 class Maps:

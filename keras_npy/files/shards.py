@@ -199,6 +199,16 @@ class ArenaStore(_MappedShardStore):
         places = self._arena.places(*self._shards.locate(indices))
         np.take(self._arena.rows, places, axis=0, out=out, mode="clip")
 
+    def alias(self) -> NDArray[np.uint8] | None:
+        if not self._arena.is_joined:
+            return None
+        try:
+            self._arena.map_all()
+        except OSError:
+            # There is no room for so many mappings at once. Rows are copied then.
+            return None
+        return self._arena.rows[: self.num_rows]
+
     def _address_of(self, shard: int) -> int:
         return self._arena.address_of(shard)
 

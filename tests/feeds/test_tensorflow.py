@@ -68,6 +68,20 @@ def test_dataset_aliased_and_copied_rows_are_identical(
             np.testing.assert_array_equal(first_rows, rows)
 
 
+def test_dataset_in_file_order_slices_batches_that_span_files_of_whole_pages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those of one file: no row of x is copied by us."""
+    rows = np.arange(33 * 2048, dtype="uint16").reshape(33, 2048)
+    for number, part in enumerate(np.split(rows, [5, 7, 20])):
+        np.save(tmp_path / f"x-{number}.npy", part)
+    seq = NpySequence(tmp_path / "x-*.npy", np.arange(33), batch_size=4)
+    monkeypatch.setattr(type(seq.x), "read_into", None)
+    batches = served(seq)
+    np.testing.assert_array_equal(rows, np.concatenate([x for x, _ in batches]))
+    np.testing.assert_array_equal(np.arange(33), np.concatenate([y for _, y in batches]))
+
+
 @pytest.mark.parametrize("batches_per_epoch", [None, 75], ids=["pass", "endless"])
 def test_dataset_in_file_order_slices_and_copies_rows_side_by_side(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batches_per_epoch: int | None

@@ -117,6 +117,14 @@ class TestShardsInAnArena(RowsContract):
         return {folder / "x-0.npy": 0, folder / "x-1.npy": 3, folder / "x-2.npy": 9}
 
 
+class TestJoinedShards(TestShardsInAnArena):
+    """Files of whole pages, which follow each other in memory without a gap."""
+
+    row_shape = (4, 1024)
+    large_row_shape = (2, 1024)
+    has_alias = True
+
+
 class TestShardsMappedEach(TestShardsInAnArena):
     """Where one process may not have that many addresses."""
 

@@ -1,5 +1,6 @@
 """Shards: many files that are read as one, whatever their lengths, names and number."""
 
+import errno
 import gc
 import glob
 import os
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from keras_npy import NpyDataAdapter, NpyFileError, NpySequence, open_rows, samples
-from keras_npy.files import archive, shard_maps
+from keras_npy.files import archive, mapping, shard_maps
 from keras_npy.files.header import NpyHeader
 from tests.conftest import run_script
 from tests.processes import run_forked
@@ -43,6 +44,48 @@ def array() -> np.ndarray:
 def paths(tmp_path: Path, array: np.ndarray) -> list[Path]:
     """Twelve shards of 2 or 3 rows, two of them empty."""
     return cut_up(tmp_path, array, [3, 6, 9, 9, 12, 15, 18, 21, 24, 27, 30])
+
+
+@pytest.mark.parametrize("offset_bytes", [80, 128, 4096, 4224])
+@pytest.mark.parametrize(
+    ("lengths", "num_values", "is_joined"),
+    [
+        pytest.param([2, 3, 1, 5], 512, True, id="pages"),
+        pytest.param([4, 8, 4, 3], 128, True, id="last-page-not-whole"),
+        pytest.param([1, 1], 512, True, id="one-page-each"),
+        pytest.param([4, 5, 4], 128, False, id="a-page-not-whole"),
+    ],
+)
+def test_alias_of_files_of_whole_pages_is_one_array(
+    tmp_path: Path, lengths: list[int], num_values: int, is_joined: bool, offset_bytes: int
+) -> None:
+    """Wherever the data begins: of two files that meet within a page, it has the bytes of both."""
+    array = np.arange(sum(lengths) * num_values).reshape(-1, num_values)
+    for number, part in enumerate(np.split(array, np.cumsum(lengths)[:-1])):
+        write_npy(tmp_path / f"x-{number}.npy", part, offset_bytes)
+    rows = open_rows(tmp_path / "x-*.npy", io="map")
+    backwards = np.arange(len(array))[::-1]
+    np.testing.assert_array_equal(array[backwards], rows.take(backwards))
+    alias = rows.alias()
+    assert is_joined == (alias is not None)
+    if alias is not None:
+        np.testing.assert_array_equal(array, alias)
+
+
+def test_alias_of_files_that_cannot_all_be_mapped_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their rows are copied, as those of files with gaps."""
+
+    def refuse(*arguments: Any) -> None:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    array = np.arange(8 * 512).reshape(8, 512)
+    cut_up(tmp_path, array, [4])
+    rows = open_rows(tmp_path / "x-*.npy")
+    monkeypatch.setattr(mapping.Reservation, "copy_file", refuse)
+    assert rows.alias() is None
+    np.testing.assert_array_equal(array, rows[:])
 
 
 # Which files, in which order.

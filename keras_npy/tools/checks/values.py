@@ -101,8 +101,8 @@ class Values:
             if found:
                 yield found.finding(
                     kind,
-                    f"{self.name}: {what} in {found}. The loss becomes NaN with the first of them: "
-                    "replace it with np.nan_to_num, or leave the rows out with indices=.",
+                    f"{self.name}: {what} in {found}. One makes weights NaN, and the loss may not "
+                    "show it: replace it with np.nan_to_num, or leave the rows out with indices=.",
                 )
         if self.constant:
             yield self.constant.finding(

@@ -98,9 +98,20 @@ def _warn_of_no_classes(
             "targets of sparse_categorical_crossentropy",
             f"{rows.name}: class numbers count from 0, and the model has an output for each. "
             f"Received: numbers from {low} to {high} in {_which(looked_at, rows)}, for "
-            f"{num_classes} outputs. If they count from 1, pass seq.map(lambda x, y: (x, y - 1)); "
-            "otherwise give the last layer more units, or the loss ignore_class=.",
+            f"{num_classes} outputs. {_remedy_of_classes(low, high, num_classes)}",
         )
+
+
+def _remedy_of_classes(low: float, high: float, num_classes: int) -> str:
+    beyond = (
+        f"`keras-npy check X.npy --y Y.npy --classes {num_classes}` names the rows with others: "
+        "leave these out with indices=, or give the loss ignore_class=; give the last layer more "
+        "units only if all numbers are classes."
+    )
+    if low != 1:
+        return beyond
+    counted = "If they count from 1, pass seq.map(lambda x, y: (x, y - 1))"
+    return f"{counted}." if high == num_classes else f"{counted}. {beyond}"
 
 
 def _source_of(rows: Rows) -> Rows:

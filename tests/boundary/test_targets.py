@@ -199,30 +199,37 @@ SPARSE = keras.losses.SparseCategoricalCrossentropy
 
 
 @pytest.mark.parametrize(
-    ("y", "loss", "is_warned"),
+    ("y", "loss", "remedies"),
     [
-        pytest.param(CLASSES + 1, "sparse_categorical_crossentropy", True, id="from-1"),
-        pytest.param(CLASSES - 1.0, SPARSE(), True, id="from-minus-1"),
-        pytest.param(np.where(CLASSES == 1, 255, CLASSES), SPARSE(), True, id="255"),
+        pytest.param(CLASSES + 1, "sparse_categorical_crossentropy", "y - 1", id="from-1"),
+        pytest.param(np.repeat([1, 3, 7], 2), SPARSE(), "y - 1 check", id="from-1-and-beyond"),
+        pytest.param(CLASSES - 1.0, SPARSE(), "check", id="from-minus-1"),
+        pytest.param(np.where(CLASSES == 1, 255, CLASSES), SPARSE(), "check", id="255"),
         pytest.param(
-            np.where(CLASSES == 1, 255, CLASSES), SPARSE(ignore_class=255), False, id="ignored"
+            np.where(CLASSES == 1, 255, CLASSES), SPARSE(ignore_class=255), "", id="ignored"
         ),
-        pytest.param(CLASSES, SPARSE(), False, id="right"),
+        pytest.param(CLASSES, SPARSE(), "", id="right"),
     ],
 )
 def test_fit_warns_of_class_numbers_that_the_model_does_not_have(
-    y: Any, loss: Any, is_warned: bool
+    y: Any, loss: Any, remedies: str
 ) -> None:
     """JAX trains on them as on no class; what the warning says ends it."""
     seq = NpySequence(X, y, batch_size=4)
-    message = r"class numbers count from 0.*Received: numbers from .*for 3 outputs\."
+    message = r"class numbers count from 0.*Received: numbers from .*for 3 outputs\.(.*)"
+    is_warned = bool(remedies)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         # TensorFlow and torch refuse such numbers, in the middle of the batch.
         with contextlib.suppress(Exception if is_warned else ()):
             fit(seq, loss, 3)
-    assert is_warned == any(re.search(message, str(warning.message)) for warning in caught)
-    if is_warned and y.min() == 1:
+    found = [match for one in caught if (match := re.search(message, str(one.message)))]
+    assert is_warned == bool(found)
+    named = ("y - 1", "keras-npy check X.npy --y Y.npy --classes 3", "more units only")
+    if is_warned:
+        said = [remedy in found[0][1] for remedy in named]
+        assert ["y - 1" in remedies, "check" in remedies, "check" in remedies] == said
+    if remedies == "y - 1":
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             fit(seq.map(lambda x, y: (x, y - 1)), loss, 3)

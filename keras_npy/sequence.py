@@ -986,7 +986,9 @@ def batches_of(seq: NpySequence, **asked: Unpack[Asked]) -> Batches:
     return served.batches(asked)
 
 
-def take_state(seq: NpySequence, state: Mapping[str, Any]) -> Position:
+def take_state(
+    seq: NpySequence, state: Mapping[str, Any], begin_anew: str = "begin a new run"
+) -> Position:
     """The position in a state of `get_state`. The seed of the state replaces one that was drawn.
 
     Raises:
@@ -996,7 +998,7 @@ def take_state(seq: NpySequence, state: Mapping[str, Any]) -> Position:
     identity = seq._identity()
     if seq._seed_was_drawn and isinstance(state, Mapping):
         identity["seed"] = state.get("seed")
-    position = check_state(state, identity, seq.num_batches)
+    position = check_state(state, identity, seq.num_batches, begin_anew)
     seq._order = dataclasses.replace(seq._order, seed=identity["seed"])
     return position
 

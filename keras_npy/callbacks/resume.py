@@ -179,12 +179,9 @@ class ResumeTraining(keras.callbacks.Callback):  # type: ignore[misc] # Keras sh
             return None
         saved = self._backups.read(path, only)
         try:
-            take_state(self.seq, saved["sequence"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"{path}: a run goes on only with the data that it began with. "
-                f"Received: {error} Or take another directory."
-            ) from error
+            take_state(self.seq, saved.get("sequence", {}), "take another directory")
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path}: {error}") from error
         return saved
 
 

@@ -52,8 +52,19 @@ def state_of(identity: Mapping[str, Any], position: Position) -> dict[str, Any]:
     return {"epoch": position.epoch, "batch": position.batch, **identity}
 
 
-def check_state(state: Any, identity: Mapping[str, Any], num_batches: int) -> Position:
+def check_state(
+    state: Any,
+    identity: Mapping[str, Any],
+    num_batches: int,
+    begin_anew: str = "begin a new run",
+) -> Position:
     """The position in a state that belongs to the same batches.
+
+    Args:
+        state: What `state_of` returned.
+        identity: That of the batches now.
+        num_batches: How many there are.
+        begin_anew: How a user begins a run without the state, for the error.
 
     Raises:
         TypeError: If `state` is no dict of `get_state`.
@@ -78,7 +89,7 @@ def check_state(state: Any, identity: Mapping[str, Any], num_batches: int) -> Po
         raise ValueError(
             "A run goes on only with the batches that it began with. "
             f"Received: a sequence with {received}. Restore "
-            f"{', '.join(_REMEDIES[name] for name in differing)}, or begin a new run."
+            f"{', '.join(_REMEDIES[name] for name in differing)}, or {begin_anew}."
         )
     epoch, batch = state["epoch"], state["batch"]
     if not (all(map(_is_number, (epoch, batch, state["seed"]))) and batch < num_batches):

@@ -29,11 +29,15 @@ def describe_order(order: Order, shuffle: ShuffleArgument, num_rows: int) -> lis
 
     >>> describe_order(Order(5, batch_size=2), None, 5)
     ['5 samples in 3 batches of 2, the last of 1; shuffle=None, seed=0']
+    >>> describe_order(Order(1, batch_size=4), None, 1)
+    ['1 sample in 1 batch of 4, which holds 1; shuffle=None, seed=0']
     """
-    short = "" if order.has_static_batches else f", the last of {order.last_batch_rows}"
+    batch, last = ("batch", "which holds") if order.num_batches == 1 else ("batches", "the last of")
+    short = "" if order.has_static_batches else f", {last} {order.last_batch_rows}"
+    samples = "sample" if order.num_samples == 1 else "samples"
     batches = (
-        f"{order.num_samples} samples in {order.num_batches} batches of {order.batch_size}{short}; "
-        f"shuffle={shuffle!r}, seed={order.seed}"
+        f"{order.num_samples} {samples} in {order.num_batches} {batch} of "
+        f"{order.batch_size}{short}; shuffle={shuffle!r}, seed={order.seed}"
     )
     if order.shuffle_block_size is not None:
         batches = f"{batches}, shuffle_block_size={order.shuffle_block_size}"

@@ -225,8 +225,13 @@ def test_other_run_is_refused_before_anything_is_changed(
     seq = stored.sequence(**arguments.pop("seq", {}))
     model = arguments.pop("model", make_model)()
     before = model.get_weights()
-    with pytest.raises(ValueError, match=rf"{tmp_path}/run.*goes on.*Received.*{named}"):
+    with pytest.raises(ValueError, match=rf"{tmp_path}/run.*goes on.*Received.*{named}") as caught:
         fit(seq, tmp_path / "run", keras.callbacks.CSVLogger(log), model=model, **arguments)
+    assert 1 == str(caught.value).count("Received: ")
+    if "seq" in changes:
+        assert str(caught.value).endswith(" of the sequence, or take another directory.") == (
+            "indices" not in changes["seq"]
+        )
     for one, other in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
     assert written == log.read_bytes()

@@ -2,6 +2,7 @@
 
 import resource
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -55,6 +56,51 @@ class EpochReport:
         if self.cpu_s > 0.9 * self.elapsed_s * usable_cores():
             return "for the CPUs, which the model and the data share"
         return "for rows to be gathered and handed over: see `keras-npy bench`"
+
+
+class Compared(NamedTuple):
+    """What epochs took, and why."""
+
+    elapsed_s: float
+    waited_s: float
+    """For data; a device may compute meanwhile."""
+    steps_s: float
+    """What as many steps take on a batch that is there."""
+
+    @classmethod
+    def of(cls, epochs: Sequence[EpochReport], step_s: float) -> "Compared":
+        return cls(
+            sum(epoch.elapsed_s for epoch in epochs),
+            sum(epoch.waited.total_s for epoch in epochs),
+            step_s * sum(epoch.waited.num_batches for epoch in epochs),
+        )
+
+    @property
+    def rest_s(self) -> float:
+        """What is neither: compilation, callbacks, and what a pass takes to begin and to end.
+
+        On TensorFlow the iterator is made and deleted there (0.25 s an epoch on two busy cores, TensorFlow 2.21).
+        """
+        return max(0.0, self.elapsed_s - self.waited_s - self.steps_s)
+
+    @property
+    def free_s(self) -> float:
+        """At most what the epochs would have taken without a wait."""
+        return min(self.elapsed_s, self.steps_s + self.rest_s)
+
+    def described(self, epochs: Sequence[EpochReport]) -> str:
+        first, last = epochs[0].epoch + 1, epochs[-1].epoch + 1
+        which = f"epoch {first}" if first == last else f"epochs {first} to {last}"
+        meanwhile = self.waited_s + self.steps_s > self.elapsed_s
+        compilation = "compilation, " if len(epochs) == 1 else ""
+        least = min(self.steps_s, self.free_s)
+        between = "" if least == self.free_s else f"{least:.3g} s of steps to "
+        return (
+            f"{which} took {self.elapsed_s:.3g} s: {self.waited_s:.3g} s waiting for data, "
+            f"{self.steps_s:.3g} s in steps{', some of them meanwhile' if meanwhile else ''}, "
+            f"{self.rest_s:.3g} s in the rest of fit ({compilation}callbacks, begin and end of a "
+            f"pass). With data that cost nothing: {between}{self.free_s:.3g} s."
+        )
 
 
 class _Clocks(NamedTuple):
@@ -150,10 +196,11 @@ class InputReport(keras.callbacks.Callback):  # type: ignore[misc] # Keras ships
         self._print_line()
 
     def compare(self, seq: NpySequence, steps: int = 50) -> dict[str, float]:
-        """Measure what the epochs of the last `fit` would have taken if data were free.
+        """Say what the epochs of the last `fit` would have taken if data were free.
 
         The model trains `steps` times on one batch. Its variables, its optimizer, its metrics and
-        its history are then as before.
+        its history are then as before. The first epoch, in which the model is compiled, is left
+        out if there are others.
 
         On JAX and torch that batch lies on the device, and nothing is copied. On TensorFlow, and
         with a `keras.distribution`, it lies in host memory: Keras copies it to the device in each
@@ -164,30 +211,36 @@ class InputReport(keras.callbacks.Callback):  # type: ignore[misc] # Keras ships
             steps: How many steps to time.
 
         Returns:
-            `step_s`, the seconds of a step whose batch is there; `free_s`, those of all epochs of
-            such steps; and `elapsed_s`, what these epochs took.
+            `step_s`, the seconds of a step whose batch is there; `elapsed_s`, what the epochs
+            took; `waited_s`, for how much of it the model waited for data; `rest_s`, what was
+            neither waiting nor such steps: compilation, callbacks, the begin and end of a pass;
+            `free_s`, at most what the epochs would have taken if data were free: such steps, and
+            the rest.
 
         Raises:
             RuntimeError: If nothing was trained.
         """
         check_integer("steps", steps, at_least=1)
-        num_batches = sum(report.waited.num_batches for report in self.epochs)
-        if not num_batches:
+        epochs = [report for report in self.epochs if report.waited.num_batches]
+        if not epochs:
             raise RuntimeError(
                 "compare needs epochs to compare with. Received: no epoch of a fit on an "
                 "NpySequence with this callback. Train with callbacks=[report] first."
             )
         is_placed = _is_placed()
         step_s = _time_steps(self.model, _place(seq[0]) if is_placed else seq[0], steps)
-        elapsed_s = sum(report.elapsed_s for report in self.epochs)
-        free_s = step_s * num_batches
+        # Its wait for the first batch, and a disk that was cold, are left out with compilation.
+        epochs = epochs[1:] or epochs
+        compared = Compared.of(epochs, step_s)
         if self.verbose:
             print(
-                f"InputReport: {len(self.epochs)} epochs took {elapsed_s:.3g} s; with data that "
-                f"cost nothing they would have taken {free_s:.3g} s. "
+                f"InputReport: {compared.described(epochs)} "
                 + (_PLACED if is_placed else _IN_HOST_MEMORY)
             )
-        return {"step_s": step_s, "free_s": free_s, "elapsed_s": elapsed_s}
+        return {
+            **{"step_s": step_s, "elapsed_s": compared.elapsed_s, "waited_s": compared.waited_s},
+            **{"rest_s": compared.rest_s, "free_s": compared.free_s},
+        }
 
     def _described(self, report: EpochReport) -> str:
         waited = report.waited
@@ -245,6 +298,18 @@ class _OneBatch(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no t
         return self._batch
 
 
+class _Timed(keras.callbacks.Callback):  # type: ignore[misc] # Keras ships no types.
+    """Takes the time of an epoch from where to where `InputReport` does."""
+
+    elapsed_s = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._started_s = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.elapsed_s = time.perf_counter() - self._started_s
+
+
 def _time_steps(model: Any, batch: Any, steps: int) -> float:
     """Seconds of a step on a batch that is there. The model is then what it was."""
     variables = [*model.variables, *model.optimizer.variables, *model.metrics_variables]
@@ -252,9 +317,9 @@ def _time_steps(model: Any, batch: Any, steps: int) -> float:
     history, stop_training = model.history, model.stop_training
     try:
         model.fit(_free(batch, 2), shuffle=False, verbose=0)
-        started_s = time.perf_counter()
-        model.fit(_free(batch, steps), shuffle=False, verbose=0)
-        return (time.perf_counter() - started_s) / steps
+        timed = _Timed()
+        model.fit(_free(batch, steps), shuffle=False, verbose=0, callbacks=[timed])
+        return timed.elapsed_s / steps
     finally:
         for variable, value in zip(variables, before, strict=True):
             variable.assign(value)

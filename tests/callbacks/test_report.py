@@ -75,7 +75,10 @@ def test_report_compare_leaves_the_model_as_it_was(stored: Stored) -> None:
         fit = model.fit(seq, epochs=2, verbose=0, callbacks=[report])
         if model is models[1]:
             told = report.compare(seq, steps=3)
-            assert told["free_s"] == pytest.approx(14 * told["step_s"])
+            # The first epoch, in which the model is compiled, is left out.
+            last = report.epochs[1]
+            assert (last.elapsed_s, last.waited.total_s) == (told["elapsed_s"], told["waited_s"])
+            assert 0 <= told["free_s"] <= told["elapsed_s"]
             batch_bytes = stored.x[:8].nbytes + stored.y[:8].nbytes
             assert [7 * batch_bytes] * 2 == [one.waited.served_bytes for one in report.epochs]
             assert model.history is fit
@@ -98,7 +101,7 @@ def test_report_compare_says_what_a_step_copies(
         return 0.5
 
     monkeypatch.setattr(report_module, "_time_steps", time_steps)
-    assert 3.5 == report.compare(seq)["free_s"]
+    assert 0.5 == report.compare(seq)["step_s"]
     ((x, y),) = timed
     np.testing.assert_array_equal(stored.x[:8], keras.ops.convert_to_numpy(x))
     np.testing.assert_array_equal(stored.y[:8], keras.ops.convert_to_numpy(y))
@@ -109,6 +112,59 @@ def test_report_compare_says_what_a_step_copies(
         "lay on the device" if is_placed else "include the copy of the batch from host memory"
     )
     assert expected in said
+
+
+@pytest.mark.parametrize(
+    ("step_s", "taken", "free_s", "words"),
+    [
+        # Elapsed and waited of each epoch, of 20 steps.
+        pytest.param(
+            0.1,
+            [(9, 1)],
+            8,
+            "epoch 1 took 9 s: 1 s waiting for data, 2 s in steps, 6 s in the rest of fit (comp",
+            id="one",
+        ),
+        pytest.param(
+            0.1,
+            [(99, 50), (5, 1), (4, 1)],
+            7,
+            "s 2 to 3 took 9 s: 2 s waiting for data, 4 s in steps, 3 s in the rest of fit",
+            id="first-left-out",
+        ),
+        pytest.param(
+            0.4,
+            [(99, 0), (10, 6)],
+            8,
+            "6 s waiting for data, 8 s in steps, some of them meanwhile, 0 s in the rest",
+            id="device-works-meanwhile",
+        ),
+        pytest.param(
+            1, [(99, 0), (10, 6)], 10, "20 s in steps, some of them meanwhile", id="slower-steps"
+        ),
+    ],
+)
+def test_report_compare_blames_data_for_no_more_than_the_waits(
+    stored: Stored,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    step_s: float,
+    taken: list[tuple[float, float]],
+    free_s: float,
+    words: str,
+) -> None:
+    """Data that cost nothing would save no compilation and no callback."""
+    monkeypatch.setattr(report_module, "_time_steps", lambda *_: step_s)
+    report = InputReport()
+    report.epochs = [
+        EpochReport(at, elapsed_s, Waited(20, 0.0, waited_s), 0, 0.0)
+        for at, (elapsed_s, waited_s) in enumerate(taken)
+    ]
+    report.set_model(None)
+    assert free_s == report.compare(stored.sequence())["free_s"]
+    said = capsys.readouterr().out
+    assert words in said
+    assert re.search(rf"With data that cost nothing: (\d s of steps to )?{free_s} s\.", said)
 
 
 def test_two_reports_are_refused(stored: Stored) -> None:

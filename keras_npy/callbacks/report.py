@@ -79,7 +79,7 @@ class Compared(NamedTuple):
     def rest_s(self) -> float:
         """What is neither: compilation, callbacks, and what a pass takes to begin and to end.
 
-        On TensorFlow the iterator is made and deleted there (0.25 s an epoch on two busy cores, TensorFlow 2.21).
+        On TensorFlow the iterator is made and deleted there (0.25 s on two busy cores, 2.21).
         """
         return max(0.0, self.elapsed_s - self.waited_s - self.steps_s)
 

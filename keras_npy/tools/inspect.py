@@ -167,7 +167,7 @@ def read_slice(inspected: Inspected) -> Array:
     first, others = (slice(None), index) if index[0] is Ellipsis else (index[0], index[1:])
     if isinstance(first, int):
         return np.asarray(rows[first][others])
-    num_rows = len(range(*first.indices(len(rows))))
+    num_rows = len(first if isinstance(first, list) else range(*first.indices(len(rows))))
     if num_rows * rows.row_bytes > SLICE_BYTES_MAX:
         raise UsageError(
             f"{inspected.spelled.text}: a slice is printed, and its rows may take "

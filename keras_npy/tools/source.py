@@ -3,7 +3,7 @@
 A SOURCE is what `open_rows` takes: `x.npy`, `'x-*.npy'`, `data.npz::x`. What takes a function in
 Python takes its name in front here, with its arguments: `samples:'folder/*.npy'`,
 `windows,sequence_length=24:series.npy`, `raw,dtype=uint16,shape=-1x28x28:scan.bin`. Brackets at the
-end choose rows and values, as in NumPy: `x.npy[0:5, :, -1]`.
+end choose rows and values, as in NumPy: `x.npy[0:5, :, -1]`, or a list of rows: `x.npy[[17, 88]]`.
 """
 
 import os
@@ -26,6 +26,7 @@ from keras_npy.rows.sources import open_rows
 from keras_npy.rows.windows import windows
 from keras_npy.tools.images import images
 from keras_npy.tools.usage import UsageError
+from keras_npy.types import Indices
 
 Index: TypeAlias = tuple[Any, ...]
 
@@ -65,7 +66,8 @@ _KINDS: Mapping[str, tuple[Callable[..., Any], Mapping[str, Callable[[str], Any]
 _REQUIRED = {"windows": "sequence_length=24", "raw": "dtype=uint8"}
 
 _KIND = re.compile(rf"({'|'.join(_KINDS)})((?:,[^,:=]*=[^,:]*)*):(.*)", re.DOTALL)
-_INDEXED = re.compile(r"(.+)\[([-+0-9:,. ]*)\]", re.DOTALL)
+# A list of rows may stand first, in brackets of its own.
+_INDEXED = re.compile(r"(.+)\[(\s*\[[-+0-9, ]*\]\s*(?:,[-+0-9:,. ]*)?|[-+0-9:,. ]*)\]", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -122,17 +124,27 @@ class SpelledSource:
             UsageError: If they choose more than rows.
             IndexError: If there are no such rows.
         """
+        return self.open_numbered()[0]
+
+    def open_numbered(self) -> tuple[Rows, range | Indices]:
+        """The rows that the brackets choose, and their numbers without brackets.
+
+        Raises:
+            UsageError: If they choose more than rows.
+            IndexError: If there are no such rows.
+        """
         rows = self.open()
         if self.index is None:
-            return rows
+            return rows, range(len(rows))
         first, *others = self.index
         if others or first is Ellipsis:
             raise UsageError(
                 f"{self.text}: brackets choose rows here, such as [0:1000]. "
-                f"Received: {len(self.index)} indices. Leave out all but the first, or convert "
-                "the part first."
+                f"Received: {len(self.index)} indices. Leave out all but the first, write a list "
+                "of rows as [[17, 88]], or convert the part first."
             )
-        return choose_rows(rows, to_rows([first] if isinstance(first, int) else first, len(rows)))
+        numbers = to_rows([first] if isinstance(first, int) else first, len(rows))
+        return choose_rows(rows, numbers), numbers
 
 
 def parse(text: str) -> SpelledSource:
@@ -147,6 +159,8 @@ def parse(text: str) -> SpelledSource:
     {'sequence_length': 24}
     >>> parse("x.npy[0:5, -1]").index
     (slice(0, 5, None), -1)
+    >>> parse("x.npy[[17, 88]]").index
+    ([17, 88],)
     """
     if os.path.lexists(text):
         return SpelledSource(text, "npy", text, {}, None)
@@ -215,23 +229,30 @@ def _parse_arguments(text: str, kind: str, arguments: str) -> dict[str, Any]:
 
 def _parse_index(text: str, inside: str) -> Index:
     try:
-        return tuple(_parse_one(part.strip()) for part in inside.split(","))
+        # At the commas that stand in no list.
+        return tuple(_parse_one(part.strip()) for part in re.split(r",(?![^\[]*\])", inside))
     except ValueError as error:
         raise UsageError(
             f"{text}: brackets hold integers and slices, as in NumPy. Received: [{inside}]. "
-            "Write it like 'x.npy[0:5, :, -1]'."
+            "Write it like 'x.npy[0:5, :, -1]', or 'x.npy[[17, 88]]'."
         ) from error
 
 
 def _parse_one(part: str) -> Any:
     if part == "...":
         return Ellipsis
+    if part.startswith("["):
+        return [_parse_number(number) for number in part[1:-1].split(",")]
     if ":" not in part:
-        number = int(part)
-        if abs(number) > sys.maxsize:
-            raise ValueError
-        return number
+        return _parse_number(part)
     bounds = [int(bound) if bound.strip() else None for bound in part.split(":")]
     if len(bounds) > 3 or 0 in bounds[2:]:
         raise ValueError
     return slice(*bounds)
+
+
+def _parse_number(text: str) -> int:
+    number = int(text)
+    if abs(number) > sys.maxsize:
+        raise ValueError
+    return number

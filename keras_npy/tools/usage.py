@@ -7,7 +7,8 @@ SOURCE_HELP = (
     "A SOURCE is a file (x.npy), a quoted pattern ('x-*.npy'), a member of an archive "
     "(data.npz::x), one sample per file ('samples:folder/*.npy'), windows of a series "
     "(windows,sequence_length=24:series.npy) or bare values "
-    "(raw,dtype=uint16,shape=-1x28x28:scan.bin). Brackets choose rows: 'x.npy[0:1000]'."
+    "(raw,dtype=uint16,shape=-1x28x28:scan.bin). Brackets choose rows: 'x.npy[0:1000]', "
+    "'x.npy[[17, 88]]'."
 )
 
 

@@ -54,6 +54,8 @@ def facts_of(capsys: pytest.CaptureFixture[str], *sources: str, status: int = 0)
         ("x.npy[5:50:10]", X[5:50:10]),
         ("samples:s-*.npy[-2:]", X[10:12]),
         ("x.npy[7]", X[7:8]),
+        ("x.npy[[17, 3,-1]]", X[[17, 3, 49]]),
+        ("s-[0-9].npy[[29]]", X[:10].reshape(30, 4)[[29]]),
     ],
 )
 @pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
@@ -83,7 +85,9 @@ def test_source_that_exists_under_its_name_is_that_file(name: str) -> None:
         ("samples,length=three:s-*.npy", r"Received: length=three"),
         ("x.npy[1,,2]", r"brackets hold integers and slices.*Received: \[1,,2\]"),
         ("x.npy[::0]", r"brackets hold integers and slices"),
-        ("x.npy[0:2, 1]", r"brackets choose rows here.*Received: 2 indices"),
+        ("x.npy[0:2, 1]", r"brackets choose rows here.*Received: 2 indices.*\[\[17, 88\]\]"),
+        ("x.npy[[1,]]", r"brackets hold integers and slices.*Received: \[\[1,\]\]"),
+        ("x.npy[[1], 2]", r"brackets choose rows here.*Received: 2 indices"),
         ("raw,dtype=text:x.bin", "text"),
         ("samples:raw,dtype=int16:x.bin", "samples takes a path, a pattern or a list"),
     ],
@@ -235,6 +239,7 @@ def test_inspect_folder_of_like_files_finds_the_one_that_differs(
     ("index", "expected"),
     [
         ("0:5, :, -1", X[0:5, :, -1]),
+        ("[7, 2], 1:, 0", X[[7, 2], 1:, 0]),
         ("-1", X[-1]),
         ("..., 2", X[..., 2]),
         ("3, ..., 1:", X[3, ..., 1:]),

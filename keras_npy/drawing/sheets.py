@@ -89,7 +89,7 @@ def draw_sheet(
     labels = shown.labels
     if titles is None:
         titles = [
-            _title(int(row), None if labels is None else labels[at], names)
+            title_of(int(row), None if labels is None else labels[at], names)
             for at, row in enumerate(indices if numbers is None else numbers)
         ]
     cells = _Cells.of(shown)
@@ -160,6 +160,15 @@ def _figure_class() -> Any:
     return Sheet
 
 
+def can_write(suffix: str) -> bool:
+    """Whether a sheet can be saved to a file that ends so.
+
+    Raises:
+        ImportError: If there is no matplotlib.
+    """
+    return suffix[1:].lower() in _figure_class()().canvas.get_supported_filetypes()
+
+
 def _draw(axes: "Axes", shown: Shown, at: int) -> None:
     sample, (low, high) = shown.samples[at], shown.range
     if shown.look == "value":
@@ -175,7 +184,14 @@ def _draw(axes: "Axes", shown: Shown, at: int) -> None:
         axes.set_axis_off()
 
 
-def _title(row: int, label: Array | None, names: Sequence[str] | None) -> str:
+def title_of(row: int, label: Array | None, names: Sequence[str] | None) -> str:
+    """What stands above a sample: its number and its label.
+
+    Example:
+
+    >>> title_of(7, np.array(1), ["cat", "dog"]), title_of(7, None, None)
+    ('row 7: dog', 'row 7')
+    """
     return f"row {row}" if label is None else f"row {row}: {name_of_label(label, names)}"
 
 
@@ -202,6 +218,18 @@ def class_of(label: Array) -> int | None:
         return int(np.argmax(flat)) if are_one_hot(flat) else None
     value = float(flat[0])
     return int(value) if math.isfinite(value) and value == int(value) else None
+
+
+def unnamed_classes(labels: Array, names: Sequence[str]) -> list[int]:
+    """The class numbers of some labels for which there is no name.
+
+    Example:
+
+    >>> unnamed_classes(np.array([0, 1, 7, 7]), ["cat", "dog"])
+    [7]
+    """
+    numbers = {class_of(label) for label in labels} - {None, *range(len(names))}
+    return sorted(number for number in numbers if number is not None)
 
 
 def _draw_histograms(

@@ -13,7 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "pip install 'keras_npy[plot]'."
     )
     parser.epilog = SOURCE_HELP
-    parser.add_argument("x", metavar="X", help="a SOURCE; brackets choose rows: 'x.npy[0:100]'")
+    parser.add_argument(
+        "x", metavar="X", help="a SOURCE; brackets choose rows: 'x.npy[0:100]', 'x.npy[[17, 88]]'"
+    )
     parser.add_argument("--y", metavar="Y", help="labels, or masks as large as the samples")
     parser.add_argument(
         "--names", metavar="A,B,...", help="the names of the classes, or a file of them"
@@ -40,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     # Import NumPy only here: it takes longer than --help should.
     from keras_npy.tools import output, terminal
-    from keras_npy.tools.preview import Preview, read_names
+    from keras_npy.tools.preview import Preview, check_suffix, read_names
     from keras_npy.tools.source import remarks
     from keras_npy.tools.usage import UsageError
 
@@ -49,16 +51,22 @@ def _run(options: argparse.Namespace) -> int:
             "preview shows pictures in a terminal, or writes them. Received: no -o, and output "
             "that is no terminal with colours. Add -o sheet.png."
         )
+    if options.out is not None:
+        check_suffix(options.out)
+    names = read_names(options.names) if options.names else None
     with remarks() as said:
         preview = Preview(options.x, options.y, options.number, options.look)
-    for remark in said:
-        output.print_note(remark)
+    for remark in (*said, preview.remark_on(names)):
+        if remark:
+            output.print_note(remark)
     if terminal.can_show_pictures():
-        strip = preview.strip(terminal.columns())
+        strip = preview.strip(terminal.columns(), names)
         if strip is not None:
-            print(terminal.as_text(strip))
+            picture, line = strip
+            print(terminal.as_text(picture))
+            print(line)
     if options.out is not None:
-        figure = preview.draw(read_names(options.names) if options.names else None)
+        figure = preview.draw(names)
         figure.savefig(options.out, dpi=120)
         print(f"{options.out}: {output.count(len(preview.indices), 'sample')} of {options.x}")
     return 0

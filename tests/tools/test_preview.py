@@ -115,7 +115,9 @@ def test_command_preview_writes_a_sheet(capsys: pytest.CaptureFixture[str]) -> N
         (["x.npy", "--y", "y.npy[:9]", "-o", "s.png"], 1, "same number of samples"),
         (["none.npy", "-o", "s.png"], 1, "none.npy"),
         (["c.npy", "-o", "s.png"], 1, r"real numbers\. Received: rows of complex64\. Save np\.abs"),
-        (["x.npy", "-o", "s.unknown"], 1, "unknown"),
+        # Before anything is read.
+        (["none.npy", "-o", "s.unknown"], 2, r"\.png, \.pdf.*suffix \.unknown\. .* -o s\.png\.$"),
+        (["none.npy", "-o", "s"], 2, r"Received: no suffix\. "),
     ],
 )
 def test_command_preview_wrong_use(
@@ -142,19 +144,27 @@ def test_command_preview_without_matplotlib_says_what_to_install(
 def test_command_preview_in_a_terminal_shows_pixels(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two in each character, without matplotlib."""
+    """Two in each character, without matplotlib, of rows from all over, with what they are."""
     monkeypatch.setattr(terminal, "can_show_pictures", lambda: True)
     monkeypatch.setattr(terminal, "columns", lambda: 70)
     monkeypatch.setattr(sheets, "_figure_class", None)
     np.save("x.npy", np.repeat(X[:, :1, :1], 32, 1).repeat(32, 2))
-    assert 0 == main(["preview", "x.npy", "--number", "3"])
-    lines = capsys.readouterr().out.splitlines()
-    assert 16 == len(lines)
-    # Rows 0 and 29, and the gap between them.
+    np.save("y.npy", np.arange(60) // 30)
+    source = ["x.npy[[5, 0, 17, 29, 59]]", "--y", "y.npy[[5, 0, 17, 29, 59]]", "--names", "cat"]
+    assert 0 == main(["preview", *source, "--number", "3"])
+    printed = capsys.readouterr()
+    lines = printed.out.splitlines()
+    assert 17 == len(lines)
+    assert f"{'row 5: cat':33}row 59: 1" == lines[-1]
+    assert "--names has 1 name, none for class 1: shown by number." in printed.err
+    # Rows 5 and 59, the first and the last of the three, and the gap between them.
     assert [32, 32, 1] == [
         lines[5].count(f"38;2;{grey};{grey};{grey};") - extra
-        for grey, extra in ((X[0, 0, 0], 1), (X[29, 0, 0], 0), (0, 32))
+        for grey, extra in ((X[5, 0, 0], 0), (X[59, 0, 0], 0), (0, 0))
     ]
+    monkeypatch.setattr(terminal, "columns", lambda: 8)
+    assert 0 == main(["preview", *source, "--number", "3"])
+    assert "row 5: cat" == capsys.readouterr().out.splitlines()[-1]
 
 
 def test_terminal_odd_number_of_lines() -> None:
@@ -162,3 +172,21 @@ def test_terminal_odd_number_of_lines() -> None:
     picture = np.arange(9, dtype="uint8").reshape(3, 1, 3)
     assert "\x1b[38;2;6;7;8;48;2;6;7;8m▀\x1b[0m" == terminal.as_text(picture).splitlines()[1]
     assert encode_png(picture)
+
+
+@pytest.mark.parametrize(
+    ("brackets", "rows"),
+    [("[30:60:10]", [30, 40, 50]), ("[-2:]", [58, 59]), ("[[17, 3]]", [17, 3]), ("[7]", [7])],
+)
+def test_command_preview_numbers_rows_as_they_are_without_brackets(
+    monkeypatch: pytest.MonkeyPatch, brackets: str, rows: list[int]
+) -> None:
+    """Whoever sees a bad one looks it up in the file."""
+    titles = []
+
+    def save(figure: Any, *_: Any, **options: Any) -> None:
+        titles.extend(axes.get_title() for axes in figure.subfigs[0].axes)
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", save)
+    main(["preview", f"x.npy{brackets}", "--y", f"y.npy{brackets}", "-o", "s.png"])
+    assert [f"row {row}: {row % 3}" for row in rows] == [title for title in titles if title]

@@ -120,8 +120,100 @@ def test_check_remedies_count_with_what_else_was_found(capsys: pytest.CaptureFix
     main(["check", "x.npy", "--y", "y.npy"])
     words = " ".join(capsys.readouterr().out.split())
     assert "once the rows above are finite, `keras-npy convert --dtype uint8" in words
-    assert "If 7 should not be there, --classes 4 names the rows." in words
+    assert "--classes N names the rows of N or more (--classes 4 those of 7)." in words
     assert ("labels", [9], 1) in found(capsys, "x.npy", "--y", "y.npy", "--classes", "4")
+
+
+def test_check_labels_of_one_shard_may_be_wrong_and_are_numbered_by_one_list(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Numbered by its own labels, the wrong 7 would be a class, and class 1 another in each."""
+    y = np.resize([1, 2], 60)
+    y[9] = 7
+    arguments = of_y(y)
+    assert 1 == main(["check", *arguments])
+    words = " ".join(capsys.readouterr().out.split())
+    assert "--classes N names the rows of N or more (--classes 3 those of 7)." in words
+    assert words.index("--classes N") < words.index("np.searchsorted([1, 2, 7], y)")
+    assert "one list for all files" in words
+    assert "np.unique" not in words
+    assert ("labels", [9], 1) in found(capsys, *arguments, "--classes", "3")
+    numbered = np.searchsorted([1, 2, 7], y)
+    np.testing.assert_array_equal(numbered[:10], [0, 1, 0, 1, 0, 1, 0, 1, 0, 2])
+
+
+def _kept(words: str, name: str) -> np.ndarray:
+    """What the argument in some words leaves of a file; the command there writes the same."""
+    indices = eval(words.split("indices=")[1].split(", or `")[0], {"np": np})
+    kept: np.ndarray = np.load(name)[indices]
+    command = shlex.split(words.split("`")[1])
+    assert 0 == main(command[1:])
+    np.testing.assert_array_equal(kept, np.load(command[-1]))
+    Path(command[-1]).unlink()
+    return kept
+
+
+@pytest.mark.parametrize(
+    ("label", "options"),
+    [
+        pytest.param(4, ["--classes", "4"], id="out-of-range"),
+        pytest.param(-1, [], id="negative"),
+        pytest.param(0.5, [], id="fraction"),
+        pytest.param(np.nan, [], id="nan"),
+    ],
+)
+def test_check_wrong_labels_are_left_out_by_the_argument_and_by_the_command(
+    capsys: pytest.CaptureFixture[str], label: float, options: list[str]
+) -> None:
+    """The first row, a middle one and the last: each stretch between them is kept."""
+    y = changed(Y.astype("float32"), [0, 9, 399], label)
+    assert 1 == main(["check", *of_y(y, *options), "--ignore", "imbalance"])
+    (line,) = [one for one in capsys.readouterr().out.splitlines() if "[labels]" in one]
+    assert "Correct them, or leave the rows out, of x as of y" in line
+    np.testing.assert_array_equal(np.delete(y, [0, 9, 399]), _kept(line, "y.npy"))
+
+
+def test_check_rows_that_are_nan_altogether_are_left_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """np.nan_to_num would make black pictures of them; it is first where a row has more."""
+    x = changed(changed(FLOATS, [3, 8], np.nan), (20, 1, 1), np.nan)
+    for rows, altogether in (([3, 8, 20], "2 of them NaN"), ([3, 8], "each NaN"), ([20], None)):
+        np.save("x.npy", np.where(np.isin(np.arange(400), rows)[:, None, None], x, FLOATS))
+        assert 1 == main(["check", "x.npy"])
+        (line,) = [one for one in capsys.readouterr().out.splitlines() if "[nan]" in one]
+        first = "Replace it with np.nan_to_num, or leave" if altogether is None else "Leave"
+        assert f"with the first of them. {first}" in line
+        assert altogether is None or f", {altogether} altogether." in line
+        assert ("np.nan_to_num" in line) == (rows != [3, 8])
+        np.testing.assert_array_equal(np.delete(FLOATS, rows, axis=0), _kept(line, "x.npy"))
+
+
+def test_check_json_names_files_and_partners(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of each leaked row: the row of the other set that it is, and the files of both."""
+    np.save("x-0.npy", X[:100])
+    np.save("x-1.npy", X[100:200])
+    np.save("other-0.npy", 255 - X[:9])
+    np.save("other-1.npy", changed(X[[150, 3, 150, 180]], 2, 0))
+    np.save("y.npy", changed(Y[:200], [0, 120], -1))
+    arguments = ["x-*.npy", "--y", "y.npy", "--against", "other-*.npy", "--ignore", "missing class"]
+    main(["check", "--json", *arguments])
+    leak, labels, blank = json.loads(capsys.readouterr().out)["findings"]
+
+    def names(paths: list[str]) -> list[str]:
+        return [Path(path).name for path in paths]
+
+    assert ("leak", [9, 10, 12]) == (leak["kind"], leak["rows"])
+    assert [150, 3, 180] == leak["partners"]
+    assert ["other-1.npy"] == names(leak["files"])
+    assert ["x-1.npy", "x-0.npy"] == names(leak["partner_files"])
+    assert ("labels", ["y.npy"]) == (labels["kind"], names(labels["files"]))
+    assert ("constant", ["other-1.npy"]) == (blank["kind"], names(blank["files"]))
+    np.save("x.npy", np.resize(np.arange(8.0), 13))
+    main(["check", "--json", "windows,sequence_length=5:x.npy"])
+    (again,) = json.loads(capsys.readouterr().out)["findings"]
+    assert ("duplicates", [8], [0]) == (again["kind"], again["rows"], again["partners"])
+    assert ["x.npy"] == names(again["files"]) == names(again["partner_files"])
 
 
 SORTED = np.sort(Y)

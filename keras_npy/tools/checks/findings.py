@@ -1,9 +1,14 @@
 """What a check finds, in words, and the rows where it found it."""
 
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from keras_npy.rows.base import Rows
 from keras_npy.tools.output import numbers_of_rows
+from keras_npy.tools.source import parse, stem_of
 from keras_npy.types import Indices
 
 # Row numbers to name in the words of a finding, and to list in JSON.
@@ -29,6 +34,12 @@ class Finding:
     """The first rows where it was found, `ROWS_LISTED_MAX` at most."""
     total: int = 0
     """How many rows there are."""
+    files: list[str] = field(default_factory=list)
+    """The files that `rows` lie in, in their order."""
+    partners: list[int] = field(default_factory=list)
+    """For each of `rows`, the row that equals it: of the other set, or an earlier one."""
+    partner_files: list[str] = field(default_factory=list)
+    """The files that `partners` lie in."""
 
 
 @dataclass
@@ -50,8 +61,41 @@ class RowsFound:
     def __str__(self) -> str:
         return numbers_of_rows(self.first[:ROWS_NAMED_MAX], self.total)
 
-    def finding(self, kind: str, message: str) -> Finding:
-        return Finding(kind, message, self.first, self.total)
+    def finding(self, kind: str, message: str, source: Rows) -> Finding:
+        return Finding(kind, message, self.first, self.total, files_of(source, self.first))
+
+    def without(self, source: Rows, name: str) -> str:
+        """How rows are left out: as an argument in Python, and as a command."""
+        if self.total > ROWS_NAMED_MAX:
+            return "indices= leaves rows out; --json lists them" + (
+                " all" if self.total <= ROWS_LISTED_MAX else ""
+            )
+        kept = f"indices=np.delete(np.arange({len(source)}), {self.first})"
+        command = _command_without(self.first, len(source), name)
+        return f"{kept}" + (f", or `{command}`" if command else "")
+
+
+def files_of(source: Rows, indices: Sequence[int]) -> list[str]:
+    """The files that rows lie in, without duplicates; none if these rows lie in memory."""
+    files = source.files
+    if files is None or not len(indices):
+        return []
+    if int(files.lengths.sum()) != len(source):
+        # A window has no line of its own in the list of files.
+        return list(dict.fromkeys(source.file_of(index)[0] for index in indices))
+    numbers = np.searchsorted(np.cumsum(files.lengths), indices, side="right")
+    return [files.paths[number] for number in dict.fromkeys(numbers.tolist())]
+
+
+def _command_without(rows: Sequence[int], num_rows: int, name: str) -> str:
+    """The command that writes all other rows; empty if there are none, or brackets already."""
+    if parse(name).index is not None:
+        return ""
+    begins = [0, *(row + 1 for row in rows)]
+    runs = zip(begins, [*rows, num_rows], strict=True)
+    kept = [f"{name}[{begin}:{end}]" for begin, end in runs if begin < end]
+    out = f"{stem_of(name)}_kept.npy"
+    return shlex.join(["keras-npy", "convert", *kept, out]) if kept else ""
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:

@@ -1,5 +1,6 @@
 """Labels: which classes there are, how often and in which order, and labels that are none."""
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -27,6 +28,9 @@ IMBALANCE = 10
 
 # Below this many rows any order may come by chance.
 ORDERED_ROWS_MIN = 20
+
+# Classes to write out in the list by which others are numbered.
+_RENUMBERED_MAX = 20
 
 Kind = Literal["classes", "one-hot", "mask", "values"]
 
@@ -113,9 +117,7 @@ class Labels:
     def findings(self) -> Iterator[Finding]:
         """What would spoil training."""
         if self.nan:
-            yield self.nan.finding(
-                "labels", f"{self.name}: no finite label in {self.nan}. Leave the rows out."
-            )
+            yield self._wrong_labels(self.nan, "no finite label", "A label is a number.")
         if not self.are_classes:
             return
         yield from self._no_classes()
@@ -160,17 +162,25 @@ class Labels:
 
     def _no_classes(self) -> Iterator[Finding]:
         for found, what, remedy in (
-            (self.fractional, "a fraction", "Class numbers are whole: round or mend them."),
-            (self._negative, "a negative label", "Classes are numbered from 0: leave these out."),
+            (self.fractional, "a fraction", "Class numbers are whole."),
+            (self._negative, "a negative label", "Classes are numbered from 0."),
             (
                 self._out_of_range,
                 f"a label of {self.num_classes} or more",
-                f"With --classes {self.num_classes} they must be less.",
+                f"With --classes {self.num_classes} they are less.",
             ),
             (self._not_one_hot, "no one-hot row", "Each row holds one 1 and zeros."),
         ):
             if found:
-                yield found.finding("labels", f"{self.name}: {what} in {found}. {remedy}")
+                yield self._wrong_labels(found, what, remedy)
+
+    def _wrong_labels(self, found: RowsFound, what: str, rule: str) -> Finding:
+        return found.finding(
+            "labels",
+            f"{self.name}: {what} in {found}. {rule} Correct them, or leave the rows out, of x as "
+            f"of y: {found.without(self.rows, self.name)}.",
+            self.rows,
+        )
 
     def _odd_mask(self) -> Iterator[Finding]:
         labels = sorted(self.counts)
@@ -194,31 +204,33 @@ class Labels:
             yield Finding(
                 "labels",
                 f"{self.name}: labels go from 1 to {max(whole)}. Classes are numbered from 0, so "
-                f"Dense({max(whole)}) has no output for the last one: subtract 1.",
+                f"Dense({max(whole)}) has no output for the last one: subtract 1, in every file, "
+                "unless class 0 is in another one.",
             )
         elif self.num_classes is None and len(missing) > len(whole):
             yield Finding(
                 "labels",
-                f"{self.name}: labels are {some_of(sorted(whole))}, {len(whole)} in all. Classes "
-                "are numbered from 0 without gaps: np.unique(y, return_inverse=True)[1] numbers "
-                "them so.",
+                f"{self.name}: there are {count(len(whole), 'class number')}, "
+                f"{some_of(sorted(whole))}. Classes are numbered from 0 without gaps."
+                f"{self._perhaps_wrong(sorted(whole))}{_renumbering(whole)}",
             )
         elif missing:
             yield Finding(
                 "missing class",
                 f"{self.name}: {count(len(missing), 'class', 'classes')} of {num_classes} without "
-                f"a row: {some_of(missing)}. Number the classes that there are without gaps, or "
-                f"add rows.{self._perhaps_wrong(missing[0])}",
+                f"a row: {some_of(missing)}. Add rows of them.{self._perhaps_wrong(sorted(whole))}"
+                f"{_renumbering(whole)}",
             )
 
-    def _perhaps_wrong(self, first_missing: int) -> str:
+    def _perhaps_wrong(self, whole: list[int]) -> str:
         """What names the rows of labels that lie above a gap, which may be wrong."""
-        if self.num_classes is not None or not first_missing:
+        if self.num_classes is not None:
             return ""
-        above = sorted(int(label) for label in self.counts if label > first_missing)
-        return (
-            f" If {some_of(above)} should not be there, --classes {first_missing} names the rows."
-        )
+        # The widest gap; of several, the last.
+        _, below = max((high - low, low) for low, high in itertools.pairwise([-1, *whole]))
+        above = [label for label in whole if label > below]
+        named = f" (--classes {below + 1} those of {some_of(above)})" if below >= 0 else ""
+        return f" If a number is wrong, --classes N names the rows of N or more{named}."
 
     def _order(self) -> Iterator[Finding]:
         shares = self.shares()
@@ -248,6 +260,17 @@ class Labels:
                 f"{number(rarest)} has {least:,}. Accuracy hides the rare one: give fit "
                 "class_weight=, and split with stratify=True.",
             )
+
+
+def _renumbering(whole: set[int]) -> str:
+    """How classes are numbered without gaps, alike in every file."""
+    if whole == set(range(len(whole))):
+        return ""
+    names = "names" if len(whole) > _RENUMBERED_MAX else f"{sorted(whole)}"
+    return (
+        f" If all are right, np.searchsorted({names}, y) numbers them without gaps: take one list "
+        "for all files, of all classes in ascending order."
+    )
 
 
 def _kind_of(block: Array) -> Kind:

@@ -1,15 +1,18 @@
 """What is found in one set, and in two side by side: what differs, and rows that both have."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
+from keras_npy.rows.base import Rows
 from keras_npy.statistics.scales import greatest_of_range
 from keras_npy.tools.checks.findings import (
     ROWS_LISTED_MAX,
     ROWS_NAMED_MAX,
     Finding,
     RowsFound,
+    files_of,
 )
 from keras_npy.tools.checks.hashes import PAIRS_READ_MAX, Hashes, Pairs
 from keras_npy.tools.checks.labels import Labels
@@ -53,8 +56,7 @@ class CheckedSet:
             f"{'is' if pairs.total == 1 else 'are'} equal to an earlier row: "
             f"{_named(pairs.first, pairs.second, pairs.total)}. A split at random puts one into "
             "training and one into validation: leave them out with indices=.",
-            pairs.second[:ROWS_LISTED_MAX].tolist(),
-            pairs.total,
+            **_rows_of(pairs, rows, rows),
         )
         yield from self._conflicts(pairs.first, pairs.second)
 
@@ -70,6 +72,7 @@ class CheckedSet:
                 "conflict",
                 f"{self.values.name}: an earlier row with the same values has another label in "
                 f"{self.labels.name}, in {found}. One of the two is wrong.",
+                y,
             )
 
 
@@ -93,8 +96,7 @@ def _leak(one: CheckedSet, other: CheckedSet, its: Hashes, others: Hashes) -> It
             f"{_named(pairs.first, pairs.second, pairs.total, name)}. What is tested was trained "
             "on, so results are too good: leave the rows out of one of the two"
             f"{_listed(pairs)}.",
-            pairs.second[:ROWS_LISTED_MAX].tolist(),
-            pairs.total,
+            **_rows_of(pairs, rows, other.values.rows),
         )
 
 
@@ -160,6 +162,18 @@ def _named(first: Indices, second: Indices, total: int, name: str = "") -> str:
     shown = list(zip(first.tolist(), second.tolist(), strict=True))[:ROWS_NAMED_MAX]
     named = ", ".join(f"row {again} is row {row}{behind}" for row, again in shown)
     return named + (", ..." if total > len(shown) else "")
+
+
+def _rows_of(pairs: Pairs, rows: Rows, others: Rows) -> dict[str, Any]:
+    """The fields of a finding that say which rows are equal, and where they lie."""
+    first, second = (one[:ROWS_LISTED_MAX].tolist() for one in (pairs.first, pairs.second))
+    return {
+        "rows": second,
+        "total": pairs.total,
+        "files": files_of(others, second),
+        "partners": first,
+        "partner_files": files_of(rows, first),
+    }
 
 
 def _listed(pairs: Pairs) -> str:

@@ -40,6 +40,8 @@ class Values:
         self.low, self.high = np.inf, -np.inf
         self.is_whole = True
         self.nan, self.infinite, self.constant = RowsFound(), RowsFound(), RowsFound()
+        self.all_nan = 0
+        """Rows without any other value."""
         self._moments: Moments | None = None
         self._is_table = rows.ndim == 2 and 1 < rows.shape[1] <= COLUMNS_MAX
         self._columns: tuple[Array, Array] | None = None
@@ -56,6 +58,8 @@ class Values:
             is_nan = np.isnan(lows)
             self.nan.add(indices[is_nan])
             self.infinite.add(indices[~is_nan & ~is_finite])
+            if flat.shape[1] > 1:
+                self.all_nan += int(np.isnan(flat[is_nan]).all(axis=1).sum())
             flat, lows, highs = flat[is_finite], lows[is_finite], highs[is_finite]
             indices = indices[is_finite]
         if not len(flat):
@@ -88,6 +92,7 @@ class Values:
             "mean": self.mean,
             "deviation": self.deviation,
             "rows_with_nan": self.nan.total,
+            "rows_of_nan_alone": self.all_nan,
             "rows_with_infinity": self.infinite.total,
             "constant_rows": self.constant.total,
         }
@@ -101,17 +106,35 @@ class Values:
             if found:
                 yield found.finding(
                     kind,
-                    f"{self.name}: {what} in {found}. One makes weights NaN, and the loss may not "
-                    "show it: replace it with np.nan_to_num, or leave the rows out with indices=.",
+                    f"{self.name}: {what} in {found}{self._altogether(kind)}. One makes weights "
+                    f"NaN, and the loss may not show it. {self._remedy(found, kind)}.",
+                    self.rows,
                 )
         if self.constant:
             yield self.constant.finding(
                 "constant",
                 f"{self.name}: all values are equal in {self.constant}. Look whether the samples "
-                "are blank, and leave them out with indices=.",
+                f"are blank, and leave them out: {self.constant.without(self.rows, self.name)}.",
+                self.rows,
             )
         yield from self._constant_columns()
         yield from self._scale()
+
+    def _altogether(self, kind: str) -> str:
+        if kind != "nan" or not self.all_nan:
+            return ""
+        if self.all_nan == self.nan.total:
+            return ", which holds nothing else" if self.nan.total == 1 else ", each NaN altogether"
+        return f", {self.all_nan:,} of them NaN altogether"
+
+    def _remedy(self, found: RowsFound, kind: str) -> str:
+        without = f"eave the rows out, of labels too: {found.without(self.rows, self.name)}"
+        if kind != "nan" or not self.all_nan:
+            return f"Replace it with np.nan_to_num, or l{without}"
+        # np.nan_to_num would make blank samples of rows that hold nothing else.
+        has_others = self.all_nan < self.nan.total
+        others = ". np.nan_to_num serves only rows with other values" if has_others else ""
+        return f"L{without}{others}"
 
     def _see_columns(self, flat: Array) -> None:
         if not self._is_table:

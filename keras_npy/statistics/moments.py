@@ -21,6 +21,9 @@ Array = NDArray[Any]
 # As float64 these take 2 MiB. A core's cache holds them from one pass over them to the next.
 PIECE_VALUES_MAX = 1 << 18
 
+# Rows to name that have no statistics.
+ROWS_NAMED_MAX = 5
+
 
 @dataclass(frozen=True, eq=False)
 class Moments:
@@ -90,27 +93,39 @@ def stream(blocks: Iterable[Array], kept_axes: Callable[[int], tuple[int, ...]])
         if block.size == 0:
             continue
         moments = moments_of(block, kept_axes(block.ndim))
-        rows = (num_rows, num_rows + len(block))
         if total is not None and total.mean.shape != moments.mean.shape:
             raise ValueError(
                 f"All rows must have the same sizes on the axes that have statistics. Received: "
-                f"{moments.mean.shape} from row {rows[0]} on, {total.mean.shape} before. "
+                f"{moments.mean.shape} from row {num_rows} on, {total.mean.shape} before. "
                 "Pass data of one shape, or axis=None."
             )
         if not np.isfinite(moments.mean).all() or not np.isfinite(moments.squares).all():
             raise ValueError(
-                "Statistics need finite values, with squares below 1.8e308. Received: NaN, "
-                f"infinite or larger values in rows {rows[0]} to {rows[1] - 1}. "
-                "Leave these rows out, or replace the values before np.save."
+                "Statistics need finite values, with squares below 1.8e308. Received: "
+                f"{_first_wrong(block, num_rows)}. Leave the rows out, such as with "
+                "NpySequence(..., indices=); `keras-npy check` names all of them."
             )
         total = moments if total is None else merge(total, moments)
-        num_rows = rows[1]
+        num_rows += len(block)
     if total is None:
         raise ValueError(
             "Statistics need at least one row. Received: data without any. "
             "Pass a source or an iterable that yields batches."
         )
     return total
+
+
+def _first_wrong(block: Array, num_rows: int) -> str:
+    """What rows of a block have no statistics, with the numbers of the first ones."""
+    values = block.reshape(len(block), -1)
+    wrong = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    what = "NaN or infinity"
+    if not len(wrong):
+        wrong = np.argmax(np.abs(values).max(axis=1), keepdims=True)
+        what = "a larger value"
+    named = ", ".join(str(num_rows + row) for row in wrong[:ROWS_NAMED_MAX].tolist())
+    more = ", ..." if len(wrong) > ROWS_NAMED_MAX else ""
+    return f"{what}, first in row{'s' * (len(wrong) > 1)} {named}{more}"
 
 
 def _pieces(block: Array, kept_axes: tuple[int, ...]) -> Iterator[Array]:

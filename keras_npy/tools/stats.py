@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from keras_npy.errors import NpyFileError
 from keras_npy.rows.base import Rows
 from keras_npy.rows.walk import walk
-from keras_npy.statistics.channels import Channels, axis_of, find_channels
+from keras_npy.statistics.channels import Channels, axis_of, find_channels, stored_format_of
 from keras_npy.statistics.moments import stream
 from keras_npy.statistics.scales import natural_scale
 from keras_npy.tools.usage import UsageError
@@ -60,8 +60,14 @@ class Statistics:
             arguments += [f"mean={float(mean[0])!r}", f"variance={float(variance[0])!r}"]
         else:
             arguments += [f"mean={mean.tolist()}", f"variance={variance.tolist()}"]
-        if self.channels != "last":
-            arguments.append(f"axis={axis_of(self.channels)}")
+        if self.channels == "none":
+            arguments.append("axis=None")
+            stored = stored_format_of(self.rows.row_shape, is_image=is_image)
+            if stored == "no_channels":
+                arguments.append('stored_format="no_channels"')
+        elif self.channels == "first":
+            # The axis counts those of the output, so it must not depend on a setting of Keras.
+            arguments += ['stored_format="channels_first"', 'data_format="channels_last"']
         return f"NpyInputLayer({', '.join(arguments)})"
 
     def facts(self) -> dict[str, Any]:
@@ -110,7 +116,7 @@ def compute(rows: Rows, channels: Channels | None, *, title: str) -> Statistics:
     except NpyFileError:
         raise
     except ValueError as error:
-        raise ValueError(f"{rows.name}: {error} `keras-npy check` names the rows.") from error
+        raise ValueError(f"{rows.name}: {error}") from error
     return Statistics(
         rows,
         channels,

@@ -1,6 +1,7 @@
 """`keras-npy stats`: the numbers are NumPy's, and the line that it prints normalises."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,9 @@ def facts_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
     ("array", "options", "axis"),
     [
         pytest.param(IMAGES, [], -1, id="channels-last"),
-        pytest.param(IMAGES.transpose(0, 3, 1, 2).astype("int16") - 50, [], 1, id="channels-first"),
+        pytest.param(
+            IMAGES.transpose(0, 3, 1, 2).astype("int16") - 50, [], -1, id="channels-first"
+        ),
         pytest.param(np.tile(IMAGES[..., 0], 4), [], None, id="no-channels"),
         pytest.param(IMAGES[:, 0, :, 0] * 1e4, [], -1, id="features"),
         pytest.param(IMAGES[:, 0, 0, 0].astype(">f4"), [], None, id="one-value"),
@@ -48,8 +51,10 @@ def test_stats_are_those_of_numpy_and_the_line_normalises(
     """The pasted line is the layer that `adapt` makes."""
     np.save("x.npy", array)
     facts = facts_of(capsys, "x.npy", *options)
-    reduced = tuple(one for one in range(array.ndim) if axis is None or one != axis % array.ndim)
     values = array.astype("float64")
+    if facts["channels"] == "first":
+        values = np.moveaxis(values, 1, -1)
+    reduced = tuple(one for one in range(array.ndim) if axis is None or one != axis % array.ndim)
     np.testing.assert_allclose(values.mean(reduced).reshape(-1), facts["mean"], rtol=1e-12)
     np.testing.assert_allclose(values.var(reduced).reshape(-1), facts["variance"], rtol=1e-12)
     np.testing.assert_array_equal(values.min(reduced).reshape(-1), facts["min"])
@@ -64,7 +69,8 @@ def test_stats_are_those_of_numpy_and_the_line_normalises(
     assert 0 == main(["stats", "x.npy", *options])
     line = capsys.readouterr().out.strip().splitlines()[-1]
     pasted = eval(line, {"NpyInputLayer": keras_npy.NpyInputLayer})
-    adapted = keras_npy.NpyInputLayer(scale=pasted.scale, axis=pasted.axis)
+    formats = {name: getattr(pasted, name) for name in ("axis", "stored_format", "data_format")}
+    adapted = keras_npy.NpyInputLayer(scale=pasted.scale, **formats)
     adapted.adapt("x.npy")
     assert pasted.axis == axis
     for name in ("mean", "variance"):
@@ -100,15 +106,60 @@ def test_stats_sample_does_not_grow_with_the_rows(monkeypatch: pytest.MonkeyPatc
     assert peak_bytes < 600 * rows.row_bytes
 
 
-def test_stats_refuses_what_has_none(capsys: pytest.CaptureFixture[str]) -> None:
+def _line_of(printed: str) -> str:
+    """The layer in the output of a command."""
+    (line,) = re.findall(r"NpyInputLayer\([^)]*\)", printed)
+    return str(line)
+
+
+@pytest.mark.parametrize(
+    ("array", "stored"),
+    [
+        pytest.param(IMAGES[:, :6, :, 0].astype("float64"), "no_channels", id="whole-floats"),
+        pytest.param(IMAGES[..., 0].repeat(3, 2).astype("uint16"), "no_channels", id="oblong"),
+        pytest.param(IMAGES.transpose(0, 3, 1, 2).astype("uint16"), "channels_first", id="first"),
+        pytest.param(IMAGES.astype("uint16"), None, id="last"),
+    ],
+)
+def test_layer_of_stats_and_of_check_goes_before_a_convolution(
+    capsys: pytest.CaptureFixture[str], array: np.ndarray, stored: str | None
+) -> None:
+    """As it is printed, whether or not rows have an axis of channels."""
+    np.save("x.npy", array)
+    main(["stats", "x.npy"])
+    normalising = _line_of(capsys.readouterr().out)
+    main(["check", "x.npy", "--ignore", "constant,duplicates"])
+    scaling = _line_of(capsys.readouterr().out.replace("NpyInputLayer.for_data", ""))
+    for line in (normalising, scaling):
+        layer = eval(line, {"NpyInputLayer": keras_npy.NpyInputLayer})
+        assert stored == layer.stored_format
+        images = keras.ops.convert_to_numpy(layer(array))
+        expected = array if stored != "no_channels" else array[..., np.newaxis]
+        expected = np.moveaxis(expected, 1, -1) if stored == "channels_first" else expected
+        assert expected.shape == images.shape
+        if line == scaling:
+            np.testing.assert_allclose(expected / 255, images, rtol=1e-6)
+        made = keras.layers.Conv2D(2, 3)(images)
+        assert (70, images.shape[1] - 2, images.shape[2] - 2, 2) == tuple(made.shape)
+
+
+def test_stats_refuses_what_has_none(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """NaN is found by the check that is named; a row of one value has no channels."""
     array = IMAGES.astype("float32")
-    array[33, 0, 0, 0] = np.nan
+    array[33:40, 0, 0, 0] = np.nan
     np.save("x.npy", array)
+    # Blocks of four rows: the first with a NaN begins at row 32.
     assert 1 == main(["stats", "x.npy"])
-    assert "`keras-npy check` names the rows" in capsys.readouterr().err
+    errors = capsys.readouterr().err
+    assert "NaN or infinity, first in rows 33, 34, 35. Leave the rows out" in errors
+    assert "`keras-npy check` names all of them" in errors
     assert 1 == main(["check", "x.npy"])
-    assert "NaN in row 33" in capsys.readouterr().out
+    assert "NaN in 7 rows: 33, 34, 35, 36, 37, ..." in capsys.readouterr().out
+    monkeypatch.setattr(walk, "BLOCK_BYTES", 1 << 20)
+    assert 1 == main(["stats", "x.npy"])
+    assert "first in rows 33, 34, 35, 36, 37, .... Leave" in capsys.readouterr().err
     np.save("x.npy", np.arange(4))
     assert 2 == main(["stats", "--channels", "last", "x.npy"])
     assert "Give --channels none" in capsys.readouterr().err

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_npy.errors import NpyFileError
 from keras_npy.rows.base import Rows
+from keras_npy.statistics.channels import stored_format_of
 from keras_npy.statistics.moments import Moments, merge, moments_of
 from keras_npy.statistics.scales import greatest_of_range, natural_scale
 from keras_npy.tools.checks.findings import Finding, RowsFound
@@ -162,7 +163,10 @@ class Values:
             return
         reach = greatest_of_range(self.low, self.high)
         values = f"values from {number(self.low)} to {number(self.high)}"
-        scale = f"NpyInputLayer(scale=1/{reach})" if reach > 1 else "NpyInputLayer(scale=1)"
+        is_image = self.dtype.kind in "iu" or self.is_whole
+        stored = stored_format_of(self.rows.row_shape, is_image=is_image)
+        behind = f', stored_format="{stored}"' if stored else ""
+        scale = f"NpyInputLayer(scale={f'1/{reach}' if reach > 1 else 1}{behind})"
         if self.dtype.kind not in "iu":
             if self.is_whole and 1 < reach <= WHOLE_MAX:
                 yield Finding("scale", self._whole_as_float(values, scale))

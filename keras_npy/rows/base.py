@@ -162,6 +162,13 @@ class Rows(Sized, ABC):
         """
         return f"{self.name}, row {index}"
 
+    def locate_among_all(self, index: int) -> str:
+        """As `locate`, with the number that `indices=` takes where its file counts another."""
+        place = self.locate(index)
+        if place.endswith(f", row {index}"):
+            return place
+        return f"{place}, which is row {index} of the source"
+
     @property
     def io(self) -> Literal["map", "read"] | None:
         """How their files are read: mapped, or by position; `None` if they lie in memory."""

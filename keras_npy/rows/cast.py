@@ -57,7 +57,7 @@ class CastRows(ForwardingRows):
         if not is_kept.all():
             at = np.unravel_index(int(np.argmin(is_kept)), is_kept.shape)
             raise ValueError(
-                f"{self.source.locate(int(indices[at[0]]))}: a value must stay what it is in "
+                f"{self.source.locate_among_all(int(indices[at[0]]))}: a value must stay what it is in "
                 f"another dtype. Received: {values[at]} of {values.dtype}, which would be "
                 f"{out[at]} in {self.dtype}. {self._remedy(values[at], out[at])}"
             )
@@ -87,4 +87,4 @@ class CastRows(ForwardingRows):
             helps = not self._may_round and self._are_kept(value, new, may_round=True)
         if helps:
             return "Choose a dtype that holds it, or allow rounding: may_round=True (--round)."
-        return "Choose a dtype that holds it, or mend the value."
+        return "Choose a dtype that holds it, mend the value, or leave the row out."

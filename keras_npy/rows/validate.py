@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_npy.errors import check_bool, check_integer
 from keras_npy.rows.base import Rows
+from keras_npy.rows.joined import JoinedRows
 from keras_npy.rows.walk import walk
 from keras_npy.types import Array, Indices
 
@@ -91,6 +92,19 @@ def check_labels(y: Rows, chosen: range | Indices | None, num_classes: int) -> N
         )
 
 
+def _place(rows: Rows, part: Rows, index: int) -> str:
+    """The name of row `index` of a part of some rows, with its number among them if it has one."""
+    if part is rows:
+        return rows.locate_among_all(index)
+    if isinstance(rows, JoinedRows):
+        # Not the timestep of a series, which lies in several windows.
+        lengths = [len(source) for source in rows.sources]
+        for number, source in enumerate(rows.sources):
+            if source is part:
+                return rows.locate_among_all(sum(lengths[:number]) + index)
+    return part.locate(index)
+
+
 class _Wrong(NamedTuple):
     place: str
     """The file and the row of the value."""
@@ -109,5 +123,5 @@ def _first_wrong(
             right = is_right(values)
             if not right.all():
                 at = np.unravel_index(int(np.argmin(right)), right.shape)
-                return _Wrong(part.locate(int(indices[at[0]])), values[at])
+                return _Wrong(_place(rows, part, int(indices[at[0]])), values[at])
     return None

@@ -34,13 +34,13 @@ def fortran(folder: Path, array: np.ndarray) -> tuple[Any, str]:
 
 def shards(folder: Path, array: np.ndarray) -> tuple[Any, str]:
     save_shards(folder, array)
-    return f"{folder}/x-*.npy", f"{folder}/x-1.npy, row 5"
+    return f"{folder}/x-*.npy", f"{folder}/x-1.npy, row 5, which is row 7 of the source"
 
 
 def unlike_shards(folder: Path, array: np.ndarray) -> tuple[Any, str]:
     path, *_ = save_shards(folder, array)
     np.save(path, np.asfortranarray(np.load(path)))
-    return f"{folder}/x-*.npy", f"{folder}/x-1.npy, row 5"
+    return f"{folder}/x-*.npy", f"{folder}/x-1.npy, row 5, which is row 7 of the source"
 
 
 def of_samples(folder: Path, array: np.ndarray) -> tuple[Any, str]:
@@ -53,7 +53,14 @@ def in_memory(folder: Path, array: np.ndarray) -> tuple[Any, str]:
     return array, "array in memory, row 7"
 
 
-SOURCES = [one_file, fortran, shards, unlike_shards, of_samples, in_memory]
+def joined(folder: Path, array: np.ndarray) -> tuple[Any, str]:
+    np.save(folder / "x.npy", array[:7])
+    np.save(folder / "more.npy", array[7:])
+    sources = [open_rows(folder / "x.npy"), folder / "more.npy"]
+    return sources, f"{folder}/more.npy, row 0, which is row 7 of the source"
+
+
+SOURCES = [one_file, fortran, shards, unlike_shards, joined, of_samples, in_memory]
 # Slow layouts are read here on purpose.
 pytestmark = pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
 
@@ -67,7 +74,7 @@ def test_value_that_is_not_finite_is_named_with_file_and_row(
     array = np.arange(N * 6, dtype="float32").reshape(N, 2, 3)
     array[7, 1, 2], array[9, 0, 0] = np.nan, np.inf
     source, place = make(tmp_path, array)
-    if make is of_samples:
+    if make in (of_samples, joined):
         io = "auto"
     with pytest.raises(
         ValueError, match=rf"^{re.escape(place)}: .*finite.*Received: nan in float32 \(2, 3\)\."

@@ -52,6 +52,12 @@ def test_command_another_dtype_is_checked(capsys: pytest.CaptureFixture[str]) ->
     assert 0 == main(["convert", "--dtype", "uint8", "--round", "x.npy", "v.npy"])
     assert 8 == np.load("v.npy")[30, 1, 2]
     assert 2 == main(["convert", "--round", "x.npy", "w.npy"])
+    # The second file counts its rows from 0; indices= and brackets go on from the first.
+    np.save("x-0.npy", x[:10])
+    np.save("x-1.npy", x[10:])
+    capsys.readouterr()
+    assert 1 == main(["convert", "--dtype", "uint8", "x-*.npy", "w.npy"])
+    assert "x-1.npy, row 20, which is row 30 of the source: " in capsys.readouterr().err
 
 
 def test_command_takes_sources_as_they_are_spelled() -> None:

@@ -27,6 +27,7 @@ from keras_npy.tools.convert_shards import name_shards
 from keras_npy.tools.prediction_files import (
     Output,
     PredictionFiles,
+    check_num_batches,
     check_outputs,
     check_path,
 )
@@ -139,13 +140,7 @@ def _part_of(seq: NpySequence) -> _Part:
     share = Share(seq.num_processes, seq.process_id)
     if share.num_processes == 1:
         return _Part(seq, share, 0)
-    first, stop = share.part(seq.num_batches)
-    if first == stop:
-        raise ValueError(
-            "Each process predicts at least one batch. "
-            f"Received: {seq.num_batches} batches for num_processes={share.num_processes}. "
-            "Take fewer processes, or a smaller batch_size."
-        )
+    first, stop = check_num_batches(seq.num_batches, share)
     alone = seq.replace(num_processes=1)
     if stop < seq.num_batches:
         alone = alone.subset(slice(0, stop * seq.batch_size))

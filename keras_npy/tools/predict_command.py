@@ -32,7 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--process-id", type=int, default=0, metavar="K", help="which part, from 0")
     parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
-    parser.set_defaults(run=_run)
+    again = ": the same command goes on where this one stopped"
+    parser.set_defaults(run=_run, when_interrupted=again)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -43,6 +44,7 @@ def _run(options: argparse.Namespace) -> int:
     _check(options)
     with remarks() as said:
         rows = [open_source(one) for one in options.x]
+        _check_rows(options, rows)
         paths = _predict(options, rows)
     written = [_facts(path) for path in paths]
     if options.json:
@@ -83,6 +85,49 @@ def _check(options: argparse.Namespace) -> None:
         )
 
 
+def _check_rows(options: argparse.Namespace, rows: "list[Rows]") -> None:
+    """Raise for what the rows and the saved model's description say, without Keras."""
+    from keras_npy.order.arguments import check_share
+    from keras_npy.order.shares import Share
+    from keras_npy.rows.pairs import check_pairs
+    from keras_npy.tools.convert_shards import name_shards
+    from keras_npy.tools.prediction_files import check_free, check_num_batches, check_path
+    from keras_npy.tools.saved_model import read_saved_model
+
+    known = read_saved_model(options.model)
+    _check_number(options, known.num_inputs)
+    check_pairs(rows, check_names=False)
+    if known.input_shape is not None:
+        _check_axes(options, rows[0], known.input_shape)
+    share = Share(options.num_processes, options.process_id)
+    check_share(share.num_processes, share.process_id, options.batch_size)
+    check_num_batches(-(-len(rows[0]) // options.batch_size), share)
+    if known.has_one_output and not options.overwrite:
+        path = check_path(options.out)
+        parts = [path] if share.num_processes == 1 else name_shards(path, share.num_processes)
+        check_free(parts[share.process_id])
+
+
+def _check_number(options: argparse.Namespace, num_inputs: int | None) -> None:
+    from keras_npy.tools.usage import UsageError
+
+    if num_inputs is not None and num_inputs != len(options.x):
+        raise UsageError(
+            f"{options.model}: predict takes one source for each input of the model, "
+            f"{num_inputs} in all. Received: {' '.join(options.x)}. Files that belong to one "
+            "input are one source, a pattern: 'x-*.npy'."
+        )
+
+
+def _check_axes(options: argparse.Namespace, rows: "Rows", taken: tuple[int | None, ...]) -> None:
+    if not _fits(rows.row_shape, taken):
+        raise ValueError(
+            f"{rows.name}: a row must have the axes that {options.model} takes, {taken}. "
+            f"Received: rows of shape {rows.row_shape}. Give the rows that it was trained on, or "
+            "rows like them."
+        )
+
+
 def _kind_of(path: str) -> str:
     if os.path.isdir(path):
         return "a folder, such as a SavedModel"
@@ -111,25 +156,13 @@ def _check_inputs(model: Any, options: argparse.Namespace, rows: "list[Rows]") -
     """Raise unless the model takes these rows; of more than it takes, Keras drops the last ones."""
     import keras
 
-    from keras_npy.tools.usage import UsageError
-
     # A model whose `call` is a user's own does not say what it takes; the name may be its own.
     inputs = getattr(model, "inputs", None)
     if not inputs or not all(isinstance(one, keras.KerasTensor) for one in inputs):
         return
-    if len(inputs) != len(rows):
-        raise UsageError(
-            f"{options.model}: predict takes one source for each input of the model, "
-            f"{len(inputs)} in all. Received: {' '.join(options.x)}. Files that belong to one "
-            "input are one source, a pattern: 'x-*.npy'."
-        )
+    _check_number(options, len(inputs))
     for one, its in zip(inputs, rows, strict=True):
-        if not _fits(its.row_shape, tuple(one.shape[1:])):
-            raise ValueError(
-                f"{its.name}: a row must have the axes that {options.model} takes, "
-                f"{tuple(one.shape[1:])}. Received: rows of shape {its.row_shape}. Give the rows "
-                "that it was trained on, or rows like them."
-            )
+        _check_axes(options, its, tuple(one.shape[1:]))
 
 
 def _fits(row_shape: tuple[int, ...], taken: tuple[int | None, ...]) -> bool:

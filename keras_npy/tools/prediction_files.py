@@ -20,6 +20,7 @@ import numpy as np
 
 from keras_npy.errors import warn
 from keras_npy.files.values import dtype_named
+from keras_npy.order.shares import Share
 from keras_npy.rows.describe import readable
 from keras_npy.tools.new_files import check_folder, lock, new_file, sync_folder
 from keras_npy.types import Array, Path
@@ -89,6 +90,32 @@ def check_path(path: Path) -> str:
     return path
 
 
+def check_num_batches(num_batches: int, share: Share) -> tuple[int, int]:
+    """The first batch and the last one, exclusive, that a process predicts.
+
+    Raises:
+        ValueError: If there are none.
+    """
+    first, stop = share.part(num_batches)
+    if first == stop:
+        raise ValueError(
+            "Each process predicts at least one batch. "
+            f"Received: {num_batches} batches for num_processes={share.num_processes}. "
+            "Take fewer processes, or a smaller batch_size."
+        )
+    return first, stop
+
+
+def check_free(path: str) -> None:
+    """Raise if the only file of predictions exists, and not because its run was cut off.
+
+    Raises:
+        FileExistsError: If it does.
+    """
+    if os.path.lexists(path) and not os.path.exists(_note_of(path)):
+        raise _exists(path)
+
+
 def check_outputs(outputs: Sequence[Output], num_rows: int, overwrite: bool) -> None:
     """Raise if these files exist, or if their folder has no room for them.
 
@@ -118,7 +145,7 @@ class PredictionFiles:
         self.rows_done = 0
         self.outputs: list[Output] = []
         self._path = path
-        self._note_path = path + _UNFINISHED + ".json"
+        self._note_path = _note_of(path)
         self._identity = dict(identity)
         self._overwrite = overwrite
         self._files: list[Any] = []
@@ -313,14 +340,22 @@ def _is_at(file: Any, path: str) -> bool:
         return False
 
 
+def _note_of(path: str) -> str:
+    return path + _UNFINISHED + ".json"
+
+
+def _exists(path: str) -> FileExistsError:
+    return FileExistsError(
+        f"{path}: predictions replace a file only if they are told to. Received: "
+        "the path of a file that exists. Choose another path, or pass overwrite=True "
+        "(--overwrite)."
+    )
+
+
 def _check_paths(outputs: Sequence[Output], overwrite: bool) -> None:
     for output in outputs:
         if os.path.lexists(output.path) and not overwrite:
-            raise FileExistsError(
-                f"{output.path}: predictions replace a file only if they are told to. Received: "
-                "the path of a file that exists. Choose another path, or pass overwrite=True "
-                "(--overwrite)."
-            )
+            raise _exists(output.path)
     paths = [output.path for output in outputs]
     if len(set(paths)) < len(paths):
         raise ValueError(

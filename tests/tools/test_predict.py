@@ -21,7 +21,7 @@ import pytest
 
 import keras_npy
 from keras_npy import NpySequence, open_rows, predict_to_npy
-from keras_npy.tools import prediction_files
+from keras_npy.tools import predict_command, prediction_files
 from keras_npy.tools.cli import main
 from keras_npy.tools.prediction_files import PredictionFiles
 from tests.conftest import Stored, make_model, only_on
@@ -212,7 +212,7 @@ KILLED = """
 import os, signal, sys
 import keras, numpy as np
 from keras_npy import NpySequence, predict_to_npy
-from keras_npy.tools import prediction_files
+from keras_npy.tools import predict_command, prediction_files
 from keras_npy.tools.prediction_files import PredictionFiles
 
 prediction_files.SYNC_S, prediction_files.SYNC_SHARE = 0, float("inf")
@@ -487,6 +487,55 @@ def test_command_predict_part_and_refusals(
         assert 1 == len(said), said
         assert remedy in said[0]
     np.testing.assert_array_equal(stored.x, np.load(stored.x_path))
+
+
+def test_command_predict_refuses_what_the_saved_model_says_without_keras(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its import takes seconds. A model of several outputs writes other files than `p.npy`."""
+    one, two = keras.Input((3,), name="one"), keras.Input((3,), name="two")
+    dense = keras.layers.Dense(2)
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save("s.keras")
+    keras.Model(one, dense(one)).save("f.keras")
+    keras.Model([one, two], dense(one + two)).save("two.keras")
+    keras.Model(one, [dense(one), one]).save("outputs.keras")
+    np.save("x.npy", np.ones((60, 3), "float32"))
+    np.save("short.npy", np.ones((59, 3), "float32"))
+    np.save("flat.npy", np.ones(60))
+    np.save("p.npy", 0)
+    np.save("p-00001-of-00002.npy", 0)
+    Path("left.npy").write_text("")
+    Path("left.npy.unfinished.json").write_text("")
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(predict_command, "_predict", interrupted)
+    parts, first = (["--num-processes", "2", "--process-id", one] for one in "10")
+    for remedy, arguments in [
+        ("--overwrite", ["s.keras", "x.npy", "-o", "p.npy"]),
+        ("--overwrite", ["f.keras", "x.npy", "-o", "p.npy"]),
+        ("--overwrite", ["two.keras", "x.npy", "x.npy", "-o", "p.npy"]),
+        ("--overwrite", ["s.keras", "x.npy", "-o", "p.npy", *parts]),
+        ("1 in all", ["s.keras", "x.npy", "x.npy", "-o", "q.npy"]),
+        ("1 in all", ["outputs.keras", "x.npy", "x.npy", "-o", "q.npy"]),
+        ("2 in all", ["two.keras", "x.npy", "-o", "q.npy"]),
+        ("same number of samples", ["two.keras", "x.npy", "short.npy", "-o", "q.npy"]),
+        ("takes, (3,)", ["s.keras", "flat.npy", "-o", "q.npy"]),
+        ("takes, (3,)", ["f.keras", "flat.npy", "-o", "q.npy"]),
+        ("at least one batch", ["s.keras", "x.npy", "-o", "q.npy", *first, "--batch-size", "60"]),
+        ("batch_size=8", ["s.keras", "x.npy", "-o", "q.npy", *parts, "--batch-size", "7"]),
+    ]:
+        assert main(["predict", *arguments]) in (1, 2), arguments
+        assert remedy in capsys.readouterr().err, arguments
+    for arguments in (
+        ["outputs.keras", "x.npy", "-o", "p.npy"],
+        ["s.keras", "x.npy", "-o", "p.npy", "--overwrite"],
+        ["s.keras", "x.npy", "-o", "left.npy"],
+        ["two.keras", "x.npy", "x.npy", "-o", "q.npy"],
+    ):
+        assert 130 == main(["predict", *arguments]), arguments
+        assert "interrupted: the same command goes on" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -199,6 +199,13 @@ def _differ_in_length(first: Rows, other: Rows) -> ValueError:
             return ValueError(f"{received}{_remedy(verdict)}.")
         if verdict.kind == "partners":
             _check_lengths(files, others)
+    for chosen, whole in ((first, other), (other, first)):
+        if isinstance(chosen, ChosenRows) and len(chosen.source) == len(whole):
+            return ValueError(
+                f"{received}Only some rows of {chosen.name} are chosen: choose the same of "
+                f"{whole.name}, with take(source, indices), or with the same brackets for the "
+                "command."
+            )
     for windows, targets in ((first, other), (other, first)):
         num_steps = windows.timesteps(np.empty(0, np.int64)).num_steps
         if num_steps == len(targets) != len(windows):
@@ -211,8 +218,8 @@ def _differ_in_length(first: Rows, other: Rows) -> ValueError:
     lengths = joined.shard_lengths
     if len(lengths) > 1 and np.all(lengths == len(one)):
         return ValueError(
-            f"{received}A list joins its sources; if they are several inputs or outputs, pass a "
-            "tuple or a dict of them."
+            f"{received}A list or a pattern joins its sources: name those that belong here; if "
+            "they are several inputs or outputs, pass a tuple or a dict of them."
         )
     return ValueError(
         f"{received}Save matching files; trim the longer one only if its last rows are those "

@@ -13,6 +13,7 @@ from keras_npy.files.advice import are_resident
 from keras_npy.machine import free_memory_bytes
 from keras_npy.order.order import Order
 from keras_npy.rows.base import Rows
+from keras_npy.rows.pairs import check_pairs
 from keras_npy.tools import output
 from keras_npy.tools.source import open_source
 
@@ -21,6 +22,9 @@ READ_BYTES = 8 << 20
 
 # The part of the rows that is timed warm has at most so many bytes. It must fit into memory twice.
 PART_BYTES_MAX = 256 << 20
+
+# A disk and what lies before it keep fewer bytes in caches that nobody can empty.
+COLD_BYTES_MIN = 64 << 20
 
 # Batches whose rows are asked of the disk together, as `fit` does.
 ANNOUNCED_BATCHES = 8
@@ -70,8 +74,14 @@ class Timed:
             return "disk", "the rows do not fit into free memory, so each epoch reads them again"
         if self.fed is not None and self.fed.rows_per_s < _SLOWER * fastest:
             return "hand-over", "gathering rows is faster than what the backend takes"
-        behind = "; the first epoch waits for the disk" if cold and cold < _SLOWER * fed else ""
+        is_slower = cold is not None and cold < _SLOWER * fed and not self.is_small
+        behind = "; until then the disk is slower than that" if is_slower else ""
         return "gather", f"rows are in memory once they were read{behind}"
+
+    @property
+    def is_small(self) -> bool:
+        """Whether so few bytes say nothing of a disk, which may have them in a cache of its own."""
+        return self.num_rows * self.row_bytes < COLD_BYTES_MIN
 
     @property
     def fits_in_memory(self) -> bool:
@@ -80,7 +90,8 @@ class Timed:
 
     def waits(self, step_ms: float) -> dict[str, float]:
         """How long a step of a model waits for its batch, which is gathered during the last."""
-        rates = {"warm": self.fed or self.warm, "cold": self.cold if self.is_cold else None}
+        is_cold = self.is_cold and not self.is_small
+        rates = {"warm": self.fed or self.warm, "cold": self.cold if is_cold else None}
         return {
             name: max(0.0, rate.batch_ms - step_ms)
             for name, rate in rates.items()
@@ -90,7 +101,8 @@ class Timed:
     def facts(self) -> dict[str, Any]:
         """Everything, for JSON."""
         limit, why = self.limit
-        return {**asdict(self), "limit": limit, "why": why, "fits": self.fits_in_memory}
+        derived = {"limit": limit, "why": why, "fits": self.fits_in_memory}
+        return {**asdict(self), **derived, "is_small": self.is_small}
 
 
 def bench(
@@ -109,20 +121,25 @@ def bench(
         UsageError: If a source is spelled wrongly.
         NpyFileError: If it cannot be read.
     """
-    paths = _paths_of([open_source(source) for source in sources])
+    opened = [open_source(source) for source in sources]
+    # Keras would be imported before the sequence refuses them.
+    check_pairs(opened, check_names=False)
+    paths = _paths_of(opened)
     tell("disk")
     disk = _time_disk(paths, seconds) if _drop(paths) else None
     is_cold = _drop(paths)
     tell("first batch, cold rows")
     started = time.perf_counter()
     rows = [open_source(source) for source in sources]
-    num_rows = min(map(len, rows))
+    num_rows = len(rows[0])
     order = Order(num_rows, min(batch_size, num_rows), seed=0).shuffled("rows")
-    _read(rows, order, 0)
+    cold_started = time.perf_counter()
+    num_first = _read(rows, order, 0)
     first_batch_ms = (time.perf_counter() - started) * 1000
     row_bytes = sum(one.row_bytes for one in rows)
     timed = Timed(num_rows, row_bytes, order.batch_size, disk, first_batch_ms, is_cold)
-    cold = _Clock(seconds, timed)
+    cold = _Clock(seconds, timed, cold_started)
+    cold.count(num_first)
     last = _last_batch(order, row_bytes)
     for batch in range(1, last):
         if not cold.has_time:
@@ -144,10 +161,10 @@ def bench(
 class _Clock:
     """Counts rows for as long as there is time."""
 
-    def __init__(self, seconds: float, timed: Timed) -> None:
+    def __init__(self, seconds: float, timed: Timed, started: float | None = None) -> None:
         self._timed, self._seconds = timed, seconds
         self.num_rows = self.num_batches = 0
-        self._started = time.perf_counter()
+        self._started = time.perf_counter() if started is None else started
         self._elapsed_s = 0.0
 
     @property
@@ -293,6 +310,12 @@ def _paths_of(rows: list[Rows]) -> list[str]:
     return list(paths)
 
 
+def _cold_name(timed: Timed) -> str:
+    if not timed.is_cold:
+        return "as it was found"
+    return "cold, too small to tell" if timed.is_small else "cold"
+
+
 def describe(timed: Timed) -> tuple[list[str], list[list[str]]]:
     """The columns and lines of a table of what was timed."""
     lines = []
@@ -301,7 +324,7 @@ def describe(timed: Timed) -> tuple[list[str], list[list[str]]]:
         rows = output.number(round(timed.disk_bytes_per_s / timed.row_bytes))
         lines.append(["disk, one stream of large reads", rows, speed, ""])
     named = (
-        ("cold" if timed.is_cold else "as it was found", timed.cold),
+        (_cold_name(timed), timed.cold),
         ("warm, gathered from the page cache", timed.warm),
         ("arrays in memory, np.take", timed.in_memory),
         ("handed to Keras", timed.fed),

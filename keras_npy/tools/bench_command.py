@@ -60,6 +60,11 @@ def _run(options: argparse.Namespace) -> int:
         f"{' and '.join(sources)}: {output.count(timed.num_rows, 'row')} of "
         f"{output.size(timed.row_bytes)}, batches of {timed.batch_size}"
     )
+    if timed.batch_size < options.batch_size:
+        output.print_note(
+            f"--batch-size {options.batch_size} is more than there are rows: batches hold all "
+            f"{timed.num_rows:,}"
+        )
     print(f"first batch, files opened: {timed.first_batch_ms:.3g} ms")
     output.print_table(*describe(timed))
     limit, why = timed.limit

@@ -64,6 +64,35 @@ def test_command_bench_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
     assert "none.npy" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("options", [[], ["--no-keras"]], ids=" ".join)
+def test_command_bench_labels_that_do_not_belong_are_refused_before_all(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    """Nothing is timed, and Keras not imported."""
+    monkeypatch.setattr(bench, "_drop", lambda paths: pytest.fail("timed"))
+    np.save("y.npy", np.arange(7))
+    assert 1 == main(["bench", "x.npy", "--y", "y.npy", *options])
+    assert "y.npy: x, y and sample_weight must have the same number" in capsys.readouterr().err
+    assert 1 == main(["bench", "x.npy[5:12]", "--y", "x.npy", *options])
+    assert "with the same brackets for the command" in capsys.readouterr().err
+
+
+def test_command_bench_of_few_rows_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Batches are no larger than the rows, all of which are asked of the disk at once."""
+    facts = facts_of(capsys, "x.npy", "--no-keras", "--batch-size", "1000", "--step-ms", "0.001")
+    assert (300, True) == (facts["batch_size"], facts["is_small"])
+    assert 300 == round(facts["cold"]["rows_per_s"] * facts["cold"]["batch_ms"] / 1000)
+    assert ["warm"] == list(facts["waits_ms"])
+    monkeypatch.setattr(bench, "_is_resident", lambda path: False)
+    assert 0 == main(["bench", "x.npy", "--no-keras", "--batch-size", "1000", "--seconds", "0.02"])
+    printed = capsys.readouterr()
+    assert "batches hold all 300" in printed.err
+    assert "cold, too small to tell" in printed.out
+    assert "disk is slower" not in printed.out
+
+
 def rate(rows_per_s: float) -> Rate:
     return Rate(rows_per_s, rows_per_s * 10, 32 / rows_per_s * 1000)
 
@@ -91,6 +120,6 @@ def test_limit_is_the_slowest_that_each_batch_goes_through(
 
 def test_waits_are_what_a_step_does_not_cover() -> None:
     """A batch of 32 ms, and steps of 30 or 40."""
-    timed = Timed(1000, 10, 32, is_cold=True, cold=rate(500), warm=rate(2000), fed=rate(1000))
+    timed = Timed(10**8, 10, 32, is_cold=True, cold=rate(500), warm=rate(2000), fed=rate(1000))
     assert {"warm": 2.0, "cold": 34.0} == timed.waits(30)
     assert {"warm": 0.0, "cold": 24.0} == timed.waits(40)

@@ -56,9 +56,10 @@ class CastRows(ForwardingRows):
             is_kept = self._are_kept(values, out, may_round=self._may_round)
         if not is_kept.all():
             at = np.unravel_index(int(np.argmin(is_kept)), is_kept.shape)
+            place = self.source.locate_among_all(int(indices[at[0]]))
             raise ValueError(
-                f"{self.source.locate_among_all(int(indices[at[0]]))}: a value must stay what it is in "
-                f"another dtype. Received: {values[at]} of {values.dtype}, which would be "
+                f"{place}: a value must stay what it is in another dtype. "
+                f"Received: {values[at]} of {values.dtype}, which would be "
                 f"{out[at]} in {self.dtype}. {self._remedy(values[at], out[at])}"
             )
 

@@ -148,15 +148,20 @@ def side_by_side(report: Report) -> tuple[list[str], list[list[str]]]:
     facts = [one.values.facts() for one in report.sets]
     lines = [
         ["rows", *(f"{one['rows']:,}" for one in facts)],
-        ["each row", *(f"{one['dtype']} {output.shape(one['shape'][1:])}" for one in facts)],
+        ["each row", *(_each(one.values.rows) for one in report.sets)],
     ]
     for name in ("min", "max", "mean", "deviation"):
         lines.append([name, *(output.number(one[name]) for one in facts)])
     labels = [one.labels for one in report.sets]
     if any(one is not None for one in labels):
         lines.append(["labels", *("" if one is None else one.name for one in labels)])
+        lines.append(["each label", *("" if one is None else _each(one.rows) for one in labels)])
         lines += _shares(labels)
     return columns, lines
+
+
+def _each(rows: Rows) -> str:
+    return f"{rows.dtype.name} {output.shape(rows.row_shape)}"
 
 
 # Classes to show of each set.

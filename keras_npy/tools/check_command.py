@@ -2,6 +2,7 @@
 
 import argparse
 
+from keras_npy.tools.checks.kinds import KINDS
 from keras_npy.tools.usage import SOURCE_HELP, positive
 
 
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KIND,...",
         action="append",
         default=[],
-        help="kinds of findings that are meant",
+        help=f"kinds of findings that are meant: {', '.join(KINDS)}",
     )
     parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
     parser.set_defaults(run=_run)
@@ -49,9 +50,11 @@ def _run(options: argparse.Namespace) -> int:
             num_classes=options.classes,
         )
     findings = [finding for finding in report.findings if finding.kind not in ignored]
+    # For a reader of the output that stops reading.
+    options.status = 1 if findings else 0
     if options.json:
         output.print_json({**report.facts(), "findings": [vars(one) for one in findings]})
-        return 1 if findings else 0
+        return int(options.status)
     for remark in said:
         output.print_note(remark)
     output.print_table(*side_by_side(report))
@@ -59,11 +62,10 @@ def _run(options: argparse.Namespace) -> int:
     for at, finding in enumerate(findings, 1):
         print(f"{at}. [{finding.kind}] {finding.message}")
     print(output.count(len(findings), "finding") if findings else "Nothing found.")
-    return 1 if findings else 0
+    return int(options.status)
 
 
 def _ignored(options: argparse.Namespace) -> set[str]:
-    from keras_npy.tools.checks.findings import KINDS
     from keras_npy.tools.usage import UsageError
 
     if options.against_y and not options.against:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from keras_npy.tools.usage import UsageError
+from keras_npy.version import __version__
 
 # Each verb lies in a module of its own, which imports what it needs only when it runs.
 VERBS = {
@@ -37,10 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return status
     except BrokenPipeError:
+        # What was found, was found before it was printed.
         # The program that reads the output, such as `head`, has read enough. Python would print
         # an error when it flushes standard output at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return int(getattr(options, "status", 0))
     except UsageError as error:
         print(f"keras-npy: {error}", file=sys.stderr)
         return 2
@@ -48,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"keras-npy: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("keras-npy: interrupted", file=sys.stderr)
+        again = getattr(options, "when_interrupted", "")
+        print(f"keras-npy: interrupted{again}", file=sys.stderr)
         return 130
 
 
@@ -61,6 +64,7 @@ def _make_parser() -> argparse.ArgumentParser:
             "or 2 for wrong use."
         ),
     )
+    parser.add_argument("--version", action="version", version=f"keras-npy {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for verb, (module, text) in VERBS.items():
         verb_parser = commands.add_parser(verb, help=text)

@@ -162,9 +162,10 @@ def _source(source: Any, options: argparse.Namespace) -> tuple[Any, str | None]:
 
 def _opened(text: str) -> Any:
     """The rows of a spelled source; a path stays one, since a compressed member is unpacked."""
-    from keras_npy.tools.source import parse
+    from keras_npy.tools.source import check_no_folder, parse
 
     spelled = parse(text)
+    check_no_folder(spelled.path if spelled.is_plain else "")
     is_path = spelled.is_plain and spelled.index is None
     return text if is_path else spelled.open_chosen()
 

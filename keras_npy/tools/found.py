@@ -1,7 +1,10 @@
 """What a folder or an archive that a user names holds: its arrays, as sources."""
 
+import fnmatch
+import glob
 import itertools
 import os
+import re
 import stat
 import time
 import zipfile
@@ -21,6 +24,14 @@ LOOK_S = 1.0
 
 # Headers that one thread reads before it asks for more.
 LOOKED_AT_ONCE = 64
+
+# Arrays that are alike are listed by name if they have so few, without their numbers.
+NAMES_MAX = 8
+
+# Of so many groups each pattern is compared with all names.
+GROUPS_NAMED_MAX = 100
+
+_DIGITS = re.compile(r"\d+")
 
 # NumPy writes headers of this size, unless the array has many axes.
 HEADER_BYTES = 128
@@ -62,11 +73,13 @@ class Group:
     names: list[str] = field(default_factory=list)
     num_rows: int = 0
     nbytes: int = 0
+    pattern: str = ""
+    """What names these files and no others of the folder, if there is such a pattern."""
 
 
 def group_arrays(arrays: Sequence[str], *, look_at_all: bool) -> tuple[list[Group], int]:
     """Read headers and group the files that are alike; also return how many were looked at."""
-    groups: dict[tuple[str, str], Group] = {}
+    groups: dict[tuple[str, str, str], Group] = {}
     stop_s = time.monotonic() + LOOK_S
     num_looked_at, looks = 0, _Looks()
     at_once = LOOKED_AT_ONCE * archive.HEADER_THREADS
@@ -80,7 +93,9 @@ def group_arrays(arrays: Sequence[str], *, look_at_all: bool) -> tuple[list[Grou
             for array, look in zip(some, seen, strict=True):
                 _add(groups, array, look)
             num_looked_at += len(some)
-    return list(groups.values()), num_looked_at
+    merged = _merge_unlike(groups)
+    _find_patterns(merged, arrays)
+    return merged, num_looked_at
 
 
 class _Look(NamedTuple):
@@ -92,14 +107,65 @@ class _Look(NamedTuple):
     nbytes: int
 
 
-def _add(groups: dict[tuple[str, str], Group], array: str, look: _Look) -> None:
+def _add(groups: dict[tuple[str, str, str], Group], array: str, look: _Look) -> None:
     folder, name = os.path.split(array)
-    group = groups.get((folder, look.what))
+    key = folder, look.what, _DIGITS.sub("*", name)
+    group = groups.get(key)
     if group is None:
-        group = groups[folder, look.what] = Group(folder, look.what, look.is_fault)
+        group = groups[key] = Group(folder, look.what, look.is_fault)
     group.names.append(name)
     group.num_rows += look.num_rows
     group.nbytes += look.nbytes
+
+
+def _merge_unlike(groups: dict[tuple[str, str, str], Group]) -> list[Group]:
+    """Groups by name as well, but for arrays with so many names that these say nothing."""
+    alike: dict[tuple[str, str], list[Group]] = {}
+    for (folder, what, _), group in groups.items():
+        alike.setdefault((folder, what), []).append(group)
+    return [one for some in alike.values() for one in _merged(some)]
+
+
+def _merged(groups: list[Group]) -> list[Group]:
+    if len(groups) <= NAMES_MAX:
+        return groups
+    first = groups[0]
+    names = natural_order([name for group in groups for name in group.names])
+    num_rows, nbytes = sum(one.num_rows for one in groups), sum(one.nbytes for one in groups)
+    return [Group(first.folder, first.what, first.is_fault, names, num_rows, nbytes)]
+
+
+def _find_patterns(groups: list[Group], arrays: Sequence[str]) -> None:
+    if len(groups) > GROUPS_NAMED_MAX:
+        return
+    names: dict[str, list[str]] = {}
+    for array in arrays:
+        folder, name = os.path.split(array)
+        names.setdefault(folder, []).append(name)
+    for group in groups:
+        if len(group.names) > 1:
+            group.pattern = _pattern_of(group.names, names[group.folder])
+
+
+def _pattern_of(names: Sequence[str], all_names: Sequence[str]) -> str:
+    """The pattern of some names, if there is one that none of the others has."""
+    member = {name.partition(archive.MEMBER_MARK)[2] for name in names}
+    if len(member) > 1:
+        return ""
+    for digits in ("*", "[0-9]*"):
+        patterns = {_pattern_with(digits, name) for name in names}
+        if len(patterns) > 1:
+            return ""
+        (pattern,) = patterns
+        if len(fnmatch.filter(all_names, pattern)) == len(names):
+            return pattern
+    return ""
+
+
+def _pattern_with(digits: str, name: str) -> str:
+    """A name with a pattern instead of each number, but for those of a member."""
+    path, mark, member = name.partition(archive.MEMBER_MARK)
+    return digits.join(map(glob.escape, _DIGITS.split(path))) + mark + member
 
 
 class _Looks:

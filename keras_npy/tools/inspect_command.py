@@ -39,9 +39,10 @@ def _run(options: argparse.Namespace) -> int:
         for member in members_of(source):
             results.append(_inspect(member, options.json))
     is_fine = not any("error" in result or result.get("faults") for result in results)
+    options.status = 0 if is_fine else 1
     if options.json:
         output.print_json(results)
-    return 0 if is_fine else 1
+    return int(options.status)
 
 
 def _inspect(source: str, as_json: bool) -> dict[str, Any]:
@@ -92,7 +93,7 @@ def _list(folder: str, options: argparse.Namespace) -> dict[str, Any]:
     if not options.json:
         lines = [
             [
-                os.path.join(group.folder, _names(group.names)),
+                os.path.join(group.folder, group.pattern or _names(group.names)),
                 f"{len(group.names):,}",
                 f"{group.num_rows:,}",
                 group.what,

@@ -6,8 +6,10 @@ Python takes its name in front here, with its arguments: `samples:'folder/*.npy'
 end choose rows and values, as in NumPy: `x.npy[0:5, :, -1]`, or a list of rows: `x.npy[[17, 88]]`.
 """
 
+import glob
 import os
 import re
+import shlex
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -109,6 +111,8 @@ class SpelledSource:
                 f"{self.path}: {self.kind} needs {missing.split('=')[0]}=. Received: {self.text}. "
                 f"Write it like {self.kind},{missing}:{self.path}."
             )
+        if self.kind != "images":
+            check_no_folder(self.path)
         nested = parse(self.path)
         inner = self.path if nested.is_plain else nested.open()
         try:
@@ -145,6 +149,17 @@ class SpelledSource:
             )
         numbers = to_rows([first] if isinstance(first, int) else first, len(rows))
         return choose_rows(rows, numbers), numbers
+
+
+def check_no_folder(path: str) -> None:
+    """Raise `UsageError` if a path is a folder, which only `images:` takes."""
+    if os.path.isdir(path):
+        pattern = os.path.join(glob.escape(path), "x-*.npy")
+        raise UsageError(
+            f"{path}: a source is a file, or a pattern of the names of files. Received: a folder. "
+            f"Give a pattern, such as {pattern!r}; `{shlex.join(['keras-npy', 'inspect', path])}` "
+            "lists those that there are."
+        )
 
 
 def parse(text: str) -> SpelledSource:

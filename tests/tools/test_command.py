@@ -55,6 +55,54 @@ def test_command_output_that_nobody_reads_is_no_error(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": str(Path(keras_npy.__file__).parents[1])},
     )
     assert (0, "") == (done.returncode, done.stderr)
+    np.save(tmp_path / "x.npy", np.full((9000, 3), np.nan))
+    script = f"{sys.executable} -m keras_npy check --json {tmp_path}/x.npy | head -1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(keras_npy.__file__).parents[1])},
+    )
+    # Findings are findings, whoever reads them.
+    assert (1, "{\n", "") == (done.returncode, done.stdout, done.stderr)
+
+
+def test_command_says_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """As the package does."""
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert 0 == ended.value.code
+    assert f"keras-npy {keras_npy.__version__}\n" == capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["check", "folder"], ["stats", "folder"], ["convert", "folder", "new.npy"]),
+        *(["convert", "x.npy", "folder", "new.npy"], ["check", "samples:folder"]),
+        ["bench", "windows,sequence_length=2:folder", "--no-keras"],
+    ],
+    ids=" ".join,
+)
+def test_command_folder_instead_of_a_source_is_told_of_patterns(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+) -> None:
+    """And of the command that lists what is in it."""
+    monkeypatch.chdir(tmp_path)
+    os.mkdir("folder")
+    np.save("x.npy", np.ones(3))
+    np.save("folder/x-1.npy", np.ones(3))
+    assert 2 == main(arguments)
+    assert (
+        "keras-npy: folder: a source is a file, or a pattern of the names of files. Received: a "
+        "folder. Give a pattern, such as 'folder/x-*.npy'; `keras-npy inspect folder` lists"
+    ) in capsys.readouterr().err
+    assert 0 == main(["inspect", "folder"])
+    assert 3 == len(keras_npy.open_rows("folder/x-*.npy"))
 
 
 def test_command_without_a_standard_output_or_error_runs(tmp_path: Path) -> None:

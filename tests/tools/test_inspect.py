@@ -206,7 +206,9 @@ def test_inspect_folder_groups_files_that_are_alike(
     (Path.cwd() / "sub" / "bad.npy").write_bytes(b"PK")
     (facts,) = facts_of(capsys, ".", status=1)
     assert 17 == facts["arrays"] == facts["looked_at"]
-    assert ["d.npz::x", "x.npy"] in [group["names"] for group in facts["groups"]]
+    names = [group["names"] for group in facts["groups"]]
+    assert ["d.npz::x"] in names
+    assert ["x.npy"] in names
     assert [12] == [len(g["names"]) for g in facts["groups"] if "s-0.npy" in g["names"]]
     assert 2 == len(facts["faults"])
     monkeypatch.setattr(found, "LOOK_S", -1)
@@ -214,6 +216,27 @@ def test_inspect_folder_groups_files_that_are_alike(
     assert "the first 0 of 17 arrays were looked at; --all" in capsys.readouterr().err
     (facts,) = facts_of(capsys, "--all", ".", status=1)
     assert 17 == facts["looked_at"]
+
+
+def test_inspect_folder_names_the_pattern_of_each_set(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A test set of the same shape is no shard of the training set; a pattern finds just these."""
+    os.mkdir("sets")
+    for name in ("train-0", "train-1", "test", "v1", "v2", "val", "a[0]", "a[1]"):
+        np.save(f"sets/{name}.npy", X)
+    (facts,) = facts_of(capsys, "sets")
+    groups = {group["pattern"] or group["names"][0]: group for group in facts["groups"]}
+    assert {"train-*.npy", "test.npy", "v[0-9]*.npy", "val.npy", "a[[]*].npy"} == set(groups)
+    for pattern, group in groups.items():
+        if group["pattern"]:
+            assert 2 * len(X) == group["num_rows"] == len(open_source(f"sets/{pattern}"))
+    assert 0 == main(["inspect", "sets"])
+    assert "sets/train-*.npy  2 " in capsys.readouterr().out
+    for name in range(ord("a"), ord("k")):
+        np.save(f"sets/{chr(name)}.npy", X)
+    (facts,) = facts_of(capsys, "sets")
+    assert [18] == [len(group["names"]) for group in facts["groups"]]
 
 
 def test_inspect_folder_of_like_files_finds_the_one_that_differs(

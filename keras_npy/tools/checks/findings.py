@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from keras_npy.rows.base import Rows
+from keras_npy.tools.checks.kinds import KINDS
 from keras_npy.tools.output import numbers_of_rows
 from keras_npy.tools.source import parse, stem_of
 from keras_npy.types import Indices
@@ -14,12 +15,6 @@ from keras_npy.types import Indices
 # Row numbers to name in the words of a finding, and to list in JSON.
 ROWS_NAMED_MAX = 5
 ROWS_LISTED_MAX = 100_000
-
-# The kinds of findings, the worst first: what makes results wrong, then what makes them worse.
-KINDS = (
-    *("leak", "pairs", "nan", "infinity", "labels", "conflict", "differ"),
-    *("missing class", "sorted", "scale", "duplicates", "constant", "imbalance"),
-)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from keras_npy.tools import cli
+from keras_npy.tools.demo import run
+from keras_npy.tools.demo.data_of_user import open_images
 from keras_npy.tools.demo.run import run_demo
 from tests.conftest import only_on
 
@@ -32,13 +34,14 @@ def test_demo_trains_saves_and_serves_real_images(
 
 @SAVED_MODEL
 def test_command_demo_takes_the_users_files(tmp_path: Path) -> None:
-    """16-bit colour images of another shape, from a command line."""
+    """16-bit colour images in two files, with class numbers as floats; some of the rows."""
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 60)
     x = (rng.integers(0, 20_000, (60, 9, 7, 3)) + y[:, None, None, None] * 40_000).astype("uint16")
-    np.save(tmp_path / "x.npy", x)
-    np.save(tmp_path / "y.npy", y)
-    paths = [str(tmp_path / name) for name in ("x.npy", "y.npy", "out 1")]
+    np.save(tmp_path / "x-0.npy", x[:20])
+    np.save(tmp_path / "x-1.npy", np.concatenate([x[20:], x[:5]]))
+    np.save(tmp_path / "y.npy", y.astype("float32"))
+    paths = [str(tmp_path / name) for name in ("x-*.npy[0:60]", "y.npy", "out 1")]
     command = [sys.executable, "-m", "keras_npy", "demo", "--epochs", "2"]
     finished = subprocess.run(
         [*command, "--x", paths[0], "--y", paths[1], "--out", paths[2]],
@@ -57,13 +60,19 @@ def test_command_demo_takes_the_users_files(tmp_path: Path) -> None:
     ("x", "y", "message"),
     [
         pytest.param(np.zeros((20, 4)), np.zeros(20, int), r"images must be real", id="rank"),
-        pytest.param(np.zeros((20, 4, 4)), np.zeros(20), r"class numbers must be integers", id="y"),
+        pytest.param(
+            np.zeros((20, 4, 4)), np.eye(20), r"class numbers must be numbers of shape (N,)", id="y"
+        ),
+        pytest.param(
+            np.zeros((20, 4, 4)), np.arange(20) / 2, r"row 1: a value must stay", id="half"
+        ),
         pytest.param(np.zeros((5, 4, 4)), np.zeros(5, int), r"needs ten images", id="few"),
         pytest.param(np.zeros((20, 4, 4)), -np.ones(20, int), r"0 <= class", id="negative"),
         pytest.param(np.zeros((20, 4, 4)), np.zeros(19, int), r"same number of samples", id="len"),
     ],
 )
 def test_command_demo_refuses_what_it_cannot_use(
+    monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     x: np.ndarray,
@@ -73,6 +82,7 @@ def test_command_demo_refuses_what_it_cannot_use(
     """One line on standard error, and exit status 1."""
     np.save(tmp_path / "x.npy", x)
     np.save(tmp_path / "y.npy", y)
+    monkeypatch.setattr(run, "run_demo", lambda *_, **__: pytest.fail("Keras was imported"))
     arguments = ["demo", "--x", str(tmp_path / "x.npy"), "--y", str(tmp_path / "y.npy")]
     assert 1 == cli.main([*arguments, "--out", str(tmp_path / "out")])
     printed = capsys.readouterr().err
@@ -80,6 +90,33 @@ def test_command_demo_refuses_what_it_cannot_use(
     assert 1 == printed.count("\n")
     assert message in printed
     assert not (tmp_path / "out").exists()
+
+
+def test_demo_reads_class_numbers_as_integers(tmp_path: Path) -> None:
+    """As NumPy saves them from a table: floats that are whole. Brackets choose rows."""
+    np.save(tmp_path / "x.npy", np.zeros((30, 4, 4)))
+    np.save(tmp_path / "y.npy", np.arange(30, dtype="float32") % 3)
+    images, labels = open_images(f"{tmp_path}/x.npy[10:]", f"{tmp_path}/y.npy[10:]")
+    assert ((20, 4, 4), "int64") == (images.shape, labels.dtype)
+    np.testing.assert_array_equal(np.arange(10, 30) % 3, labels[:])
+
+
+def test_command_demo_replaces_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder with what an earlier one wrote is refused before Keras is imported."""
+    begun: list[object] = []
+    monkeypatch.setattr(run, "run_demo", lambda *_, out, epochs: begun.append(out))
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "notes.txt").write_text("")
+    assert 0 == cli.main(["demo", "--out", str(out)])
+    assert [str(out)] == begun
+    (out / "model.keras").write_text("trained for days")
+    assert 1 == cli.main(["demo", "--out", str(out)])
+    assert "model.keras: the demo replaces no file" in capsys.readouterr().err
+    assert "trained for days" == (out / "model.keras").read_text()
+    assert 1 == len(begun)
 
 
 def test_command_out_that_tensorflow_reads_as_a_pattern_is_refused(

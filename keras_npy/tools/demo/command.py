@@ -2,7 +2,7 @@
 
 import argparse
 
-from keras_npy.tools.usage import positive
+from keras_npy.tools.usage import SOURCE_HELP, positive
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -11,9 +11,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Train a small convolutional network on images from .npy files, evaluate it, save it, "
         "and predict with the SavedModel in a process that has TensorFlow alone."
     )
-    parser.add_argument("--x", metavar="X.npy", help="images (N, H, W) or (N, H, W, C)")
-    parser.add_argument("--y", metavar="Y.npy", help="class numbers (N,), from 0")
-    parser.add_argument("--out", metavar="DIR", help="where to write; default: a new folder")
+    parser.epilog = SOURCE_HELP
+    parser.add_argument("--x", metavar="X", help="images (N, H, W) or (N, H, W, C), a SOURCE")
+    parser.add_argument("--y", metavar="Y", help="class numbers (N,), from 0, a SOURCE")
+    parser.add_argument(
+        "--out", metavar="DIR", help="where to write, replacing nothing; default: a new folder"
+    )
     parser.add_argument(
         "--epochs", type=positive, default=8, metavar="N", help="default: %(default)s"
     )
@@ -21,6 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     def run(options: argparse.Namespace) -> None:
         if (options.x is None) != (options.y is None):
             parser.error("--x and --y go together: the images and their class numbers")
+        from keras_npy.tools.demo.data_of_user import check_out, open_images
+
+        check_out(options.out)
+        if options.x is not None:
+            open_images(options.x, options.y)
         # Import Keras only here: Keras and its backend take seconds, and --help should not.
         from keras_npy.tools.demo.run import run_demo
 

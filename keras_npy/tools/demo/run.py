@@ -18,15 +18,13 @@ from rich.markup import escape
 from keras_npy.layer.input import Input
 from keras_npy.layer.input_layer import NpyInputLayer
 from keras_npy.order.permutation import permute
-from keras_npy.rows.base import Rows
-from keras_npy.rows.sources import open_rows
 from keras_npy.sequence import NpySequence
+from keras_npy.tools.demo.data_of_user import check_out, open_images
 
 BATCH_SIZE = 64
 # Both processes compile the same graph for this machine, but may fuse it differently.
 SERVED_TOLERANCE = 1e-5
 SERVE_TIMEOUT_S = 300
-CLASSES_MAX = 10_000
 
 _SERVE = Path(__file__).with_name("serve_without_keras_npy.py")
 
@@ -55,15 +53,16 @@ def run_demo(
     Args:
         x: Images, `(N, H, W)` or `(N, H, W, C)`, of any real dtype. `None` for a sample of
             Fashion-MNIST that comes with the package.
-        y: Class numbers, `(N,)`.
-        out: Folder to write to. `None` makes a new one.
+        y: Class numbers, `(N,)`; floats that are whole are numbers too.
+        out: Folder to write to, where an earlier demo has written nothing. `None` makes a new one.
         epochs: Passes over the training images.
 
     Raises:
         ValueError: If the images or class numbers cannot be used.
+        FileExistsError: If the folder holds what an earlier demo has written.
         RuntimeError: If the served model and the trained one predict different values.
     """
-    _check_out(out)
+    check_out(out)
     say = Console(highlight=False, soft_wrap=True).print
     keras.utils.set_random_seed(0)
     train, test = _sample_sequences() if x is None or y is None else _user_sequences(x, y)
@@ -131,31 +130,12 @@ def _sample_sequences() -> tuple[NpySequence, NpySequence]:
 
 def _user_sequences(x: str, y: str) -> tuple[NpySequence, NpySequence]:
     """A random nine tenths of the rows to train on, and the others to test on."""
-    images, labels = open_rows(x), open_rows(y)
-    _check_images(images)
-    if labels.row_shape not in ((), (1,)) or labels.dtype.kind not in "biu":
-        raise ValueError(
-            f"{y}: class numbers must be integers of shape (N,). "
-            f"Received: {labels.dtype} {labels.shape}. Save one class number for each image."
-        )
-    if len(images) < 10:
-        raise ValueError(
-            f"{x}: the demo needs ten images, to keep one of them for the test. "
-            f"Received: {len(images)}. Pass a larger file."
-        )
+    images, labels = open_images(x, y)
     num_test = max(1, len(images) // 10)
     rows = permute(0, len(images), len(images), seed=0, epoch=0)
-    train = NpySequence(x, y, batch_size=BATCH_SIZE, seed=0, indices=rows[num_test:])
-    test = NpySequence(x, y, batch_size=BATCH_SIZE, indices=np.sort(rows[:num_test]))
+    train = NpySequence(images, labels, batch_size=BATCH_SIZE, seed=0, indices=rows[num_test:])
+    test = NpySequence(images, labels, batch_size=BATCH_SIZE, indices=np.sort(rows[:num_test]))
     return train, test
-
-
-def _check_images(images: Rows) -> None:
-    if len(images.row_shape) not in (2, 3) or images.dtype.kind == "c":
-        raise ValueError(
-            f"{images.name}: images must be real, of shape (N, H, W) or (N, H, W, C). "
-            f"Received: {images.dtype} {images.shape}. Reshape them before np.save."
-        )
 
 
 def _build_model(train: NpySequence) -> Any:
@@ -192,23 +172,7 @@ def _scale_of(dtype: str) -> float:
 
 
 def _count_classes(train: NpySequence) -> int:
-    labels = [np.asarray(batch[1]) for batch in train]
-    low, high = min(int(one.min()) for one in labels), max(int(one.max()) for one in labels)
-    if low < 0 or high >= CLASSES_MAX:
-        raise ValueError(
-            f"Class numbers must lie in 0 <= class < {CLASSES_MAX}. "
-            f"Received: from {low} to {high}. Number the classes from 0."
-        )
-    return high + 1
-
-
-def _check_out(out: str | None) -> None:
-    # TensorFlow finds a SavedModel's variables with a glob over the whole path (TensorFlow 2.21).
-    if out is not None and set(out) & set("*?[]"):
-        raise ValueError(
-            f"{out}: a SavedModel needs a path without any of *?[], which TensorFlow reads as a "
-            f"pattern. Received: --out {out}. Name another folder."
-        )
+    return max(int(np.max(batch[1])) for batch in train) + 1
 
 
 def _make_folder(out: str | None) -> Path:

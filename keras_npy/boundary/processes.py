@@ -21,20 +21,21 @@ def check_processes(seq: NpySequence, call: Call) -> None:
     reads, and say nothing (Keras 3.15).
     """
     _refuse_strategy(call.model)
+    given, served = share_of(seq), Share(seq.num_processes, seq.process_id)
     processes = this_share()
-    if processes.num_processes == 1:
-        # Whoever gives num_processes= has an engine of which Keras knows nothing.
+    if processes == _ALONE == share_of_backend():
+        if served != _ALONE and call.method is not None:
+            # Each process would train, measure or predict its part alone, and say nothing of it.
+            raise _nothing_combines(served, call.method)
         return
-    given, engine = share_of(seq), _engine(call.model)
+    if processes == _ALONE == served:
+        return
+    engine = _engine(call.model)
     if given == _ALONE and engine is None:
         return
     if engine is None:
-        raise ValueError(
-            "Nothing keeps the models of several processes alike. "
-            f"Received: {call.method or 'a call'} in process {processes.process_id} of "
-            f"{processes.num_processes}. {_REMEDIES[keras.backend.backend()]}"
-        )
-    if given != _ALONE and Share(seq.num_processes, seq.process_id) != processes:
+        raise _nothing_combines(processes, call.method)
+    if given != _ALONE and served != processes:
         raise ValueError(
             "A sequence is shared among the processes that train. "
             f"Received: num_processes={seq.num_processes}, process_id={seq.process_id} in process "
@@ -74,18 +75,27 @@ def saves_run(seq: NpySequence) -> bool:
 
 _REMEDIES = {
     "jax": (
-        "Call keras.distribution.set_distribution(keras.distribution.DataParallel()) before the "
-        "model is built; or pass num_processes=1 for a model of each process's own."
+        "Call jax.distributed.initialize, and keras.distribution.set_distribution("
+        "keras.distribution.DataParallel()) before the model is built"
     ),
     "torch": (
-        "Use torch's DistributedDataParallel in a loop of your own, or Keras 3.16, which does; or "
-        "pass num_processes=1 for a model of each process's own."
+        "Use torch's DistributedDataParallel in a loop of your own, or Keras 3.16, which does "
+        "once torch.distributed is initialised"
     ),
-    "tensorflow": (
-        "Train in one process, or on JAX with keras.distribution; or pass num_processes=1 for a "
-        "model of each process's own."
-    ),
+    "tensorflow": "Use one process, or JAX with keras.distribution",
 }
+
+
+def _nothing_combines(share: Share, method: str | None) -> ValueError:
+    remedy = _REMEDIES[keras.backend.backend()]
+    if method == "predict":
+        remedy = "Call keras_npy.predict_to_npy in each process, and read their files as shards"
+    return ValueError(
+        "Nothing keeps the models of several processes alike. "
+        f"Received: {method or 'a call'} in process {share.process_id} of {share.num_processes}. "
+        f"{remedy}; or pass num_processes=1 for all rows, or for those of a model of this process "
+        "alone."
+    )
 
 
 def _engine(model: Any) -> str | None:

@@ -3,13 +3,14 @@
 `test_two_processes.py` starts real ones.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
 
-from keras_npy import NpyDataAdapter, NpySequence
+from keras_npy import NpyDataAdapter
 from keras_npy.boundary.callers import Call
 from keras_npy.boundary.processes import check_processes
 from keras_npy.feeds import processes
@@ -106,16 +107,33 @@ def test_part_of_rows_that_may_be_a_processs_own_gives_a_warning(
         check_processes(stored.sequence(**given), Call("fit", model=model))
 
 
-def test_part_of_a_batch_trains_in_a_process_that_is_alone(stored: Stored) -> None:
-    """Whoever gives `num_processes=` has an engine of which Keras knows nothing."""
+_ENGINES = "DataParallel|DistributedDataParallel|one process"
+
+
+@pytest.mark.parametrize(
+    ("run", "remedy"),
+    [
+        pytest.param(lambda model, _, part: model.fit(part), _ENGINES, id="fit"),
+        pytest.param(lambda model, _, part: model.evaluate(part), _ENGINES, id="evaluate"),
+        pytest.param(lambda model, _, part: model.predict(part), "predict_to_npy in", id="predict"),
+        pytest.param(
+            lambda model, whole, part: model.fit(whole, validation_data=part), _ENGINES, id="val"
+        ),
+    ],
+)
+def test_part_of_batches_is_refused_in_a_process_that_is_alone(
+    stored: Stored, run: Callable[..., Any], remedy: str
+) -> None:
+    """No engine is initialised: `predict` would give half of the rows, and say nothing."""
     seq = stored.sequence(num_processes=2, process_id=1, drop_remainder=True)
-    model, expected = make_model(), make_model()
-    model.fit(seq, shuffle=False, verbose=0)
-    rows = np.arange(48).reshape(6, 2, 4)[:, 1].ravel()
-    expected.fit(
-        NpySequence(stored.x[rows], stored.y[rows], batch_size=4), shuffle=False, verbose=0
-    )
-    np.testing.assert_array_equal(model.get_weights()[0], expected.get_weights()[0])
+    model = make_model()
+    with pytest.raises(ValueError, match=rf"alike.*process 1 of 2\. .*({remedy}).*num_proc.*=1"):
+        run(model, stored.sequence(), seq)
+    # The remedies, and a loop of one's own.
+    model.evaluate(seq.replace(num_processes=1), verbose=0)
+    model.train_on_batch(*seq[0])
+    first, *_ = list(seq)
+    np.testing.assert_array_equal(stored.x[4:8], first[0])
 
 
 @only_on("tensorflow", reason="TensorFlow's own")

@@ -10,6 +10,7 @@ import pytest
 
 import keras_npy
 from keras_npy import NpySequence, ResumeTraining
+from keras_npy.boundary import wrap
 from tests.conftest import Stored, assert_same_weights, make_model, only_on
 
 
@@ -491,6 +492,13 @@ def test_callback_that_no_fit_calls_is_refused(stored: Stored, tmp_path: Path) -
     resume.end()
 
 
+@pytest.fixture
+def _processes_are_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if an engine combined this process with another, which a test of one process has not."""
+    monkeypatch.setattr(wrap, "check_processes", lambda seq, call: None)
+
+
+@pytest.mark.usefixtures("_processes_are_not_checked")
 def test_run_goes_on_in_processes_that_leave_out_the_batch_which_was_next(
     stored: Stored, tmp_path: Path
 ) -> None:
@@ -509,6 +517,7 @@ def test_run_goes_on_in_processes_that_leave_out_the_batch_which_was_next(
     assert 3 == parts.epoch
 
 
+@pytest.mark.usefixtures("_processes_are_not_checked")
 def test_only_the_first_process_saves(stored: Stored, tmp_path: Path) -> None:
     """The others have the same model, and would lock the folder in vain."""
     parts = stored.sequence(num_processes=2, process_id=1, drop_remainder=True)

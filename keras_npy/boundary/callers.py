@@ -103,6 +103,27 @@ def running_fit() -> Fit | None:
     return Fit(callback_list, epoch_iterator) if epoch_iterator is not None else None
 
 
+@dataclass(frozen=True)
+class Steps:
+    """The method of a model whose steps run, and the state that it keeps of them."""
+
+    method: str
+    model: Any
+    state: tuple[Any, ...]
+
+
+def running_steps() -> Steps | None:
+    """The steps that run, or `None` if none has begun.
+
+    Only the frame of the method has the state before its first step has returned (Keras 3.16 on
+    JAX).
+    """
+    frame = _method_frame()
+    if frame is None or "state" not in frame.f_locals:
+        return None
+    return Steps(frame.f_code.co_name, frame.f_locals["self"], frame.f_locals["state"])
+
+
 def _self_of_callback_list() -> Any:
     for frame in itertools.islice(callers(), CALLERS_LOOKED_AT):
         caller = frame.f_locals.get("self")

@@ -62,8 +62,8 @@ class _HandOver(keras.callbacks.Callback):  # type: ignore[misc] # Keras ships n
         self.model.predict_function = self._predict
 
     def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
-        # Not in `_predict`: an error there would leave a model on JAX without its variables, which
-        # Keras notes only after the function has returned (Keras 3.16).
+        # Not in `_predict`: after an error there a model on JAX would get the variables from before
+        # the step, which the step has given away (Keras 3.16).
         while len(self._waiting) > _BEHIND:
             self._take(self._waiting.popleft())
 
@@ -75,9 +75,6 @@ class _HandOver(keras.callbacks.Callback):  # type: ignore[misc] # Keras ships n
         """Leave the model as it was, also after an error or Ctrl-C in the middle."""
         if self._original is not None:
             model.predict_function = self._original
-        if keras.backend.backend() == "jax":
-            # It does nothing if `predict` has come to its end.
-            model.jax_state_sync()
 
     def _predict(self, *arguments: Any) -> Any:
         returned = self._original(*arguments)

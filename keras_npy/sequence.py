@@ -2,7 +2,7 @@
 
 import copy
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Never, Self, Unpack, overload
 
 import keras
@@ -858,9 +858,16 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
 
     def _repr_html_(self) -> str:
         """What a notebook shows: some samples of the first input, and what `repr` says."""
-        return html_of(repr(self), self._shown, self.class_names)
+        return html_of(repr(self), self._shown, self.class_names, self.indices)
 
-    def plot(self, number: int = 24, *, model: Any = None, look: Look | None = None) -> Any:
+    def plot(
+        self,
+        number: int = 24,
+        *,
+        model: Any = None,
+        look: Look | None = None,
+        names: Sequence[str] | None = None,
+    ) -> Any:
         """Draw samples with their labels, or those that a model predicts worst.
 
         Images, slices of volumes and curves are drawn as they are stored, before any `map`. Masks
@@ -871,8 +878,12 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             number: How many samples, from all over the sequence; fewer if these take more than
                 256 MB.
             model: A model of one output. All rows are predicted, batch by batch, and those that
-                are furthest from their target are drawn, the worst first.
+                are furthest from their target are drawn, the worst first. Above them stand the
+                score of their label and that of the class that was predicted, and above all how
+                many are wrong.
             look: `"image"`, `"volume"`, `"curve"` or `"spectrogram"`. `None` goes by the shape.
+            names: The names of the classes, in the order of their numbers, instead of
+                `class_names`.
 
         Returns:
             A matplotlib figure, which a notebook shows: `seq.plot().savefig("samples.png")`.
@@ -883,11 +894,21 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         """
         check_number(number)
         x, y = self._shown()
-        number, numbers, names = num_drawn(number, x, y), to_array(self.indices), self.class_names
-        rows, titles = spread_rows(self.num_samples, number), None
+        number, numbers = num_drawn(number, x, y), to_array(self.indices)
+        names = self.class_names if names is None else names
+        rows, titles, heading = spread_rows(self.num_samples, number), None, ""
         if model is not None:
-            rows, titles = worst_rows(model, self._all_in_order(), number, numbers, names)
-        return draw_sheet(x, y, rows, look=look, names=names, titles=titles, numbers=numbers[rows])
+            rows, titles, heading = worst_rows(model, self._all_in_order(), number, numbers, names)
+        return draw_sheet(
+            x,
+            y,
+            rows,
+            look=look,
+            names=names,
+            titles=titles,
+            numbers=numbers[rows],
+            heading=heading,
+        )
 
     def _all_in_order(self) -> Iterator[tuple[Any, Any]]:
         """`x` and `y` of each batch, in file order, of all rows."""

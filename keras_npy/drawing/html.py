@@ -5,10 +5,12 @@ import html
 from collections.abc import Callable
 
 from keras_npy.drawing.pictures import encode_png, find_look, shrink
-from keras_npy.drawing.sheets import name_of_label, spread_rows
+from keras_npy.drawing.sheets import spread_rows, title_of
 from keras_npy.drawing.shown import Shown
 from keras_npy.errors import cut
+from keras_npy.order.selection import rows_at
 from keras_npy.rows.base import Rows
+from keras_npy.types import Indices
 
 THUMBNAILS = 8
 THUMBNAIL_PIXELS = 72
@@ -18,7 +20,10 @@ READ_BYTES_MAX = 64 << 20
 
 
 def html_of(
-    text: str, find_rows: Callable[[], tuple[Rows, Rows | None]], names: list[str] | None
+    text: str,
+    find_rows: Callable[[], tuple[Rows, Rows | None]],
+    names: list[str] | None,
+    numbers: range | Indices,
 ) -> str:
     """Some samples as small pictures with their labels, above a text.
 
@@ -29,9 +34,10 @@ def html_of(
         text: What is shown below the pictures.
         find_rows: Returns the samples and their targets.
         names: The names of the classes, in the order of their numbers.
+        numbers: What the rows are called.
     """
     try:
-        strip = _strip(*find_rows(), names)
+        strip = _strip(*find_rows(), names, numbers)
     # Whatever has become of the data: a cell does not fail because its last line is a sequence.
     except Exception as error:
         reason = f"No pictures: {type(error).__name__}: {cut(str(error))}"
@@ -39,7 +45,7 @@ def html_of(
     return f"<div>{strip}<pre>{html.escape(text)}</pre></div>"
 
 
-def _strip(x: Rows, y: Rows | None, names: list[str] | None) -> str:
+def _strip(x: Rows, y: Rows | None, names: list[str] | None, numbers: range | Indices) -> str:
     look = find_look(x.row_shape)
     if look == "value" or x.dtype.kind == "c" or x.row_bytes * THUMBNAILS > READ_BYTES_MAX:
         return ""
@@ -48,9 +54,10 @@ def _strip(x: Rows, y: Rows | None, names: list[str] | None) -> str:
         y = None
     shown = Shown.read(x, y, indices, look)
     figures = []
-    for at in range(len(indices)):
+    for at, row in enumerate(rows_at(numbers, indices).tolist()):
         picture = shrink(shown.picture(at), 3 * THUMBNAIL_PIXELS, THUMBNAIL_PIXELS)
-        caption = "" if shown.labels is None else name_of_label(shown.labels[at], names)
+        label = None if shown.labels is None else shown.labels[at]
+        caption = title_of(row, label, names) + shown.remark(at)
         figures.append(_figure(encode_png(picture), caption))
     return f'<div style="display:flex;gap:4px;flex-wrap:wrap">{"".join(figures)}</div>'
 

@@ -24,6 +24,9 @@ CLASS_COLOURS = np.array(
 )
 _MASK_OPACITY = 0.45
 
+# What is NaN or infinite has no brightness: a row of them is not to look like one of zeros.
+NOT_FINITE_COLOUR = np.array((255, 0, 255), np.float32)
+
 # Bytes up to this one are class numbers, which would all be black where 255 is white.
 CLASS_NUMBER_MAX = 31
 
@@ -98,7 +101,8 @@ def picture_of(row: Array, look: Look, shown: Range, mask: Array | None = None) 
         return _curves(row, shown)
     if look == "spectrogram":
         # Low frequencies belong below, and time goes to the right.
-        return _coloured(_grey(_without_channels(row, 2).T[::-1], shown))
+        heard = _without_channels(row, 2).T[::-1]
+        return _marked(_coloured(_grey(heard, shown)), heard).astype(np.uint8)
     slices = _slices(row, look)
     masks = [None] * len(slices) if mask is None else _slices(mask, look)
     pictures = [
@@ -166,14 +170,22 @@ def _without_channels(row: Array, num_axes: int) -> Array:
 
 
 def _rgb(image: Array, shown: Range) -> NDArray[np.float32]:
-    if image.ndim == 3:
-        image = image[..., :3] if image.shape[-1] >= 3 else image[..., :1]
-        return np.broadcast_to(_grey(image, shown), (*image.shape[:2], 3))
-    return np.repeat(_grey(image, shown)[..., np.newaxis], 3, axis=-1)
+    if image.ndim == 2:
+        image = image[..., np.newaxis]
+    image = image[..., :3] if image.shape[-1] >= 3 else image[..., :1]
+    rgb = np.broadcast_to(_grey(image, shown), (*image.shape[:2], 3))
+    return _marked(rgb, image).astype(np.float32)
+
+
+def _marked(rgb: Array, values: Array) -> Array:
+    """A picture whose pixels have a colour of their own where a value is not finite."""
+    is_finite = np.isfinite(values.astype(np.float32)).reshape(*rgb.shape[:2], -1)
+    marked: Array = np.where(is_finite.all(axis=-1, keepdims=True), rgb, NOT_FINITE_COLOUR)
+    return marked
 
 
 def _grey(values: Array, shown: Range) -> NDArray[np.float32]:
-    """Values from 0 to 255; what is not finite is black."""
+    """Values from 0 to 255; what is NaN is 0."""
     scaled = (values.astype(np.float32) - shown.low) * (255 / (shown.high - shown.low))
     grey: NDArray[np.float32] = np.nan_to_num(scaled, nan=0, posinf=255, neginf=0).clip(0, 255)
     return grey
@@ -208,11 +220,18 @@ def lines_of(row: Array) -> Array:
     return row[:LINES_MAX]
 
 
+def num_lines(row_shape: tuple[int, ...]) -> int:
+    """How many curves a sample has, of which `LINES_MAX` are drawn."""
+    return row_shape[-1] if len(row_shape) > 1 else 1
+
+
 def _curves(row: Array, shown: Range, height: int = 48, width: int = 96) -> Pixels:
     picture = np.full((height, width, 3), 255, np.uint8)
     for number, line in enumerate(lines_of(row)):
         at = np.linspace(0, len(line) - 1, width)
-        values = _grey(np.interp(at, np.arange(len(line)), line.astype(np.float64)), shown)
+        exact = np.interp(at, np.arange(len(line)), line.astype(np.float64))
+        picture[:, ~np.isfinite(exact)] = NOT_FINITE_COLOUR
+        values = _grey(exact, shown)
         places = ((255 - values) / 255 * (height - 1)).astype(int)
         colour = CLASS_COLOURS[(number + 1) % len(CLASS_COLOURS)]
         for column, place in enumerate(places.tolist()):

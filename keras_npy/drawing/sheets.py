@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from keras_npy.drawing.pictures import Look, find_look, lines_of
+from keras_npy.drawing.pictures import LINES_MAX, Look, find_look, lines_of, num_lines
 from keras_npy.drawing.shown import Shown
 from keras_npy.errors import check_integer
 from keras_npy.rows.base import Rows
@@ -28,7 +28,7 @@ SHEET_BYTES_MAX = 256 << 20
 
 # In inches.
 HISTOGRAM_WIDTH = 3.0
-TITLE_HEIGHT = 0.3
+TITLE_HEIGHT = 0.15
 
 # Labels of which more differ are measurements.
 CLASSES_SHOWN = 30
@@ -67,6 +67,7 @@ def draw_sheet(
     names: Sequence[str] | None = None,
     titles: Sequence[str] | None = None,
     numbers: Indices | None = None,
+    heading: str = "",
 ) -> "Figure":
     """Draw some rows.
 
@@ -79,6 +80,7 @@ def draw_sheet(
         names: The names of the classes, in the order of their numbers.
         titles: What stands above each sample instead of its number and label.
         numbers: What the rows are called, if not by their number in `x`.
+        heading: What stands above the sheet.
 
     Raises:
         ImportError: If there is no matplotlib.
@@ -92,10 +94,17 @@ def draw_sheet(
             title_of(int(row), None if labels is None else labels[at], names)
             for at, row in enumerate(indices if numbers is None else numbers)
         ]
-    cells = _Cells.of(shown)
+    # In the first line of a title, which says the row.
+    lines = [title.split("\n") for title in titles]
+    titles = ["\n".join((of[0] + shown.remark(at), *of[1:])) for at, of in enumerate(lines)]
+    heading = " ".join(filter(None, (heading, _left_out(shown))))
+    cells = _Cells.of(shown, TITLE_HEIGHT * (1 + max(map(len, lines))))
+    height = cells.height + (2 * TITLE_HEIGHT if heading else 0)
     figure: Figure = figure_class(
-        figsize=(cells.width + HISTOGRAM_WIDTH, cells.height), layout="constrained"
+        figsize=(cells.width + HISTOGRAM_WIDTH, height), layout="constrained"
     )
+    if heading:
+        figure.suptitle(heading, fontsize=9)
     parts: Any = figure.subfigures(1, 2, width_ratios=(cells.width, HISTOGRAM_WIDTH))
     left, right = parts
     axes = left.subplots(cells.num_lines, cells.num_columns, squeeze=False).reshape(-1)
@@ -108,6 +117,14 @@ def draw_sheet(
     return figure
 
 
+def _left_out(shown: Shown) -> str:
+    """What of each sample is not drawn."""
+    number = num_lines(shown.samples.shape[1:])
+    if shown.look != "curve" or number <= LINES_MAX:
+        return ""
+    return f"The first {LINES_MAX} of the {number} curves of each sample."
+
+
 class _Cells(NamedTuple):
     """How samples are laid out, in inches."""
 
@@ -117,12 +134,12 @@ class _Cells(NamedTuple):
     height: float
 
     @classmethod
-    def of(cls, shown: Shown) -> "_Cells":
+    def of(cls, shown: Shown, title_height: float) -> "_Cells":
         number, (height, width) = len(shown.samples), _size_of(shown)
-        num_columns = math.ceil(math.sqrt(number * 1.3 * (height + TITLE_HEIGHT) / width))
+        num_columns = math.ceil(math.sqrt(number * 1.3 * (height + title_height) / width))
         num_columns = min(number, max(1, num_columns))
         num_lines = math.ceil(number / num_columns)
-        least = max(num_lines * (height + TITLE_HEIGHT), HISTOGRAM_WIDTH)
+        least = max(num_lines * (height + title_height), HISTOGRAM_WIDTH)
         return cls(num_lines, num_columns, num_columns * width, least)
 
 
@@ -203,12 +220,17 @@ def name_of_label(label: Array, names: Sequence[str] | None) -> str:
     >>> name_of_label(np.array([0, 1]), ["cat", "dog"]), name_of_label(np.array(0.25), None)
     ('dog', '0.25')
     """
-    flat = label.reshape(-1)
     number = class_of(label)
     if number is None:
-        more = ", ..." if flat.size > _VALUES_NAMED else ""
-        return ", ".join(f"{value:.3g}" for value in flat[:_VALUES_NAMED].tolist()) + more
+        return name_of_values(label)
     return names[number] if names is not None and 0 <= number < len(names) else str(number)
+
+
+def name_of_values(values: Array) -> str:
+    """The first of some values."""
+    flat = values.reshape(-1)
+    more = ", ..." if flat.size > _VALUES_NAMED else ""
+    return ", ".join(f"{value:.3g}" for value in flat[:_VALUES_NAMED].tolist()) + more
 
 
 def class_of(label: Array) -> int | None:
@@ -238,10 +260,13 @@ def _draw_histograms(
     counts = _count_classes(labels, names)
     axes = figure.subplots(2 if counts else 1, 1, squeeze=False).reshape(-1)
     values = samples.astype(np.float32).reshape(-1)
-    values = values[np.isfinite(values)]
+    finite = values[np.isfinite(values)]
+    num_left_out, values = values.size - finite.size, finite
+    left_out = f"\n{num_left_out:,} left out: NaN or infinite" if num_left_out else ""
     # Of no values matplotlib has no logarithm, and warns.
     axes[0].hist(values, bins=50, log=bool(values.size), color="#4878a8")
-    axes[0].set_title("values of these samples", fontsize=8)
+    axes[0].set_title(f"values of these samples{left_out}", fontsize=8)
+    axes[0].set_ylabel("number of values (logarithmic)", fontsize=7)
     axes[0].set_ylim(bottom=0.5)
     axes[0].minorticks_off()
     axes[0].tick_params(labelsize=7)

@@ -74,6 +74,14 @@ class Shown:
         """The targets if they are labels."""
         return self.targets if self.kind == "labels" else None
 
+    def remark(self, at: int) -> str:
+        """What to say of values of a sample that no picture can show, with a space in front."""
+        values = self.samples[at].astype(np.float32)
+        is_nan = np.isnan(values)
+        if not is_nan.any():
+            return " (has infinity)" if np.isinf(values).any() else ""
+        return " (all NaN)" if is_nan.all() else " (has NaN)"
+
     def picture(self, at: int) -> Pixels:
         """A picture of a sample, with its mask on it or its image beside it."""
         sample = self.samples[at]

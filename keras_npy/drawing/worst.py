@@ -1,14 +1,23 @@
 """How wrong predictions are, row by row, and which of them are worst."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_npy.drawing.sheets import name_of_label
+from keras_npy.drawing.sheets import name_of_label, name_of_values
 from keras_npy.rows.labels import are_one_hot, without_column
 from keras_npy.types import Array, Indices
+
+
+class Worst(NamedTuple):
+    """The rows whose predictions are worst, the worst first."""
+
+    rows: Indices
+    titles: list[str]
+    """What to write above each."""
+    heading: str
 
 
 def worst_rows(
@@ -17,8 +26,8 @@ def worst_rows(
     number: int,
     numbers: Indices,
     names: Sequence[str] | None,
-) -> tuple[Indices, list[str]]:
-    """The rows whose predictions are worst, the worst first, and what to write above them.
+) -> Worst:
+    """The rows whose predictions are worst.
 
     Args:
         model: What predicts.
@@ -31,7 +40,7 @@ def worst_rows(
         ValueError: If there are no targets to compare predictions with, or several outputs.
     """
     rows, worst, titles = np.empty(0, np.int64), np.empty(0), np.empty(0, object)
-    start = 0
+    counts = _Counts()
     for x, y in batches:
         predicted = model.predict_on_batch(x)
         if not isinstance(y, np.ndarray) or not hasattr(predicted, "shape"):
@@ -43,25 +52,84 @@ def worst_rows(
         predicted = np.asarray(predicted)
         wrong = badness(y, predicted)
         found = np.argsort(-wrong, kind="stable")[:number]
-        shown = _titles(numbers[start + found], y[found], predicted[found], names)
-        rows = np.concatenate([rows, start + found])
+        shown = _titles(numbers[counts.rows + found], y, predicted, found, names)
+        rows = np.concatenate([rows, counts.rows + found])
         worst = np.concatenate([worst, wrong[found]])
         titles = np.concatenate([titles, shown])
         best = np.argsort(-worst, kind="stable")[:number]
         rows, worst, titles = rows[best], worst[best], titles[best]
-        start += len(y)
-    return rows, titles.tolist()
+        counts.add(y, predicted, wrong)
+    return Worst(rows, titles.tolist(), counts.heading(len(rows)))
 
 
-def _titles(rows: Indices, y: Array, predicted: Array, names: Sequence[str] | None) -> Array:
+class _Counts:
+    """How many predictions there are, and how many of them are wrong."""
+
+    def __init__(self) -> None:
+        self.rows = self.wrong = self.nan = 0
+        self._are_classes = True
+
+    def add(self, y: Array, predicted: Array, wrong: NDArray[np.float64]) -> None:
+        """Count a batch, whose badness is `wrong`."""
+        scores = predicted.reshape(len(predicted), -1)
+        labels = without_column(y)
+        are_classes = (
+            _are_of_two(labels, scores) or _classes_of(labels, scores.shape[1]) is not None
+        )
+        self._are_classes = self._are_classes and are_classes
+        self.rows += len(y)
+        self.wrong += int((wrong > 0).sum())
+        self.nan += int(np.isnan(scores.astype(np.float64)).any(axis=1).sum())
+
+    def heading(self, number: int) -> str:
+        """What stands above the `number` worst rows."""
+        nan = f" {self.nan:,} {'is' if self.nan == 1 else 'are'} NaN." if self.nan else ""
+        which = f"The {number} worst of {self.rows:,} predictions, the worst first."
+        if not self._are_classes:
+            return which + nan
+        if not self.wrong:
+            return f"All {self.rows:,} predictions are right. The {number} closest to wrong."
+        return f"{which} {self.wrong:,} {'is' if self.wrong == 1 else 'are'} wrong.{nan}"
+
+
+def _titles(
+    rows: Indices, y: Array, predicted: Array, found: Indices, names: Sequence[str] | None
+) -> Array:
+    """What stands above the rows that are found at these places of a batch."""
+    classes = _classes_of(without_column(y), predicted[0].size)
     titles = np.empty(len(rows), object)
-    for at, (row, label, one) in enumerate(zip(rows, y, predicted_class(predicted), strict=True)):
-        got, wanted = name_of_label(np.asarray(one), names), name_of_label(label, names)
-        titles[at] = f"row {row}: {got}" if got == wanted else f"row {row}: {wanted}, not {got}"
-        if label.ndim > 1:
-            # A mask is laid over its image.
-            titles[at] = f"row {row}"
+    for at, (row, place) in enumerate(zip(rows.tolist(), found.tolist(), strict=True)):
+        scores, label = predicted[place].reshape(-1).astype(np.float64), y[place]
+        of_class = None if classes is None else int(classes[place])
+        wanted, got = _described(label, scores, of_class, names)
+        # A mask is laid over its image.
+        wanted = "" if label.ndim > 1 else f"\nlabel {wanted}"
+        titles[at] = f"row {row}{wanted}\npredicted {got}"
     return titles
+
+
+def _described(
+    label: Array, scores: Array, of_class: int | None, names: Sequence[str] | None
+) -> tuple[str, str]:
+    """A label, and what was predicted, each with its score if there is one.
+
+    Args:
+        label: The label.
+        scores: What the model gave, `(k,)`.
+        of_class: The class of the label, -1 for none, and `None` if there are no classes.
+        names: The names of the classes, in the order of their numbers.
+    """
+    wanted, got = name_of_label(label, names), name_of_values(scores)
+    if of_class is not None and of_class < 0:
+        wanted = f"{wanted}, no class"
+    if np.isnan(scores).any():
+        return wanted, "NaN"
+    if of_class is None:
+        return wanted, got
+    best = int(scores.argmax())
+    if of_class >= 0:
+        wanted = f"{wanted} ({scores[of_class]:.2g})"
+    return wanted, f"{name_of_label(np.array(best), names)} ({scores[best]:.2g})"
 
 
 def badness(y: Array, predicted: Array) -> NDArray[np.float64]:
@@ -88,7 +156,7 @@ def badness(y: Array, predicted: Array) -> NDArray[np.float64]:
 def _badness(y: Array, predicted: Array) -> NDArray[np.float64]:
     scores = predicted.astype(np.float64).reshape(len(predicted), -1)
     labels = without_column(y)
-    if scores.shape[1] == 1 and labels.ndim == 1 and set(np.unique(labels).tolist()) <= {0, 1}:
+    if _are_of_two(labels, scores):
         # One score for two classes: a probability, or a logit, which has no bounds.
         is_logit = scores.min() < 0 or scores.max() > 1
         signed = scores[:, 0] if is_logit else 2 * scores[:, 0] - 1
@@ -104,10 +172,10 @@ def _badness(y: Array, predicted: Array) -> NDArray[np.float64]:
     return np.where(is_class, scores.max(axis=1) - right, np.inf)
 
 
-def predicted_class(predicted: Array) -> Array:
-    """The classes with the best scores, `(b,)`; predictions of one value stay as they are."""
-    flat = predicted.reshape(len(predicted), -1)
-    return np.asarray(flat.argmax(axis=1)) if flat.shape[1] > 1 else flat[:, 0]
+def _are_of_two(labels: Array, scores: Array) -> bool:
+    """Whether each row has one score for two classes."""
+    is_one = scores.shape[1] == 1 and labels.ndim == 1
+    return is_one and set(np.unique(labels).tolist()) <= {0, 1}
 
 
 def _classes_of(labels: Array, num_scores: int) -> Indices | None:

@@ -75,10 +75,17 @@ def test_range_of_values_is_what_is_shown(rows: np.ndarray, expected: tuple[floa
     assert shown.high > shown.low
 
 
-def test_picture_of_values_that_are_not_finite_is_black_or_white() -> None:
-    """And no warning."""
-    row = np.tile([np.nan, np.inf, -np.inf, 1.0], (20, 5))
-    assert [0, 255, 0, 255] == picture_of(row, "image", Range(0, 1))[0, :4, 0].tolist()
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_picture_of_values_that_are_not_finite_is_marked(dtype: str) -> None:
+    """In a colour that no value has, without a warning."""
+    row = np.tile(np.array([np.nan, np.inf, -np.inf, 1.0, 0.0], dtype), (20, 4))
+    expected = [[255, 0, 255]] * 3 + [[255] * 3, [0] * 3]
+    assert expected == picture_of(row, "image", Range(0, 1))[0, :5].tolist()
+    rgb = np.repeat(row[..., np.newaxis], 3, axis=-1)
+    rgb[0, 4, 1] = np.nan
+    assert [255, 0, 255] == picture_of(rgb, "image", Range(0, 1))[0, 4].tolist()
+    curve = picture_of(np.where(np.arange(96) < 48, np.nan, 1), "curve", Range(0, 1))
+    assert ([255, 0, 255], [255] * 3) == (curve[30, 40].tolist(), curve[30, 60].tolist())
 
 
 def test_picture_of_spectrogram_has_low_frequencies_below() -> None:

@@ -89,10 +89,29 @@ def test_sheet_of_large_samples_shows_fewer(
     assert 1 == len(spread_rows(60, sheets.num_drawn(12, seq.x, None)))
 
 
-def test_sheet_of_nothing_finite_is_drawn() -> None:
-    """Black, without a warning of matplotlib's."""
-    axes, _ = drawn(np.full((6, 20, 20), np.nan), None)
-    assert 0 == axes[1].images[0].get_array().max()
+@pytest.mark.parametrize("look", ["image", "spectrogram"])
+def test_sheet_marks_what_is_not_finite(look: Any) -> None:
+    """Not black as zeros are; titles and the histogram say it, and matplotlib warns of nothing."""
+    x = np.zeros((6, 20, 20), "float32")
+    x[0], x[1, 2, 3], x[2, 4] = np.nan, np.nan, np.inf
+    axes, (histogram,) = drawn(x, None, look=look)
+    said = ["row 0 (all NaN)", "row 1 (has NaN)", "row 2 (has infinity)", "row 3"]
+    assert said == [one.get_title() for one in axes[:4]]
+    assert "421 left out: NaN or infinite" in histogram.get_title()
+    for row, one in enumerate(axes):
+        is_marked = (one.images[0].get_array() == [255, 0, 255]).all(axis=-1)
+        expected = ~np.isfinite(x[row] if look == "image" else x[row].T[::-1])
+        np.testing.assert_array_equal(expected, is_marked)
+    drawn(np.full((6, 20, 20), np.nan), None)
+
+
+def test_sheet_says_how_many_curves_are_left_out() -> None:
+    """A sample may have many channels, of which eight are drawn."""
+    for channels, expected in ((48, "The first 8 of the 48 curves of each sample."), (8, "")):
+        figure = draw_sheet(
+            keras_npy.open_rows(np.ones((3, 20, channels))), None, np.arange(3), look="curve"
+        )
+        assert expected == figure.get_suptitle()
 
 
 def test_command_preview_writes_a_sheet(capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,9 +29,12 @@ def test_html_shows_samples_labels_and_text(stored: Stored) -> None:
     shown = seq._repr_html_()
     assert [(60, 72)] * 8 == thumbnails(seq)
     rows = np.linspace(0, 52, 8).astype(int)
-    expected = [["cat", "&lt;dog&gt;", "eel"][stored.y[row]] for row in rows]
+    names = ["cat", "&lt;dog&gt;", "eel"]
+    expected = [f"row {row}: {names[stored.y[row]]}" for row in rows]
     assert expected == re.findall(r'80%">([^<]*)<', shown)
     assert "x: uint8 (53, 60, 50)" in shown
+    # A part has the numbers of the file.
+    assert "row 50: " in seq.subset([50, 7])._repr_html_()
 
 
 @pytest.mark.parametrize(
@@ -75,7 +78,7 @@ class Odd(Rows):
         ("cut-sample", "auto", "NpyFileError"),
         ("cut-mask", "map", "NpyFileError"),
         ("object", "auto", "RuntimeError: the store is closed"),
-        ("names", "auto", "AttributeError"),
+        ("names", "auto", "TypeError"),
     ],
 )
 def test_html_of_data_that_is_lost_is_text(tmp_path: Path, kind: str, io: Any, reason: str) -> None:
@@ -95,7 +98,7 @@ def test_html_of_data_that_is_lost_is_text(tmp_path: Path, kind: str, io: Any, r
         (tmp_path / "s-1.npy").unlink()
     elif kind == "names":
         seq = NpySequence(x, np.arange(3))
-        seq.class_names = [1, 2, 3]  # type: ignore[list-item] # Which is the user's fault.
+        seq.class_names = 3  # type: ignore[assignment] # Which is the user's fault.
     elif kind == "object":
         odd.error = RuntimeError("the store is closed")
     else:
@@ -164,9 +167,63 @@ def test_plot_of_a_model_shows_its_worst_predictions(stored: Stored, kind: str) 
     seq = NpySequence(stored.x, y, batch_size=8, shuffle=True)
     if kind == "mapped":
         seq = NpySequence(stored.x, 2 - y, batch_size=8).map(lambda x, y: (x, 2 - y))
-    shown = titles(seq.plot(4, model=Known(scores)))
-    wanted = [f"row {row}: {stored.y[row]}, not {(stored.y[row] + 1) % 3}" for row in (40, 2, 52)]
-    assert [*wanted, f"row 0: {stored.y[0]}"] == shown
+    figure = seq.plot(4, model=Known(scores), names=["cat", "dog", "eel"])
+    worst = [(40, 1, "3"), (2, 1, "2"), (52, 1, "1"), (0, 0, "0.5")]
+    wanted = []
+    for row, next_one, score in worst:
+        label, got = (["cat", "dog", "eel"][(stored.y[row] + of) % 3] for of in (0, next_one))
+        wanted.append(f"row {row}\nlabel {label} (0.5)\npredicted {got} ({score})")
+    assert wanted == titles(figure)
+    assert "The 4 worst of 53 predictions, the worst first. 3 are wrong." == figure.get_suptitle()
+
+
+@pytest.mark.parametrize(
+    ("y", "predicted", "title", "heading"),
+    [
+        pytest.param(
+            np.arange(4) % 2,
+            np.eye(2)[np.arange(4) % 2],
+            "row 0\nlabel 0 (1)\npredicted 0 (1)",
+            "All 4 predictions are right. The 2 closest to wrong.",
+            id="right",
+        ),
+        pytest.param(
+            np.array([0, 1, 1, 7]),
+            np.array([[0, 1], [0, 1], [0, np.nan], [0.2, 0.8]]),
+            "row 2\nlabel 1\npredicted NaN",
+            "The 2 worst of 4 predictions, the worst first. 3 are wrong. 1 is NaN.",
+            id="nan",
+        ),
+        pytest.param(
+            np.array([0, 1, 1, 7]),
+            np.eye(2)[[0, 1, 1, 0]],
+            "row 3\nlabel 7, no class\npredicted 0 (1)",
+            "The 2 worst of 4 predictions, the worst first. 1 is wrong.",
+            id="no-class",
+        ),
+        pytest.param(
+            np.array([0, 1, 0, 1]),
+            np.array([[0.25], [0.125], [0], [1]]),
+            "row 1\nlabel 1\npredicted 0.125",
+            "The 2 worst of 4 predictions, the worst first. 1 is wrong.",
+            id="one-score",
+        ),
+        pytest.param(
+            np.array([[0.5, 1], [3, 4], [0, 0], [0, 0]]),
+            np.array([[0.5, 1], [3, 9], [0, 0], [0, 0]]),
+            "row 1\nlabel 3, 4\npredicted 3, 9",
+            "The 2 worst of 4 predictions, the worst first.",
+            id="values",
+        ),
+    ],
+)
+def test_plot_of_a_model_says_what_is_wrong(
+    y: np.ndarray, predicted: np.ndarray, title: str, heading: str
+) -> None:
+    """And that nothing is, where nothing is."""
+    pytest.importorskip("matplotlib", reason="a sheet is drawn by matplotlib, an extra")
+    figure = NpySequence(np.ones((4, 5, 5)), y).plot(2, model=Known(predicted))
+    assert (title, heading) == (titles(figure)[0], figure.get_suptitle())
 
 
 def test_plot_of_a_model_needs_targets_of_one_output(stored: Stored) -> None:

@@ -1,4 +1,4 @@
-"""Check that the processes that train one model share the batches of a sequence, before they do."""
+"""Refuse calls of Keras that several processes, which train one model, would get wrong."""
 
 from typing import Any
 

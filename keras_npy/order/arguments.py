@@ -1,4 +1,4 @@
-"""Check the arguments by which users decide an order or parts, and refuse those of others."""
+"""Check what users say of an order, parts and shares of batches; refuse arguments of others."""
 
 import difflib
 import inspect

@@ -1,4 +1,4 @@
-"""Whether files that are paired by position are partners by their names.
+"""Whether files that are paired by position are partners by their names: verdicts, no errors.
 
 What differs from file to file on one side, the 7 of `img/7.npy`, must differ in the same way on the
 other side, as in `msk/case_007_mask.npy`. Numbers that have the same word beside them count the

@@ -1,4 +1,4 @@
-"""Compute mean and variance in one pass: in float64, merged block by block, with NumPy alone.
+"""Mean and variance in one pass, in float64, block by block; rows with NaN are refused.
 
 A sum of squares cannot give the variance of values that are far from zero: near 1e4, float32
 sums of 1e8 rows stop growing. So each block first subtracts its own mean. The parallel algorithm

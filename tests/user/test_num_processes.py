@@ -1,4 +1,4 @@
-"""Processes that share batches: which rows each of them reads, in loops of one's own.
+"""Processes that share batches: which rows each reads in loops of one's own, and what is refused.
 
 `tests/boundary/test_two_processes.py` starts real ones.
 """

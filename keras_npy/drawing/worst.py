@@ -52,7 +52,12 @@ def worst_rows(
         predicted = np.asarray(predicted)
         wrong = badness(y, predicted)
         found = np.argsort(-wrong, kind="stable")[:number]
-        shown = _titles(numbers[counts.rows + found], y, predicted, found, names)
+        called = numbers[counts.rows + found]
+        if y.ndim > 2:
+            # A mask is laid over its image.
+            shown = _titles_of_pixels(called, y, predicted, wrong[found])
+        else:
+            shown = _titles(called, y, predicted, found, names)
         rows = np.concatenate([rows, counts.rows + found])
         worst = np.concatenate([worst, wrong[found]])
         titles = np.concatenate([titles, shown])
@@ -102,9 +107,19 @@ def _titles(
         scores, label = predicted[place].reshape(-1).astype(np.float64), y[place]
         of_class = None if classes is None else int(classes[place])
         wanted, got = _described(label, scores, of_class, names)
-        # A mask is laid over its image.
-        wanted = "" if label.ndim > 1 else f"\nlabel {wanted}"
-        titles[at] = f"row {row}{wanted}\npredicted {got}"
+        titles[at] = f"row {row}\nlabel {wanted}\npredicted {got}"
+    return titles
+
+
+def _titles_of_pixels(
+    rows: Indices, y: Array, predicted: Array, wrong: NDArray[np.float64]
+) -> Array:
+    """The same for targets that are masks or images, whose badness is `wrong`."""
+    what = "{:.0%} of pixels wrong" if _are_masks(y, predicted) else "mean squared error {:.2g}"
+    titles = np.empty(len(rows), object)
+    for at, (row, badly) in enumerate(zip(rows.tolist(), wrong.tolist(), strict=True)):
+        said = what.format(badly) if np.isfinite(badly) else "predicted NaN"
+        titles[at] = f"row {row}\n{said}"
     return titles
 
 
@@ -136,7 +151,8 @@ def badness(y: Array, predicted: Array) -> NDArray[np.float64]:
     """How wrong each prediction is: more is worse, whatever it was trained on.
 
     For classes it is how far the best score of another class exceeds that of the right one, which
-    is negative where the prediction is right. For anything else it is the mean squared difference.
+    is negative where the prediction is right. For class numbers of pixels it is the share of those
+    that are wrong, and for anything else the mean squared difference.
     Of several scores, a row whose label is no class is worse than any other: infinite. So is a
     prediction of NaN.
 
@@ -162,6 +178,11 @@ def _badness(y: Array, predicted: Array) -> NDArray[np.float64]:
         signed = scores[:, 0] if is_logit else 2 * scores[:, 0] - 1
         return np.where(labels == 1, -signed, signed)
     classes = _classes_of(labels, scores.shape[1])
+    if _are_masks(y, predicted):
+        # The share of pixels whose class is another.
+        is_wrong = predicted.argmax(axis=-1) != y.reshape(predicted.shape[:-1])
+        share = is_wrong.reshape(len(y), -1).mean(axis=1)
+        return np.where(np.isnan(scores).any(axis=1), np.nan, share)
     if classes is None:
         difference = scores - y.reshape(len(y), -1).astype(np.float64)
         return np.asarray((difference**2).mean(axis=1))
@@ -170,6 +191,12 @@ def _badness(y: Array, predicted: Array) -> NDArray[np.float64]:
     right = scores[at]
     scores[at] = -np.inf
     return np.where(is_class, scores.max(axis=1) - right, np.inf)
+
+
+def _are_masks(y: Array, predicted: Array) -> bool:
+    """Whether targets are the class numbers of pixels, each of which has a score for each class."""
+    has_scores = predicted.ndim > 2 and predicted.shape[-1] > 1
+    return has_scores and y.shape in (predicted.shape[:-1], (*predicted.shape[:-1], 1))
 
 
 def _are_of_two(labels: Array, scores: Array) -> bool:

@@ -215,6 +215,20 @@ def test_plot_of_a_model_shows_its_worst_predictions(stored: Stored, kind: str) 
             "The 2 worst of 4 predictions, the worst first.",
             id="values",
         ),
+        pytest.param(
+            np.arange(100).reshape(4, 5, 5) // 75,
+            np.eye(2)[np.zeros((4, 5, 5), int)],
+            "row 3\n100% of pixels wrong",
+            "The 2 worst of 4 predictions, the worst first.",
+            id="masks",
+        ),
+        pytest.param(
+            np.arange(100).reshape(4, 5, 5, 1) // 75,
+            np.zeros((4, 5, 5, 1)),
+            "row 3\nmean squared error 1",
+            "The 2 worst of 4 predictions, the worst first.",
+            id="masks-of-two-classes",
+        ),
     ],
 )
 def test_plot_of_a_model_says_what_is_wrong(

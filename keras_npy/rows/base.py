@@ -163,7 +163,11 @@ class Rows(Sized, ABC):
         return f"{self.name}, row {index}"
 
     def locate_among_all(self, index: int) -> str:
-        """As `locate`, with the number that `indices=` takes where its file counts another."""
+        """As `locate`, with the number that `indices=` takes where its file counts another.
+
+        Args:
+            index: The number of the row, in `0 <= index < N`.
+        """
         place = self.locate(index)
         if place.endswith(f", row {index}"):
             return place

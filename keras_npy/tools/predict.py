@@ -30,6 +30,7 @@ from keras_npy.tools.prediction_files import (
     check_num_batches,
     check_outputs,
     check_path,
+    warn_of_other_parts,
 )
 from keras_npy.types import Array, Path
 
@@ -103,7 +104,11 @@ def predict_to_npy(
         if not files.outputs:
             _check_declared(model, part, path, overwrite)
         _predict(model, part, path, files, show)
-        return files.finish()
+        paths = files.finish()
+    if part.share.num_processes > 1:
+        for written in paths:
+            warn_of_other_parts(written)
+    return paths
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--num-processes", type=positive, default=1, metavar="N", help="predict one part of N"
     )
-    parser.add_argument("--process-id", type=int, default=0, metavar="K", help="which part, from 0")
+    parser.add_argument("--process-id", type=int, metavar="K", help="which part, from 0")
     parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
     again = ": the same command goes on where this one stopped"
     parser.set_defaults(run=_run, when_interrupted=again)
@@ -69,6 +69,15 @@ def _check(options: argparse.Namespace) -> None:
         check_path(options.out)
     except ValueError as error:
         raise UsageError(str(error)) from error
+    if options.process_id is None:
+        if options.num_processes > 1:
+            # Process 0 by default would write one part, and say nothing of the others.
+            raise UsageError(
+                "--num-processes and --process-id are given together. Received: --num-processes "
+                f"{options.num_processes} alone. Give --process-id from 0 to "
+                f"{options.num_processes - 1}, one in each process."
+            )
+        options.process_id = 0
     if not 0 <= options.process_id < options.num_processes:
         raise UsageError(
             "--process-id counts the parts of --num-processes from 0. Received: "

@@ -10,6 +10,7 @@ import io
 import json
 import math
 import os
+import re
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,9 @@ from keras_npy.types import Array, Path
 
 _FORMAT = 1
 _UNFINISHED = ".unfinished"
+
+# The name of a part, as `name_shards` makes it: stem, number and number of parts.
+_PART = re.compile(r"(.+)-(\d{5,})-of-(\d{5,})\.npy")
 
 # How often rows are synced, unless that would take more than a share of the time.
 SYNC_S = 5.0
@@ -126,6 +130,25 @@ def check_outputs(outputs: Sequence[Output], num_rows: int, overwrite: bool) -> 
     """
     _check_paths(outputs, overwrite)
     _check_room(outputs, num_rows, 0)
+
+
+def warn_of_other_parts(path: str) -> None:
+    """Warn if parts of another number of processes lie beside the file of one of them."""
+    folder, name = os.path.split(path)
+    part = _PART.fullmatch(name)
+    if part is None:
+        return
+    beside = [_PART.fullmatch(other) for other in sorted(os.listdir(folder))]
+    others = [other for other in beside if other is not None and other[1] == part[1]]
+    different = [other[0] for other in others if other[3] != part[3]]
+    if different:
+        stem, count = part[1], int(part[3])
+        warn(
+            f"{path}: predictions in parts of {count} are read together by their names. Received: "
+            f"{different[0]} beside it, of another number of parts. Delete the "
+            f"{len(different)} parts of another number; or open these alone: "
+            f"open_rows('{stem}-*-of-{count:05d}.npy')."
+        )
 
 
 class PredictionFiles:
@@ -356,6 +379,12 @@ def _check_paths(outputs: Sequence[Output], overwrite: bool) -> None:
     for output in outputs:
         if os.path.lexists(output.path) and not overwrite:
             raise _exists(output.path)
+        if os.path.isdir(output.path):
+            raise IsADirectoryError(
+                errno.EISDIR,
+                f"{output.path}: predictions replace files, no folders. Received: a folder. "
+                "Choose another path",
+            )
     paths = [output.path for output in outputs]
     if len(set(paths)) < len(paths):
         raise ValueError(

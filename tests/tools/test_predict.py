@@ -434,6 +434,30 @@ def test_predict_to_npy_refuses_other_arguments(
         predict_to_npy(make_model(), seq, path or "p.npy")
 
 
+@pytest.mark.parametrize(
+    "others", [["p-00001-of-00003.npy"], ["p-00000-of-00001.npy", "p.npy.old"]]
+)
+def test_predict_to_npy_beside_parts_of_another_number_gives_a_warning(
+    stored: Stored, others: list[str]
+) -> None:
+    """`open_rows("p-*.npy")` would read both as one; other names are nobody's parts."""
+    for name in [*others, "q-00000-of-00003.npy", "p-00000-of-00002.npy.unfinished"]:
+        Path(name).write_bytes(b"")
+    part = stored.sequence(num_processes=2, process_id=1)
+    with pytest.warns(UserWarning, match=rf"parts of 2 .*Received: {others[0]} beside.*Delete"):
+        predict_to_npy(make_model(), part, "p.npy", verbose=0)
+    os.unlink(others[0])
+    predict_to_npy(make_model(), part, "p.npy", overwrite=True, verbose=0)
+
+
+def test_predict_to_npy_onto_a_folder_is_refused_first(stored: Stored) -> None:
+    """Not after hours, when the file gets its name."""
+    Path("p.npy").mkdir()
+    with pytest.raises(IsADirectoryError, match=r"p\.npy: .*Received: a folder\. Choose another"):
+        predict_to_npy(make_model(), stored.sequence(), "p.npy", overwrite=True)
+    assert ["p.npy"] == files()
+
+
 # The command.
 
 
@@ -473,6 +497,8 @@ def test_command_predict_part_and_refusals(
     for status, remedy, arguments in [
         (1, "--overwrite", ["m.keras", *common, *parts, "1"]),
         (2, "0 <= K < 2", ["m.keras", *common, *parts, "2"]),
+        (2, "from 0 to 1, one in each", ["m.keras", *common, *parts[:2]]),
+        (2, "0 <= K < 1", ["m.keras", *common, "--process-id", "1"]),
         (2, "predict_to_npy", ["old.h5", *common]),
         (2, "SavedModel", [".", *common]),
         (2, ".npy", ["m.keras", str(stored.x_path), "-o", "p"]),

@@ -104,7 +104,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             from `keras.distribution`, `jax.distributed` or `torch.distributed`, if one is
             initialised before the sequence is built, and is 1 otherwise. 1 says that this process
             has rows of its own.
-        process_id: Number of this process, from 0. `None` takes it from there too.
+        process_id: Number of this process, from 0. It is given with `num_processes`, or neither is.
 
     Raises:
         NpyFileError: If a file cannot be streamed. It is a `ValueError`.

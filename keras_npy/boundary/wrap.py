@@ -24,6 +24,7 @@ from keras_npy.boundary.targets import warn_of_class_weight, warn_of_targets
 from keras_npy.boundary.waits import waits_among
 from keras_npy.boundary.wrapping import is_wrapped, wrap
 from keras_npy.errors import warn, warn_once
+from keras_npy.order.arguments import check_shuffle_block_size
 from keras_npy.sequence import NpySequence
 
 try:
@@ -81,6 +82,8 @@ def _planning(original: Any) -> Callable[..., Any]:
             _refuse_adapter(x, call, arguments)
             return PlannedAdapter(_planned(x.plan, call, arguments))
         refuse_overridden(x)
+        if call.method == "fit" and not call.is_within_epoch:
+            check_shuffle_block_size(x.shuffle_block_size, arguments["shuffle"])
         plan = AdapterPlan(x, arguments["shuffle"], arguments["class_weight"])
         return PlannedAdapter(_planned(plan, call, arguments))
 

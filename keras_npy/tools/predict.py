@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -41,7 +41,7 @@ def predict_to_npy(
     path: Path,
     *,
     overwrite: bool = False,
-    verbose: int = 1,
+    verbose: int | Literal["auto"] = "auto",
 ) -> list[str]:
     """Write what `model.predict(seq)` returns to `.npy` files, in the memory of a few batches.
 
@@ -64,7 +64,7 @@ def predict_to_npy(
             key or number of the output: `p.mask.npy`, `p.0.npy`. Process 0 of 2 writes
             `p-00000-of-00002.npy`.
         overwrite: Whether to replace files, and what is kept of another model or other data.
-        verbose: 0 shows no progress. A terminal shows it otherwise.
+        verbose: As `predict` takes it. 0 shows no progress; a terminal shows it otherwise.
 
     Returns:
         The paths of the files of this process, in the order of `keras.tree.flatten`.
@@ -90,7 +90,8 @@ def predict_to_npy(
     """
     _check_types(model, seq)
     check_bool("overwrite", overwrite)
-    check_integer("verbose", verbose, at_least=0)
+    if verbose != "auto":
+        check_integer("verbose", verbose, at_least=0)
     path, part = check_path(path), _part_of(seq)
     first = part.first_inputs()
     build_by_calling(model, first)
@@ -295,7 +296,9 @@ def _identity(model: keras.Model, part: _Part, first: Any) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _progress(title: str, num_rows: int, verbose: int) -> Iterator[Callable[[int], None]]:
+def _progress(
+    title: str, num_rows: int, verbose: int | Literal["auto"]
+) -> Iterator[Callable[[int], None]]:
     """A function that is told how many rows are done, and shows it on a terminal."""
     if not verbose or not sys.stderr.isatty():
         yield lambda rows_done: None

@@ -450,6 +450,14 @@ def test_predict_to_npy_beside_parts_of_another_number_gives_a_warning(
     predict_to_npy(make_model(), part, "p.npy", overwrite=True, verbose=0)
 
 
+def test_predict_to_npy_takes_verbose_as_predict_does(stored: Stored) -> None:
+    """A call of `predict` that is rewritten may have "auto"; other words are refused."""
+    seq, unknown = NpySequence(stored.x, batch_size=53), {"verbose": "no"}
+    predict_to_npy(make_model(), seq, "p.npy", verbose="auto")
+    with pytest.raises(TypeError, match=r"verbose must be an integer.*'no'"):
+        predict_to_npy(make_model(), seq, "q.npy", **unknown)
+
+
 def test_predict_to_npy_onto_a_folder_is_refused_first(stored: Stored) -> None:
     """Not after hours, when the file gets its name."""
     Path("p.npy").mkdir()

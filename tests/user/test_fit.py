@@ -71,6 +71,19 @@ def test_fit_shuffled_trains_on_a_fresh_order_of_rows_each_epoch(
     assert_same_weights(fit_arrays(stored, orders), model)
 
 
+@pytest.mark.parametrize("shuffle", [False, "batch"])
+def test_fit_in_another_order_than_by_blocks_is_refused(
+    stored: Stored, shuffle: bool | str
+) -> None:
+    """As by the constructor: one of the two would be dropped. Validation has no order."""
+    seq, model = stored.sequence(shuffle_block_size=4), make_model()
+    with pytest.raises(ValueError, match=rf"size=4 and shuffle={shuffle!r}\. Leave one of them"):
+        model.fit(seq, shuffle=shuffle, verbose=0)
+    # The remedy, and data that is not trained on.
+    model.fit(seq.replace(shuffle_block_size=None), shuffle=shuffle, verbose=0)
+    model.fit(stored.sequence(), validation_data=seq, shuffle=shuffle, verbose=0)
+
+
 def test_fit_called_again_continues_with_the_next_order(stored: Stored) -> None:
     """Three fits of one epoch see the orders of one fit of three."""
     once, thrice = make_model(), make_model()

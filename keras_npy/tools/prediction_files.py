@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -31,6 +31,15 @@ _UNFINISHED = ".unfinished"
 
 # The name of a part, as `name_shards` makes it: stem, number and number of parts.
 _PART = re.compile(r"(.+)-(\d{5,})-of-(\d{5,})\.npy")
+
+_REMEDY = "The rows of the last sync are kept: mend the disk, and make the same call again"
+_REMEDIES = {
+    errno.ENOSPC: "The rows of the last sync are kept: free space, and make the same call again",
+    errno.EDQUOT: "The rows of the last sync are kept: free space, and make the same call again",
+    errno.EACCES: "Choose a path in a folder that you may write to",
+    errno.EROFS: "Choose a path in a folder that you may write to",
+    errno.ENAMETOOLONG: "Choose a name of at most 200 bytes",
+}
 
 # How often rows are synced, unless that would take more than a share of the time.
 SYNC_S = 5.0
@@ -195,7 +204,9 @@ class PredictionFiles:
             ValueError: If they are those of another model or other data, unless files may be
                 replaced. Then they are deleted, with a warning.
         """
-        note = _read(self._note_path)
+        with _named(self._path):
+            _check_name(self._note_path)
+            note = _read(self._note_path)
         if note is None:
             return
         outputs = _outputs_of(note, self._path, self.num_rows)
@@ -224,7 +235,8 @@ class PredictionFiles:
                     "Make the model pad or crop what it returns, or predict rows of one size at a "
                     "time: seq.subset(...)."
                 )
-            file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+            with _named(output.path):
+                file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
         self.rows_done += len(arrays[0])
         if time.monotonic() >= self._next_sync_s:
             self._sync()
@@ -280,16 +292,17 @@ class PredictionFiles:
     def _sync(self) -> None:
         """Bring all rows to the disk, and then note that they are there."""
         started_s = time.monotonic()
-        for file in self._files:
-            file.flush()
-            os.fsync(file.fileno())
+        for output, file in zip(self.outputs, self._files, strict=True):
+            with _named(output.path):
+                file.flush()
+                os.fsync(file.fileno())
         note = {
             "format": _FORMAT,
             "identity": self._identity,
             "rows": self.rows_done,
             "outputs": [_facts(output) for output in self.outputs],
         }
-        with new_file(self._note_path, force=True) as file:
+        with _named(self._path), new_file(self._note_path, force=True) as file:
             file.write(json.dumps(note, indent=1).encode())
         now_s = time.monotonic()
         self._next_sync_s = now_s + max(SYNC_S, (now_s - started_s) / SYNC_SHARE)
@@ -342,9 +355,31 @@ def _is_kept(output: Output, rows_done: int, num_rows: int) -> bool:
         return rows_done == num_rows and os.path.exists(output.path)
 
 
+@contextlib.contextmanager
+def _named(path: str) -> Iterator[None]:
+    """Say of an error of the disk which file it hit, what is kept, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise type(error)(
+            error.errno,
+            f"{path}: predictions need a file that can be written. Received: "
+            f"{os.strerror(error.errno)}. {_REMEDIES.get(error.errno, _REMEDY)}",
+        ) from error
+
+
+def _check_name(note_path: str) -> None:
+    """Raise if the system takes no name as long as that of a note which is being written."""
+    with contextlib.suppress(FileNotFoundError):
+        os.lstat(f"{note_path}.{os.getpid():08}.partial")
+
+
 def _open_alone(path: str) -> Any:
     """Open a file, as the only process that writes to it."""
-    file = open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+b")
+    with _named(path.removesuffix(_UNFINISHED)):
+        file = open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+b")
     if not (lock(file) and _is_at(file, path)):
         file.close()
         raise BlockingIOError(

@@ -289,14 +289,16 @@ def test_predict_to_npy_on_a_disk_that_fills_up_goes_on_later(
     def full(descriptor: int) -> None:
         calls[0] += 1
         if calls[0] > 6:
-            raise OSError(errno.ENOSPC, "no space left")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         sync(descriptor)
 
     monkeypatch.setattr(prediction_files, "SYNC_S", 0)
     monkeypatch.setattr(prediction_files, "SYNC_SHARE", math.inf)
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full)
-        with pytest.raises(OSError, match="no space left") as caught:
+        with pytest.raises(
+            OSError, match=r"p\.more\.1\.npy: pred.*Received: No space.*are kept: free.*same call"
+        ) as caught:
             predict_to_npy(model, seq, "p.npy")
     assert caught.value.errno == errno.ENOSPC
     expected = keras.tree.flatten(model.predict(seq, verbose=0))
@@ -456,6 +458,32 @@ def test_predict_to_npy_takes_verbose_as_predict_does(stored: Stored) -> None:
     predict_to_npy(make_model(), seq, "p.npy", verbose="auto")
     with pytest.raises(TypeError, match=r"verbose must be an integer.*'no'"):
         predict_to_npy(make_model(), seq, "q.npy", **unknown)
+
+
+def test_predict_to_npy_where_nobody_may_write_names_the_file(
+    stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A superuser may write anywhere, so the system's refusal is made up."""
+
+    def refuse(*arguments: Any) -> int:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(PermissionError, match=r"p\.npy: pred.*Permission denied\. .*may write to"):
+        predict_to_npy(make_model(), NpySequence(stored.x, batch_size=53), "p.npy")
+
+
+@pytest.mark.parametrize("length", [225, 245])
+def test_predict_to_npy_to_a_name_that_is_too_long_is_refused_first(
+    stored: Stored, length: int
+) -> None:
+    """What is unfinished has longer names, the note the longest."""
+    seq, model = NpySequence(stored.x, batch_size=53), make_model()
+    with pytest.raises(OSError, match=r"ppp\.npy: pred.*File name too long\. .* 200 bytes"):
+        predict_to_npy(model, seq, "p" * length + ".npy")
+    assert [] == files()
+    if length == 225:
+        predict_to_npy(model, seq, "p" * 196 + ".npy")
 
 
 def test_predict_to_npy_onto_a_folder_is_refused_first(stored: Stored) -> None:

@@ -246,6 +246,7 @@ def _predict(
     step_rows = batch_size * (model.steps_per_execution or 1)
 
     def take(outputs: Any) -> None:
+        _check_given(outputs, path)
         arrays = arrays_of(outputs)
         num_rows = min(step_rows, part.num_rows - files.rows_done)
         _check_rows(arrays, num_rows, path)
@@ -262,6 +263,15 @@ def _predict(
             f"{part.num_rows} rows. Lift the limit of keras.config.set_max_steps_per_epoch, "
             "and call predict_to_npy again: it goes on with the next batch."
         )
+
+
+def _check_given(outputs: Any, path: str) -> None:
+    for keys, leaf in keras.tree.flatten_with_path(outputs):
+        if leaf is None:
+            raise ValueError(
+                f"{path}: each output must be an array. Received: None for output "
+                f"{'.'.join(map(str, keys))!r}. Leave it out of what the model returns."
+            )
 
 
 def _check_rows(arrays: list[Array], num_rows: int, path: str) -> None:

@@ -486,6 +486,19 @@ def test_predict_to_npy_to_a_name_that_is_too_long_is_refused_first(
         predict_to_npy(model, seq, "p" * 196 + ".npy")
 
 
+class Half(keras.Model):
+    def call(self, x: Any) -> Any:
+        return {"a": x[:, :1], "b": None}
+
+
+def test_predict_to_npy_of_an_output_that_is_none_names_it() -> None:
+    """It has no rows, which says nothing to a user."""
+    seq = NpySequence(np.zeros((4, 3), "float32"), batch_size=2)
+    with pytest.raises(ValueError, match=r"p\.npy: each.*Received: None for output 'b'\. Leave it"):
+        predict_to_npy(Half(), seq, "p.npy")
+    assert [] == files()
+
+
 def test_predict_to_npy_onto_a_folder_is_refused_first(stored: Stored) -> None:
     """Not after hours, when the file gets its name."""
     Path("p.npy").mkdir()

@@ -1029,6 +1029,11 @@ def has_map(seq: NpySequence) -> bool:
     return isinstance(seq._map, BatchMap)
 
 
+def map_of(seq: NpySequence) -> BatchMap | None:
+    """The function of the user's that changes the batches of a sequence; its parts share it."""
+    return seq._map if isinstance(seq._map, BatchMap) else None
+
+
 def share_of(seq: NpySequence) -> Share | None:
     """The process that a sequence was built for; `None` if it found that out by itself."""
     return seq._share if seq._share_was_given else None

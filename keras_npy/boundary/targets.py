@@ -6,11 +6,14 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from keras_npy.boundary.remedies import Targets, batch_with, pass_map
 from keras_npy.errors import warn_once_of
+from keras_npy.order.position import Position
 from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.labels import ClassWeights
-from keras_npy.sequence import NpySequence, has_map
+from keras_npy.sequence import NpySequence, batches_of, has_map, map_of
+from keras_npy.types import Array
 
 # Bytes of targets to look at: all of them, in up to 20 ms, or as many as there are of a batch.
 LOOKED_AT_BYTES = 4 << 20
@@ -39,7 +42,10 @@ class Output(NamedTuple):
     """A loss with what it compares."""
 
     loss: Any
-    rows: Rows
+    leaf: Any
+    """Targets: `Rows`, or the array of a batch."""
+    path: tuple[Any, ...]
+    """Keys and numbers that lead to them in `y`."""
     shape: Sequence[int | None] | None
     """The shape of the predictions, if it is known."""
 
@@ -50,68 +56,118 @@ def warn_of_targets(seq: NpySequence, model: Any) -> None:
     Outside of [0, 1] a loss of probabilities becomes negative without a word: -278 for masks of 0
     and 255 (Keras 3.15). Of class numbers that the model does not have, JAX learns nothing, and
     says nothing (jax 0.10). All targets are looked at if they take up to `LOOKED_AT_BYTES` in few
-    files, and otherwise the first batch. What a function of `map` makes of them is not.
+    files, and otherwise the first batch; of what a function of `map` makes, the first batch.
     """
-    if has_map(seq):
+    if not _has_loss_to_look_at(model):
         return
-    for loss, rows, shape in _outputs(model, seq.y):
-        if rows.dtype.kind not in "iuf":
+    y = _mapped(seq) if has_map(seq) else seq.y
+    for loss, leaf, path, shape in _outputs(model, y):
+        if leaf.dtype.kind not in "iuf":
             continue
-        loss = _found(loss, rows, shape)
+        targets = Targets(leaf, path, y, seq.sample_weight_spec is not None)
+        loss = _found(loss, leaf, shape)
         name = _probability_loss(loss)
         if name is not None:
-            _warn_of_no_probabilities(name, rows, seq.batch_size)
+            _warn_of_no_probabilities(name, targets, seq)
         elif _is_any(loss, *_SPARSE):
-            _warn_of_no_classes(loss, rows, seq.batch_size, shape)
+            _warn_of_no_classes(loss, targets, seq, shape)
 
 
-def _warn_of_no_probabilities(name: str, rows: Rows, batch_size: int) -> None:
-    looked_at = _looked_at(rows, batch_size)
+def _has_loss_to_look_at(model: Any) -> bool:
+    """Whether the targets matter: to map a batch takes time."""
+    losses = keras.tree.flatten(getattr(model, "loss", None))
+    return any(_is_crossentropy(loss) or _is_looked_at(_get(loss)) for loss in losses)
+
+
+def _is_looked_at(loss: Any) -> bool:
+    return _probability_loss(loss) is not None or _is_any(loss, *_SPARSE)
+
+
+def _mapped(seq: NpySequence) -> Any:
+    """The targets of the first batch that `fit` would train on if it began now and shuffled."""
+    if seq.y_spec is None:
+        return None
+    batches = batches_of(seq, shuffle=True, is_training=True)
+    try:
+        # Neither counts a pass nor changes the numbers that the function draws later.
+        _, y, _ = keras.utils.unpack_x_y_sample_weight(batches.take_one(Position(seq.epoch)))
+    except Exception:
+        # Whatever it is, the feed raises it as it says where, if it meets this batch at all.
+        return None
+    return y
+
+
+def _warn_of_no_probabilities(name: str, targets: Targets, seq: NpySequence) -> None:
+    looked_at = _looked_at(targets.leaf, seq.batch_size)
     low, high = looked_at.min(), looked_at.max()
     if low < -ROUNDED or high > 1 + ROUNDED:
-        warn_once_of(
-            _source_of(rows),
+        _warn(
+            seq,
+            targets,
             f"targets of {name}",
-            f"{rows.name}: {name} takes targets from 0 to 1. Received: {rows.dtype} from "
-            f"{low} to {high} in {_which(looked_at, rows)}. Pass seq.map(lambda x, y: "
-            "(x, y / 255)) for masks of 0 to 255, or (x, y > 0) for targets of 0 and 1; make "
+            f"{targets.name}: {name} takes targets from 0 to 1. Received: {looked_at.dtype} from "
+            f"{low} to {high} in {_which(looked_at, targets)}. "
+            f"{pass_map(targets, '{y} / 255')} for masks of 0 to 255, or "
+            f"{batch_with(targets, '{y} > 0')} for targets of 0 and 1; make "
             "class numbers one-hot, or take a loss for sparse ones.",
         )
 
 
 def _warn_of_no_classes(
-    loss: Any, rows: Rows, batch_size: int, shape: Sequence[int | None] | None
+    loss: Any, targets: Targets, seq: NpySequence, shape: Sequence[int | None] | None
 ) -> None:
     # Keras 3.16 keeps neither as an attribute. A function has no settings.
     settings = loss.get_config() if isinstance(loss, keras.losses.Loss) else {}
     num_classes = shape[-1] if shape and len(shape) > 1 else None
     if num_classes is None or settings.get("axis", -1) != -1:
         return
-    looked_at = _looked_at(rows, batch_size)
+    looked_at = _looked_at(targets.leaf, seq.batch_size)
     classes = looked_at[looked_at != settings.get("ignore_class")]
     if not classes.size:
         return
     low, high = classes.min(), classes.max()
     if low < 0 or high >= num_classes:
-        warn_once_of(
-            _source_of(rows),
+        _warn(
+            seq,
+            targets,
             "targets of sparse_categorical_crossentropy",
-            f"{rows.name}: class numbers count from 0, and the model has an output for each. "
-            f"Received: numbers from {low} to {high} in {_which(looked_at, rows)}, for "
-            f"{num_classes} outputs. {_remedy_of_classes(low, high, num_classes)}",
+            f"{targets.name}: class numbers count from 0, and the model has an output for each. "
+            f"Received: numbers from {low} to {high} in {_which(looked_at, targets)}, "
+            f"for {num_classes} outputs. {_remedy_of_classes(low, high, num_classes, targets)}",
         )
 
 
-def _remedy_of_classes(low: float, high: float, num_classes: int) -> str:
+def _warn(seq: NpySequence, targets: Targets, kind: str, message: str) -> None:
+    """Warn once of each source, or of each function of `map`."""
+    warn_once_of(map_of(seq) or _source_of(targets.leaf), kind, message)
+
+
+def _remedy_of_classes(low: float, high: float, num_classes: int, targets: Targets) -> str:
     beyond = (
-        f"`keras-npy check X.npy --y Y.npy --classes {num_classes}` names the rows with others: "
         "leave these out with indices=, or give the loss ignore_class=; give the last layer more "
         "units only if all numbers are classes."
     )
+    if targets.is_mapped:
+        beyond = f"Do not return others: {beyond}"
+    else:
+        check = f"`keras-npy check X.npy --y Y.npy --classes {num_classes}`"
+        beyond = f"{check} names the rows with others: {beyond}"
+    if targets.is_mapped and high == np.iinfo("uint8").max == _largest(targets.leaf.dtype):
+        return (
+            "uint8 has no numbers below 0: where y - 1 is 255, y.astype('int32') - 1 is -1. "
+            f"{beyond}"
+        )
     if low != 1:
         return beyond
-    counted = "If they count from 1, pass seq.map(lambda x, y: (x, y - 1))"
+    # Unsigned numbers have none below 0, and only some of them were looked at.
+    is_unsigned = targets.leaf.dtype.kind == "u"
+    change = "{y}.astype('int32') - 1" if is_unsigned else "{y} - 1"
+    counted = f"If they count from 1: {pass_map(targets, change)}"
     return f"{counted}." if high == num_classes else f"{counted}. {beyond}"
+
+
+def _largest(dtype: np.dtype[Any]) -> int | None:
+    return None if dtype.kind == "f" else int(np.iinfo(dtype).max)
 
 
 def _source_of(rows: Rows) -> Rows:
@@ -141,12 +197,15 @@ def warn_of_class_weight(seq: NpySequence, class_weight: Any) -> None:
     )
 
 
-def _looked_at(rows: Rows, batch_size: int) -> Any:
+def _looked_at(rows: Any, batch_size: int) -> Array:
     """All targets if that is cheap, or those of the first batch."""
+    if isinstance(rows, np.ndarray):
+        return rows
     num_rows = len(rows)
     if not _are_few(rows):
         num_rows = min(batch_size, num_rows, max(1, LOOKED_AT_BYTES // rows.row_bytes))
-    return rows[:num_rows]
+    looked_at: Array = rows[:num_rows]
+    return looked_at
 
 
 def _are_few(rows: Rows) -> bool:
@@ -159,7 +218,10 @@ def _are_few(rows: Rows) -> bool:
     )
 
 
-def _which(looked_at: Any, rows: Rows) -> str:
+def _which(looked_at: Array, targets: Targets) -> str:
+    if targets.is_mapped:
+        return f"a batch of {len(looked_at)} rows"
+    rows = targets.leaf
     return f"{'the first' if len(looked_at) < len(rows) else 'all'} {len(looked_at)} rows"
 
 
@@ -175,20 +237,29 @@ def _outputs(model: Any, y: Any) -> Iterator[Output]:
     return _pairs(getattr(model, "loss", None), y, shapes, names)
 
 
-def _pairs(losses: Any, y: Any, shapes: Any, names: Sequence[str] = ()) -> Iterator[Output]:
+def _pairs(
+    losses: Any, y: Any, shapes: Any, names: Sequence[str] = (), path: tuple[Any, ...] = ()
+) -> Iterator[Output]:
     if isinstance(y, dict | tuple) and len(y) == 1:
-        (y,) = y.values() if isinstance(y, dict) else y
-    if isinstance(y, Rows):
+        (key,) = y if isinstance(y, dict) else [0]
+        y, path = y[key], (*path, key)
+    if isinstance(y, Rows | np.ndarray):
         for loss in _of_one(losses):
-            yield Output(loss, y, shapes if _is_shape(shapes) else _only(shapes))
+            yield Output(loss, y, path, shapes if _is_shape(shapes) else _only(shapes))
     elif isinstance(y, dict | tuple):
         keys = _keys(losses, y, names)
-        targets = y if isinstance(y, dict) else dict(zip(keys, y, strict=False))
+        # Where the targets of each output lie in y.
+        places = {key: key for key in y} if isinstance(y, dict) else _numbered(keys, y)
         of_outputs = _by_key(losses, keys)
         has_each = isinstance(shapes, list | tuple) and len(shapes) == len(keys)
         shape_of = dict(zip(keys, shapes, strict=True)) if has_each else {}
-        for key in of_outputs.keys() & targets.keys():
-            yield from _pairs(of_outputs[key], targets[key], shape_of.get(key))
+        for key in of_outputs.keys() & places.keys():
+            place = places[key]
+            yield from _pairs(of_outputs[key], y[place], shape_of.get(key), path=(*path, place))
+
+
+def _numbered(keys: Sequence[Any], y: tuple[Any, ...]) -> dict[Any, int]:
+    return {key: number for number, key in enumerate(keys) if number < len(y)}
 
 
 def _of_one(losses: Any) -> list[Any]:
@@ -225,17 +296,23 @@ def _only(shapes: Any) -> Any:
     return shapes[0] if is_one else None
 
 
-def _found(loss: Any, rows: Rows, shape: Sequence[int | None] | None) -> Any:
+def _found(loss: Any, rows: Any, shape: Sequence[int | None] | None) -> Any:
     """The loss itself, if it is spelled; `None` if Keras does not know it, and says so."""
-    if isinstance(loss, str) and loss.lower() in ("crossentropy", "ce"):
-        return _crossentropy(rows, shape)
+    return _crossentropy(rows, shape) if _is_crossentropy(loss) else _get(loss)
+
+
+def _is_crossentropy(loss: Any) -> bool:
+    return isinstance(loss, str) and loss.lower() in ("crossentropy", "ce")
+
+
+def _get(loss: Any) -> Any:
     try:
         return keras.losses.get(loss)
     except ValueError:
         return None
 
 
-def _crossentropy(rows: Rows, shape: Sequence[int | None] | None) -> Any:
+def _crossentropy(rows: Any, shape: Sequence[int | None] | None) -> Any:
     """The loss that Keras takes for this name (Keras 3.15)."""
     if not shape:
         return None

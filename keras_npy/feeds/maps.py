@@ -87,7 +87,8 @@ def _read_drawn(rows: Rows, array: Array, place: Place) -> Array:
     return out
 
 
-@dataclass(frozen=True)
+# Each is itself alone, so that it can be remembered what was said of it.
+@dataclass(frozen=True, eq=False)
 class BatchMap:
     """A function over whole batches.
 

@@ -288,3 +288,88 @@ def test_fit_hands_over_its_class_weight() -> None:
     # torch warns of more.
     found = [warning.filename for warning in caught if "no class of 7" in str(warning.message)]
     assert [__file__] == found
+
+
+IMAGES = np.arange(24, dtype="uint8").reshape(6, 4) * 10
+
+
+def dense(units: int, loss: Any) -> keras.Model:
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(units)])
+    model.compile("sgd", loss)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("seq", "loss", "units", "message"),
+    [
+        pytest.param(
+            NpySequence(X, MASK).map(lambda x, y, rng: (x + rng.random(x.shape), y)),
+            "bce",
+            1,
+            "binary_crossentropy takes targets from 0 to 1. Received: uint8 from 0 to 255",
+            id="augmented",
+        ),
+        pytest.param(
+            NpySequence(IMAGES).map(lambda x: (x, x)), "bce", 4, "from 0 to 230", id="autoencoder"
+        ),
+        pytest.param(
+            NpySequence(np.c_[X, CLASSES + 1]).map(lambda rows: (rows[:, :-1], rows[:, -1])),
+            SPARSE(),
+            3,
+            "numbers from 1.0 to 3.0 in a batch of 6 rows, for 3 outputs. If they count from 1:",
+            id="table",
+        ),
+        pytest.param(
+            NpySequence(X, CLASSES.astype("uint8")).map(lambda x, y: (x, y - 1)),
+            SPARSE(),
+            3,
+            "y.astype('int32') - 1 is -1",
+            id="wraps",
+        ),
+        pytest.param(
+            NpySequence(X, MASK).map(lambda x, y: (x, y / 255)), "bce", 1, "", id="remedied"
+        ),
+        pytest.param(
+            NpySequence(X, CLASSES + 1).map(lambda x, y: (x, y - 1)), SPARSE(), 3, "", id="from-0"
+        ),
+        pytest.param(
+            NpySequence(X, MASK).map(lambda x, y: (x, y)).subset([0, 1]), "bce", 1, "", id="part"
+        ),
+        pytest.param(NpySequence(X, MASK).map(lambda x, y: x), "bce", 1, "", id="no-targets"),
+    ],
+)
+def test_fit_looks_at_what_map_returns(
+    seq: NpySequence, loss: Any, units: int, message: str
+) -> None:
+    """Once, also of parts; the call of `map` that the warning names ends it."""
+    model = dense(units, loss)
+    caught = warnings_of(seq, model)
+    assert [message in said for said in caught] == [True] * bool(message)
+    for said in caught:
+        assert said.startswith("y that map returns: ")
+        call = re.search(r"(seq\.map\(lambda x, y: \(.*?\)\))[ .]", said)
+        assert warnings_of(seq.replace(batch_size=5), model) == []
+        if call is not None:
+            assert warnings_of(eval(call[1], {"seq": seq}), model) == []
+
+
+def test_a_look_at_what_map_returns_changes_no_pass() -> None:
+    """It takes one call, and none where the loss takes any targets."""
+    calls = []
+
+    def noise(x: Any, y: Any, rng: np.random.Generator) -> Any:
+        calls.append(len(x))
+        if calls[0] == 0:
+            raise ArithmeticError
+        return x + rng.integers(100, size=x.shape), y
+
+    seqs = [NpySequence(X, MASK, batch_size=4, seed=1, shuffle=True).map(noise) for _ in range(2)]
+    for loss, num_calls in (("mse", 0), ("bce", 1)):
+        calls.clear()
+        warnings_of(seqs[0], dense(1, loss))
+        assert [4] * num_calls == calls
+    for batch, expected in zip(*seqs, strict=True):
+        np.testing.assert_array_equal(expected[0], batch[0])
+    assert (1, 1) == (seqs[0].epoch, seqs[1].epoch)
+    calls[0] = 0
+    assert warnings_of(seqs[0], dense(1, "bce")) == []

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from keras_npy.boundary.callers import epoch_of_fit, is_called_from_reset
@@ -56,6 +56,7 @@ class AdapterPlan:
         last_batch: How a last batch is served that devices cannot share.
         waits: Counts how long `fit` waits for them, if a callback wants to know.
         first_batch: The batch that a pass in file order begins with.
+        at_epoch: Called as each epoch begins.
     """
 
     seq: NpySequence
@@ -67,6 +68,7 @@ class AdapterPlan:
     last_batch: LastBatch = "shared"
     waits: Waits | None = None
     first_batch: int = 0
+    at_epoch: Callable[[], None] | None = None
 
 
 class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
@@ -208,6 +210,8 @@ class PlannedAdapter(DataAdapter):  # type: ignore[misc] # Keras ships no types.
 
     def on_epoch_begin(self) -> None:
         self._passes.begin_epoch(epoch_of_fit())
+        if self.plan.at_epoch is not None:
+            self.plan.at_epoch()
 
     def on_epoch_end(self) -> None:
         if is_called_from_reset():

@@ -30,8 +30,41 @@ def build_for(model: keras.Model, seq: NpySequence) -> None:
 
 def build_by_calling(model: keras.Model, x: Any) -> None:
     """Make the weights of a model that makes them when it is first called."""
-    if not all(layer.built for layer in model._flatten_layers()):
+    if not is_built(model):
         model(x)
+
+
+def is_built(model: keras.Model) -> bool:
+    """Whether a model has all its weights."""
+    return all(layer.built for layer in model._flatten_layers())
+
+
+def output_shapes(model: keras.Model, seq: NpySequence) -> Any:
+    """The shapes of what a model that is built predicts, without a prediction; `None` if unknown.
+
+    Of several outputs a list, also if they are a dict: then in the sorted order of its keys. Keras
+    knows no shape of a model of a class of the user's, so its call is traced as Keras does before
+    it trains. That is for JAX alone: the other backends do not always trace without a trace.
+    """
+    try:
+        return model.output_shape
+    except (AttributeError, ValueError):
+        pass
+    if keras.backend.backend() != "jax" or not is_built(model):
+        return None
+    from keras.src.backend import compute_output_spec
+
+    num_rows = min(seq.batch_size, seq.num_samples)
+    x = map_leaves(
+        lambda spec: keras.KerasTensor((num_rows, *spec.shape[1:]), dtype=spec.dtype), seq.x_spec
+    )
+    try:
+        outputs = compute_output_spec(model, x, training=False)
+    except Exception:
+        # A class of the user's may do anything. Keras calls it next, and says what it raises.
+        return None
+    shapes = [tuple(output.shape) for output in keras.tree.flatten(outputs)]
+    return shapes if isinstance(outputs, dict | list | tuple) else shapes[0]
 
 
 def begin_fit_at(model: keras.Model, epoch: int | None) -> None:

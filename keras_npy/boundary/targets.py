@@ -1,11 +1,12 @@
 """Warn of targets that a loss cannot take: no probabilities, or no classes of the model."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
+from keras_npy.boundary.models import is_built, output_shapes
 from keras_npy.boundary.remedies import Targets, batch_with, pass_map
 from keras_npy.errors import warn_once_of
 from keras_npy.order.position import Position
@@ -61,7 +62,7 @@ def warn_of_targets(seq: NpySequence, model: Any) -> None:
     if not _has_loss_to_look_at(model):
         return
     y = _mapped(seq) if has_map(seq) else seq.y
-    for loss, leaf, path, shape in _outputs(model, y):
+    for loss, leaf, path, shape in _outputs(seq, model, y):
         if leaf.dtype.kind not in "iuf":
             continue
         targets = Targets(leaf, path, y, seq.sample_weight_spec is not None)
@@ -73,14 +74,40 @@ def warn_of_targets(seq: NpySequence, model: Any) -> None:
             _warn_of_no_classes(loss, targets, seq, shape)
 
 
+def look_when_built(seq: NpySequence, model: Any) -> Callable[[], None] | None:
+    """What looks at the targets of a model once more, when it is built and its outputs are known.
+
+    `None` if they are known now. Keras asks for a batch to build a model with, before the first
+    epoch (Keras 3.15).
+    """
+    if not isinstance(model, keras.Model) or is_built(model):
+        return None
+    left = [model]
+
+    def look() -> None:
+        if left and is_built(left[0]):
+            warn_of_targets(seq, left.pop())
+
+    return look
+
+
 def _has_loss_to_look_at(model: Any) -> bool:
     """Whether the targets matter: to map a batch takes time."""
+    return _has_loss(model, _is_looked_at)
+
+
+def _has_loss(model: Any, is_one: Callable[[Any], bool]) -> bool:
     losses = keras.tree.flatten(getattr(model, "loss", None))
-    return any(_is_crossentropy(loss) or _is_looked_at(_get(loss)) for loss in losses)
+    return any(_is_crossentropy(loss) or is_one(_get(loss)) for loss in losses)
 
 
 def _is_looked_at(loss: Any) -> bool:
-    return _probability_loss(loss) is not None or _is_any(loss, *_SPARSE)
+    return _probability_loss(loss) is not None or _is_of_outputs(loss)
+
+
+def _is_of_outputs(loss: Any) -> bool:
+    """Whether the number of outputs matters."""
+    return _is_any(loss, *_SPARSE)
 
 
 def _mapped(seq: NpySequence) -> Any:
@@ -225,14 +252,10 @@ def _which(looked_at: Array, targets: Targets) -> str:
     return f"{'the first' if len(looked_at) < len(rows) else 'all'} {len(looked_at)} rows"
 
 
-def _outputs(model: Any, y: Any) -> Iterator[Output]:
+def _outputs(seq: NpySequence, model: Any, y: Any) -> Iterator[Output]:
     """Each loss with its targets, where that is certain, as Keras pairs them (Keras 3.15)."""
-    try:
-        # Of several outputs a list, also if they are a dict: then in the sorted order of its keys.
-        shapes = model.output_shape
-    except (AttributeError, ValueError):
-        # A model of the user's own class has none before it is built.
-        shapes = None
+    # To find these may take a second.
+    shapes = output_shapes(model, seq) if _has_loss(model, _is_of_outputs) else None
     names = getattr(model, "output_names", None) or ()
     return _pairs(getattr(model, "loss", None), y, shapes, names)
 

@@ -20,7 +20,7 @@ from keras_npy.boundary.devices import choose_last_batch, wrap_distribute_data_i
 from keras_npy.boundary.epochs import wrap_epochs
 from keras_npy.boundary.failures import wrap_steps
 from keras_npy.boundary.processes import check_processes
-from keras_npy.boundary.targets import warn_of_class_weight, warn_of_targets
+from keras_npy.boundary.targets import look_when_built, warn_of_class_weight, warn_of_targets
 from keras_npy.boundary.waits import waits_among
 from keras_npy.boundary.wrapping import is_wrapped, wrap
 from keras_npy.errors import warn, warn_once
@@ -164,6 +164,7 @@ def _planned(plan: AdapterPlan, call: Call, arguments: Mapping[str, Any]) -> Ada
         is_training=is_training,
         last_batch=last_batch,
         waits=waits_among(call.callbacks) if is_training else None,
+        at_epoch=look_when_built(seq, call.model) if is_training else None,
     )
 
 

@@ -373,3 +373,33 @@ def test_a_look_at_what_map_returns_changes_no_pass() -> None:
     assert (1, 1) == (seqs[0].epoch, seqs[1].epoch)
     calls[0] = 0
     assert warnings_of(seqs[0], dense(1, "bce")) == []
+
+
+class Own(keras.Model):
+    """A model of the user's own class."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = keras.layers.Dense(3, activity_regularizer="l2")
+
+    def call(self, x: Any) -> Any:
+        return {"a": self.dense(x), "b": self.dense(x)}
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="other backends refuse such class numbers")
+@pytest.mark.parametrize(
+    "make", [Own, lambda: keras.Sequential([keras.layers.Dense(3)])], ids=["class", "sequential"]
+)
+def test_fit_warns_of_class_numbers_for_a_model_that_it_builds(make: Any) -> None:
+    """Its number of outputs is known before the first step, and again in the next call."""
+    is_dict = make is Own
+    for y, is_warned in ((CLASSES, False), (CLASSES + 1, True)):
+        model = make()
+        model.compile("sgd", SPARSE(from_logits=True), run_eagerly=True)
+        for _ in range(2):
+            seq = NpySequence(X, {"a": CLASSES, "b": y} if is_dict else y)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                model.fit(seq, verbose=0)
+            found = [w.filename for w in caught if "from 1 to 3 in all 6" in str(w.message)]
+            assert [__file__] * is_warned == found

@@ -1,8 +1,11 @@
 """What ends a warning of targets, as code that runs for this very sequence."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from keras_npy.types import Array
 
 
 class Targets(NamedTuple):
@@ -30,6 +33,58 @@ class Targets(NamedTuple):
     @property
     def _access(self) -> str:
         return "y" + "".join(f"[{key!r}]" for key in self.path)
+
+
+class Classes(NamedTuple):
+    """Class numbers that a model has no outputs for."""
+
+    low: float
+    high: float
+    beyond: Array
+    """Each number beyond the outputs, once."""
+    num_classes: int
+
+
+def remedy_of_classes(targets: Targets, found: Classes, settings: Mapping[str, Any]) -> str:
+    """What ends the warning of class numbers; `settings` are those of the loss."""
+    others = (
+        "leave rows with others out with indices=; give the last layer more units only if all "
+        "numbers are classes."
+    )
+    check = f"`keras-npy check X.npy --y Y.npy --classes {found.num_classes}` names them: "
+    otherwise = f"Otherwise {others}" if targets.is_mapped else f"{check}{others}"
+    if found.low == 1:
+        # Unsigned numbers have none below 0, and perhaps only some of them were looked at.
+        is_unsigned = targets.leaf.dtype.kind == "u"
+        change = "{y}.astype('int32') - 1" if is_unsigned else "{y} - 1"
+        counted = f"If they count from 1: {pass_map(targets, change)}."
+        return counted if found.high == found.num_classes else f"{counted} {otherwise}"
+    parts = [_wraps(targets, found), _ignored(found, settings), otherwise]
+    return " ".join(part for part in parts if part)
+
+
+def _wraps(targets: Targets, found: Classes) -> str:
+    is_unsigned = targets.is_mapped and targets.leaf.dtype.kind == "u"
+    if not is_unsigned or found.high != np.iinfo(targets.leaf.dtype).max:
+        return ""
+    dtype = targets.leaf.dtype
+    return (
+        f"{dtype} has no numbers below 0: where your function makes {found.high} of y - 1, "
+        "y.astype('int32') - 1 is -1."
+    )
+
+
+def _ignored(found: Classes, settings: Mapping[str, Any]) -> str:
+    if len(found.beyond) != 1:
+        return ""
+    given = {key: settings[key] for key in ("from_logits", "axis") if key in settings}
+    given = {key: value for key, value in given.items() if value not in (False, -1)}
+    arguments = "".join(f"{key}={value}, " for key, value in given.items())
+    number = int(found.beyond[0])
+    return (
+        f"If {number} means no class: compile(loss=keras.losses.SparseCategoricalCrossentropy("
+        f"{arguments}ignore_class={number}))."
+    )
 
 
 def pass_map(targets: Targets, change: str) -> str:

@@ -7,7 +7,13 @@ import keras
 import numpy as np
 
 from keras_npy.boundary.models import is_built, output_shapes
-from keras_npy.boundary.remedies import Targets, batch_with, pass_map
+from keras_npy.boundary.remedies import (
+    Classes,
+    Targets,
+    batch_with,
+    pass_map,
+    remedy_of_classes,
+)
 from keras_npy.errors import warn_once_of
 from keras_npy.order.position import Position
 from keras_npy.rows.base import Rows
@@ -30,6 +36,7 @@ _LOSSES = (
     (keras.losses.BinaryFocalCrossentropy, keras.losses.binary_focal_crossentropy),
     (keras.losses.CategoricalCrossentropy, keras.losses.categorical_crossentropy),
     (keras.losses.CategoricalFocalCrossentropy, keras.losses.categorical_focal_crossentropy),
+    (keras.losses.KLDivergence, keras.losses.kl_divergence),
     (keras.losses.Dice, keras.losses.dice),
     (keras.losses.Tversky, keras.losses.tversky),
 )
@@ -37,6 +44,7 @@ _SPARSE = (
     keras.losses.SparseCategoricalCrossentropy,
     keras.losses.sparse_categorical_crossentropy,
 )
+_ONE_HOT = (keras.losses.CategoricalHinge, keras.losses.categorical_hinge)
 
 
 class Output(NamedTuple):
@@ -72,6 +80,8 @@ def warn_of_targets(seq: NpySequence, model: Any) -> None:
             _warn_of_no_probabilities(name, targets, seq)
         elif _is_any(loss, *_SPARSE):
             _warn_of_no_classes(loss, targets, seq, shape)
+        elif _is_any(loss, *_ONE_HOT):
+            _warn_of_no_one_hot(targets, seq, shape)
 
 
 def look_when_built(seq: NpySequence, model: Any) -> Callable[[], None] | None:
@@ -107,7 +117,7 @@ def _is_looked_at(loss: Any) -> bool:
 
 def _is_of_outputs(loss: Any) -> bool:
     """Whether the number of outputs matters."""
-    return _is_any(loss, *_SPARSE)
+    return _is_any(loss, *_SPARSE) or _is_any(loss, *_ONE_HOT)
 
 
 def _mapped(seq: NpySequence) -> Any:
@@ -143,58 +153,71 @@ def _warn_of_no_probabilities(name: str, targets: Targets, seq: NpySequence) -> 
 def _warn_of_no_classes(
     loss: Any, targets: Targets, seq: NpySequence, shape: Sequence[int | None] | None
 ) -> None:
-    # Keras 3.16 keeps neither as an attribute. A function has no settings.
+    # Keras 3.16 keeps none as an attribute. A function has no settings.
     settings = loss.get_config() if isinstance(loss, keras.losses.Loss) else {}
-    num_classes = shape[-1] if shape and len(shape) > 1 else None
-    if num_classes is None or settings.get("axis", -1) != -1:
-        return
+    num_classes = _num_classes(shape, settings.get("axis", -1))
     looked_at = _looked_at(targets.leaf, seq.batch_size)
-    classes = looked_at[looked_at != settings.get("ignore_class")]
-    if not classes.size:
-        return
-    low, high = classes.min(), classes.max()
-    if low < 0 or high >= num_classes:
+    # Keras gives NaN for NaN.
+    classes = looked_at[np.isfinite(looked_at) & (looked_at != settings.get("ignore_class"))]
+    fractions = classes[classes % 1 != 0] if classes.dtype.kind == "f" else classes[:0]
+    if fractions.size:
+        _warn_of_fractions(fractions[0], looked_at, targets, seq)
+    elif num_classes is not None and classes.size:
+        beyond = np.unique(classes[(classes < 0) | (classes >= num_classes)])
+        if beyond.size:
+            found = Classes(classes.min(), classes.max(), beyond, num_classes)
+            _warn(
+                seq,
+                targets,
+                f"targets of sparse_categorical_crossentropy, {num_classes}",
+                f"{targets.name}: class numbers count from 0, and the model has an output for "
+                f"each. Received: numbers from {found.low} to {found.high} in "
+                f"{_which(looked_at, targets)}, for {num_classes} outputs. "
+                f"{remedy_of_classes(targets, found, settings)}",
+            )
+
+
+def _num_classes(shape: Sequence[int | None] | None, axis: int) -> int | None:
+    """Outputs along an axis, which Keras counts from the end or from the batch."""
+    is_axis = shape is not None and len(shape) > 1 and -len(shape) <= axis < len(shape)
+    return shape[axis] if shape is not None and is_axis else None
+
+
+def _warn_of_fractions(
+    fraction: float, looked_at: Array, targets: Targets, seq: NpySequence
+) -> None:
+    _warn(
+        seq,
+        targets,
+        "fractions",
+        f"{targets.name}: sparse_categorical_crossentropy takes whole class numbers, and cuts "
+        f"others. Received: {fraction} in {_which(looked_at, targets)}. Take a loss of values, "
+        "such as mean_squared_error; if they are class numbers that were computed: "
+        f"{pass_map(targets, '{y}.round()')}.",
+    )
+
+
+def _warn_of_no_one_hot(
+    targets: Targets, seq: NpySequence, shape: Sequence[int | None] | None
+) -> None:
+    received = targets.leaf.shape
+    num_classes = _num_classes(shape, -1)
+    is_broadcast = shape is not None and len(received) == len(shape) and received[-1] == 1
+    if num_classes is not None and num_classes > 1 and is_broadcast:
+        one_hot = f"np.eye({num_classes}, dtype='float32')[{{y}}[..., 0].astype('int32')]"
         _warn(
             seq,
             targets,
-            "targets of sparse_categorical_crossentropy",
-            f"{targets.name}: class numbers count from 0, and the model has an output for each. "
-            f"Received: numbers from {low} to {high} in {_which(looked_at, targets)}, "
-            f"for {num_classes} outputs. {_remedy_of_classes(low, high, num_classes, targets)}",
+            f"targets of categorical_hinge, {num_classes}",
+            f"{targets.name}: categorical_hinge takes a value for each output. Received: "
+            f"{targets.leaf.dtype} {received} for {num_classes} outputs, which all get the same. "
+            f"If they are class numbers from 0: {pass_map(targets, one_hot)}.",
         )
 
 
 def _warn(seq: NpySequence, targets: Targets, kind: str, message: str) -> None:
     """Warn once of each source, or of each function of `map`."""
     warn_once_of(map_of(seq) or _source_of(targets.leaf), kind, message)
-
-
-def _remedy_of_classes(low: float, high: float, num_classes: int, targets: Targets) -> str:
-    beyond = (
-        "leave these out with indices=, or give the loss ignore_class=; give the last layer more "
-        "units only if all numbers are classes."
-    )
-    if targets.is_mapped:
-        beyond = f"Do not return others: {beyond}"
-    else:
-        check = f"`keras-npy check X.npy --y Y.npy --classes {num_classes}`"
-        beyond = f"{check} names the rows with others: {beyond}"
-    if targets.is_mapped and high == np.iinfo("uint8").max == _largest(targets.leaf.dtype):
-        return (
-            "uint8 has no numbers below 0: where y - 1 is 255, y.astype('int32') - 1 is -1. "
-            f"{beyond}"
-        )
-    if low != 1:
-        return beyond
-    # Unsigned numbers have none below 0, and only some of them were looked at.
-    is_unsigned = targets.leaf.dtype.kind == "u"
-    change = "{y}.astype('int32') - 1" if is_unsigned else "{y} - 1"
-    counted = f"If they count from 1: {pass_map(targets, change)}"
-    return f"{counted}." if high == num_classes else f"{counted}. {beyond}"
-
-
-def _largest(dtype: np.dtype[Any]) -> int | None:
-    return None if dtype.kind == "f" else int(np.iinfo(dtype).max)
 
 
 def _source_of(rows: Rows) -> Rows:

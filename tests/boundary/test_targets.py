@@ -105,6 +105,7 @@ def as_files(folder: Path, y: np.ndarray) -> Any:
         pytest.param(ONE_HOT, "categorical_crossentropy", 3, False, id="one-hot"),
         pytest.param(MASK, keras.losses.Dice(), 1, True, id="dice"),
         pytest.param(MASK, "tversky", 1, True, id="tversky"),
+        pytest.param(ONE_HOT * 255, "kl_divergence", 3, True, id="kl_divergence"),
         pytest.param(MASK, lambda y, y_pred: y_pred - y_pred, 1, False, id="own-loss"),
     ],
 )
@@ -373,6 +374,80 @@ def test_a_look_at_what_map_returns_changes_no_pass() -> None:
     assert (1, 1) == (seqs[0].epoch, seqs[1].epoch)
     calls[0] = 0
     assert warnings_of(seqs[0], dense(1, "bce")) == []
+
+
+def outputs_of(y: Any, units: int, loss: Any) -> keras.Model:
+    """A model with an output for each of these targets; the last one has the loss."""
+    inputs = keras.Input((4,))
+    names = sorted(y) if isinstance(y, dict) else ["o"] if isinstance(y, np.ndarray) else range(2)
+    layers = {name: keras.layers.Dense(units, name=str(name))(inputs) for name in names}
+    each = layers if isinstance(y, dict) else list(layers.values())
+    model = keras.Model(inputs, each if len(names) > 1 else each[0])
+    model.compile("sgd", loss if len(names) == 1 else ["mse", loss])
+    return model
+
+
+@pytest.mark.parametrize(
+    ("y", "sample_weight", "loss", "units", "served"),
+    [
+        pytest.param(MASK, X[:, 0], "bce", 1, lambda y: y, id="weights"),
+        pytest.param({"a": RIGHT, "b": MASK}, None, "bce", 1, lambda y: y["b"], id="dict"),
+        pytest.param((RIGHT, MASK), X[:, 0], "bce", 1, lambda y: y[1], id="tuple-weights"),
+        pytest.param(CLASSES + 1, X[:, 0], SPARSE(), 3, lambda y: y, id="from-1"),
+        pytest.param(CLASSES.astype("u1") + 1, None, SPARSE(axis=1), 3, lambda y: y, id="uint8"),
+        pytest.param(CLASSES + 0.25, None, SPARSE(), 3, lambda y: y, id="fractions"),
+        pytest.param(CLASSES[:, None], None, "categorical_hinge", 3, lambda y: y, id="hinge"),
+    ],
+)
+def test_fit_warns_with_the_map_that_runs_for_this_sequence(
+    y: Any, sample_weight: Any, loss: Any, units: int, served: Any
+) -> None:
+    """With weights, and of one output among others."""
+    seq = NpySequence(X, y, sample_weight)
+    model = outputs_of(y, units, loss)
+    (said,) = warnings_of(seq, model)
+    call = re.search(r"seq\.map\(lambda .*\)(?=\.$| for masks)", said)
+    assert call is not None
+    mapped = eval(call[0], {"seq": seq, "np": np})
+    assert warnings_of(mapped, model) == []
+    before, after = served(seq[0][1]), served(mapped[0][1])
+    assert not np.array_equal(before, after)
+    assert len(seq[0]) == len(mapped[0])
+    if isinstance(y, dict | tuple):
+        np.testing.assert_array_equal(RIGHT, mapped[0][1]["a" if isinstance(y, dict) else 0])
+    or_ = re.search(r"or (\(x, .*\)) for targets", said)
+    if or_ is not None:
+        batch = dict(zip(("x", "y", "sample_weight"), seq[0], strict=False))
+        again = seq.map(lambda *_: eval(or_[1], {}, batch))
+        assert served(again[0][1]).tolist() == (MASK > 0).tolist()
+
+
+@pytest.mark.parametrize("number", [-1, 255])
+@pytest.mark.parametrize("loss", [SPARSE(from_logits=True), "sparse_categorical_crossentropy"])
+def test_fit_warns_with_the_loss_that_ignores_a_number(number: int, loss: Any) -> None:
+    """The only number beyond the outputs may stand for rows without a class."""
+    seq = NpySequence(X, np.where(CLASSES == 1, number, CLASSES))
+    (said,) = warnings_of(seq, dense(3, loss))
+    assert f"If {number} means no class: " in said
+    found = re.search(r"compile\(loss=(.*?\))\)", said)
+    assert found is not None
+    ignoring = eval(found[1], {"keras": keras})
+    assert (isinstance(loss, str), number) == (
+        not ignoring.get_config()["from_logits"],
+        ignoring.get_config()["ignore_class"],
+    )
+    assert warnings_of(seq, dense(3, ignoring)) == []
+
+
+def test_fit_warns_again_of_another_number_of_outputs() -> None:
+    """What one model takes says nothing of the next."""
+    seq = NpySequence(X, CLASSES + 3)
+    for units, expected in ((4, True), (4, False), (2, True), (6, False)):
+        for each in (seq, seq.replace(batch_size=2), seq.subset(slice(2))):
+            said = warnings_of(each, dense(units, SPARSE()))
+            assert [f"for {units} outputs" in message for message in said] == [True] * (
+                expected and each is seq
+            )
 
 
 class Own(keras.Model):

@@ -51,16 +51,22 @@ def remedy_of_classes(targets: Targets, found: Classes, settings: Mapping[str, A
         "leave rows with others out with indices=; give the last layer more units only if all "
         "numbers are classes."
     )
-    check = f"`keras-npy check X.npy --y Y.npy --classes {found.num_classes}` names them: "
-    otherwise = f"Otherwise {others}" if targets.is_mapped else f"{check}{others}"
+    if not targets.is_mapped:
+        check = f"`keras-npy check X.npy --y Y.npy --classes {found.num_classes}`"
+        others = f"{check} names them: {others}"
     if found.low == 1:
         # Unsigned numbers have none below 0, and perhaps only some of them were looked at.
         is_unsigned = targets.leaf.dtype.kind == "u"
         change = "{y}.astype('int32') - 1" if is_unsigned else "{y} - 1"
-        counted = f"If they count from 1: {pass_map(targets, change)}."
-        return counted if found.high == found.num_classes else f"{counted} {otherwise}"
-    parts = [_wraps(targets, found), _ignored(found, settings), otherwise]
+        counted = f"If they count from 1, {pass_map(targets, change)}."
+        return counted if found.high == found.num_classes else f"{counted} {sentence(others)}"
+    parts = [_wraps(targets, found), _ignored(found, settings), sentence(others)]
     return " ".join(part for part in parts if part)
+
+
+def sentence(text: str) -> str:
+    """The text with a capital."""
+    return text[0].upper() + text[1:]
 
 
 def _wraps(targets: Targets, found: Classes) -> str:
@@ -90,7 +96,7 @@ def _ignored(found: Classes, settings: Mapping[str, Any]) -> str:
 def pass_map(targets: Targets, change: str) -> str:
     """Says which call of `map` makes `change`, in which `{y}` stands for the targets."""
     # What the function returns is what the next one gets.
-    begin = "Change what your function returns, or pass" if targets.is_mapped else "Pass"
+    begin = "change what your function returns, or pass" if targets.is_mapped else "pass"
     weights = ", sample_weight" * targets.has_weights
     return f"{begin} seq.map(lambda x, y{weights}: {batch_with(targets, change)})"
 

@@ -13,6 +13,7 @@ from keras_npy.boundary.remedies import (
     batch_with,
     pass_map,
     remedy_of_classes,
+    sentence,
 )
 from keras_npy.errors import warn_once_of
 from keras_npy.order.position import Position
@@ -144,7 +145,7 @@ def _warn_of_no_probabilities(name: str, targets: Targets, seq: NpySequence) -> 
             f"targets of {name}",
             f"{targets.name}: {name} takes targets from 0 to 1. Received: {looked_at.dtype} from "
             f"{low} to {high} in {_which(looked_at, targets)}. "
-            f"{pass_map(targets, '{y} / 255')} for masks of 0 to 255, or "
+            f"{sentence(pass_map(targets, '{y} / 255'))} for masks of 0 to 255, or "
             f"{batch_with(targets, '{y} > 0')} for targets of 0 and 1; make "
             "class numbers one-hot, or take a loss for sparse ones.",
         )
@@ -192,7 +193,7 @@ def _warn_of_fractions(
         "fractions",
         f"{targets.name}: sparse_categorical_crossentropy takes whole class numbers, and cuts "
         f"others. Received: {fraction} in {_which(looked_at, targets)}. Take a loss of values, "
-        "such as mean_squared_error; if they are class numbers that were computed: "
+        "such as mean_squared_error; if they are class numbers that were computed, "
         f"{pass_map(targets, '{y}.round()')}.",
     )
 
@@ -211,7 +212,7 @@ def _warn_of_no_one_hot(
             f"targets of categorical_hinge, {num_classes}",
             f"{targets.name}: categorical_hinge takes a value for each output. Received: "
             f"{targets.leaf.dtype} {received} for {num_classes} outputs, which all get the same. "
-            f"If they are class numbers from 0: {pass_map(targets, one_hot)}.",
+            f"If they are class numbers from 0, {pass_map(targets, one_hot)}.",
         )
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from keras_npy import NpySequence, samples
 from keras_npy.boundary.targets import warn_of_class_weight, warn_of_targets
-from tests.conftest import BACKEND
+from tests.conftest import BACKEND, only_on
 
 X = np.arange(24, dtype="float32").reshape(6, 4) / 24
 
@@ -317,7 +317,7 @@ def dense(units: int, loss: Any) -> keras.Model:
             NpySequence(np.c_[X, CLASSES + 1]).map(lambda rows: (rows[:, :-1], rows[:, -1])),
             SPARSE(),
             3,
-            "numbers from 1.0 to 3.0 in a batch of 6 rows, for 3 outputs. If they count from 1:",
+            "numbers from 1.0 to 3.0 in a batch of 6 rows, for 3 outputs. If they count from 1, change",
             id="table",
         ),
         pytest.param(
@@ -461,7 +461,7 @@ class Own(keras.Model):
         return {"a": self.dense(x), "b": self.dense(x)}
 
 
-@pytest.mark.skipif(BACKEND != "jax", reason="other backends refuse such class numbers")
+@only_on("jax", reason="it refuses such class numbers")
 @pytest.mark.parametrize(
     "make", [Own, lambda: keras.Sequential([keras.layers.Dense(3)])], ids=["class", "sequential"]
 )

@@ -1,7 +1,7 @@
-"""What a resume needs of a model and of Keras that Keras gives no public name.
+"""What a resume, and a look at targets, need of a model that Keras gives no public name.
 
 Modules of `keras.src` are imported where they are used. If a future Keras moves them, only a resume
-fails.
+fails, and less is known of targets.
 """
 
 from typing import Any
@@ -36,7 +36,8 @@ def build_by_calling(model: keras.Model, x: Any) -> None:
 
 def is_built(model: keras.Model) -> bool:
     """Whether a model has all its weights."""
-    return all(layer.built for layer in model._flatten_layers())
+    layers_of = getattr(model, "_flatten_layers", None)
+    return layers_of is not None and all(layer.built for layer in layers_of())
 
 
 def output_shapes(model: keras.Model, seq: NpySequence) -> Any:
@@ -44,7 +45,7 @@ def output_shapes(model: keras.Model, seq: NpySequence) -> Any:
 
     Of several outputs a list, also if they are a dict: then in the sorted order of its keys. Keras
     knows no shape of a model of a class of the user's, so its call is traced as Keras does before
-    it trains. That is for JAX alone: the other backends do not always trace without a trace.
+    it trains. That is for JAX alone: the other backends refuse wrong class numbers themselves.
     """
     try:
         return model.output_shape
@@ -52,19 +53,29 @@ def output_shapes(model: keras.Model, seq: NpySequence) -> Any:
         pass
     if keras.backend.backend() != "jax" or not is_built(model):
         return None
-    from keras.src.backend import compute_output_spec
-
     num_rows = min(seq.batch_size, seq.num_samples)
     x = map_leaves(
         lambda spec: keras.KerasTensor((num_rows, *spec.shape[1:]), dtype=spec.dtype), seq.x_spec
     )
     try:
+        from keras.src.backend import compute_output_spec
+
         outputs = compute_output_spec(model, x, training=False)
     except Exception:
         # A class of the user's may do anything. Keras calls it next, and says what it raises.
         return None
     shapes = [tuple(output.shape) for output in keras.tree.flatten(outputs)]
     return shapes if isinstance(outputs, dict | list | tuple) else shapes[0]
+
+
+def settings_of(loss: Any) -> dict[str, Any]:
+    """The arguments of a loss; a function has none.
+
+    The config has no `axis` up to Keras 3.15, and Keras 3.16 keeps none as an attribute.
+    """
+    if not isinstance(loss, keras.losses.Loss):
+        return {}
+    return {**getattr(loss, "_fn_kwargs", {}), **loss.get_config()}
 
 
 def begin_fit_at(model: keras.Model, epoch: int | None) -> None:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from keras_npy.boundary.models import is_built, output_shapes
+from keras_npy.boundary.models import is_built, output_shapes, settings_of
 from keras_npy.boundary.remedies import (
     Classes,
     Targets,
@@ -154,8 +154,7 @@ def _warn_of_no_probabilities(name: str, targets: Targets, seq: NpySequence) -> 
 def _warn_of_no_classes(
     loss: Any, targets: Targets, seq: NpySequence, shape: Sequence[int | None] | None
 ) -> None:
-    # Keras 3.16 keeps none as an attribute. A function has no settings.
-    settings = loss.get_config() if isinstance(loss, keras.losses.Loss) else {}
+    settings = settings_of(loss)
     num_classes = _num_classes(shape, settings.get("axis", -1))
     looked_at = _looked_at(targets.leaf, seq.batch_size)
     # Keras gives NaN for NaN.

@@ -250,6 +250,17 @@ def test_fit_warns_of_class_numbers_of_any_output(loss: Any) -> None:
         assert expected == sorted(message.split(", for ")[1][:9] for message in caught)
 
 
+def test_fit_counts_the_outputs_along_the_axis_of_the_loss() -> None:
+    """Channels may come first."""
+    outputs = [keras.Input((4,)), keras.layers.Dense(15), keras.layers.Reshape((3, 5))]
+    model = keras.Sequential(outputs)
+    model.compile("sgd", SPARSE(axis=1))
+    y = np.repeat(CLASSES[:, None], 5, axis=1)
+    assert warnings_of(NpySequence(X, y), model) == []
+    (said,) = warnings_of(NpySequence(X, y + 1), model)
+    assert "for 3 outputs" in said
+
+
 @pytest.mark.parametrize(
     ("y", "class_weight", "is_warned"),
     [
@@ -317,7 +328,7 @@ def dense(units: int, loss: Any) -> keras.Model:
             NpySequence(np.c_[X, CLASSES + 1]).map(lambda rows: (rows[:, :-1], rows[:, -1])),
             SPARSE(),
             3,
-            "numbers from 1.0 to 3.0 in a batch of 6 rows, for 3 outputs. If they count from 1, change",
+            "numbers from 1.0 to 3.0 in a batch of 6 rows, for 3 outputs. If they count from 1, ",
             id="table",
         ),
         pytest.param(

@@ -5,6 +5,7 @@ it returns is used as it is if it lies in that memory, and copied otherwise: the
 the same array of its own each time.
 """
 
+import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import numpy as np
 from keras_npy.errors import cut
 from keras_npy.feeds.nests import leaves_of, map_leaves
 from keras_npy.files.header import SUPPORTED_DTYPES, is_supported
+from keras_npy.order.draws import fractions
 from keras_npy.order.position import Position
 from keras_npy.rows.base import Rows, Sized
 from keras_npy.rows.drawn import DrawnRows, RowNumbers
@@ -83,7 +85,10 @@ def _read_drawn(rows: Rows, array: Array, place: Place) -> Array:
     if not isinstance(rows, DrawnRows):
         return array
     out = np.empty((len(array), *rows.row_shape), rows.dtype)
-    rows.read_drawn(array, out, place.seed, place.position.epoch)
+    draw = functools.partial(fractions, place.seed, place.position.epoch)
+    # The number that the sources share, not that of a leaf's own file: the leaves of a row may
+    # count their files differently.
+    rows.read_drawn(array, out, array, draw)
     return out
 
 

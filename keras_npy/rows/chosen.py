@@ -7,7 +7,7 @@ import numpy as np
 from keras_npy.files.store import FileList
 from keras_npy.order.selection import ascending, choose, rows_at, to_array, to_rows
 from keras_npy.rows.base import Rows
-from keras_npy.rows.drawn import DrawnRows
+from keras_npy.rows.drawn import Draw, DrawnRows
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.sources import Source, open_rows
 from keras_npy.types import Array, Indices, Io
@@ -118,5 +118,5 @@ class ChosenDrawnRows(ChosenRows, DrawnRows):
 
     source: DrawnRows
 
-    def read_drawn(self, indices: Indices, out: Array, seed: int, epoch: int) -> None:
-        self.source.read_drawn(self.source_indices(indices), out, seed, epoch)
+    def read_drawn(self, indices: Indices, out: Array, keys: Indices, draw: Draw) -> None:
+        self.source.read_drawn(self.source_indices(indices), out, keys, draw)

@@ -1,12 +1,17 @@
 """Rows that differ from pass to pass, and the numbers by which a feed asks for them."""
 
 from abc import abstractmethod
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_npy.rows.base import Rows
 from keras_npy.types import Array, Indices
+
+Draw: TypeAlias = Callable[[Indices, int], NDArray[np.float64]]
+"""Returns fractions in [0, 1), `(len(keys), num)`, from keys and `num`."""
 
 
 class DrawnRows(Rows):
@@ -16,8 +21,17 @@ class DrawnRows(Rows):
     """
 
     @abstractmethod
-    def read_drawn(self, indices: Indices, out: Array, seed: int, epoch: int) -> None:
-        """As `read_into`, with the values that these rows have in a pass."""
+    def read_drawn(self, indices: Indices, out: Array, keys: Indices, draw: Draw) -> None:
+        """As `read_into`, with the values that these rows have in a pass.
+
+        Args:
+            indices: As `read_into` takes them.
+            out: As `read_into` takes it.
+            keys: What the numbers of each row are drawn for, `(b,)`: the number that the sequence
+                gives the row. Images and masks of one row then have the same numbers, however
+                their files were listed.
+            draw: Returns the numbers of a pass.
+        """
 
 
 class RowNumbers(Rows):

@@ -10,7 +10,7 @@ import numpy as np
 from keras_npy.files.store import FileList, Places
 from keras_npy.order.selection import ascending
 from keras_npy.rows.base import Rows, Timesteps
-from keras_npy.rows.drawn import DrawnRows
+from keras_npy.rows.drawn import Draw, DrawnRows
 from keras_npy.rows.scratch import Scratch
 from keras_npy.types import Array, Indices
 
@@ -151,12 +151,12 @@ class JoinedRows(Rows):
 class JoinedDrawnRows(JoinedRows, DrawnRows):
     """As `JoinedRows`, where some sources differ from pass to pass."""
 
-    def read_drawn(self, indices: Indices, out: Array, seed: int, epoch: int) -> None:
+    def read_drawn(self, indices: Indices, out: Array, keys: Indices, draw: Draw) -> None:
         for number, places, rows in self._by_source(indices):
             source = self.sources[number]
             taken = np.empty((len(rows), *self.row_shape), self.dtype)
             if isinstance(source, DrawnRows):
-                source.read_drawn(rows, taken, seed, epoch)
+                source.read_drawn(rows, taken, keys[places], draw)
             else:
                 source.read_into(rows, taken)
             out[places] = taken

@@ -4,6 +4,7 @@ Rows are paired by position. If x and y are made of many files each, one file th
 side pairs all files behind it wrongly. Their names show it.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -15,6 +16,7 @@ from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.joined import JoinedRows
 from keras_npy.rows.partners import Verdict, compare_names
+from keras_npy.rows.samples import FittedRows
 
 FILES_NAMED_MAX = 3
 
@@ -36,6 +38,7 @@ def check_pairs(leaves: Sequence[Rows], *, check_names: bool) -> None:
     if not check_names:
         return
     _check_natural_order(leaves)
+    _check_crops(leaves)
     # Sources of as many files are compared with the first of them: if two pairs are right, so is
     # the third.
     firsts: dict[int, tuple[Rows, FileList]] = {}
@@ -68,6 +71,33 @@ def _check_natural_order(leaves: Sequence[Rows]) -> None:
                     "sorted(glob.glob(pattern)); check_names=False says that this order is meant."
                 )
                 return
+
+
+def _check_crops(leaves: Sequence[Rows]) -> None:
+    """Warn if one leaf is cropped at random, and another one to the same size in another place."""
+    fits = [set(_crops(rows)) for rows in leaves]
+    for (rows, ours), (other, theirs) in itertools.permutations(zip(leaves, fits, strict=True), 2):
+        for sizes, crop in ours:
+            others = {name for size, name in theirs if size == sizes}
+            if crop == "random" and others and ours.isdisjoint(theirs):
+                warn(
+                    f"{other.name}: samples that belong together must be cropped in the same "
+                    f"place. Received: crop={others.pop()!r} for these, and crop='random' for "
+                    f"{rows.name}. Pass crop='random' to both calls of samples; check_names=False "
+                    "says that the crops are meant."
+                )
+                return
+
+
+def _crops(rows: Rows) -> Iterator[tuple[tuple[int, ...], str]]:
+    """The sizes to which samples are cropped, and where."""
+    if isinstance(rows, JoinedRows):
+        for source in rows.sources:
+            yield from _crops(source)
+    elif isinstance(rows, ForwardingRows):
+        yield from _crops(rows.source)
+    elif isinstance(rows, FittedRows):
+        yield tuple(size for _, size in rows.fit.lengths), rows.fit.crop
 
 
 def found_files(rows: Rows) -> Iterator[Sequence[str]]:

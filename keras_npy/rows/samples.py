@@ -12,9 +12,8 @@ from keras_npy.files.fitted_samples import Crop, Fit, FittedSampleStore
 from keras_npy.files.header import NpyHeader
 from keras_npy.files.samples import SampleStore, read_first
 from keras_npy.files.values import as_bytes, copy_values
-from keras_npy.order.draws import fractions
 from keras_npy.rows.base import Rows
-from keras_npy.rows.drawn import DrawnRows
+from keras_npy.rows.drawn import Draw, DrawnRows
 from keras_npy.rows.scratch import Scratch
 from keras_npy.rows.sources import is_pattern, named_files
 from keras_npy.rows.stored import StoredRows
@@ -50,7 +49,8 @@ def samples(
         pad_value: What shorter samples are padded with.
         crop: The part of a longer sample to take: `"start"`, `"center"`, or `"random"`, which takes
             another part in each pass of `fit`. It depends on the seed, the pass and the number of
-            the sample alone, so that images and masks of one size are cropped alike.
+            the row in the sequence alone, so that images and masks of one size are cropped alike,
+            also if only one side is a list or comes through `take`. `subset` and `split` keep it.
         check: Whether to compare all files now, however long it takes; `False` for none. `None`
             stops after a second.
         unpack: Whether compressed members may hold more than 16 MiB. Each is unpacked whole each
@@ -134,18 +134,28 @@ def _rows(store: SampleStore) -> Rows:
     if first.fortran_order:
         return FortranSampleRows(store, name)
     shape = (store.num_rows, *first.shape)
-    if isinstance(store, FittedSampleStore) and store.fit.crop == "random":
-        return CroppedRows(store, name=name, shape=shape, stored_dtype=first.dtype)
+    if isinstance(store, FittedSampleStore):
+        kind = CroppedRows if store.fit.crop == "random" else FittedRows
+        return kind(store, name=name, shape=shape, stored_dtype=first.dtype)
     return StoredRows(store, name=name, shape=shape, stored_dtype=first.dtype)
 
 
-class CroppedRows(StoredRows, DrawnRows):
-    """Samples that are cropped at random."""
+class FittedRows(StoredRows):
+    """Samples that are cropped and padded to one shape."""
 
     _store: FittedSampleStore
 
-    def read_drawn(self, indices: Indices, out: Array, seed: int, epoch: int) -> None:
-        drawn = fractions(seed, epoch, indices, len(self._store.fit.lengths))
+    @property
+    def fit(self) -> Fit:
+        """How each sample gets its shape."""
+        return self._store.fit
+
+
+class CroppedRows(FittedRows, DrawnRows):
+    """Samples that are cropped at random."""
+
+    def read_drawn(self, indices: Indices, out: Array, keys: Indices, draw: Draw) -> None:
+        drawn = draw(keys, len(self.fit.lengths))
         self._store.fetch_drawn(indices, as_bytes(out), drawn)
 
 

@@ -21,6 +21,7 @@ from keras_npy import (
 )
 from keras_npy.boundary.adapter import AdapterPlan, PlannedAdapter
 from keras_npy.rows import samples as limits
+from keras_npy.rows.base import Rows
 from keras_npy.rows.sources import expand
 
 SIZES = [4, 7, 2, 5, 9, 4, 3, 30]
@@ -187,6 +188,46 @@ def test_random_crops_of_image_and_mask_are_the_same(pattern: str, tmp_path: Pat
         for image, mask in part:
             is_padding = (image[:, :, :1] == 0) & (np.arange(3)[:, None] > 0)
             np.testing.assert_array_equal(np.where(is_padding, 0, image[:, :, :1] % 7), mask)
+
+
+def test_random_crops_of_a_row_are_the_same_however_files_are_listed(tmp_path: Path) -> None:
+    """The number of the row in the sequence decides, not that in a list of files."""
+    for number in range(4):
+        for name in ("img", "msk"):
+            np.save(tmp_path / f"{name}{number}.npy", np.arange(2000) + 10_000 * number)
+
+    def crops(*names: str) -> Rows:
+        return samples([tmp_path / f"{name}.npy" for name in names], length=5, crop="random")
+
+    images, masks = crops("img0", "img1", "img2", "img3"), crops("msk0", "msk1", "msk2", "msk3")
+    part = NpySequence(images).subset([3, 2])
+    pairs: list[tuple[Any, Any]] = [
+        (take(images, [2, 3]), crops("msk2", "msk3")),
+        ([crops("img0"), crops("img1", "img2", "img3")], masks),
+        (
+            [crops("img0"), crops("img1", "img2", "img3")],
+            [crops("msk0", "msk1"), crops("msk2", "msk3")],
+        ),
+        (part.x, crops("msk3", "msk2")),
+        (take([crops("img0"), images], [4, 1]), crops("msk3", "msk0")),
+    ]
+    for x, y in pairs:
+        seq = NpySequence({"a": x, "b": y}, batch_size=3, shuffle=True, seed=0)
+        for batch in [*seq, *seq, *seq.subset([1, 0])]:
+            np.testing.assert_array_equal(batch["a"], batch["b"])
+
+
+def test_random_crops_beside_other_crops_are_warned_of(pattern: str) -> None:
+    """Unless the sizes differ, as those of two modalities do, or the user means it."""
+    at_random = samples(pattern, length=3, crop="random")
+    for crop in ("start", "center"):
+        others = samples(pattern, length=3, crop=crop)
+        for x, y in ((at_random, take(others, slice(None))), (others, at_random)):
+            with pytest.warns(UserWarning, match=rf"same place.*{crop}.*'random' to both calls"):
+                NpySequence(x, y)
+        NpySequence(at_random, others, check_names=False)
+        NpySequence([at_random, others], [at_random, others])
+    NpySequence(at_random, samples(pattern, length=4))
 
 
 def test_random_crops_read_outside_of_a_pass_are_those_at_the_middle(

@@ -61,6 +61,8 @@ class HowToRead(TypedDict, total=False):
     """Whether to map each file instead of reading it."""
     unpack: bool
     """Whether samples that are compressed may be of any size."""
+    are_found: bool
+    """Whether patterns alone put the files in order."""
 
 
 class SampleState(NamedTuple):
@@ -73,6 +75,7 @@ class SampleState(NamedTuple):
     head: bytes
     """What stands before the data in the first file."""
     is_mapped: bool
+    are_found: bool
 
 
 class SampleStore(Store):
@@ -99,7 +102,8 @@ class SampleStore(Store):
         first, head, is_compressed = read_first(os.fsdecode(paths[0]), how.get("stored_dtype"))
         self._unpack = how.get("unpack", False)
         self._check_small(first, is_compressed, pattern or absolute)
-        self._set_up(SampleState(absolute, pattern, first, head, how.get("is_mapped", False)))
+        is_mapped, are_found = how.get("is_mapped", False), how.get("are_found", False)
+        self._set_up(SampleState(absolute, pattern, first, head, is_mapped, are_found))
         warn_of_layout(
             first,
             self._files,
@@ -146,7 +150,7 @@ class SampleStore(Store):
     @property
     def files(self) -> FileList:
         ones = np.ones(self.num_rows, np.int64)
-        return FileList(self._paths, ones, are_found=self._pattern is not None)
+        return FileList(self._paths, ones, are_found=self._state.are_found)
 
     @property
     def places(self) -> Places:

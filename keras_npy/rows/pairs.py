@@ -67,8 +67,9 @@ def _check_natural_order(leaves: Sequence[Rows]) -> None:
                 warn(
                     f"{path}: a pattern gives files in natural order, in which the rows of "
                     f"{other.name} must lie too. Received: {path} in the place where sorted paths "
-                    f"have {by_text}. For rows in another order pass the paths as a list, such as "
-                    "sorted(glob.glob(pattern)); check_names=False says that this order is meant."
+                    f"have {by_text}. Look at the order of {other.name} first: if it is natural "
+                    "order, check_names=False says so; only if it was made from sorted paths, pass "
+                    "the paths as a list, sorted(glob.glob(pattern))."
                 )
                 return
 

@@ -15,7 +15,7 @@ from keras_npy.files.layout import name_of_converted, warn_of_layout
 from keras_npy.files.place import local_path, open_regular, place_of
 from keras_npy.rows.base import Rows
 from keras_npy.rows.shards import join_files
-from keras_npy.rows.sources import is_pattern, named_files
+from keras_npy.rows.sources import expand_all, is_pattern, named_paths
 from keras_npy.rows.stored import open_file
 from keras_npy.types import Io, Path
 
@@ -68,8 +68,9 @@ def raw(
         remedy = _remedy(source, header, *layout)
         warn_of_layout(header, is_mapped=rows.io == "map", remedy=remedy)
         return rows
-    headers = [_header(path, *layout) for path in named_files(source, "raw")]
-    rows = join_files(headers, io)
+    paths, are_found = expand_all(named_paths(source, "raw"))
+    headers = [_header(path, *layout) for path in paths]
+    rows = join_files(headers, io, are_found=are_found)
     for header in headers:
         remedy = _remedy(source, header, *layout)
         warn_of_layout(header, is_mapped=rows.io == "map", remedy=remedy)

@@ -15,7 +15,7 @@ from keras_npy.files.values import as_bytes, copy_values
 from keras_npy.rows.base import Rows
 from keras_npy.rows.drawn import Draw, DrawnRows
 from keras_npy.rows.scratch import Scratch
-from keras_npy.rows.sources import is_pattern, named_files
+from keras_npy.rows.sources import expand_all, is_pattern, named_paths
 from keras_npy.rows.stored import StoredRows
 from keras_npy.types import Array, Indices, Io, Path
 
@@ -76,14 +76,21 @@ def samples(
     """
     check_io(io)
     check_bool("unpack", unpack)
-    paths = named_files(source, "samples")
+    paths, are_found = expand_all(named_paths(source, "samples"))
     pattern = source if isinstance(source, str | os.PathLike) and is_pattern(source) else None
     make: Callable[..., SampleStore] = SampleStore
     if length is not None:
         first, _, _ = read_first(os.fsdecode(paths[0]), stored_dtype)
         fit = checked_fit(first, length, pad_value, crop)
         make = functools.partial(FittedSampleStore, fit=fit)
-    store = make(paths, pattern, stored_dtype=stored_dtype, is_mapped=io == "map", unpack=unpack)
+    store = make(
+        paths,
+        pattern,
+        stored_dtype=stored_dtype,
+        is_mapped=io == "map",
+        unpack=unpack,
+        are_found=are_found,
+    )
     if check is not False:
         store.check_all(None if check else CHECK_S)
     return _rows(store)

@@ -69,7 +69,8 @@ def _open(source: Source, stored_dtype: str | None, io: Io, stay_apart: bool = F
     check_io(io)
     if isinstance(source, str | os.PathLike):
         if is_pattern(source):
-            return _join(expand(source), Apart(source) if stay_apart else source, stored_dtype, io)
+            files = Apart(source) if stay_apart else source
+            return _join(expand(source), files, stored_dtype, io, are_found=True)
         header = archive.read_header(source, stored_dtype=stored_dtype)
         rows = open_file(header, io)
         warn_of_layout(header, is_mapped=rows.io == "map")
@@ -91,7 +92,18 @@ def _open(source: Source, stored_dtype: str | None, io: Io, stay_apart: bool = F
 
 
 def named_files(source: object, caller: str) -> list[Path]:
-    """The files that a path, a pattern or a list of these names, where only files will do.
+    """As `named_paths`, and the files that match its patterns.
+
+    Raises:
+        TypeError: If it names no files.
+        ValueError: If it is an empty list.
+        NpyFileError: If nothing matches a pattern.
+    """
+    return expand_all(named_paths(source, caller))[0]
+
+
+def named_paths(source: object, caller: str) -> list[Path]:
+    """A path, a pattern or a list of these as a list, where only files will do.
 
     Args:
         source: What the user passed.
@@ -100,17 +112,16 @@ def named_files(source: object, caller: str) -> list[Path]:
     Raises:
         TypeError: If it names no files.
         ValueError: If it is an empty list.
-        NpyFileError: If nothing matches a pattern.
     """
     if is_path(source):
-        return list(_found(source))
+        return [source]
     if not isinstance(source, list) or not all(map(is_path, source)):
         raise no_paths(caller, source)
     if not source:
         raise ValueError(
             f"{caller} needs at least one file. Received: an empty list. Pass the files' paths."
         )
-    return [found for path in source for found in _found(path)]
+    return list(source)
 
 
 def is_pattern(path: Path) -> bool:
@@ -137,6 +148,20 @@ def expand(pattern: Path) -> list[str]:
             "the characters themselves."
         )
     return natural_order(paths)
+
+
+def expand_all(sources: Sequence[Path]) -> tuple[list[Path], bool]:
+    """The files that paths and patterns name, and whether patterns alone put them in order.
+
+    They do if the files of one pattern follow those of another in sorted order too, so that natural
+    order is the only other order that rows which belong to them may have.
+    """
+    found = [list(_found(path)) for path in sources]
+    paths = [path for group in found for path in group]
+    if not all(map(is_pattern, sources)):
+        return paths, False
+    by_text = [path for group in found for path in sorted(map(os.fsdecode, group))]
+    return paths, by_text == sorted(by_text)
 
 
 def natural_order(paths: Iterable[str]) -> list[str]:
@@ -178,8 +203,9 @@ def _open_list(
     # Files beside each other are opened together: 100,000 files then are one source.
     for are_paths, group in itertools.groupby(sources, is_path):
         if are_paths:
-            paths = [found for path in group for found in _found(path)]
-            opened.append(_join(paths, Apart(paths) if stay_apart else paths, stored_dtype, io))
+            paths, are_found = expand_all(list(group))
+            files = Apart(paths) if stay_apart else paths
+            opened.append(_join(paths, files, stored_dtype, io, are_found=are_found))
         else:
             opened += [_open(source, stored_dtype, io, stay_apart) for source in group]
     return join_rows(opened)
@@ -224,10 +250,11 @@ def open_groups(
     return _join_headers(headers, files, io, are_found=False), np.diff(ends[edges])
 
 
-def _join(paths: list[Any], files: Files, stored_dtype: str | None, io: Io) -> Rows:
+def _join(
+    paths: list[Any], files: Files, stored_dtype: str | None, io: Io, *, are_found: bool
+) -> Rows:
     headers = archive.read_headers(paths, files, stored_dtype=stored_dtype)
-    named = files.files if isinstance(files, Apart) else files
-    return _join_headers(headers, files, io, are_found=not isinstance(named, list))
+    return _join_headers(headers, files, io, are_found=are_found)
 
 
 def _join_headers(headers: list[NpyHeader], files: Files, io: Io, *, are_found: bool) -> Rows:

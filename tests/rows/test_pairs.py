@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keras_npy import NpyLayoutWarning, NpySequence, open_rows, samples, take, windows
+from keras_npy import NpyLayoutWarning, NpySequence, open_rows, raw, samples, take, windows
 from keras_npy.tools.check import check
 
 # The data of archives is not aligned.
@@ -304,7 +304,8 @@ def test_sequence_of_a_pattern_and_rows_in_an_order_of_their_own_warns(
     y = np.arange(num_rows)
     np.save(tmp_path / "y.npy", y)
     source = samples(pattern) if make == "samples" else pattern
-    message = r"x/2\.npy: .*natural order.*x/2\.npy in the place where sorted .*x/10\.npy.*glob"
+    message = r"x/2\.npy: .*natural order.*x/2\.npy in the place where sorted .*x/10\.npy\. "
+    message += r"Look at the order of .* first: .*check_names=False says so; only if .*glob"
     for labels in (y, str(tmp_path / "y.npy")):
         with pytest.warns(UserWarning, match=message):
             NpySequence(source, labels)
@@ -354,6 +355,27 @@ def test_sequence_of_what_is_made_of_a_pattern_warns_of_its_order(
         NpySequence(make(str(tmp_path / "x" / "*.npy")), y, check_names=False)
         if y is None or len(y) == 12:
             NpySequence(make(sorted(map(str, (tmp_path / "x").glob("*.npy")))), y)
+
+
+def test_sequence_of_patterns_of_any_kind_warns_of_their_order(tmp_path: Path) -> None:
+    """Of raw files, and of a list of patterns, unless the list itself is not in sorted order."""
+    for side in "ab":
+        for number in (1, 2, 10):
+            np.full(2, number, "uint8").tofile(tmp_path / f"{side}{number}.bin")
+            np.save(tmp_path / f"{side}{number}.npy", np.full(2, number))
+    bare, one, two = (str(tmp_path / name) for name in ("a*.bin", "a*.npy", "b*.npy"))
+    for x, num_rows, name in (
+        (raw(bare, dtype="uint8"), 6, "a2.bin"),
+        (raw([bare], dtype="uint8"), 6, "a2.bin"),
+        ([one], 6, "a2.npy"),
+        ([one, two], 12, "a2.npy"),
+        (samples([one]), 3, "a2.npy"),
+        (samples([one, two]), 6, "a2.npy"),
+    ):
+        with pytest.warns(UserWarning, match=rf"{name}: a pattern gives files in natural order"):
+            NpySequence(x, np.arange(num_rows))
+    for x in ([two, one], [str(tmp_path / f"a{n}.npy") for n in (1, 2, 10)] + [two]):
+        assert 12 == NpySequence(x, np.arange(12)).num_samples
 
 
 @pytest.mark.parametrize("stride", [1, 4], ids=["other-number", "same-number"])

@@ -86,7 +86,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             mask. `None` for all. Integers and masks take 8 bytes a row and are pickled.
         check_names: Whether files of `x`, `y` and `sample_weight` that are paired must be
             partners by their names: `img/7.npy` and `case_007_mask.npy`. `False` says that
-            the pairs are meant as they are. See `docs/pairs.md`.
+            the pairs are meant as they are. The same holds for files of `groups=`, which
+            `split` takes. See `docs/pairs.md`.
         validate: Whether to look through all rows once, now: `ValueError` at the first NaN or
             infinity, with its file and row. Integers are not read for that. A value in several
             windows is read once; of random crops the middle one is looked at.
@@ -163,6 +164,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         self._data = open_data(x, y, sample_weight, io)
         is_drawn = any(isinstance(rows, DrawnRows) for rows in leaves_of(self._data))
         self._map: BatchMap | DrawnRead | None = DrawnRead(self._data) if is_drawn else None
+        self._check_names = check_names
         num_rows = common_length(self._data, check_names=check_names)
         chosen = None if indices is None else to_rows(indices, num_rows)
         self._shuffle = shuffle
@@ -971,7 +973,14 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         names = names_of("seq.x", self._data[0])
         if outputs:
             names += names_of("seq.y", self._data[1])
-        return Divided(self._sources(), outputs, names, self._order.indices, self.num_samples)
+        return Divided(
+            self._sources(),
+            outputs,
+            names,
+            self._order.indices,
+            self.num_samples,
+            self._check_names,
+        )
 
     def _served(self, position: int) -> Any:
         if position >= len(self._data):

@@ -42,6 +42,7 @@ class Divided:
         names: What a user calls the rows of each source of `x` and `y`, the first of `sources`.
         chosen: The row of the sources at each position, or `None` for all rows.
         num_rows: Rows to deal out.
+        check_names: Whether files of groups must be partners of those of the sources.
     """
 
     sources: Sequence[Rows]
@@ -49,6 +50,7 @@ class Divided:
     names: Sequence[str]
     chosen: range | Indices | None
     num_rows: int
+    check_names: bool = True
 
     def split(
         self,
@@ -121,7 +123,14 @@ class Divided:
     def _by_group(
         self, groups: Groups, shares: Sequence[float], seed: int, classes: Indices | None
     ) -> list[Indices]:
-        numbers = read_groups(groups, self.sources, self.names, self.chosen, self.num_rows)
+        numbers = read_groups(
+            groups,
+            self.sources,
+            self.names,
+            self.chosen,
+            self.num_rows,
+            check_names=self.check_names,
+        )
         parts = deal_groups(numbers, shares, seed=seed, classes=classes)
         shared = find_shared_by_parts(self._compared, self._indices, parts)
         self._warn_of(shared, "are dealt out by groups= to several parts", _GROUPS_OF_SERIES)

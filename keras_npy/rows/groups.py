@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_npy.order.selection import rows_at
 from keras_npy.rows.base import Rows
-from keras_npy.rows.pairs import differ_by_text
+from keras_npy.rows.pairs import check_beside, differ_by_text, warn_of_natural_order
 from keras_npy.rows.sources import open_rows
 from keras_npy.types import Array, Indices, Path
 
@@ -21,6 +21,8 @@ def read_groups(
     names: Sequence[str],
     indices: range | Indices | None,
     num_rows: int,
+    *,
+    check_names: bool = True,
 ) -> Indices:
     """Number the groups of the rows from 0.
 
@@ -31,6 +33,7 @@ def read_groups(
         names: What a user calls the rows of the first of them.
         indices: The rows of the sources that count, or `None` for all.
         num_rows: Their number.
+        check_names: Whether files of groups must be partners of those of the rows.
 
     Returns:
         int64 `(num_rows,)`.
@@ -42,7 +45,8 @@ def read_groups(
     if callable(groups):
         return _chosen(_groups_of_files(groups, leaves, names), indices)
     is_source = isinstance(groups, str | os.PathLike | Rows)
-    values = np.asarray(open_rows(groups) if is_source else groups)  # type: ignore[arg-type] # A string is a source.
+    source = open_rows(groups) if is_source else None  # type: ignore[arg-type] # A string is a source.
+    values = np.asarray(groups if source is None else source)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1 or len(values) not in (num_rows, len(leaves[0])):
@@ -53,6 +57,10 @@ def read_groups(
         )
     if len(values) == len(leaves[0]):
         _check_order(values, leaves)
+        if check_names and source is not None:
+            check_beside(leaves, source)
+        elif check_names:
+            _warn_of_order(values, leaves)
     if len(values) != num_rows:
         values = _chosen(values, indices)
     if values.dtype.kind in "fc" and np.isnan(values).any():
@@ -76,9 +84,7 @@ def _check_order(values: Array, leaves: Sequence[Rows]) -> None:
         paths = leaf.file_paths
         if paths is None or differ_by_text(paths) is None:
             continue
-        # Numbers in the path of the folder of all files say nothing.
-        start = len(os.path.commonpath(paths))
-        names = [path[start:] for path in paths]
+        names = _names(paths)
         row = _first_not_named(values, names)
         if row is not None and _first_not_named(values, sorted(names)) is None:
             raise ValueError(
@@ -88,7 +94,39 @@ def _check_order(values: Array, leaves: Sequence[Rows]) -> None:
             )
 
 
-def _first_not_named(values: Array, paths: Sequence[str]) -> int | None:
+def _warn_of_order(values: Array, leaves: Sequence[Rows]) -> None:
+    """Warn if an array would hold other groups, had it been made from sorted paths."""
+    for leaf in leaves:
+        files = leaf.files
+        if files is None or not files.are_found or files.are_chosen:
+            continue
+        by_text = np.array(sorted(range(len(files.paths)), key=files.paths.__getitem__))
+        starts = np.cumsum(files.lengths) - files.lengths
+        lengths = files.lengths[by_text]
+        within = np.arange(len(values)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        rows = np.repeat(starts[by_text], lengths) + within
+        names = np.repeat(np.array(_names(files.paths), object), files.lengths)
+        if (
+            not _are_same(values, values[np.argsort(rows)])
+            and _first_not_named(values, names) is not None
+        ):
+            warn_of_natural_order(leaf, "groups=")
+            return
+
+
+def _are_same(values: Array, others: Array) -> bool:
+    """Whether the same rows belong together, whatever the groups are called."""
+    pairs = set(zip(values.tolist(), others.tolist(), strict=True))
+    return len(pairs) == len({value for value, _ in pairs})
+
+
+def _names(paths: Sequence[str]) -> list[str]:
+    # Numbers in the path of the folder of all files say nothing.
+    start = len(os.path.commonpath(paths))
+    return [path[start:] for path in paths]
+
+
+def _first_not_named(values: Array, paths: Sequence[str] | Array) -> int | None:
     pairs = enumerate(zip(values.tolist(), paths, strict=True))
     return next((row for row, (value, path) in pairs if str(value) not in path), None)
 

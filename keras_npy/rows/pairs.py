@@ -53,25 +53,46 @@ def check_pairs(leaves: Sequence[Rows], *, check_names: bool) -> None:
         _check_windows(first, other)
 
 
+def check_beside(leaves: Sequence[Rows], rows: Rows) -> None:
+    """As `check_pairs`, of one more source beside leaves that belong together, such as groups."""
+    in_files = [leaf for leaf in leaves if _num_files(leaf) not in ([], [1])]
+    for leaf in in_files:
+        files, others = leaf.files, rows.files
+        if files and others and len(files.paths) == len(others.paths):
+            _check_files(files, others, are_found=any(map(any, map(found_files, (leaf, rows)))))
+            return
+    _check_natural_order([*(in_files or leaves)[:1], rows])
+
+
 def _check_natural_order(leaves: Sequence[Rows]) -> None:
     """Warn if rows in an order of their own are paired with files that a pattern found."""
     for rows in leaves:
         others = (other for other in leaves if _num_files(rows) != _num_files(other))
         other = next(others, None)
-        if other is None:
-            continue
-        for paths in found_files(rows):
-            differs = differ_by_text(paths)
-            if differs:
-                path, by_text = differs
-                warn(
-                    f"{path}: a pattern gives files in natural order, in which the rows of "
-                    f"{other.name} must lie too. Received: {path} in the place where sorted paths "
-                    f"have {by_text}. Look at the order of {other.name} first: if it is natural "
-                    "order, check_names=False says so; only if it was made from sorted paths, pass "
-                    "the paths as a list, sorted(glob.glob(pattern))."
-                )
-                return
+        if other is not None and warn_of_natural_order(rows, other.name):
+            return
+
+
+def warn_of_natural_order(rows: Rows, name: str) -> bool:
+    """Warn if patterns give the files of rows in another order than sorted paths.
+
+    Args:
+        rows: The rows.
+        name: What lies in an order of its own beside them.
+
+    Returns:
+        Whether there was a warning.
+    """
+    differ = filter(None, map(differ_by_text, found_files(rows)))
+    path, by_text = next(differ, ("", ""))
+    if path:
+        warn(
+            f"{path}: a pattern gives files in natural order, in which the rows of {name} must lie "
+            f"too. Received: {path} in the place where sorted paths have {by_text}. Look at the "
+            f"order of {name} first: if it is natural order, check_names=False says so; only if it "
+            "was made from sorted paths, pass the paths as a list, sorted(glob.glob(pattern))."
+        )
+    return bool(path)
 
 
 def _check_crops(leaves: Sequence[Rows]) -> None:

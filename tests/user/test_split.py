@@ -785,7 +785,63 @@ def test_split_by_groups_in_the_order_of_sorted_paths_is_refused(tmp_path: Path,
     for groups in ([patient(path) for path in seq.file_paths], patient):
         one, other = seq.split(0.3, groups=groups)
         assert not set(one.x[:][:, 0]) & set(other.x[:][:, 0])
-    seq.split(0.3, groups=np.arange(24) % 5)
+    with pytest.warns(UserWarning, match=r"natural order, in which the rows of groups= must"):
+        seq.split(0.3, groups=np.arange(24) % 5)
+
+
+def test_groups_in_files_are_compared_with_the_files_of_the_rows(tmp_path: Path) -> None:
+    """As labels are: a patient of another file would be on both sides."""
+    numbers = (1, 2, 10)
+    for number in numbers:
+        np.save(tmp_path / f"x{number}.npy", np.full((4, 1), number))
+        np.save(tmp_path / f"s{number}.npy", np.full(1, number))
+        np.save(tmp_path / f"g{number}.npy", np.repeat([2 * number, 2 * number + 1], 2))
+        np.save(tmp_path / f"h{number}.npy", np.arange(5 if number == 10 else 4 - (number == 2)))
+        np.save(tmp_path / f"p{number}.npy", np.int64(700 + number))
+    shards = NpySequence(f"{tmp_path}/x*.npy")
+    singles = NpySequence(samples(f"{tmp_path}/s*.npy"))
+    by_text = [str(tmp_path / f"g{number}.npy") for number in sorted(numbers, key=str)]
+    right = open_rows(f"{tmp_path}/g*.npy")
+    for seq, groups in (
+        (shards, open_rows(by_text)),
+        (shards, take(right, [*range(4), *range(8, 12), *range(4, 8)])),
+        (singles, samples([path.replace("/g", "/p") for path in by_text])),
+    ):
+        message = r"x?s?2\.npy with \S*10\.npy, pair 2 of 3.*List the files of both in the same"
+        with pytest.raises(ValueError, match=message):
+            seq.split(0.4, groups=groups)
+        with pytest.raises(ValueError, match=message):
+            seq.folds(2, groups=groups)
+    with pytest.raises(ValueError, match=r"g?h2\.npy: two files.*same number of rows.*N=3"):
+        shards.split(0.4, groups=f"{tmp_path}/h*.npy")
+    unchecked = NpySequence(f"{tmp_path}/x*.npy", check_names=False)
+    assert 2 == len(unchecked.split(0.4, groups=open_rows(by_text)))
+    for groups in (right, f"{tmp_path}/g*.npy"):
+        one, other = shards.split(0.4, groups=groups)
+        values = np.asarray(right)
+        assert not set(values[one.indices]) & set(values[other.indices])
+
+
+def test_groups_in_an_order_of_their_own_beside_a_pattern_warn(tmp_path: Path) -> None:
+    """Where another order of files would put other rows together, and no name shows the order."""
+    for number in (1, 2, 10):
+        np.save(tmp_path / f"x{number}.npy", np.full((4, 1), number))
+    seq = NpySequence(f"{tmp_path}/x*.npy")
+    groups = np.array([0, 0, 0, 1, 2, 3, 3, 3, 4, 4, 5, 5])
+    np.save(tmp_path / "y.npy", groups)
+    for own in (groups, list(groups), f"{tmp_path}/y.npy"):
+        with pytest.warns(UserWarning, match=r"x2\.npy: a pattern gives files in natural order"):
+            seq.split(0.4, groups=own)
+    unchecked = NpySequence(f"{tmp_path}/x*.npy", check_names=False)
+    for one, own in (
+        (unchecked, groups),
+        (seq, seq.indices),
+        (seq, np.arange(12) // 4),
+        (seq, [str(seq.x.file_of(row)) for row in range(12)]),
+        (seq, [os.path.basename(seq.x.file_of(row)[0])[:2] for row in range(12)]),
+        (NpySequence([str(tmp_path / f"x{n}.npy") for n in (1, 10, 2)]), groups),
+    ):
+        assert 2 == len(one.split(0.4, groups=own))
 
 
 def test_split_at_random_of_rows_that_come_twice_warns_and_the_remedy_ends_it() -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from keras_npy.errors import check_bool, check_integer, warn
+from keras_npy.files import archive
 from keras_npy.order.arguments import check_fractions, check_in_order, checked_seed
 from keras_npy.order.groups import deal_groups
 from keras_npy.order.parts import fold_rows, split_in_order, split_rows, without
@@ -158,8 +159,8 @@ class Divided:
         leaf, name = self.sources[shared.leaf], self.names[shared.leaf]
         path, at = leaf.file_of(shared.row)
         looked_at = " that were looked at" if shared.num_looked_at < self.num_rows else ""
-        is_row = shared.kind in ("row", "link")
-        what = "are served more than once" if is_row else "share timesteps"
+        is_row = shared.kind in _WHAT
+        what = _WHAT.get(shared.kind, "share timesteps")
         warn(
             f"Rows that {what}{_AS[shared.kind]} {how}, so that the parts have values in common "
             f"and validation looks too good. Received: {shared.num_rows} of {shared.num_looked_at} "
@@ -171,12 +172,27 @@ class Divided:
 
 _GROUPS_OF_SERIES = "groups= with one group for each series"
 
+_WHAT: dict[Kind, str] = {
+    "row": "are served more than once",
+    "link": "are served more than once",
+    "pair": "have one in common",
+}
+
 _AS: dict[Kind, str] = {
     "row": "",
     "link": "",
+    "pair": ", as pairs of rows of one file do,",
     "copy": ", as windows of a file that comes more than once do,",
     "overlap": ", as windows that overlap do,",
 }
+
+
+def _real_path(leaf: Rows, shared: Shared) -> str:
+    """A function that gives all names of a file the same group."""
+    paths = (leaf.file_of(row)[0] for row in (shared.row, shared.other))
+    if any(archive.MEMBER_MARK in path for path in paths):
+        return f"lambda path: os.path.realpath(path.split({archive.MEMBER_MARK!r})[0])"
+    return "os.path.realpath"
 
 
 def _remedy(shared: Shared, leaf: Rows, name: str, remedy: str) -> str:
@@ -192,8 +208,13 @@ def _remedy(shared: Shared, leaf: Rows, name: str, remedy: str) -> str:
         return f"Use {remedy}, or windows side by side."
     if shared.kind == "copy":
         return (
-            "Give each file to one windows(...), once; groups=os.path.realpath keeps each file in "
-            "one part."
+            f"Give each file to one windows(...), once; groups={_real_path(leaf, shared)} keeps "
+            "each file in one part."
+        )
+    if shared.kind == "pair":
+        return (
+            "Split the rows first, and pair those of each part: train, validation = "
+            "NpySequence(path).split(0.2), then take(train.x, ...) and take(validation.x, ...)."
         )
     if shared.kind == "link":
         one, other = (

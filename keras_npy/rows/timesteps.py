@@ -30,9 +30,10 @@ SPREAD = np.uint64(0x9E3779B97F4A7C15)
 # Rows whose order in time is looked at, from all over the sources.
 ROWS_COMPARED = 1000
 
-Kind: TypeAlias = Literal["row", "link", "copy", "overlap"]
-"""What rows share: the same row; the same bytes, of two names or layouts of one file; timesteps of
-windows of a file that comes more than once; or timesteps of windows of one series."""
+Kind: TypeAlias = Literal["row", "link", "pair", "copy", "overlap"]
+"""What rows share: the same row, or window; the same bytes, of two names or layouts of one file; a
+row that is in two pairs; timesteps of windows of a file that comes more than once; or timesteps of
+windows of one series."""
 
 
 class Shared(NamedTuple):
@@ -166,15 +167,28 @@ def _find(ground: Ground, rows: Indices, labels: Indices) -> Shared | None:
     are_copies = (ground.number_of[runs] != ground.number_of[others]) & (
         ground.home_of[runs] == ground.home_of[others]
     )
-    at = int(np.argmax(are_copies))
+    # Windows of a row that take repeats begin and end together.
+    are_same = np.all(
+        [getattr(stretches, name)[later] == getattr(stretches, name)[earlier] for name in _EDGES],
+        axis=0,
+    ) & (ground.leaf_of[runs] == ground.leaf_of[others])
+    at = int(np.argmax(are_copies if are_copies.any() else are_same))
     row, other = (int(rows[stretches.positions[ones[at]]]) for ones in (later, earlier))
     leaf, leaf_of_other = (int(ground.leaf_of[ones[at]]) for ones in (runs, others))
     kind: Kind = "copy" if are_copies[at] else "overlap"
-    if leaf == leaf_of_other and all(_is_step(leaves[leaf], one) for one in (row, other)):
+    are_steps = _is_step(leaves[leaf], row) and _is_step(leaves[leaf_of_other], other)
+    if leaf == leaf_of_other and are_steps:
         is_same = leaves[leaf].file_of(row) == leaves[leaf].file_of(other)
         kind = "row" if is_same else "link"
+    elif are_steps:
+        kind = "pair"
+    elif kind == "overlap" and are_same[at]:
+        kind = "row"
     num_rows = len(np.unique(stretches.positions[later]))
     return Shared(kind, leaf, row, other, num_rows, len(rows))
+
+
+_EDGES = ("begins", "ends")
 
 
 def _overlaps(stretches: Stretches, labels: Indices) -> tuple[Indices, Indices]:
@@ -207,10 +221,13 @@ def keep_apart(
         parts: Positions of each part, one part behind the other.
 
     Raises:
-        ValueError: If the rows do not lie in the order of time, or nothing is left of a part.
+        ValueError: If rows that share timesteps do not lie in the order of time, or nothing is left
+            of a part.
     """
     series = _by_series(leaves)
-    _check_ascending(series, indices)
+    if not _are_ascending(series, indices):
+        _check_apart(leaves, indices)
+        return list(parts)
     kept = list(parts)
     for at, (part, later) in enumerate(itertools.pairwise(parts)):
         first = [int(begins[0]) for begins, _ in _timesteps(series, _rows(indices, later.start))]
@@ -230,15 +247,36 @@ def keep_apart(
     return kept
 
 
-def _check_ascending(series: Sequence[Sequence[Rows]], indices: range | Indices) -> None:
+def _are_ascending(series: Sequence[Sequence[Rows]], indices: range | Indices) -> bool:
     positions = np.linspace(0, len(indices) - 1, ROWS_COMPARED).astype(np.int64)
-    for begins, _ in _timesteps(series, rows_at(indices, np.unique(positions))):
-        if np.any(begins[1:] < begins[:-1]):
-            raise ValueError(
-                "in_order=True needs rows that lie in the order of time. "
-                f"Received: rows of {series[0][0].name} in another order. "
-                "Sort the indices of the subset first, or split before you choose rows."
-            )
+    found = _timesteps(series, rows_at(indices, np.unique(positions)))
+    return all(np.all(begins[1:] >= begins[:-1]) for begins, _ in found)
+
+
+def _check_apart(leaves: Sequence[Rows], indices: range | Indices) -> None:
+    """Raise if rows in an order of their own share timesteps with others, so that no cut is one.
+
+    Where they share none, their order is the one that is meant, such as the order of time.
+    """
+    shared = find_shared(leaves, indices)
+    if shared is None:
+        return
+    leaf, kind = leaves[shared.leaf], shared.kind
+    if kind == "link" or (kind == "row" and _is_step(leaf, shared.row)):
+        # The rows that come into several parts are warned of.
+        return
+    path, row = leaf.file_of(shared.row)
+    if kind == "row":
+        raise ValueError(
+            "in_order=True needs windows that lie in the order of time. Received: row "
+            f"{row} of {path} more than once. Choose each row once, before windows."
+        )
+    raise ValueError(
+        "in_order=True needs rows that lie in the order of time, if they share timesteps. "
+        f"Received: rows of {leaf.name} in another order, such as the one from timestep {row} of "
+        f"{path}. If time runs as in the files, subset(np.sort(seq.indices)) of all rows brings "
+        "them into order; otherwise save the series in the order of time."
+    )
 
 
 def _rows(indices: range | Indices, position: int) -> Indices:

@@ -916,10 +916,29 @@ def test_split_in_order_with_what_chooses_rows_is_refused(stored: Stored, argume
         stored.sequence().split(0.2, in_order=True, **arguments)
 
 
-def test_split_in_order_of_rows_in_no_order_is_refused() -> None:
+def test_split_in_order_of_rows_that_share_nothing_takes_their_own_order() -> None:
+    """Such as the order of time, of rows that lie otherwise; and of windows side by side."""
+    time = np.array([5, 2, 7, 0, 3, 6, 1, 4])
+    by_time = np.argsort(time)
+    one, other = NpySequence(time).subset(by_time).split(0.25, in_order=True)
+    assert [[0, 1, 2, 3, 4, 5], [6, 7]] == [part.x[:].tolist() for part in (one, other)]
+    backwards = NpySequence(time).subset(slice(None, None, -1)).split(0.25, in_order=True)
+    assert [[4, 1, 6, 3, 0, 7], [2, 5]] == [part.x[:].tolist() for part in backwards]
+    apart = NpySequence(windows(np.arange(8), sequence_length=2, sequence_stride=2))
+    _, other = apart.subset([3, 0, 2, 1]).split(0.25, in_order=True)
+    assert [[2, 3]] == other.x[:].tolist()
+    with pytest.warns(UserWarning, match=r"served more than once lie in several parts"):
+        NpySequence(time).subset([3, 1, 3]).split(0.4, in_order=True)
+
+
+def test_split_in_order_of_windows_in_no_order_is_refused() -> None:
     """The last of them are not the last in time."""
-    with pytest.raises(ValueError, match=r"order of time.*Sort the indices"):
-        counting(9).subset([1, 8, 2]).split(0.4, in_order=True)
+    shuffled = NpySequence(windows(SERIES, sequence_length=5)).subset([9, 40, 2, 6, 5])
+    with pytest.raises(ValueError, match=r"order of time.*subset\(np\.sort\(seq\.indices\)\)"):
+        shuffled.split(0.4, in_order=True)
+    in_order = NpySequence(windows(SERIES, sequence_length=5)).subset(np.sort(shuffled.indices))
+    one, other = in_order.split(0.4, in_order=True)
+    assert not spans(one) & spans(other)
     seq = NpySequence(windows(SERIES, sequence_length=30))
     with pytest.raises(ValueError, match=r"24 rows .*all do\. .*shorter windows"):
         seq.split(0.2, in_order=True)

@@ -53,7 +53,7 @@ def leaks(parts: Any) -> bool:
 
 def groups_of(message: str, seq: NpySequence) -> Any:
     """The `groups=` that a warning names."""
-    groups = re.search(r"groups=(\[.*\]|seq\.indices|os\.path\.realpath)[,; ]", message)
+    groups = re.search(r"groups=(\[.*\]|seq\.indices|os\.path\.realpath|lambda .*\))[,; ]", message)
     assert groups is not None
     return eval(groups[1], {"seq": seq, "os": os})
 
@@ -213,6 +213,53 @@ def test_split_of_windows_by_files_ends_the_warning(folder: Path) -> None:
         assert not leaks(once.split(0.4, in_order=True))
 
 
+def test_split_of_windows_of_an_archive_and_its_link_names_groups_that_help(
+    tmp_path: Path,
+) -> None:
+    """The path of a member is no path of a file."""
+    np.savez(tmp_path / "a.npz", x=np.arange(12))
+    np.savez(tmp_path / "c.npz", x=np.arange(100, 112))
+    (tmp_path / "b.npz").symlink_to("a.npz")
+    windowed = windows(f"{tmp_path}/*.npz::x", sequence_length=3, sequence_stride=3)
+    seq = NpySequence(windowed)
+    with pytest.warns(UserWarning, match="share timesteps") as caught:
+        seq.split(0.4)
+    groups = groups_of(str(caught[0].message), seq)
+    for seed in range(4):
+        one, other = seq.split(0.4, groups=groups, seed=seed)
+        assert not set(one.x[:].ravel()) & set(other.x[:].ravel())
+
+
+def test_windows_of_rows_that_take_repeats_name_the_row_that_comes_twice() -> None:
+    """To cut by time, or windows side by side, would not help."""
+    rows = take(np.arange(10), [*range(10)] * 2)
+    seq = NpySequence(windows(rows, sequence_length=5, sequence_stride=5))
+    with pytest.warns(UserWarning, match=r"served more than once.*such as row 0 of") as caught:
+        seq.split(0.5)
+    one, other = seq.split(0.5, groups=groups_of(str(caught[0].message), seq))
+    assert not set(one.x[:].ravel()) & set(other.x[:].ravel())
+    with pytest.raises(ValueError, match=r"row 0 of .* more than once\. Choose each row once"):
+        seq.split(0.5, in_order=True)
+    once = NpySequence(windows(take(rows, slice(10)), sequence_length=5, sequence_stride=5))
+    assert 2 == len(once.split(0.5, in_order=True))
+
+
+def test_split_of_pairs_of_rows_that_meet_names_pairs_and_what_helps(tmp_path: Path) -> None:
+    """There are no windows; pairs of each part's own rows have none in common."""
+    np.save(tmp_path / "x.npy", np.arange(20))
+    path = tmp_path / "x.npy"
+    seq = NpySequence((take(path, range(19)), take(path, range(1, 20))))
+    message = r"have one in common, as pairs of rows.*such as row \d+ of .*Split the rows first"
+    with pytest.warns(UserWarning, match=message):
+        seq.split(0.4)
+    parts = [
+        NpySequence((take(part.x, slice(None, -1)), take(part.x, slice(1, None))))
+        for part in NpySequence(path).split(0.2)
+    ]
+    one, other = ({*part.x[0][:], *part.x[1][:]} for part in parts)
+    assert not one & other
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -250,7 +297,7 @@ def test_split_of_pairs_of_rows_warns_only_of_rows_in_two_pairs(folder: Path) ->
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         NpySequence((take("x.npy", [0, 5, 1]), take("x.npy", [10, 15, 3]))).split(0.3)
-    with pytest.warns(UserWarning, match=r"share timesteps.*Received: 1 of 3 rows"):
+    with pytest.warns(UserWarning, match=r"have one in common.*Received: 1 of 3 rows"):
         NpySequence((take("x.npy", [0, 5, 1]), take("x.npy", [10, 15, 5]))).split(0.3)
 
 

@@ -476,7 +476,9 @@ def test_what_wraps_rows_forwards_all_that_does_nothing_by_default() -> None:
     made_of_others = {
         "take",
         "read_into",
+        "read_steps_into",
         "locate",
+        "locate_among_all",
         "file_of",
         "row_shape",
         "row_bytes",

@@ -144,7 +144,7 @@ def test_from_class_files_looks_through_all_rows_if_it_is_asked_for(tmp_path: Pa
     """The file of the class is named."""
     np.save(tmp_path / "a.npy", np.zeros(3))
     np.save(tmp_path / "b.npy", np.array([1, np.nan]))
-    with pytest.raises(ValueError, match=r"b\.npy, row 1: .*nan"):
+    with pytest.raises(ValueError, match=r"b\.npy, row 1, which is row 4 .*nan"):
         NpySequence.from_class_files(tmp_path, validate=True)
     np.save(tmp_path / "b.npy", np.zeros(0))
     with pytest.raises(NpyFileError, match=r"^b: each class must have a row.*class_names="):

@@ -460,17 +460,19 @@ def test_predict_to_npy_takes_verbose_as_predict_does(stored: Stored) -> None:
         predict_to_npy(make_model(), seq, "q.npy", **unknown)
 
 
-def test_predict_to_npy_where_nobody_may_write_names_the_file(
-    stored: Stored, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_predict_to_npy_where_nobody_may_write_names_the_file(stored: Stored) -> None:
     """A superuser may write anywhere, so the system's refusal is made up."""
+    seq, model = NpySequence(stored.x, batch_size=53), make_model()
 
     def refuse(*arguments: Any) -> int:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(os, "open", refuse)
-    with pytest.raises(PermissionError, match=r"p\.npy: pred.*Permission denied\. .*may write to"):
-        predict_to_npy(make_model(), NpySequence(stored.x, batch_size=53), "p.npy")
+    message = r"p\.npy: pred.*Permission denied\. .*may write to"
+    # Not for longer: pytest opens the folders that it removes behind a test.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        with pytest.raises(PermissionError, match=message):
+            predict_to_npy(model, seq, "p.npy")
 
 
 @pytest.mark.parametrize("length", [225, 245])

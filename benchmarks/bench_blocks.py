@@ -1,8 +1,8 @@
 """What does shuffling by blocks gain on a disk on which random rows are slow?
 
-Run:    python -m benchmarks.bench_blocks [--mib 128 --repeats 3]
+Run:    python -m benchmarks.bench_blocks [--mib 128 --repeats 5]
 Prints: one JSON line per disk, size of rows and way to shuffle: median, min and max rows a second,
-        versions, commit, machine; then a line for each ratio.
+        versions, commit, machine; then a line for each ratio. `report_disks` publishes the table.
 Cache:  cold. Each run is a new process, because the kernel cannot drop pages that a process maps.
         The disk of this machine is dropped from the page cache. The slow disk is simulated: a FUSE
         file system, mounted anew for each run, that waits 1 ms for each read that does not go on
@@ -92,7 +92,7 @@ def _can_mount() -> bool:
 
 
 def main() -> None:
-    arguments = common.parse_arguments(__doc__, {"mib": (128, 4), "repeats": (3, 1)}, one=VARIANTS)
+    arguments = common.parse_arguments(__doc__, {"mib": (128, 4), "repeats": (5, 1)}, one=VARIANTS)
     if arguments.one:
         measure_one(arguments.one, arguments.mib)
         return

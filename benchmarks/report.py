@@ -212,11 +212,12 @@ def _range(values: list[str], unit: str) -> str:
 
 def _environments(runs: list[Line]) -> str:
     if len(runs) == 1:
-        return _environment(runs[0])
-    return "\n".join(f"- {_environment(run)}" for run in runs)
+        return environment_markdown(runs[0])
+    return "\n".join(f"- {environment_markdown(run)}" for run in runs)
 
 
-def _environment(results: Line) -> str:
+def environment_markdown(results: Line) -> str:
+    """Machine, versions and commit of a run."""
     environment = results["environment"]
     versions = ", ".join(f"{name} {version}" for name, version in environment["versions"].items())
     text = f"{environment['machine']}; {versions}; commit {environment['commit']}."

@@ -1,9 +1,10 @@
 """How fast would it be with far more data, files and processes than there are here?
 
 Run:    python -m benchmarks.scale [--stream-mb-s 150 --random-rows-per-s 120 --memory-gb 64]
+        [--repeats 5]
 Prints: one JSON line per prediction that can be checked here, with the measured value and their
         ratio; one per data set that is larger than this machine; both as tables; versions, commit,
-        machine.
+        machine. A measured value is the median. `report_disks` publishes the tables.
 Cache:  the small files that are measured first, and the large ones that predictions are checked
         with, are dropped from the page cache where the disk is meant.
 
@@ -20,6 +21,7 @@ The headers of all files, constructor and first batch come once, before.
 import argparse
 import gc
 import os
+import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -40,7 +42,13 @@ ADVISED_ROWS = 256
 # A part of this size of what is predicted is measured.
 PART = 8
 ORDER_ROWS = 1 << 20
-WARM_REPEATS = 3
+
+MACHINE_COLUMNS = ("figure", "value")
+CHECK_COLUMNS = ("case", "unit", "predicted", "measured", "measured over predicted")
+FAR_COLUMNS = (
+    *("case", "order", "hours", "MB/s each", "GB/s", "cached", "slowest"),
+    *("order, of that", "start"),
+)
 
 
 @dataclass(frozen=True)
@@ -127,15 +135,15 @@ def start_s(machine: Machine, data: DataSet) -> float:
 # What this machine has, measured on less than what is predicted.
 
 
-def timed(call: Callable[[], object], repeats: int = 1) -> float:
-    """The seconds of a call, the least of several."""
+def timed(call: Callable[[], object], repeats: int) -> float:
+    """The seconds of a call, the median of several."""
     elapsed_s = []
     for _ in range(repeats):
         gc.collect()
         started = time.perf_counter()
         call()
         elapsed_s.append(time.perf_counter() - started)
-    return min(elapsed_s)
+    return statistics.median(elapsed_s)
 
 
 def measure_machine(arguments: argparse.Namespace) -> Machine:
@@ -143,17 +151,18 @@ def measure_machine(arguments: argparse.Namespace) -> Machine:
     files = common.make_rows(max(arguments.rows // PART, 4 * BATCH_SIZE), ROW_SHAPE)
     rng = np.random.default_rng(0)
     offsets = rng.permutation(files.num_rows) * ROW_BYTES
-    num_shards = max(arguments.shards // PART, 2)
+    num_shards, repeats = max(arguments.shards // PART, 2), arguments.repeats
     shards, _ = common.make_shards(_small(arguments), num_shards)
     few = common.make_sparse_rows(10_000, SPARSE_SHAPE)
     measured = Machine(
-        stream_mb_s=files.x_bytes / 1e6 / timed(lambda: read_cold(files, offsets=None)),
-        random_rows_per_s=files.num_rows / timed(lambda: read_cold(files, offsets=offsets)),
+        stream_mb_s=files.x_bytes / 1e6 / timed(lambda: read_cold(files, offsets=None), repeats),
+        random_rows_per_s=files.num_rows
+        / timed(lambda: read_cold(files, offsets=offsets), repeats),
         memory_gb=os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9,
-        gather_mb_s=files.x_bytes / 1e6 / timed(lambda: gather(files), WARM_REPEATS),
-        order_ns=timed(compute_order, WARM_REPEATS) / ORDER_ROWS * 1e9,
-        header_us=timed(lambda: open_all(shards), WARM_REPEATS) / num_shards * 1e6,
-        start_s=timed(lambda: first_batch(few), WARM_REPEATS),
+        gather_mb_s=files.x_bytes / 1e6 / timed(lambda: gather(files), repeats),
+        order_ns=timed(compute_order, repeats) / ORDER_ROWS * 1e9,
+        header_us=timed(lambda: open_all(shards), repeats) / num_shards * 1e6,
+        start_s=timed(lambda: first_batch(few), repeats),
     )
     given = {
         name: float(value)
@@ -244,34 +253,34 @@ def check_all(machine: Machine, arguments: argparse.Namespace) -> list[Check]:
     """Each prediction that can be checked here, beside the measured value."""
     files = common.make_rows(arguments.rows, ROW_SHAPE)
     return [
-        *check_epochs(machine, files),
-        *check_processes(machine, files),
+        *check_epochs(machine, files, arguments.repeats),
+        *check_processes(machine, files, arguments.repeats),
         *check_starts(machine, arguments),
     ]
 
 
-def check_epochs(machine: Machine, files: common.RowFiles) -> list[Check]:
+def check_epochs(machine: Machine, files: common.RowFiles, repeats: int) -> list[Check]:
     """Cold epochs of one process: uniform, and by blocks."""
     checks = []
     for name, size in (("uniform", None), ("blocks of 1 MB", BLOCK_BYTES // ROW_BYTES)):
         data = DataSet(files.x_bytes, ROW_BYTES, has_blocks=size is not None)
         predicted_s = max(epoch_s(machine, data, cached=0).values())
-        measured_s = timed(lambda size=size: epoch_of(files, shuffle_block_size=size))
+        measured_s = timed(lambda size=size: epoch_of(files, shuffle_block_size=size), repeats)
         case = f"{files.x_bytes / 1e9:.2g} GB cold, {name}"
         checks.append(Check(case, "s an epoch", predicted_s, measured_s))
     return checks
 
 
-def check_processes(machine: Machine, files: common.RowFiles) -> list[Check]:
+def check_processes(machine: Machine, files: common.RowFiles, repeats: int) -> list[Check]:
     """What one of two and of four processes reads and waits for, each disk to itself."""
     checks = []
     for num_processes in (2, 4):
         data = DataSet(files.x_bytes, ROW_BYTES, num_processes=num_processes)
         before = bytes_fetched()
         measured_s = timed(
-            lambda num=num_processes: epoch_of(files, num_processes=num, process_id=0)
+            lambda num=num_processes: epoch_of(files, num_processes=num, process_id=0), repeats
         )
-        read_mb = (bytes_fetched() - before) / 1e6
+        read_mb = (bytes_fetched() - before) / repeats / 1e6
         predicted_s = max(epoch_s(machine, data, cached=0).values())
         case = f"{files.x_bytes / 1e9:.2g} GB cold, 1 of {num_processes} processes"
         predicted_mb = data.num_rows * (ROW_BYTES + PAGE_BYTES) / 1e6
@@ -284,20 +293,20 @@ def check_starts(machine: Machine, arguments: argparse.Namespace) -> list[Check]
     """What comes before the first step: very many rows, and many files."""
     sparse = common.make_sparse_rows(arguments.sparse_rows, SPARSE_SHAPE)
     shards, _ = common.make_shards(_small(arguments), arguments.shards)
-    data = DataSet(sparse.x_bytes, 784)
+    data, repeats = DataSet(sparse.x_bytes, 784), arguments.repeats
     header_s = start_s(replace(machine, start_s=0), DataSet(1, 1, arguments.shards + 1))
     return [
         Check(
             f"{arguments.sparse_rows:,} sparse rows",
             "s to the first batch",
             start_s(machine, data),
-            timed(lambda: first_batch(sparse), WARM_REPEATS),
+            timed(lambda: first_batch(sparse), repeats),
         ),
         Check(
             f"{arguments.shards:,} shards",
             "s to open",
             header_s,
-            timed(lambda: open_all(shards), WARM_REPEATS),
+            timed(lambda: open_all(shards), repeats),
         ),
     ]
 
@@ -346,6 +355,7 @@ def main() -> None:
         "stream_mb_s": (0, 0),
         "random_rows_per_s": (0, 0),
         "memory_gb": (0, 0),
+        "repeats": (5, 1),
     }
     arguments = common.parse_arguments(__doc__, sizes)
     common.use_any_backend()
@@ -358,15 +368,13 @@ def main() -> None:
 def print_all(machine: Machine, checks: list[Check], far: list[dict[str, Any]]) -> None:
     common.print_line("scale", machine_has=vars(machine))
     rows = [(name, common.number(value)) for name, value in vars(machine).items()]
-    common.print_table("scale: this machine", ("figure", "value"), rows)
+    common.print_table("scale: this machine", MACHINE_COLUMNS, rows)
     for check in checks:
         common.print_line("scale", **vars(check), ratio=check.measured / check.predicted)
-    columns = ("case", "unit", "predicted", "measured", "measured over predicted")
-    common.print_table("scale: predictions", columns, [check.cells for check in checks])
+    common.print_table("scale: predictions", CHECK_COLUMNS, [check.cells for check in checks])
     for line in far:
         common.print_line("scale", **line)
-    columns = ("case", "order", "hours", "MB/s each", "GB/s", "cached", "slowest", "order", "start")
-    common.print_table("scale: an epoch", columns, [far_cells(line) for line in far])
+    common.print_table("scale: an epoch", FAR_COLUMNS, [far_cells(line) for line in far])
 
 
 def far_cells(line: dict[str, Any]) -> tuple[str, ...]:

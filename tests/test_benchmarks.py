@@ -293,7 +293,7 @@ def test_published_tables_are_those_of_the_results():
     """None is left of older results, and none was changed by hand."""
     program = """if True:
         import json, pathlib
-        from benchmarks import report, report_gpu, run_all
+        from benchmarks import report, report_disks, report_gpu, run_all
         top, page = (pathlib.Path(name).read_text() for name in ("README.md", "docs/gpu.md"))
         whole = (run_all.HERE / "README.md").read_text()
         runs = report.load_all(run_all.HERE / "results")
@@ -304,6 +304,10 @@ def test_published_tables_are_those_of_the_results():
         for card in cards:
             assert f"\\n\\n{report_gpu.full_markdown(card)}\\n\\n" in whole
             assert f"\\n\\n{report_gpu.short_markdown(card)}\\n\\n" in page
+        disks = report.load_all(report_disks.FOLDER)
+        assert {"blocks", "scale"} == {lines[0]["benchmark"] for lines in disks}
+        for lines in disks:
+            assert f"\\n\\n{report_disks.TABLES[lines[0]['benchmark']](lines)}\\n\\n" in whole
     """
     ended = run_python("-c", program)
     assert 0 == ended.returncode, ended.stderr

@@ -298,18 +298,6 @@ class _OneBatch(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no t
         return self._batch
 
 
-class _Timed(keras.callbacks.Callback):  # type: ignore[misc] # Keras ships no types.
-    """Takes the time of an epoch from where to where `InputReport` does."""
-
-    elapsed_s = 0.0
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._started_s = time.perf_counter()
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.elapsed_s = time.perf_counter() - self._started_s
-
-
 def _time_steps(model: Any, batch: Any, steps: int) -> float:
     """Seconds of a step on a batch that is there. The model is then what it was."""
     variables = [*model.variables, *model.optimizer.variables, *model.metrics_variables]
@@ -317,9 +305,10 @@ def _time_steps(model: Any, batch: Any, steps: int) -> float:
     history, stop_training = model.history, model.stop_training
     try:
         model.fit(_free(batch, 2), shuffle=False, verbose=0)
-        timed = _Timed()
-        model.fit(_free(batch, steps), shuffle=False, verbose=0, callbacks=[timed])
-        return timed.elapsed_s / steps
+        # Steps are timed from where to where the epochs were that they are compared with.
+        report = InputReport(verbose=0)
+        model.fit(_free(batch, steps), shuffle=False, verbose=0, callbacks=[report])
+        return report.epochs[0].elapsed_s / steps
     finally:
         for variable, value in zip(variables, before, strict=True):
             variable.assign(value)

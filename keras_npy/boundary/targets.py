@@ -88,10 +88,14 @@ def warn_of_targets(seq: NpySequence, model: Any) -> None:
 def look_when_built(seq: NpySequence, model: Any) -> Callable[[], None] | None:
     """What looks at the targets of a model once more, when it is built and its outputs are known.
 
-    `None` if they are known now. Keras asks for a batch to build a model with, before the first
-    epoch (Keras 3.15).
+    `None` if they are known now, or do not matter. Keras asks for a batch to build a model with,
+    before the first epoch (Keras 3.15).
     """
     if not isinstance(model, keras.Model) or is_built(model):
+        return None
+    # By their names, several losses find their targets.
+    is_one = not isinstance(getattr(model, "loss", None), dict | list | tuple)
+    if is_one and not _has_loss(model, _is_of_outputs):
         return None
     left = [model]
 

@@ -387,6 +387,27 @@ def test_a_look_at_what_map_returns_changes_no_pass() -> None:
     assert warnings_of(seqs[0], dense(1, "bce")) == []
 
 
+def test_a_model_that_fit_builds_costs_a_second_look_only_where_outputs_matter() -> None:
+    """Each look maps a batch."""
+    calls = []
+
+    def counting(x: Any, y: Any) -> Any:
+        calls.append(len(x))
+        return x, y
+
+    found = []
+    for loss in ("mse", "bce", "sparse_categorical_crossentropy"):
+        model = keras.Sequential([keras.layers.Dense(3 if loss[0] == "s" else 1)])
+        model.compile("sgd", loss, run_eagerly=True)
+        seq = NpySequence(X, MASK % 2, batch_size=6, shuffle=False).map(counting)
+        calls.clear()
+        model.fit(seq, verbose=0)
+        found.append(len(calls))
+    # TensorFlow builds such a model in its first step, when the epoch has begun.
+    num_looks = 1 if BACKEND == "tensorflow" else 2
+    assert [found[0], found[0] + 1, found[0] + num_looks] == found
+
+
 def outputs_of(y: Any, units: int, loss: Any) -> keras.Model:
     """A model with an output for each of these targets; the last one has the loss."""
     inputs = keras.Input((4,))

@@ -93,8 +93,7 @@ def _nothing_combines(share: Share, method: str | None) -> ValueError:
     return ValueError(
         "Nothing keeps the models of several processes alike. "
         f"Received: {method or 'a call'} in process {share.process_id} of {share.num_processes}. "
-        f"{remedy}; or pass num_processes=1 for all rows, or for those of a model of this process "
-        "alone."
+        f"{remedy}; or pass num_processes=1: this process then has all rows and its own model."
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from keras_npy.feeds.nests import access
 from keras_npy.types import Array
 
 
@@ -28,11 +29,9 @@ class Targets(NamedTuple):
     @property
     def name(self) -> str:
         """What a message begins with."""
-        return f"{self._access} that map returns" if self.is_mapped else str(self.leaf.name)
-
-    @property
-    def _access(self) -> str:
-        return "y" + "".join(f"[{key!r}]" for key in self.path)
+        if self.is_mapped:
+            return f"{access('y', self.path)} that map returns"
+        return str(self.leaf.name)
 
 
 class Classes(NamedTuple):
@@ -107,12 +106,12 @@ def batch_with(targets: Targets, change: str) -> str:
     return f"(x, {changed}{', sample_weight' * targets.has_weights})"
 
 
-def _nest_with(nest: Any, path: tuple[Any, ...], access: str, change: str) -> str:
+def _nest_with(nest: Any, path: tuple[Any, ...], name: str, change: str) -> str:
     if not path:
-        return change.format(y=access)
+        return change.format(y=name)
     key, rest = path[0], path[1:]
-    inner = _nest_with(nest[key], rest, f"{access}[{key!r}]", change)
+    inner = _nest_with(nest[key], rest, access(name, [key]), change)
     if isinstance(nest, dict):
-        return f"{{**{access}, {key!r}: {inner}}}"
-    parts = [inner if number == key else f"{access}[{number}]" for number in range(len(nest))]
+        return f"{{**{name}, {key!r}: {inner}}}"
+    parts = [inner if at == key else access(name, [at]) for at in range(len(nest))]
     return f"({', '.join(parts)}{',' * (len(parts) == 1)})"

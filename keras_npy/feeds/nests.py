@@ -4,7 +4,7 @@ Keras counts `None` as a leaf (Keras 3.12 to 3.16). Nothing is read for it, and 
 `None` in its place.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
@@ -38,6 +38,15 @@ def names_of(name: str, nest: Any) -> list[str]:
     ["x['a'][0]", "x['a'][2]", "x['b']"]
     """
     found = keras.tree.flatten_with_path(nest)
-    return [
-        name + "".join(f"[{key!r}]" for key in path) for path, leaf in found if leaf is not None
-    ]
+    return [access(name, path) for path, leaf in found if leaf is not None]
+
+
+def access(name: str, path: Iterable[Any]) -> str:
+    """How what lies at a path of keys and numbers is written.
+
+    Example:
+
+    >>> access("y", ["a", 0])
+    "y['a'][0]"
+    """
+    return name + "".join(f"[{key!r}]" for key in path)

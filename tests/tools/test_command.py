@@ -42,28 +42,25 @@ def test_command_in_a_process_of_its_own(
     assert (1 if status else 0) == len(done.stderr.splitlines())
 
 
+def run_piped(arguments: str, reader: str) -> subprocess.CompletedProcess[str]:
+    """Run the command with its output piped to another one."""
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f"{sys.executable} -m keras_npy {arguments} | {reader}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(keras_npy.__file__).parents[1])},
+    )
+
+
 def test_command_output_that_nobody_reads_is_no_error(tmp_path: Path) -> None:
     """`keras-npy inspect folder | head -1` ends without a word."""
     for number in range(40):
         np.save(tmp_path / f"x-{number}.npy", np.ones((1, number + 1)))
-    script = f"{sys.executable} -m keras_npy inspect {tmp_path}/x-?.npy {tmp_path} | true"
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", script],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(keras_npy.__file__).parents[1])},
-    )
+    done = run_piped(f"inspect {tmp_path}/x-?.npy {tmp_path}", "true")
     assert (0, "") == (done.returncode, done.stderr)
     np.save(tmp_path / "x.npy", np.full((9000, 3), np.nan))
-    script = f"{sys.executable} -m keras_npy check --json {tmp_path}/x.npy | head -1"
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", script],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(keras_npy.__file__).parents[1])},
-    )
+    done = run_piped(f"check --json {tmp_path}/x.npy", "head -1")
     # Findings are findings, whoever reads them.
     assert (1, "{\n", "") == (done.returncode, done.stdout, done.stderr)
 

@@ -198,7 +198,7 @@ class MappedStore(MemoryStore):
 
     @property
     def places(self) -> Places:
-        # A file that is opened twice is mapped twice.
+        # By the file: one that is opened twice is mapped at two addresses.
         return places_of([self._header])
 
     @property

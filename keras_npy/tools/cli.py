@@ -38,9 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return status
     except BrokenPipeError:
-        # What was found, was found before it was printed.
         # The program that reads the output, such as `head`, has read enough. Python would print
-        # an error when it flushes standard output at its end.
+        # an error when it flushes standard output at its end. A verb that can find something has
+        # set `status` before it prints.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(getattr(options, "status", 0))
     except UsageError as error:

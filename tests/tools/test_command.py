@@ -42,10 +42,10 @@ def test_command_in_a_process_of_its_own(
     assert (1 if status else 0) == len(done.stderr.splitlines())
 
 
-def run_piped(arguments: str, reader: str) -> subprocess.CompletedProcess[str]:
-    """Run the command with its output piped to another one."""
+def run_in_shell(arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a shell, which reads its arguments."""
     return subprocess.run(
-        ["bash", "-o", "pipefail", "-c", f"{sys.executable} -m keras_npy {arguments} | {reader}"],
+        ["bash", "-o", "pipefail", "-c", f"{sys.executable} -m keras_npy {arguments}"],
         capture_output=True,
         text=True,
         check=False,
@@ -57,10 +57,10 @@ def test_command_output_that_nobody_reads_is_no_error(tmp_path: Path) -> None:
     """`keras-npy inspect folder | head -1` ends without a word."""
     for number in range(40):
         np.save(tmp_path / f"x-{number}.npy", np.ones((1, number + 1)))
-    done = run_piped(f"inspect {tmp_path}/x-?.npy {tmp_path}", "true")
+    done = run_in_shell(f"inspect {tmp_path}/x-?.npy {tmp_path} | true")
     assert (0, "") == (done.returncode, done.stderr)
     np.save(tmp_path / "x.npy", np.full((9000, 3), np.nan))
-    done = run_piped(f"check --json {tmp_path}/x.npy", "head -1")
+    done = run_in_shell(f"check --json {tmp_path}/x.npy | head -1")
     # Findings are findings, whoever reads them.
     assert (1, "{\n", "") == (done.returncode, done.stdout, done.stderr)
 
@@ -106,14 +106,7 @@ def test_command_without_a_standard_output_or_error_runs(tmp_path: Path) -> None
     """`keras-npy inspect x.npy >&- 2>&-`: a shell has closed both."""
     np.save(tmp_path / "x.npy", np.ones(3))
     for closed in (">&-", "2>&-", ">&- 2>&-"):
-        script = f"{sys.executable} -m keras_npy inspect {tmp_path}/x.npy {closed}"
-        done = subprocess.run(
-            ["bash", "-c", script],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "PYTHONPATH": str(Path(keras_npy.__file__).parents[1])},
-        )
+        done = run_in_shell(f"inspect {tmp_path}/x.npy {closed}")
         assert (0, "") == (done.returncode, done.stderr), closed
         assert closed != "2>&-" or "x.npy" in done.stdout
 

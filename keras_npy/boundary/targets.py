@@ -1,12 +1,21 @@
 """Warn of targets that a loss cannot take: no probabilities, or no classes of the model."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
-from keras_npy.boundary.models import is_built, output_shapes, settings_of
+from keras_npy.boundary.losses import (
+    found_loss,
+    has_loss,
+    is_of_outputs,
+    is_one_hot,
+    is_sparse,
+    pair_losses,
+    probability_loss,
+)
+from keras_npy.boundary.models import is_built, settings_of
 from keras_npy.boundary.remedies import (
     Classes,
     Targets,
@@ -31,34 +40,6 @@ FILES_LOOKED_AT = 64
 # How far outside of [0, 1] floats may lie: smoothing and resizing round.
 ROUNDED = 0.01
 
-# Losses whose targets are probabilities: their class, and their function.
-_LOSSES = (
-    (keras.losses.BinaryCrossentropy, keras.losses.binary_crossentropy),
-    (keras.losses.BinaryFocalCrossentropy, keras.losses.binary_focal_crossentropy),
-    (keras.losses.CategoricalCrossentropy, keras.losses.categorical_crossentropy),
-    (keras.losses.CategoricalFocalCrossentropy, keras.losses.categorical_focal_crossentropy),
-    (keras.losses.KLDivergence, keras.losses.kl_divergence),
-    (keras.losses.Dice, keras.losses.dice),
-    (keras.losses.Tversky, keras.losses.tversky),
-)
-_SPARSE = (
-    keras.losses.SparseCategoricalCrossentropy,
-    keras.losses.sparse_categorical_crossentropy,
-)
-_ONE_HOT = (keras.losses.CategoricalHinge, keras.losses.categorical_hinge)
-
-
-class Output(NamedTuple):
-    """A loss with what it compares."""
-
-    loss: Any
-    leaf: Any
-    """Targets: `Rows`, or the array of a batch."""
-    path: tuple[Any, ...]
-    """Keys and numbers that lead to them in `y`."""
-    shape: Sequence[int | None] | None
-    """The shape of the predictions, if it is known."""
-
 
 def warn_of_targets(seq: NpySequence, model: Any) -> None:
     """Warn if targets lie where the loss cannot take them.
@@ -68,20 +49,20 @@ def warn_of_targets(seq: NpySequence, model: Any) -> None:
     says nothing (jax 0.10). All targets are looked at if they take up to `LOOKED_AT_BYTES` in few
     files, and otherwise the first batch; of what a function of `map` makes, the first batch.
     """
-    if not _has_loss_to_look_at(model):
+    if not has_loss(model, _is_looked_at):
         return
     y = _mapped(seq) if has_map(seq) else seq.y
-    for loss, leaf, path, shape in _outputs(seq, model, y):
+    for loss, leaf, path, shape in pair_losses(seq, model, y):
         if leaf.dtype.kind not in "iuf":
             continue
         targets = Targets(leaf, path, y, seq.sample_weight_spec is not None)
-        loss = _found(loss, leaf, shape)
-        name = _probability_loss(loss)
+        loss = found_loss(loss, leaf, shape)
+        name = probability_loss(loss)
         if name is not None:
             _warn_of_no_probabilities(name, targets, seq)
-        elif _is_any(loss, *_SPARSE):
+        elif is_sparse(loss):
             _warn_of_no_classes(loss, targets, seq, shape)
-        elif _is_any(loss, *_ONE_HOT):
+        elif is_one_hot(loss):
             _warn_of_no_one_hot(targets, seq, shape)
 
 
@@ -95,7 +76,7 @@ def look_when_built(seq: NpySequence, model: Any) -> Callable[[], None] | None:
         return None
     # By their names, several losses find their targets.
     is_one = not isinstance(getattr(model, "loss", None), dict | list | tuple)
-    if is_one and not _has_loss(model, _is_of_outputs):
+    if is_one and not has_loss(model, is_of_outputs):
         return None
     left = [model]
 
@@ -106,23 +87,9 @@ def look_when_built(seq: NpySequence, model: Any) -> Callable[[], None] | None:
     return look
 
 
-def _has_loss_to_look_at(model: Any) -> bool:
-    """Whether the targets matter: to map a batch takes time."""
-    return _has_loss(model, _is_looked_at)
-
-
-def _has_loss(model: Any, is_one: Callable[[Any], bool]) -> bool:
-    losses = keras.tree.flatten(getattr(model, "loss", None))
-    return any(_is_crossentropy(loss) or is_one(_get(loss)) for loss in losses)
-
-
 def _is_looked_at(loss: Any) -> bool:
-    return _probability_loss(loss) is not None or _is_of_outputs(loss)
-
-
-def _is_of_outputs(loss: Any) -> bool:
-    """Whether the number of outputs matters."""
-    return _is_any(loss, *_SPARSE) or _is_any(loss, *_ONE_HOT)
+    """Whether the targets of a loss matter: to map a batch takes time."""
+    return probability_loss(loss) is not None or is_of_outputs(loss)
 
 
 def _mapped(seq: NpySequence) -> Any:
@@ -277,107 +244,3 @@ def _which(looked_at: Array, targets: Targets) -> str:
         return f"a batch of {len(looked_at)} rows"
     rows = targets.leaf
     return f"{'the first' if len(looked_at) < len(rows) else 'all'} {len(looked_at)} rows"
-
-
-def _outputs(seq: NpySequence, model: Any, y: Any) -> Iterator[Output]:
-    """Each loss with its targets, where that is certain, as Keras pairs them (Keras 3.15)."""
-    # To find these may take a second.
-    shapes = output_shapes(model, seq) if _has_loss(model, _is_of_outputs) else None
-    names = getattr(model, "output_names", None) or ()
-    return _pairs(getattr(model, "loss", None), y, shapes, names)
-
-
-def _pairs(
-    losses: Any, y: Any, shapes: Any, names: Sequence[str] = (), path: tuple[Any, ...] = ()
-) -> Iterator[Output]:
-    if isinstance(y, dict | tuple) and len(y) == 1:
-        (key,) = y if isinstance(y, dict) else [0]
-        y, path = y[key], (*path, key)
-    if isinstance(y, Rows | np.ndarray):
-        for loss in _of_one(losses):
-            yield Output(loss, y, path, shapes if _is_shape(shapes) else _only(shapes))
-    elif isinstance(y, dict | tuple):
-        keys = _keys(losses, y, names)
-        # Where the targets of each output lie in y.
-        places = {key: key for key in y} if isinstance(y, dict) else _numbered(keys, y)
-        of_outputs = _by_key(losses, keys)
-        has_each = isinstance(shapes, list | tuple) and len(shapes) == len(keys)
-        shape_of = dict(zip(keys, shapes, strict=True)) if has_each else {}
-        for key in of_outputs.keys() & places.keys():
-            place = places[key]
-            yield from _pairs(of_outputs[key], y[place], shape_of.get(key), path=(*path, place))
-
-
-def _numbered(keys: Sequence[Any], y: tuple[Any, ...]) -> dict[Any, int]:
-    return {key: number for number, key in enumerate(keys) if number < len(y)}
-
-
-def _of_one(losses: Any) -> list[Any]:
-    """The losses of the only targets: several in a list are added, of a dict one may count."""
-    is_many = isinstance(losses, dict | list | tuple)
-    each = losses.values() if isinstance(losses, dict) else losses if is_many else [losses]
-    found = [loss for loss in each if loss and not isinstance(loss, dict | list | tuple)]
-    return [] if isinstance(losses, dict) and len(found) > 1 else found
-
-
-def _keys(losses: Any, y: Any, names: Sequence[str]) -> Sequence[Any]:
-    """The keys or numbers of the outputs, in their order."""
-    given = y if isinstance(y, dict) else losses if isinstance(losses, dict) else None
-    if given is None:
-        return range(len(y))
-    # The keys of a dict of outputs may be other than the names of their layers.
-    return names if set(given) <= set(names) else sorted(given)
-
-
-def _by_key(losses: Any, keys: Sequence[Any]) -> dict[Any, Any]:
-    if isinstance(losses, dict):
-        return losses
-    if isinstance(losses, list | tuple):
-        return dict(zip(keys, losses, strict=False))
-    return dict.fromkeys(keys, losses)
-
-
-def _is_shape(shapes: Any) -> bool:
-    return isinstance(shapes, tuple) and all(isinstance(size, int | None) for size in shapes)
-
-
-def _only(shapes: Any) -> Any:
-    is_one = isinstance(shapes, list | tuple) and len(shapes) == 1
-    return shapes[0] if is_one else None
-
-
-def _found(loss: Any, rows: Any, shape: Sequence[int | None] | None) -> Any:
-    """The loss itself, if it is spelled; `None` if Keras does not know it, and says so."""
-    return _crossentropy(rows, shape) if _is_crossentropy(loss) else _get(loss)
-
-
-def _is_crossentropy(loss: Any) -> bool:
-    return isinstance(loss, str) and loss.lower() in ("crossentropy", "ce")
-
-
-def _get(loss: Any) -> Any:
-    try:
-        return keras.losses.get(loss)
-    except ValueError:
-        return None
-
-
-def _crossentropy(rows: Any, shape: Sequence[int | None] | None) -> Any:
-    """The loss that Keras takes for this name (Keras 3.15)."""
-    if not shape:
-        return None
-    if shape[-1] == 1:
-        return keras.losses.binary_crossentropy
-    is_sparse = len(rows.shape) < len(shape) or rows.shape[-1] == 1
-    losses = keras.losses
-    return losses.sparse_categorical_crossentropy if is_sparse else losses.categorical_crossentropy
-
-
-def _probability_loss(loss: Any) -> str | None:
-    """The name of a loss whose targets are probabilities, or `None`."""
-    names = (str(one[1].__name__) for one in _LOSSES if _is_any(loss, *one))
-    return next(names, None)
-
-
-def _is_any(loss: Any, kind: Any, function: Any) -> bool:
-    return isinstance(loss, kind) or loss is function

@@ -63,8 +63,9 @@ WITHOUT_A_BACKEND = (
     # These start each backend themselves, or need no more than its package.
     *("test_benchmarks.py", "user/test_backends.py", "layer/test_pipelines.py"),
     *("feeds/test_tensorflow.py", "feeds/test_tensorflow_calls.py"),
-    # And these would train the same batches once more.
+    # And these would train the same batches once more, or look at the same targets.
     *(
+        "boundary/test_targets.py",
         "feeds/test_buffers.py",
         "feeds/test_cores.py",
         "feeds/test_maps.py",

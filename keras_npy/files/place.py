@@ -1,4 +1,4 @@
-"""Where bytes lie on this machine, and whether they are unchanged since they were opened.
+"""Open a file, or say why not (`ulimit -n`); whether it is unchanged since it was opened.
 
 This file does not know what the bytes mean. If the system refuses access, its `OSError` passes.
 """

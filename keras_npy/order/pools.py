@@ -1,4 +1,4 @@
-"""`Pools`: blocks of neighbouring rows in random order, and rows mixed among several blocks.
+"""`shuffle_block_size`: blocks of rows in random order, and rows mixed among several of them.
 
 Random rows of a slow disk are slow, and whole blocks are not. So the blocks of a pass are dealt out
 to pools, in random order, and the rows of a pool are shuffled. A consumer needs the blocks of one

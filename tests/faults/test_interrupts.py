@@ -1,4 +1,4 @@
-"""Ctrl-C at any stage ends what runs, and what comes after is as if it had not been."""
+"""Ctrl-C at any stage, of `convert` too, ends what runs, and what comes after is as it was."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Feeds of an accelerator: the threads that read ahead put batches on the device.
+"""JAX on an accelerator: the threads that read ahead put batches on the device.
 
 There is none here: a CPU device stands for it, to which batches are copied all the same.
 """

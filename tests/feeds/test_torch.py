@@ -1,4 +1,4 @@
-"""The torch feed: tensors over the gathered memory, and a new pass for each iteration."""
+"""The torch feed, also for CUDA: tensors over the gathered memory, and a new pass each time."""
 
 import threading
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where bytes lie: paths that are no files, and files that are no longer what they were."""
+"""Files that cannot be opened, and files that are, or seem, no longer what they were."""
 
 import dataclasses
 import errno

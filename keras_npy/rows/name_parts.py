@@ -2,8 +2,10 @@
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
+from operator import eq
 from typing import NamedTuple, TypeAlias
 
 NUMBERS = re.compile(r"([0-9]+)")
@@ -15,6 +17,16 @@ _LABELLED = re.compile(r"(?=[^\W_])([^\W\d_]*)[\W_]*([0-9]*)")
 _WORD_AT_END = re.compile(r"([^\W\d_]+)\Z")
 _WORD_AT_BEGIN = re.compile(r"\A([^\W\d_]+)")
 _LAST_WORD = re.compile(r"([^\W\d_]+)[\W_]*\Z")
+_FIRST_WORD = re.compile(r"\A[\W_]*([^\W\d_]+)")
+_TEXT = re.compile(r"\A(.*)\Z", re.DOTALL)
+_BESIDE = (
+    *((-1, pattern) for pattern in (_WORD_AT_END, _LAST_WORD, _TEXT)),
+    *((1, pattern) for pattern in (_WORD_AT_BEGIN, _FIRST_WORD, _TEXT)),
+)
+
+# Numbers and words of a name of which some are chosen.
+_NUMBERS_MAX = 8
+_WORDS_MAX = 8
 
 _DATE = re.compile(r"(?<![0-9])([0-9]{8})(?:[t_-]?([0-9]{2})([0-9]{2})([0-9]{2}))?(?![0-9])")
 _YEAR, _MONTH, _DAY = "(?:19|20)[0-9]{2}", "(?:0[1-9]|1[0-2])", "(?:0[1-9]|[12][0-9]|3[01])"
@@ -83,6 +95,13 @@ def middles(names: Sequence[str]) -> list[str]:
     return [name[head : len(name) - tail] for name in names]
 
 
+def _without_common_end(names: Sequence[str]) -> list[str]:
+    tail = _num_common([name[::-1] for name in names])
+    while tail and names[0][-tail].isalnum():
+        tail -= 1
+    return [name[: len(name) - tail] for name in names]
+
+
 def _num_common(names: Sequence[str]) -> int:
     """The number of characters with which all names begin."""
     least, most = min(names), max(names)
@@ -93,14 +112,94 @@ def _num_common(names: Sequence[str]) -> int:
 def parts_of(names: Sequence[str]) -> list[Part] | None:
     """What differs from name to name; `None` if some names have more numbers than others."""
     rows = [NUMBERS.split(name) for name in names]
-    if len({len(row) for row in rows}) > 1:
+    return None if len({len(row) for row in rows}) > 1 else _parts(rows)
+
+
+def nearly_parts_of(names: Sequence[str]) -> list[Part] | None:
+    """As `parts_of`, where a few names have a number more than the others, or none at all.
+
+    A second version is one, `12_v2` beside `12`: it has the parts of the first one. `None` where
+    names differ as hashes do.
+
+    Example:
+
+    >>> nearly_parts_of(["m1", "m2", "m2_v2", "m3"])[0].values
+    ('1', '2', '2', '3')
+    """
+    rows = [NUMBERS.split(name) for name in _without_common_end(names)]
+    ((length, num_usual),) = Counter(map(len, rows)).most_common(1)
+    usual = [row for row in rows if len(row) == length]
+    if num_usual < len(names) - num_few(len(names)) or _touch_letters(usual):
         return None
+    return _parts(
+        [
+            row if len(row) == length else _aligned(row, usual[0], name)
+            for row, name in zip(rows, names, strict=True)
+        ],
+        nearly=True,
+    )
+
+
+def exceptions_among(names: Sequence[str]) -> set[int]:
+    """The places of names that have more or fewer numbers or words than most."""
+    counts = [(len(_WORDS.findall(name)), len(NUMBERS.findall(name))) for name in names]
+    ((usual, _),) = Counter(counts).most_common(1)
+    return {at for at, count in enumerate(counts) if count != usual}
+
+
+def num_few(num_names: int) -> int:
+    """How many of these names may be exceptions."""
+    return max(1, num_names // 4)
+
+
+def _touch_letters(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether other letters touch the same number from name to name, as in hashes."""
+    columns: list[Column] = list(zip(*rows, strict=True))
+    return any(
+        len({_found(pattern, text) for text in set(columns[at + side])}) > 1
+        for at in range(1, len(columns), 2)
+        for side, pattern in ((-1, _WORD_AT_END), (1, _WORD_AT_BEGIN))
+    )
+
+
+def _found(pattern: re.Pattern[str], text: str) -> str:
+    match = pattern.search(text)
+    return match[1] if match else ""
+
+
+def _aligned(row: Sequence[str], model: Sequence[str], name: str) -> list[str]:
+    """A row with as many numbers as the model: those that stand beside the same words."""
+    wanted, known = range(1, len(model), 2), range(1, len(row), 2)
+    if len(known) < len(wanted) or len(known) > _NUMBERS_MAX:
+        # It is like no other name.
+        return [name if at % 2 else text for at, text in enumerate(model)]
+
+    def num_alike(chosen: Sequence[int]) -> int:
+        return sum(
+            _found(pattern, row[at + side]) == _found(pattern, model[place + side])
+            for at, place in zip(chosen, wanted, strict=True)
+            for side, pattern in _BESIDE
+        )
+
+    chosen = max(combinations(known, len(wanted)), key=num_alike)
+    cuts = [-1, *chosen, len(row)]
+    texts = ["".join(row[begin + 1 : end]) for begin, end in pairwise(cuts)]
+    numbers = [row[at] for at in chosen]
+    return [*(text for pair in zip(texts, numbers, strict=False) for text in pair), texts[-1]]
+
+
+def _parts(rows: Sequence[Sequence[str]], *, nearly: bool = False) -> list[Part]:
+    """What differs from row to row of texts and numbers, which alternate.
+
+    Args:
+        rows: As many of either in each.
+        nearly: Whether a few texts may have more words than the others.
+    """
     columns: list[Column] = list(zip(*rows, strict=True))
     parts: list[Part] = []
     for at, column in enumerate(columns):
         if len(set(column)) > 1:
-            # Text and numbers alternate.
-            parts += [_number(columns, at)] if at % 2 else _words(column)
+            parts += [_number(columns, at)] if at % 2 else _words(column, nearly)
     return _merged(parts)
 
 
@@ -119,8 +218,7 @@ def _label(texts: Column, pattern: re.Pattern[str]) -> str:
     """The word that a pattern finds in all texts, or nothing if it is not the same."""
     found = set()
     for text in set(texts):
-        match = pattern.search(text)
-        found.add(match[1] if match else "")
+        found.add(_found(pattern, text))
         if len(found) > 1:
             return ""
     return found.pop()
@@ -132,14 +230,39 @@ def without_zeros(numbers: Column) -> Column:
     return values if len(set(values)) == len(set(numbers)) else numbers
 
 
-def _words(texts: Column) -> Iterator[Part]:
+def _words(texts: Column, nearly: bool) -> Iterator[Part]:
     """The words that differ from text to text, or what differs if there are not as many in all."""
     rows = [tuple(_WORDS.findall(text)) for text in texts]
-    if len({len(row) for row in rows}) > 1 or len(set(rows)) < len(set(texts)):
+    are_ragged = len({len(row) for row in rows}) > 1
+    if nearly and are_ragged:
+        rows = _cut_to_usual(rows)
+        are_ragged = not rows
+    elif len(set(rows)) < len(set(texts)):
+        are_ragged = True
+    if are_ragged:
         # A sign counts, but for a plus.
         yield Part(tuple(text.replace("+", "") for text in middles(texts)), False)
         return
     yield from (Part(words, False) for words in zip(*rows, strict=True) if len(set(words)) > 1)
+
+
+def _cut_to_usual(rows: Sequence[Column]) -> list[Column]:
+    """Rows with as many words as most have, or nothing if many have another number of them."""
+    ((length, num_usual),) = Counter(map(len, rows)).most_common(1)
+    if num_usual < len(rows) - num_few(len(rows)):
+        return []
+    columns = zip(*(row for row in rows if len(row) == length), strict=True)
+    same = [column[0] if len(set(column)) == 1 else None for column in columns]
+
+    def num_alike(words: Column) -> int:
+        return sum(map(eq, words, same))
+
+    def cut(row: Column) -> Column:
+        if not length <= len(row) <= _WORDS_MAX:
+            return (" ".join(row),) * length
+        return max(combinations(row, length), key=num_alike)
+
+    return [row if len(row) == length else cut(row) for row in rows]
 
 
 def chunks_of(names: Sequence[str]) -> list[Part] | None:

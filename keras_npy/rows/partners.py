@@ -23,9 +23,12 @@ from keras_npy.rows.name_parts import (
     are_counted,
     bags_of,
     chunks_of,
+    exceptions_among,
     folded,
     have_chunks_in_common,
     middles,
+    nearly_parts_of,
+    num_few,
     parts_of,
     with_counts,
     with_dates_apart,
@@ -105,8 +108,8 @@ def _strength(outcome: _Outcome) -> int:
 def _verdict(names: Sequence[str], others: Sequence[str], found: _Difference) -> Verdict:
     keys, other_keys = found.keys, found.others
     known, other_known = set(keys), set(other_keys)
-    alone = [name for name, key in zip(names, keys, strict=True) if key not in other_known]
-    alone += [name for name, key in zip(others, other_keys, strict=True) if key not in known]
+    alone = [*_without_partner(names, keys, other_keys)]
+    alone += _without_partner(others, other_keys, keys)
     first = _first_difference(keys, other_keys)
     belong = None
     if keys[first] in other_known:
@@ -114,6 +117,19 @@ def _verdict(names: Sequence[str], others: Sequence[str], found: _Difference) ->
     elif other_keys[first] in known:
         belong = others[first], names[keys.index(other_keys[first])]
     return Verdict("differ" if found.is_certain else "doubtful", first, alone, belong)
+
+
+def _without_partner(
+    names: Sequence[str], keys: Sequence[object], others: Sequence[object]
+) -> list[str]:
+    """The names of keys that the other side has not, or not as often: the longer ones of a key."""
+    left = Counter(others)
+    alone = set()
+    for at in sorted(range(len(names)), key=lambda at: len(names[at])):
+        left[keys[at]] -= 1
+        if left[keys[at]] < 0:
+            alone.add(at)
+    return [names[at] for at in sorted(alone)]
 
 
 def _first_difference(keys: Sequence[object], others: Sequence[object]) -> int:
@@ -128,12 +144,41 @@ def _outcomes(names: Sequence[str], others: Sequence[str]) -> Iterator[_Outcome]
     parts, other_parts = parts_of(names), parts_of(others)
     if parts is None or other_parts is None:
         yield from _as_wholes(names, others)
+    else:
+        num_distinct = _num_distinct(names, others)
+        yield _by_parts(parts, other_parts, num_distinct)
+        counted, other_counted = _counted_parts(names, parts), _counted_parts(others, other_parts)
+        if (counted, other_counted) != (parts, other_parts):
+            yield _by_parts(counted, other_counted, num_distinct)
+    yield from _with_copies(names, others)
+
+
+def _with_copies(names: Sequence[str], others: Sequence[str]) -> Iterator[_Outcome]:
+    """What names say of which a few are second versions, such as `12_old` beside `12`."""
+    if _num_distinct(names, others) < min(len(names), len(others)):
+        # A file that is listed twice is no second version.
         return
-    num_distinct = _num_distinct(names, others)
-    yield _by_parts(parts, other_parts, num_distinct)
-    counted, other_counted = _counted_parts(names, parts), _counted_parts(others, other_parts)
-    if (counted, other_counted) != (parts, other_parts):
-        yield _by_parts(counted, other_counted, num_distinct)
+    for read in (list, with_dates_apart):
+        parts, other_parts = nearly_parts_of(read(names)), nearly_parts_of(read(others))
+        if parts and other_parts:
+            found = _by_parts(parts, other_parts, _num_distinct(names, others), with_copies=True)
+            if isinstance(found, _Difference) and not _are_moved(found, names, others):
+                found = found._replace(is_certain=False)
+            yield found
+
+
+def _are_moved(found: _Difference, names: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether two names like most others are paired, of which one belongs with another file.
+
+    `2_6` may be the second file of case 6, or the sixth of case 2.
+    """
+    exceptions = exceptions_among(names) | exceptions_among(others)
+    known, other_known = set(found.keys), set(found.others)
+    pairs = enumerate(zip(found.keys, found.others, strict=False))
+    return any(
+        key != other and at not in exceptions and (key in other_known or other in known)
+        for at, (key, other) in pairs
+    )
 
 
 def _num_distinct(names: Sequence[str], others: Sequence[str]) -> int:
@@ -192,13 +237,16 @@ def _numbers(names: Sequence[str]) -> Column:
     return tuple(" ".join(found) or name for found, name in zip(numbers, names, strict=True))
 
 
-def _by_parts(parts: Sequence[Part], others: Sequence[Part], num_distinct: int) -> _Outcome:
+def _by_parts(
+    parts: Sequence[Part], others: Sequence[Part], num_distinct: int, *, with_copies: bool = False
+) -> _Outcome:
     """What the parts say that differ from name to name.
 
     Args:
         parts: Those of one side.
         others: Those of the other side.
         num_distinct: Different names of the side that has fewer.
+        with_copies: Whether a few files may be second versions of others.
     """
     readings = [pairs for pairs in islice(_readings(parts, others), _READINGS_MAX) if pairs]
     if not readings:
@@ -206,14 +254,14 @@ def _by_parts(parts: Sequence[Part], others: Sequence[Part], num_distinct: int) 
     num_parts = min(len(parts), len(others))
     if _agree(readings[0], num_distinct):
         return _disagreeing(readings[0]) or "partners"
-    plain = _difference(readings[0], num_parts)
+    plain = _difference(readings[0], num_parts, with_copies)
     if _agree(_alike(parts, others), num_distinct):
         # Numbers that agree crosswise may be day and month.
         are_alike = plain is not None and set(plain.keys) == set(plain.others)
         return plain._replace(is_certain=False) if plain and are_alike else "partners"
     best = plain
     for reading in readings[1:]:
-        found = _difference(reading, num_parts)
+        found = _difference(reading, num_parts, with_copies)
         if found is not None and (best is None or found.num_shared > best.num_shared):
             best = found
     return best or _difference_of(*_keys(readings[0]), shared_min=0.0) or "unknown"
@@ -322,21 +370,23 @@ def _disagreeing(pairs: Pairs) -> _Difference | None:
     return None
 
 
-def _difference(pairs: Pairs, num_parts: int) -> _Difference | None:
+def _difference(pairs: Pairs, num_parts: int, with_copies: bool) -> _Difference | None:
     """How names differ in parts that belong together: in all, in those with much in common, or one.
 
     Args:
         pairs: These parts.
         num_parts: Those of the side that has fewer.
+        with_copies: Whether a few files may be second versions of others.
     """
     much = [pair for pair in pairs if _has_much_in_common(*pair)]
     for some in filter(None, (pairs, much, *([pair] for pair in pairs))):
-        found = _difference_of(*_keys(some), shared_min=0.5)
+        found = _difference_of(*_keys(some), shared_min=0.5, with_copies=with_copies)
         if found is None:
             continue
         # A few names may have some part in common by chance.
         is_key = len(set(found.keys)) == len(found.keys) >= 3
         is_sure = is_key and set(found.keys) == set(found.others)
+        is_sure |= with_copies and len(some[0][0].values) >= 5 and _have_few_apart(*found[:2])
         is_certain = found.is_certain and (len(some) == num_parts or is_sure)
         return found._replace(is_certain=is_certain)
     return None
@@ -355,7 +405,10 @@ def _keys(pairs: Pairs) -> tuple[list[Column], list[Column]]:
 
 
 def _difference_of(
-    keys: Sequence[object], others: Sequence[object], shared_min: float
+    keys: Sequence[object],
+    others: Sequence[object],
+    shared_min: float,
+    with_copies: bool = False,
 ) -> _Difference | None:
     """How keys differ; `None` if they do not, or have too little in common to be compared.
 
@@ -363,6 +416,7 @@ def _difference_of(
         keys: One key for each name.
         others: Those of the other side.
         shared_min: The share of keys that both sides must have.
+        with_copies: Whether a few files may be second versions of others, and have their keys.
     """
     known, other_known = set(keys), set(others)
     num_shared = len(known & other_known)
@@ -371,12 +425,21 @@ def _difference_of(
     # A file that is listed twice has two partners, such as the captions of an image.
     are_distinct = len(known) == len(keys) and len(other_known) == len(others)
     if not are_distinct and Counter(keys) != Counter(others):
-        return None
+        if not (with_copies and _have_few_apart(keys, others)):
+            return None
     if list(keys) == list(others):
         return None
     # Few numbers in common may be a coincidence.
     is_certain = 2 * num_shared >= min(len(known), len(other_known))
     return _Difference(keys, others, is_certain and not _is_shifted(keys, others))
+
+
+def _have_few_apart(keys: Sequence[object], others: Sequence[object]) -> bool:
+    """Whether nearly all keys are on both sides, and few are there twice, as second versions."""
+    num_keys = min(len(keys), len(others))
+    num_shared = sum((Counter(keys) & Counter(others)).values())
+    num_least = num_keys - num_few(num_keys)
+    return num_keys >= 3 and min(num_shared, len(set(keys)), len(set(others))) >= num_least
 
 
 def _is_shifted(keys: Sequence[object], others: Sequence[object]) -> bool:

@@ -75,7 +75,7 @@ NAMES = [
     pytest.param(["a3f9", "77e0", "beef"], ["c0", "d4d5", "11a"], "strangers", id="other-hashes"),
     pytest.param(["a3f9", "77e0", "beef"], ["a3f9", "beef", "c0d1"], "differ", id="hash-missing"),
     pytest.param(["3f2a", "a91c", "b0"], ["3f2a", "a91d", "b0"], "doubtful", id="letter-of-a-hash"),
-    pytest.param(["1_v2", "2", "3"], ["1", "2", "3"], "doubtful", id="a-version"),
+    pytest.param(["1_v2", "2", "3"], ["1", "2", "3"], "partners", id="a-version"),
     pytest.param(["ann", "bo", "bo_1"], ["ann", "bo", "bo_01"], "partners", id="zeros-in-some"),
     pytest.param(named("x{}", range(9)), named("y{}", range(1, 10)), "doubtful", id="from-0-and-1"),
     pytest.param(named("x{}", (1, 50, 700)), named("y{}", (1, 2, 3)), "doubtful", id="renumbered"),
@@ -198,6 +198,52 @@ def test_names_of_partners_that_sort_differently_differ(
     assert ("differ", []) == (verdict.kind, verdict.alone)
     assert verdict.belong is not None
     assert verdict.belong[1] == partners[verdict.belong[0]]
+
+
+SECOND_VERSIONS = [
+    *(
+        pytest.param("case_{0}", "case_{0}_seg", extra, id=extra)
+        for extra in (
+            *("case_12_seg_old", "case_12_seg-corrected", "12_old_seg", "old_case_12_seg"),
+            *("case_12_seg_v2", "case_12_seg_old2", "case_12_seg (1)", "case_12_seg_1"),
+        )
+    ),
+    pytest.param("{0:03}_t1", "{0}_L", "12_R", id="both-sides-of-one"),
+    pytest.param("p{0}_256", "seg_p{0}_v1", "seg_p12_v2", id="versions"),
+    pytest.param("{0}", "{0}_2023-05-{0:02}", "12_2023-06-01", id="days"),
+    pytest.param("{0}", "case_{0}_r1", "case_12_r2", id="raters"),
+    pytest.param("{1}", "{1}_m", "lil_m_copy", id="words"),
+]
+
+WORDS = "ann bo cy dee ed fay gus hal ian jo kim lil mo ned ola pam quin rob sue ted".split()
+
+
+@pytest.mark.parametrize(("one", "other", "extra"), SECOND_VERSIONS)
+def test_names_of_a_second_version_and_without_a_partner_differ(
+    one: str, other: str, extra: str
+) -> None:
+    """It takes the place of the one that is missing, and moves those between. In order it is none.
+
+    A second version that stands for the first one is right.
+    """
+    rows = [*enumerate(WORDS, start=1)]
+    names, others = [one.format(*row) for row in rows], [other.format(*row) for row in rows]
+    with_extra = natural_order([*others[:6], *others[7:], extra])
+    for pair in ((natural_order(names), with_extra), (with_extra, natural_order(names))):
+        verdict = compare_names(*pair)
+        assert "differ" == verdict.kind
+        # Of two files of one case, nobody knows which is the second.
+        assert {*verdict.alone} in ({names[6], extra}, {names[6], others[11]})
+    assert "differ" == compare_names(names, [*others[:6], *others[7:], extra]).kind
+    instead = [extra if name == others[11] else name for name in others]
+    assert "partners" == compare_names(names, instead).kind
+
+
+def test_names_of_which_one_has_no_number_differ() -> None:
+    """The mean of all files is no partner of one of them."""
+    with_mean = [*named("{}_seg", range(1, 7)), *named("{}_seg", range(8, 13)), "mean_seg"]
+    verdict = compare_names(named("{}", range(1, 13)), with_mean)
+    assert ("differ", ["7", "mean_seg"]) == (verdict.kind, verdict.alone)
 
 
 IN_DOUBT = [

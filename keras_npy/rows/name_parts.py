@@ -85,24 +85,24 @@ def _apart(found: re.Match[str]) -> str:
 
 def middles(names: Sequence[str]) -> list[str]:
     """The names without their common beginning and end, which cut no number or word in two."""
-    head = _num_common(names)
+    head = num_common(names)
     while head and names[0][head - 1].isalnum():
         head -= 1
     reversed_names = [name[head:][::-1] for name in names]
-    tail = _num_common(reversed_names)
+    tail = num_common(reversed_names)
     while tail and reversed_names[0][tail - 1].isalnum():
         tail -= 1
     return [name[head : len(name) - tail] for name in names]
 
 
 def _without_common_end(names: Sequence[str]) -> list[str]:
-    tail = _num_common([name[::-1] for name in names])
+    tail = num_common([name[::-1] for name in names])
     while tail and names[0][-tail].isalnum():
         tail -= 1
     return [name[: len(name) - tail] for name in names]
 
 
-def _num_common(names: Sequence[str]) -> int:
+def num_common(names: Sequence[str]) -> int:
     """The number of characters with which all names begin."""
     least, most = min(names), max(names)
     differs = (at for at, (one, other) in enumerate(zip(least, most, strict=False)) if one != other)
@@ -212,6 +212,15 @@ def _number(columns: Sequence[Column], at: int) -> Part:
     loose = frozenset([_label(before, _LAST_WORD)]) - {""}
     more_follow = at + 2 < len(columns) and not any(map(_WORDS.search, set(after)))
     return Part(values, True, frozenset(), loose) if more_follow else Part(values, True, loose)
+
+
+def all_numbers(names: Sequence[str]) -> list[Part] | None:
+    """As `parts_of`: all numbers, also those that all names have alike, and no words."""
+    rows = [NUMBERS.split(name) for name in names]
+    if len({len(row) for row in rows}) > 1:
+        return None
+    columns: list[Column] = list(zip(*rows, strict=True))
+    return [_number(columns, at) for at in range(1, len(columns), 2)]
 
 
 def _label(texts: Column, pattern: re.Pattern[str]) -> str:

@@ -16,6 +16,7 @@ from itertools import islice
 from operator import eq
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from keras_npy.rows.name_constants import constant_on_one_side
 from keras_npy.rows.name_parts import (
     NUMBERS,
     Column,
@@ -139,6 +140,10 @@ def _first_difference(keys: Sequence[object], others: Sequence[object]) -> int:
 
 def _outcomes(names: Sequence[str], others: Sequence[str]) -> Iterator[_Outcome]:
     """What several readings of the names say, from the most literal to the freest."""
+    found = _with_constants(names, others)
+    if found is not None:
+        yield found
+        return
     if middles(names) == middles(others):
         yield "partners"
     parts, other_parts = parts_of(names), parts_of(others)
@@ -158,8 +163,12 @@ def _with_copies(names: Sequence[str], others: Sequence[str]) -> Iterator[_Outco
     if _num_distinct(names, others) < min(len(names), len(others)):
         # A file that is listed twice is no second version.
         return
-    for read in (list, with_dates_apart):
-        parts, other_parts = nearly_parts_of(read(names)), nearly_parts_of(read(others))
+    apart, others_apart = with_dates_apart(names), with_dates_apart(others)
+    readings = [(names, others)]
+    if (apart, others_apart) != (names, others):
+        readings.append((apart, others_apart))
+    for some, some_others in readings:
+        parts, other_parts = nearly_parts_of(some), nearly_parts_of(some_others)
         if parts and other_parts:
             found = _by_parts(parts, other_parts, _num_distinct(names, others), with_copies=True)
             if isinstance(found, _Difference) and not _are_moved(found, names, others):
@@ -179,6 +188,24 @@ def _are_moved(found: _Difference, names: Sequence[str], others: Sequence[str]) 
         key != other and at not in exceptions and (key in other_known or other in known)
         for at, (key, other) in pairs
     )
+
+
+def _with_constants(names: Sequence[str], others: Sequence[str]) -> _Outcome | None:
+    """What names say of which those of one side have a number alike that differs on the other side.
+
+    `sub-1_ses-2` is no partner of `sub-2_ses-1`, also if all names of the first side have `sub-1`.
+    `None` if there is no such number.
+    """
+    found = constant_on_one_side(names, others)
+    parts, other_parts = parts_of(names), parts_of(others)
+    if found is None or parts is None or other_parts is None:
+        return None
+    rest = [found.without(side) for side in (parts, other_parts)]
+    outcome = _by_parts(*rest, _num_distinct(names, others))
+    if outcome == "partners" or isinstance(outcome, _Difference):
+        return outcome
+    keys, other_keys = (list(zip(*side, strict=True)) for side in zip(*found.pairs, strict=True))
+    return _Difference(keys, other_keys, found.is_certain)
 
 
 def _num_distinct(names: Sequence[str], others: Sequence[str]) -> int:

@@ -15,6 +15,7 @@ def named(pattern: str, numbers: Any) -> list[str]:
     return [pattern.format(number) for number in numbers]
 
 
+FEW = (1, 2, 3, 4)
 DAYS = ["2024-01-30", "2024-01-31", "2024-02-01", "2024-02-02"]
 
 NAMES = [
@@ -85,6 +86,20 @@ NAMES = [
     pytest.param(["ann", "bo", "cy"], ["ann", "cy", "di"], "differ", id="a-word-is-missing"),
     pytest.param(
         ["ann/1", "ann/2", "bo/1"], ["ann/1", "bo/1", "bo/2"], "differ", id="a-slice-is-missing"
+    ),
+    *(
+        pytest.param(named(one, FEW), named(other, FEW), kind, id=f"{one}-{other}")
+        for one, other, kind in (
+            ("sub-01_ses-{}", "sub-{:02}_ses-1", "differ"),
+            ("sub01/ses{}", "sub{}/ses1", "differ"),
+            ("p01_t{}_s1", "seg-p{}-s1", "doubtful"),
+            ("1_{}", "{}_1", "doubtful"),
+            ("case{0}_v1", "case{0}_v{0}", "partners"),
+            ("fold1/case{0}", "fold{0}/case{0}", "partners"),
+            ("sub1_{}", "{}_sub1", "partners"),
+            ("2017_{}", "{}_2017", "partners"),
+            ("cam1_{}", "cam2_{}", "partners"),
+        )
     ),
     pytest.param(
         named("x/{}", DAYS),

@@ -197,11 +197,10 @@ def _with_constants(names: Sequence[str], others: Sequence[str]) -> _Outcome | N
     `None` if there is no such number.
     """
     found = constant_on_one_side(names, others)
-    parts, other_parts = parts_of(names), parts_of(others)
-    if found is None or parts is None or other_parts is None:
+    if found is None:
         return None
-    rest = [found.without(side) for side in (parts, other_parts)]
-    outcome = _by_parts(*rest, _num_distinct(names, others))
+    rest, other_rest = (found.without(parts_of(side) or []) for side in (names, others))
+    outcome = _by_parts(rest, other_rest, _num_distinct(names, others))
     if outcome == "partners" or isinstance(outcome, _Difference):
         return outcome
     keys, other_keys = (list(zip(*side, strict=True)) for side in zip(*found.pairs, strict=True))

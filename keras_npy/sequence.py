@@ -126,6 +126,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
 
     class_names: list[str] | None = None
     """Class names in the order of their numbers, if files or folders labelled the sequence."""
+    # Labels that were given by hand are numbers of the user's: their names number nothing.
+    _are_classes_numbered = False
 
     def __init__(
         self,
@@ -684,8 +686,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
 
         Arguments have the names and meanings of `keras.utils.image_dataset_from_directory`.
         Files lie under `directory/class/`, at any depth. They are served class by class, in
-        natural order (`x-2.npy` before `x-10.npy`). Hidden files and folders, and files that
-        are not `.npy`, are ignored.
+        natural order (`x-2.npy` before `x-10.npy`). Hidden files and folders, those that programs
+        leave behind (`__MACOSX`), and files that are not `.npy`, are ignored.
 
         Args:
             directory: The folder that holds the folders of the classes.
@@ -698,7 +700,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             label_mode: `"int"`: int32 `(b,)`. `"binary"`, for two classes: float32 `(b, 1)`.
                 `"categorical"`: float32 one-hot `(b, num_classes)`. `None`: no labels.
             class_names: The folders to use, in the order of their class numbers. Allowed only
-                with inferred labels.
+                with inferred labels. If they name all folders, others may be among them: classes
+                without samples, such as one that a folder to validate with lacks.
             batch_size: As in `NpySequence`.
             shuffle: As in `NpySequence`.
             seed: As in `NpySequence`; it also decides the validation split.
@@ -771,6 +774,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             cache=cache,
         )
         seq.class_names = found.class_names
+        seq._are_classes_numbered = isinstance(labels, str)
         if validation_split is None:
             return seq
         training, validation = seq.split(validation_split, seed=seed)
@@ -802,8 +806,9 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
                 `airplane` are; a pattern, whose files are classes; or a dict of class names
                 and sources.
             label_mode: As in `from_directory`.
-            class_names: The classes to use, in the order of their numbers. `None` for all, in
-                the sorted order of their names; those of a dict in its own order.
+            class_names: The classes to use, in the order of their numbers, as in
+                `from_directory`. `None` for all, in the sorted order of their names; those of a
+                dict in its own order.
             batch_size: As in `NpySequence`.
             shuffle: As in `NpySequence`.
             seed: As in `NpySequence`.
@@ -846,6 +851,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             cache=cache,
         )
         seq.class_names = names
+        seq._are_classes_numbered = True
         return seq
 
     def __repr__(self) -> str:
@@ -1036,6 +1042,11 @@ def take_state(
 def has_map(seq: NpySequence) -> bool:
     """Whether a function of the user's changes the batches of a sequence."""
     return isinstance(seq._map, BatchMap)
+
+
+def numbered_classes(seq: NpySequence) -> list[str] | None:
+    """The names of the classes of a sequence that files or folders numbered from 0."""
+    return seq.class_names if seq._are_classes_numbered else None
 
 
 def map_of(seq: NpySequence) -> BatchMap | None:

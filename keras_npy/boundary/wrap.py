@@ -16,6 +16,7 @@ import keras
 
 from keras_npy.boundary.adapter import AdapterPlan, PlannedAdapter
 from keras_npy.boundary.callers import Call, calling_method
+from keras_npy.boundary.classes import check_classes
 from keras_npy.boundary.devices import choose_last_batch, wrap_distribute_data_input
 from keras_npy.boundary.epochs import wrap_epochs
 from keras_npy.boundary.failures import wrap_steps
@@ -137,6 +138,7 @@ def _planned(plan: AdapterPlan, call: Call, arguments: Mapping[str, Any]) -> Ada
         warn_of_class_weight(seq, plan.class_weight)
     if is_training and isinstance(call.validation_data, NpySequence):
         # Keras asks for its adapter at the end of the first epoch.
+        check_classes(seq, call.validation_data)
         check_processes(call.validation_data, call)
         choose_last_batch(call.validation_data, call.validation_steps, "validation_data", False)
     # Only fit continues with the next pass; evaluate and predict end, as they do with arrays.

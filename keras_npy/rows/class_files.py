@@ -11,11 +11,13 @@ from keras_npy.files.archive import MEMBER_MARK, split_member
 from keras_npy.files.layout import Apart
 from keras_npy.rows.base import Rows
 from keras_npy.rows.class_folders import (
+    LEFT_BEHIND,
     LabelMode,
     check_label_mode,
     check_num_classes,
     checked_names,
     encode_labels,
+    is_ignored,
     npy_files,
     other_suffix,
     warn_of_two_classes,
@@ -75,13 +77,17 @@ def open_classes(
             "A dict of classes must name at least one. Received: an empty dict. "
             "Pass a dict: {'cat': 'cat.npy', ...}."
         )
-    rows, lengths = _open_each([sources[name] for name in names], io, apart)
-    for name, length in zip(names, lengths.tolist(), strict=True):
+    # Classes that only class_names has are without samples.
+    there = [name for name in names if name in sources]
+    rows, of_sources = _open_each([sources[name] for name in there], io, apart)
+    for name, length in zip(there, of_sources.tolist(), strict=True):
         if length == 0:
             raise NpyFileError(
                 f"{cut(name)}: each class must have a row. Received: files without rows. "
                 "Leave the class out, with class_names= or in the dict."
             )
+    lengths = np.zeros(len(names), np.int64)
+    lengths[[names.index(name) for name in there]] = of_sources
     stops = np.cumsum(lengths)
     warn_of_two_classes(rows, lambda numbers: np.searchsorted(stops, numbers, side="right"), names)
     return rows, encode_labels(RunRows(lengths), len(names), label_mode), names
@@ -153,6 +159,7 @@ def _find(place: str, member: str | None) -> tuple[dict[str, Source], Apart | No
 def _entries(place: str) -> list[str]:
     if is_pattern(place):
         # A pattern for folders ends with a slash.
-        return sorted(path.rstrip(os.sep) for path in expand(place))
+        paths = sorted(path.rstrip(os.sep) for path in expand(place))
+        return [path for path in paths if os.path.basename(path) not in LEFT_BEHIND]
     names = sorted(os.listdir(place))
-    return [os.path.join(place, name) for name in names if not name.startswith(".")]
+    return [os.path.join(place, name) for name in names if not is_ignored(name)]

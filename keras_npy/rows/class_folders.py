@@ -30,6 +30,9 @@ CLASSES_LOOKED_AT = 50
 # Files that are compared with each other: to tell them apart takes 3 us each on a local disk.
 FILES_COMPARED = 100_000
 
+# Folders that programs leave behind: macOS in archives, Python, Synology and ext4.
+LEFT_BEHIND = frozenset({"__MACOSX", "__pycache__", "@eaDir", "lost+found"})
+
 LABEL_MODES = ("int", "categorical", "binary")
 
 
@@ -177,7 +180,11 @@ def infer_labels(
     """Number the folders of a directory, and label each file with the number of its folder."""
     folders = sorted(entry for entry in os.listdir(directory) if _is_folder(directory, entry))
     names = folders if class_names is None else checked_names(class_names, folders)
-    files = [list(npy_files(os.path.join(directory, name), follow_links, suffix)) for name in names]
+    folders_of = {name: os.path.join(directory, name) for name in folders}
+    files = [
+        list(npy_files(folders_of[name], follow_links, suffix)) if name in folders_of else []
+        for name in names
+    ]
     paths = [path for of_class in files for path in of_class]
     if not paths:
         raise NpyFileError(
@@ -322,11 +329,20 @@ def _check_order(paths: list[str], labels: NDArray[np.int32], directory: str) ->
 
 
 def _is_folder(directory: str, entry: str) -> bool:
-    return not entry.startswith(".") and os.path.isdir(os.path.join(directory, entry))
+    return not is_ignored(entry) and os.path.isdir(os.path.join(directory, entry))
+
+
+def is_ignored(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or no user made it."""
+    return name.startswith(".") or name in LEFT_BEHIND
 
 
 def checked_names(class_names: Iterable[str], folders: list[str]) -> list[str]:
-    """The names to use of those there are, or an error."""
+    """The names to use, or an error.
+
+    Classes may have no folder, as they may have an empty one, if all folders are named: so none of
+    them is misspelt.
+    """
     if isinstance(class_names, str):
         raise TypeError(
             "class_names must be a list of folder names. "
@@ -334,12 +350,15 @@ def checked_names(class_names: Iterable[str], folders: list[str]) -> list[str]:
         )
     names = list(class_names)
     missing = [name for name in names if name not in folders]
-    if missing or len(set(names)) < len(names) or not names:
+    left = set(folders) - set(names)
+    are_known = not missing or not (left or len(missing) == len(names))
+    if not are_known or len(set(names)) < len(names) or not names:
         fault = f"without a folder: {missing!r:.100}" if missing else f"{names!r:.100}"
         raise ValueError(
             "class_names must name folders of the directory, each once. "
             f"Received: {fault}, where there are {folders!r:.100}. "
-            "Correct the names, or leave class_names out for all folders in sorted order."
+            "Correct the names, or leave class_names out for all folders in sorted order; where a "
+            "class has no samples, name all folders beside it."
         )
     return names
 
@@ -377,10 +396,10 @@ def npy_files(folder: str, follow_links: bool = False, suffix: str = ".npy") -> 
         folders[:] = [
             name
             for name in natural_order(folders)
-            if not name.startswith(".") and not (follow_links and _leads_back(root, name))
+            if not is_ignored(name) and not (follow_links and _leads_back(root, name))
         ]
         for name in natural_order(files):
-            if not name.startswith(".") and name.lower().endswith(suffix):
+            if not is_ignored(name) and name.lower().endswith(suffix):
                 yield os.path.join(root, name)
 
 

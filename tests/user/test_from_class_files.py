@@ -30,6 +30,7 @@ def a_directory(folder: Path) -> Any:
     (folder / "data" / "notes.txt").write_text("no class")
     (folder / "data" / ".hidden.npy").write_text("no class")
     (folder / "data" / "empty").mkdir()
+    save(folder / "data" / "__MACOSX" / "apple.npy", ROWS["apple"])
     return folder / "data"
 
 

@@ -33,6 +33,8 @@ def pets(tmp_path: Path) -> Path:
     save(root / "dog" / ".hidden.npy", -1)
     save(root / "dog" / ".cache" / "x.npy", -1)
     save(root / ".git" / "x.npy", -1)
+    save(root / "__MACOSX" / "cat" / "x.npy", -1)
+    save(root / "dog" / "__MACOSX" / "x.npy", -1)
     (root / "dog" / "notes.txt").write_text("no sample")
     (root / "README.md").write_text("no class")
     return root
@@ -458,3 +460,68 @@ def test_labels_by_the_path_that_a_program_lists_are_those_of_the_files(tmp_path
     labels = {path: ord(path.parent.name) for path in (tmp_path / "set").glob("*/*.npy")}
     x, y = NpySequence.from_directory(tmp_path / "set", labels=labels)[0]
     assert x[:, 0, 0].tolist() == y.tolist() == [97, 98]
+
+
+def folder_of(root: Path, names: str) -> Path:
+    for name in names:
+        save(root / name / "0.npy", ord(name))
+        save(root / name / "1.npy", ord(name))
+    return root
+
+
+def files_of(root: Path, names: str) -> Path:
+    root.mkdir()
+    for name in names:
+        np.save(root / f"{name}.npy", np.full((2, 2, 3), ord(name), "int16"))
+    return root
+
+
+def fit_on(train: NpySequence, validation: NpySequence) -> None:
+    model = keras.Sequential([keras.Input((2, 3)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    # Eager, so that nothing is compiled.
+    model.compile("sgd", loss, run_eagerly=True)
+    model.fit(train, validation_data=validation, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("make", "build"),
+    [
+        pytest.param(folder_of, NpySequence.from_directory, id="folders"),
+        pytest.param(files_of, NpySequence.from_class_files, id="files"),
+    ],
+)
+def test_fit_refuses_validation_data_whose_classes_have_other_numbers(
+    tmp_path: Path, make: Any, build: Any
+) -> None:
+    """Its remedies give right labels; classes behind all others change no number."""
+    train = build(make(tmp_path / "train", "abc"))
+    folder = make(tmp_path / "validation", "bc")
+    validation = build(folder)
+    message = r"class 0 is a in training and b in validation_data, of 3 and 2 classes.*class_names="
+    with pytest.raises(ValueError, match=message):
+        fit_on(train, validation)
+    with pytest.warns(UserWarning, match=message):
+        fit_on(train.map(lambda x, y: (x + 0, y)), validation)
+    named = build(folder, class_names=train.class_names)
+    assert (["a", "b", "c"], [1, 1, 2, 2]) == (named.class_names, named.y[:].tolist())
+    fit_on(train, named)
+    fit_on(train, build(make(tmp_path / "behind", "ab")))
+    fit_on(train.subset([0, 1]), train.map(lambda x, y: (x, y)))
+    # An autoencoder has no classes.
+    pairs = [seq.map(lambda x, y: (x / 9, x[..., 0] / 9)) for seq in (train, validation)]
+    model = keras.Sequential([keras.Input((2, 3)), keras.layers.Dense(1), keras.layers.Flatten()])
+    model.compile("sgd", "mse", run_eagerly=True)
+    model.fit(pairs[0], validation_data=pairs[1], verbose=0)
+    validation.class_names = train.class_names
+    fit_on(train, validation)
+    with pytest.raises(ValueError, match=r"without a folder: \['d'\].*name all folders beside it"):
+        build(folder, class_names=["b", "d"])
+
+
+def test_fit_takes_labels_given_by_hand_as_they_are(tmp_path: Path) -> None:
+    """The names of such classes are their numbers, whatever other ones are there."""
+    folder = folder_of(tmp_path / "train", "abc")
+    train = NpySequence.from_directory(folder, labels=[0, 0, 1, 1, 2, 2])
+    folder = folder_of(tmp_path / "validation", "bc")
+    fit_on(train, NpySequence.from_directory(folder, labels=[1, 1, 2, 2]))

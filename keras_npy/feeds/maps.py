@@ -7,6 +7,7 @@ the same array of its own each time.
 
 import functools
 import inspect
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,9 @@ from keras_npy.rows.drawn import DrawnRows, RowNumbers
 from keras_npy.types import Array
 
 _NAMES = ("x", "y", "sample_weight")
+
+# Steps of the search for an element that two views have in common: under 0.1 ms.
+OVERLAP_WORK = 1000
 
 
 @dataclass(frozen=True)
@@ -102,12 +106,14 @@ class BatchMap:
         leaves: What comes out: `(x,)`, `(x, y)` or `(x, y, sample_weight)`, each a nest of `Leaf`.
         takes_rng: Whether the function has a parameter `rng`.
         before: The map whose result the function gets, if there is one.
+        may_write: Whether the function may write to the arrays that it gets.
     """
 
     function: Callable[..., Any]
     leaves: tuple[Any, ...]
     takes_rng: bool = False
     before: "BatchMap | DrawnRead | None" = None
+    may_write: bool = True
 
     @property
     def is_random(self) -> bool:
@@ -125,6 +131,7 @@ class BatchMap:
         num_rows = _num_rows(batch)
         if self.before is not None:
             batch = self.before(batch, place)
+            batch = _apart(batch) if self.may_write else batch
         result = self._call(batch, place)
         _check_alike(result, self.leaves, num_rows, place.position)
         return result
@@ -171,7 +178,7 @@ def make_map(
     num_rows = _num_rows(batch)
     place = Place(seed, Position())
     if before is not None:
-        batch = before(batch, place)
+        batch = _apart(before(batch, place))
     _check_signature(function, len(batch), takes_rng)
     unchecked = BatchMap(function, (), takes_rng, before)
     result = unchecked._call(batch, place)
@@ -189,6 +196,29 @@ def lies_in(array: Array, arrays: list[Array]) -> bool:
     """Whether the memory of an array is part of that of one of these arrays."""
     # These are contiguous, so that the bounds of their memory say it.
     return any(np.may_share_memory(array, other) for other in arrays)
+
+
+def _apart(batch: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The batch, in which no array shares memory with another: `x += noise` leaves `y` alone."""
+    if not any(_overlap(*pair) for pair in itertools.combinations(flat(batch), 2)):
+        return batch
+    seen: list[Array] = []
+
+    def copied(array: Array) -> Array:
+        if any(_overlap(array, other) for other in seen):
+            array = array.copy()
+        seen.append(array)
+        return array
+
+    return tuple(map_leaves(copied, part) for part in batch)
+
+
+def _overlap(one: Array, other: Array) -> bool:
+    # Columns of one array lie between each other and share nothing, which costs a moment to find.
+    try:
+        return np.shares_memory(one, other, max_work=OVERLAP_WORK)
+    except np.exceptions.TooHardError:
+        return True
 
 
 def native_copy(array: Array) -> Array:
@@ -334,3 +364,32 @@ def _check_signature(function: Callable[..., Any], num_parts: int, takes_rng: bo
             f"it draws numbers. Received: a function of {signature}. "
             f"Give it the parameters ({wanted})."
         ) from error
+    _check_defaults(signature, num_parts)
+
+
+def _check_defaults(signature: inspect.Signature, num_parts: int) -> None:
+    """Raise if an option such as `eps=0.2` would get the targets or the weights."""
+    positional = [
+        parameter
+        for parameter in signature.parameters.values()
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    ]
+    for part, parameter in list(zip(_NAMES[:num_parts], positional, strict=False))[1:]:
+        if not _is_option(parameter, part):
+            continue
+        wanted = ", ".join(_NAMES[:num_parts])
+        raise TypeError(
+            f"A function of map takes what the sequence serves: function({wanted}). Received: a "
+            f"function of {signature}, whose option {cut(str(parameter))} would get the {part} of "
+            f"each batch. Give it the parameters ({wanted}), and options behind them."
+        )
+
+
+def _is_option(parameter: inspect.Parameter, part: str) -> bool:
+    """Whether a parameter for `y` or `sample_weight` is one that has a value of its own."""
+    if parameter.default is parameter.empty:
+        return False
+    if part == "y":
+        # An optional input or target, of whatever name, is None where there is none.
+        return parameter.default is not None and parameter.name != part
+    return "weight" not in parameter.name and parameter.name != "w"

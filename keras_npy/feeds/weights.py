@@ -43,12 +43,12 @@ def weighted_map(
         return x, y, out
 
     leaf = Leaf(f"class_weight of {y.name}", shape, weights.dtype)
-    return BatchMap(weigh, (*leaves, leaf), before=batch_map)
+    return BatchMap(weigh, (*leaves, leaf), before=batch_map, may_write=False)
 
 
 def first_only(batch_map: BatchMap | DrawnRead) -> BatchMap:
     """A map that gives the x of another one."""
-    return BatchMap(lambda x, *_: (x,), batch_map.leaves[:1], before=batch_map)
+    return BatchMap(lambda x, *_: (x,), batch_map.leaves[:1], before=batch_map, may_write=False)
 
 
 def _check_weighable(data: tuple[Any, ...]) -> None:

@@ -1,6 +1,7 @@
 """Maps: which arrays a function gets and gives, and that no batch loses its own values."""
 
 import dataclasses
+import functools
 import itertools
 import pickle
 from collections.abc import Callable
@@ -222,6 +223,74 @@ def test_maps_follow_each_other_and_draw_different_numbers() -> None:
         noise = sum(noise_of(3, 0, batch, (len(rows), 1), number) for number in (0, 1))
         np.testing.assert_array_equal(X[rows] + noise, seq[batch][0])
         np.testing.assert_array_equal(4 * rows, seq[batch][1])
+
+
+def add_in_place(x: np.ndarray, y: np.ndarray) -> Any:
+    x += 1000
+    return x, y
+
+
+@pytest.mark.parametrize(
+    ("returned", "target"),
+    [
+        pytest.param(lambda x, y: (x, x), X[:8], id="same"),
+        pytest.param(lambda x, y: (x, x[:, :2]), X[:8, :2], id="view"),
+        pytest.param(lambda x, y: (x, {"a": y, "b": (x,)}), X[:8], id="nested"),
+    ],
+)
+def test_map_after_one_that_returns_an_array_twice_may_write_to_one(
+    returned: Any, target: np.ndarray
+) -> None:
+    """An autoencoder's targets stay without the noise of its inputs, in every batch."""
+    seq = sequence().map(returned).map(add_in_place)
+    x, y = seq[0]
+    np.testing.assert_array_equal(X[:8] + 1000, x)
+    np.testing.assert_array_equal(target, y["b"][0] if isinstance(y, dict) else y)
+
+
+def test_map_after_one_that_returns_other_columns_gets_them_without_a_copy() -> None:
+    """Columns lie between each other, and share nothing."""
+    got: list[np.ndarray] = []
+
+    def keep(x: np.ndarray, y: np.ndarray) -> Any:
+        got[:] = [x, y]
+        return x, y
+
+    seq = sequence().map(lambda x, y: (x[:, ::2], x[:, 1::2])).map(keep)
+    np.testing.assert_array_equal(X[:8, ::2], seq[0][0])
+    assert got[0].base is not None
+    assert got[0].base is got[1].base
+
+
+def soften(x: np.ndarray, y: np.ndarray, eps: float = 0.5) -> Any:
+    return x, y * eps
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        pytest.param(lambda x, y, sample_weight=None: (x, y, sample_weight), id="named"),
+        pytest.param(lambda x, y, w=None: (x, y, w), id="w"),
+        pytest.param(lambda x, y, z: (x, y, z), id="without-default"),
+        pytest.param(lambda x, y, *rest: (x, y, *rest), id="rest"),
+        pytest.param(lambda x, y, sample_weight, eps=1: (x, y * eps, sample_weight), id="behind"),
+        pytest.param(functools.partial(lambda x, y, w, eps: (x, y * eps, w), eps=1), id="partial"),
+    ],
+)
+def test_map_whose_option_would_get_the_weights_is_refused(right: Any) -> None:
+    """They would be dropped without a word; so would the targets of a function of x."""
+    weights = np.arange(53.0)
+    seq = NpySequence(X, Y, weights, batch_size=8)
+    with pytest.raises(
+        TypeError,
+        match=r"option eps: float = 0\.5 would get the sample_weight.*\(x, y, sample_weight\)",
+    ):
+        seq.map(soften)
+    with pytest.raises(TypeError, match=r"option k=1 would get the y.*parameters \(x, y\)"):
+        sequence().map(lambda x, k=1: x * k)
+    assert 2 == len(sequence().map(soften)[0])
+    assert 2 == len(sequence().map(lambda x, label=None: (x, label))[0])
+    np.testing.assert_array_equal(weights[:8], seq.map(right)[0][2])
 
 
 def test_map_specs_and_repr_are_those_of_what_comes_out() -> None:

@@ -33,7 +33,7 @@ from keras_npy.order.arguments import (
 )
 from keras_npy.order.order import Order
 from keras_npy.order.position import PassCounter, Position
-from keras_npy.order.selection import to_array, to_rows
+from keras_npy.order.selection import chosen_rows, to_array
 from keras_npy.order.shares import Share, check_last_batch, check_rows
 from keras_npy.order.slots import Slots
 from keras_npy.rows.base import Rows
@@ -168,7 +168,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         self._map: BatchMap | DrawnRead | None = DrawnRead(self._data) if is_drawn else None
         self._check_names = check_names
         num_rows = common_length(self._data, check_names=check_names)
-        chosen = None if indices is None else to_rows(indices, num_rows)
+        chosen = None if indices is None else chosen_rows(indices, num_rows)
         self._shuffle = shuffle
         self._order = make_order(
             num_rows if chosen is None else len(chosen),
@@ -508,7 +508,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
                 holds what NumPy gives for `rows[first][second]`.
 
         Raises:
-            ValueError: If no row is selected, a mask has another length, or
+            ValueError: If no row is selected, a mask has another length or is of integers, or
                 `drop_remainder=True` leaves no batch.
             TypeError: If `indices` is none of these.
             IndexError: If a position is out of range.
@@ -520,7 +520,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         >>> [batch.tolist() for batch in evens.subset([4, 0])]
         [[8, 0]]
         """
-        order = self._order.subset(to_rows(indices, self.num_samples))
+        order = self._order.subset(chosen_rows(indices, self.num_samples))
         return self._with_order(order)
 
     @overload

@@ -4,6 +4,9 @@ import numpy as np
 
 from keras_npy.types import Indices
 
+# Of up to so many rows, numbers that are drawn at random may all be 0 or 1: of 5 in 1 of 100 draws.
+_FEW_ROWS = 5
+
 
 def to_indices(index: object, num_rows: int) -> Indices:
     """`to_rows` as an array.
@@ -62,7 +65,8 @@ def to_rows(index: object, num_rows: int) -> range | Indices:
     if chosen.dtype.kind not in "iu":
         raise TypeError(
             "Indices must be a slice, a range, integers or a boolean mask. "
-            f"Received: {type(index).__name__} of {chosen.dtype}. Pass row numbers."
+            f"Received: {type(index).__name__} of {chosen.dtype}. Pass row numbers, or a mask by "
+            "astype(bool)."
         )
     if chosen.ndim != 1:
         raise ValueError(
@@ -72,6 +76,27 @@ def to_rows(index: object, num_rows: int) -> range | Indices:
     _check_bounds(low, high, num_rows)
     chosen = chosen.astype(np.int64)
     return np.where(chosen < 0, chosen + num_rows, chosen) if low < 0 else chosen
+
+
+def chosen_rows(index: object, num_rows: int) -> range | Indices:
+    """`to_rows`, of what a user chooses: a mask of zeros and ones is no row numbers.
+
+    Raises:
+        ValueError: As `to_rows`, and for one 0 or 1 for each row.
+    """
+    rows = to_rows(index, num_rows)
+    if isinstance(rows, range) or not len(rows) == num_rows > _FEW_ROWS:
+        return rows
+    ends = {int(rows.min()), int(rows.max())}
+    # Of 0 and 1, ~ makes -1 and -2.
+    if ends <= {0, 1} or ends <= {num_rows - 1, num_rows - 2}:
+        raise ValueError(
+            "A mask must be boolean, since integers are row numbers. "
+            f"Received: one of two integers for each of {num_rows} rows, which would be two rows "
+            "again and again. Pass mask.astype(bool), or ~mask.astype(bool) for the others; if "
+            "two rows are meant, take them first."
+        )
+    return rows
 
 
 def _check_bounds(low: int, high: int, num_rows: int) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_npy.files.store import FileList
-from keras_npy.order.selection import ascending, choose, rows_at, to_array, to_rows
+from keras_npy.order.selection import ascending, choose, chosen_rows, rows_at, to_array
 from keras_npy.rows.base import Rows
 from keras_npy.rows.drawn import Draw, DrawnRows
 from keras_npy.rows.forwarding import ForwardingRows
@@ -30,7 +30,8 @@ def take(source: Source, indices: object, *, io: Io = "auto") -> Rows:
 
     Raises:
         IndexError: If a number is out of range.
-        ValueError: If no row is selected, or the indices have more than one axis.
+        ValueError: If no row is selected, the indices have more than one axis, or a mask is of
+            integers.
         TypeError: If `indices` is none of these.
         NpyFileError: If the source cannot be streamed.
 
@@ -42,7 +43,7 @@ def take(source: Source, indices: object, *, io: Io = "auto") -> Rows:
            [20, 20]])
     """
     rows = open_rows(source, io=io)
-    return choose_rows(rows, to_rows(indices, len(rows)))
+    return choose_rows(rows, chosen_rows(indices, len(rows)))
 
 
 def choose_rows(rows: Rows, indices: range | Indices) -> Rows:

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from keras.src.trainers.data_adapters.array_slicing import train_validation_split
 
@@ -53,6 +53,13 @@ def selections(draw: st.DrawFn, num_rows: int) -> Any:
     )
 
 
+def is_like_a_mask(chosen: Any, num_rows: int) -> bool:
+    if isinstance(chosen, slice | range) or len(chosen) != num_rows:
+        return False
+    rows = np.arange(num_rows)[chosen].tolist()
+    return {*rows} <= {0, 1} or {*rows} <= {num_rows - 1, num_rows - 2}
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.data(), st.integers(1, 40))
 def test_subset_of_a_subset_is_indexing_twice(data: st.DataObject, num_samples: int) -> None:
@@ -60,6 +67,7 @@ def test_subset_of_a_subset_is_indexing_twice(data: st.DataObject, num_samples: 
     first = data.draw(selections(num_samples))
     once = np.arange(num_samples)[first]
     second = data.draw(selections(len(once)))
+    assume(not any(is_like_a_mask(*one) for one in ((first, num_samples), (second, len(once)))))
     subset = counting(num_samples).subset(first)
     assert once.tolist() == served(subset)
     assert once[second].tolist() == served(subset.subset(second))
@@ -185,6 +193,41 @@ def test_subset_wrong_indices_are_refused(
     seq = stored.sequence(drop_remainder=True).subset(range(20))
     with pytest.raises(error, match=message):
         seq.subset(indices)
+
+
+MASK = np.array([0, 1, 1, 0, 1, 0], "uint8")
+
+
+@pytest.mark.parametrize("choose", ["subset", "indices", "take"])
+@pytest.mark.parametrize(
+    ("wrong", "right", "rows"),
+    [
+        pytest.param(MASK, MASK.astype(bool), [1, 2, 4], id="uint8"),
+        pytest.param((1 - MASK).tolist(), ~MASK.astype(bool), [0, 3, 5], id="others"),
+        pytest.param(~MASK.astype(int), ~MASK.astype(bool), [0, 3, 5], id="inverted"),
+        pytest.param(MASK.astype(float), MASK.astype(bool), [1, 2, 4], id="floats"),
+        pytest.param(np.ones(6, int), MASK[:5], [0, 1, 1, 0, 1], id="fewer-numbers"),
+        pytest.param(np.zeros(6, "int8"), [0, 2, 1, 1, 0, 0], [0, 2, 1, 1, 0, 0], id="a-third"),
+    ],
+)
+def test_integers_that_are_a_mask_are_refused(
+    choose: str, wrong: Any, right: Any, rows: list[int]
+) -> None:
+    """They would serve rows 0 and 1 again and again; its remedy serves the rows of the mask."""
+
+    def serve(indices: Any) -> NpySequence:
+        if choose == "subset":
+            return counting(6).subset(indices)
+        if choose == "indices":
+            return NpySequence(np.arange(6), indices=indices)
+        return NpySequence(take(np.arange(6), indices))
+
+    rule = (
+        r"integers or a boolean.*mask by " if isinstance(wrong[0], float) else r"of 6 rows.*mask\."
+    )
+    with pytest.raises((ValueError, TypeError), match=rf"{rule}astype\(bool\)"):
+        serve(wrong)
+    assert rows == served(serve(right))
 
 
 def assert_dealt_out(parts: list[list[int]], rows: list[int]) -> None:

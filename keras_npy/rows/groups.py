@@ -1,11 +1,15 @@
 """Read which rows belong together, such as the slices of a patient."""
 
+import datetime
+import enum
+import itertools
 import os
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from keras_npy.errors import cut, warn_once_of
 from keras_npy.order.selection import rows_at
 from keras_npy.rows.base import Rows
 from keras_npy.rows.pairs import check_beside, differ_by_text, warn_of_natural_order
@@ -39,7 +43,7 @@ def read_groups(
         int64 `(num_rows,)`.
 
     Raises:
-        ValueError: If there is not one group for each row.
+        ValueError: If there is not one group for each row, or one is equal to no other.
         TypeError: If groups cannot be compared with each other.
     """
     if callable(groups):
@@ -56,6 +60,7 @@ def read_groups(
             "Pass an array (N,), the path of one, or a function of a file's path."
         )
     if len(values) == len(leaves[0]):
+        _warn_of_paths(values, leaves)
         _check_order(values, leaves)
         if check_names and source is not None:
             check_beside(leaves, source)
@@ -63,12 +68,7 @@ def read_groups(
             _warn_of_order(values, leaves)
     if len(values) != num_rows:
         values = _chosen(values, indices)
-    if values.dtype.kind in "fc" and np.isnan(values).any():
-        raise ValueError(
-            "groups must say for each row where it belongs. "
-            f"Received: {int(np.isnan(values).sum())} NaN. "
-            "Give these rows groups of their own, or leave them out with subset."
-        )
+    _check_said(values)
     try:
         return np.unique(values, return_inverse=True)[1].astype(np.int64, copy=False)
     except TypeError as error:
@@ -76,6 +76,66 @@ def read_groups(
             "groups must be values that can be sorted, such as integers or names. "
             f"Received: {error}. Convert them with np.asarray(groups, str)."
         ) from error
+
+
+def _check_said(values: Array) -> None:
+    """Raise if an array does not say of each row where it belongs."""
+    if values.dtype.kind == "O":
+        for value in values.tolist():
+            _check_group(value, "")
+        return
+    is_missing = np.isnan(values) if values.dtype.kind in "fcmM" else np.zeros(0, bool)
+    if is_missing.any():
+        raise _not_said(f"{int(is_missing.sum())} {'NaT' if values.dtype.kind in 'mM' else 'NaN'}")
+
+
+def _not_said(received: str) -> ValueError:
+    return ValueError(
+        f"groups must say for each row where it belongs. Received: {received}. "
+        "Give these rows groups of their own, or leave them out with subset."
+    )
+
+
+def _check_group(value: Any, where: str) -> None:
+    """Raise if the group of a row is equal to no other, such as NaN or the match of a search.
+
+    Args:
+        value: The group.
+        where: Of which file, for the message.
+    """
+    if isinstance(value, tuple):
+        for part in value:
+            _check_group(part, where)
+        return
+    if isinstance(value, float | np.floating | np.datetime64 | datetime.date) and value != value:
+        raise _not_said(f"{value}{where}")
+    is_single = value is None or isinstance(value, enum.Enum | type)
+    equals: object = type(value).__eq__
+    if equals is object.__eq__ and not is_single:
+        raise ValueError(
+            "groups must be values that are equal where rows belong together, such as names. "
+            f"Received: {cut(value)}{where}, which is equal only to itself. Give a str, "
+            "such as match.group() of a match."
+        )
+
+
+def _warn_of_paths(values: Array, leaves: Sequence[Rows]) -> None:
+    is_text = values.dtype.kind in "UO"
+    if is_text and any(leaf.file_paths == values.tolist() for leaf in leaves):
+        _warn_of_single(leaves[0], values[:3].tolist(), len({*values.tolist()}), len(values))
+
+
+def _warn_of_single(leaf: Rows, first: Sequence[Hashable], num_groups: int, num_rows: int) -> None:
+    """Warn of as many groups as rows, which keep nothing together."""
+    if num_groups == num_rows > 2:
+        warn_once_of(
+            leaf,
+            "groups",
+            f"{leaf.name}: groups= should give rows that belong together one value. Received: "
+            f"{num_groups} different values for {num_rows} rows, such as "
+            f"{', '.join(map(cut, first))}. Pass what they have in common, such as the number of "
+            "a patient; leave groups= out if each row stands alone.",
+        )
 
 
 def _check_order(values: Array, leaves: Sequence[Rows]) -> None:
@@ -147,8 +207,23 @@ def _groups_of_files(
     if files is None:
         raise _no_files(leaves, names)
     numbers: dict[Hashable, int] = {}
-    of_files = [numbers.setdefault(function(path), len(numbers)) for path in files.paths]
+    of_files = [numbers.setdefault(_group_of(function, path), len(numbers)) for path in files.paths]
+    first = list(itertools.islice(numbers, 3))
+    _warn_of_single(leaves[0], first, len(numbers), int(files.lengths.sum()))
     return np.repeat(np.array(of_files, np.int64), files.lengths)
+
+
+def _group_of(function: Callable[[str], Hashable], path: str) -> Hashable:
+    group = function(path)
+    try:
+        hash(group)
+    except TypeError as error:
+        raise ValueError(
+            f"{path}: a function for groups= must return a name or a number. Received: "
+            f"{type(group).__name__} {cut(group)}. Return a str or a tuple of it."
+        ) from error
+    _check_group(group, f" for {path}")
+    return group
 
 
 def _no_files(leaves: Sequence[Rows], names: Sequence[str]) -> ValueError:

@@ -516,7 +516,7 @@ def test_folds_stratified_needs_k_rows_of_each_class() -> None:
 def patients(folder: Path, sizes: list[int]) -> NpySequence:
     """One folder for each patient, one file for each slice, a class for each slice."""
     for patient, size in enumerate(sizes):
-        (folder / f"patient-{patient}").mkdir()
+        (folder / f"patient-{patient}").mkdir(parents=True)
         for number in range(size):
             np.save(folder / f"patient-{patient}" / f"{number}.npy", np.array([patient, number]))
     x = samples(str(folder / "*" / "*.npy"))
@@ -585,6 +585,60 @@ def test_split_and_folds_divide_no_group(tmp_path: Path, make: Any, stratify: bo
         assert 2 >= np.abs(counts - 0.3 * np.bincount(seq.y[:])).max()
     held_out = [validation.indices.tolist() for _, validation in seq.folds(4, **arguments)]
     assert_dealt_out(held_out, list(range(50)))
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        pytest.param(
+            lambda path: re.search(r"patient-(\d)", path),
+            r"equal only to itself\. Give a str, such as match\.group\(\)",
+            id="match",
+        ),
+        pytest.param(lambda path: (1, re.search("p", path)), r"equal only to itself", id="within"),
+        pytest.param(
+            [re.search("p", "patient") for _ in range(10)], r"equal only to itself", id="matches"
+        ),
+        pytest.param(
+            lambda path: float("nan") if "patient-1" in path else 0.0,
+            r"where it belongs\. Received: nan for .*patient-1",
+            id="nan",
+        ),
+        pytest.param([None, float("nan"), *"abcdefgh"], r"Received: nan\.", id="nan-of-objects"),
+        pytest.param(np.array(["NaT"] * 10, "M8[D]"), r"Received: 10 NaT\.", id="not-a-time"),
+        pytest.param(
+            lambda path: path.split("/"), r"list \['.*Return a str or a tuple of it", id="list"
+        ),
+    ],
+)
+def test_groups_that_are_equal_to_no_other_are_refused(
+    tmp_path: Path, groups: Any, message: str
+) -> None:
+    """Each row would be a group of its own, and the rows of a patient on both sides."""
+    seq = patients(tmp_path, [4, 4, 2])
+    with pytest.raises(ValueError, match=message):
+        seq.split(0.5, groups=groups)
+
+
+def test_groups_that_group_nothing_warn_once(tmp_path: Path) -> None:
+    """Those that group something, or a part of one row each, do not."""
+    message = r"one value\. Received: 10 different values for 10 rows, such as .*0\.npy, .*1\.npy"
+    for name, give in (("function", lambda seq: str), ("paths", lambda seq: seq.file_paths)):
+        seq = patients(tmp_path / name, [4, 4, 2])
+        with pytest.warns(UserWarning, match=message) as caught:
+            assert 2 == len(seq.split(0.5, groups=give(seq)))
+        assert 2 == len(seq.folds(2, groups=give(seq)))
+        assert [__file__] == [warning.filename for warning in caught]
+    seq = patients(tmp_path / "right", [4, 4, 2])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for right in (
+            lambda path: re.search(r"patient-(\d)", path).group(),
+            lambda path: (Path(path).parent, None),
+        ):
+            assert 10 == sum(part.num_samples for part in seq.split(0.5, groups=right))
+        seq.subset([0, 4, 8]).split(0.5, groups=os.path.dirname)
+        seq.subset([0, 4, 8]).split(0.5, groups=np.repeat([0, 1, 2], [4, 4, 2]))
 
 
 def test_groups_of_a_part_count_its_own_rows() -> None:

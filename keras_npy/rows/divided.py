@@ -1,6 +1,6 @@
 """Deal rows out to the parts of a split or of folds: by class, by group, in order or at random."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -19,6 +19,7 @@ from keras_npy.rows.timesteps import (
     find_shared,
     find_shared_by_parts,
     find_shared_in_order,
+    is_window,
     keep_apart,
 )
 from keras_npy.types import Indices
@@ -73,7 +74,7 @@ class Divided:
             check_in_order(seed, stratify, groups)
             parts = split_in_order(self.num_rows, fractions)
             kept = keep_apart(self._compared, self._indices, parts)
-            shared = find_shared_in_order(self._compared, self._indices, kept)
+            shared = self._find(lambda leaves: find_shared_in_order(leaves, self._indices, kept))
             self._warn_of(shared, "lie in several parts", _GROUPS_OF_SERIES)
             return kept
         num_parts, seed = len(fractions) + 1, checked_seed(seed)
@@ -133,7 +134,7 @@ class Divided:
             check_names=self.check_names,
         )
         parts = deal_groups(numbers, shares, seed=seed, classes=classes)
-        shared = find_shared_by_parts(self._compared, self._indices, parts)
+        shared = self._find(lambda leaves: find_shared_by_parts(leaves, self._indices, parts))
         self._warn_of(shared, "are dealt out by groups= to several parts", _GROUPS_OF_SERIES)
         return parts
 
@@ -142,8 +143,23 @@ class Divided:
         # Rows that have a weight in common are no leak.
         return self.sources[: len(self.names)]
 
+    def _find(self, find: Callable[[Sequence[Rows]], Shared | None]) -> Shared | None:
+        """What rows share. Of windows, inputs count with inputs and targets with targets.
+
+        Of windows side by side, as language models take them, the last target of one is the first
+        input of the next: no part then has an input with its target from another.
+        """
+        num_inputs = len(self._compared) - len(self.outputs)
+        inputs, targets = self._compared[:num_inputs], self._compared[num_inputs:]
+        if not targets or not any(map(is_window, inputs)):
+            return find(self._compared)
+        if (shared := find(inputs)) is not None:
+            return shared
+        shared = find(targets)
+        return None if shared is None else shared._replace(leaf=num_inputs + shared.leaf)
+
     def _warn_at_random(self, remedy: str) -> None:
-        shared = find_shared(self._compared, self._indices)
+        shared = self._find(lambda leaves: find_shared(leaves, self._indices))
         self._warn_of(shared, "are dealt out at random", remedy)
 
     def _warn_of(self, shared: Shared | None, how: str, remedy: str) -> None:

@@ -205,6 +205,11 @@ def _overlaps(stretches: Stretches, labels: Indices) -> tuple[Indices, Indices]:
     return later + 1, farthest[later]
 
 
+def is_window(leaf: Rows) -> bool:
+    """Whether the rows of a source hold several timesteps each."""
+    return not _is_step(leaf, 0)
+
+
 def _is_step(leaf: Rows, row: int) -> bool:
     begins, ends, _ = leaf.timesteps(np.array([row]))
     return bool(ends[0] - begins[0] == 1)

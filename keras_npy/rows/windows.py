@@ -109,7 +109,7 @@ def windows(
         sequence_length: Timesteps in a window.
         targets: A source of targets. `targets[start]` is the target of the window that begins at
             timestep `start`, in the same file if there are as many. `None` for windows without
-            targets.
+            targets. Targets of which each belongs to a window are a `y` of `NpySequence`.
         predict_next: Whether the target of a window is the same window one sample later. Then the
             target of each position is the value after it, as language models need.
         sequence_stride: Timesteps between the beginnings of two windows.
@@ -152,10 +152,12 @@ def windows(
     span = (sequence_length - 1 + bool(predict_next)) * sampling_rate
     files = _Files(lengths, start, end)
     num_starts = files.num_steps - span
+    counts = _counts(num_starts, sequence_stride)
     if opened is not None:
         num_with_target, target_firsts = _targets_of(files, opened, series)
-        num_starts = np.minimum(num_starts, num_with_target)
-    counts = np.maximum(0, -(-num_starts // sequence_stride))
+        with_target = _counts(np.minimum(num_starts, num_with_target), sequence_stride)
+        _check_per_timestep(opened, series, counts.sum(), with_target.sum())
+        counts = with_target
     if not counts.any():
         raise _no_window(series, files, span + 1)
     starts = Starts(files.firsts, counts, sequence_stride)
@@ -165,9 +167,26 @@ def windows(
         return WindowsAndTargets(x, y)
     if opened is None:
         return x
-    with_target = Starts(target_firsts, counts, sequence_stride)
-    _check_last_target(opened, int(with_target.at(np.array([len(starts) - 1]))[0]))
-    return WindowsAndTargets(x, WindowRows(opened, with_target))
+    of_targets = Starts(target_firsts, counts, sequence_stride)
+    _check_last_target(opened, int(of_targets.at(np.array([len(starts) - 1]))[0]))
+    return WindowsAndTargets(x, WindowRows(opened, of_targets))
+
+
+def _counts(num_starts: Indices, stride: int) -> Indices:
+    """Windows of each file."""
+    counts: Indices = np.maximum(0, -(-num_starts // stride))
+    return counts
+
+
+def _check_per_timestep(targets: Rows, series: Rows, num_windows: int, num_served: int) -> None:
+    """Raise if there is a target for each window: most of them would be taken for others."""
+    if num_served < num_windows == len(targets):
+        raise ValueError(
+            f"{targets.name}: windows takes a target for each timestep, of which a window gets "
+            f"that at its begin. Received: {len(targets)} targets, one for each of the "
+            f"{num_windows} windows, for {len(series)} timesteps. Leave targets= out here: "
+            "NpySequence(windows(...), targets) takes a target for each window."
+        )
 
 
 def _open(source: Source, join: bool, io: Io) -> Rows:

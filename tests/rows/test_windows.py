@@ -97,6 +97,35 @@ def test_windows_with_targets_equal_those_of_keras(
     np.testing.assert_array_equal(expected_y, y[:])
 
 
+@pytest.mark.parametrize(
+    "data", [SERIES, [SERIES[:40], SERIES[40:]]], ids=["one-file", "two-files"]
+)
+@pytest.mark.parametrize(
+    "cut",
+    [{"sequence_stride": 5}, {"sequence_stride": 10, "sampling_rate": 2}],
+    ids=["overlapping", "sampled"],
+)
+def test_windows_with_a_target_for_each_window_are_refused(data: Any, cut: Any) -> None:
+    """Four of nineteen would be served, with the targets of others; the remedy serves all."""
+    inputs = windows(data, sequence_length=10, **cut)
+    labels = np.arange(len(inputs))
+    as_given = (
+        labels if data is SERIES else [labels[: -len(inputs) // 2], labels[-len(inputs) // 2 :]]
+    )
+    with pytest.raises(
+        ValueError, match=r"NpySequence\(windows\(\.\.\.\), targets\) takes a target f"
+    ):
+        windows(data, sequence_length=10, targets=as_given, **cut)
+    _, y = NpySequence(inputs, labels, batch_size=32)[0]
+    assert labels.tolist() == y.tolist()
+
+
+def test_windows_of_each_timestep_take_as_many_targets_as_windows() -> None:
+    """Then both mean the same: the label of the last step of each window."""
+    x, y = windows(SERIES, sequence_length=10, targets=np.arange(91))
+    assert (91, list(range(91))) == (len(x), y[:].tolist())
+
+
 @given(data=st.data())
 @settings(max_examples=150, deadline=None, derandomize=True, database=None)
 def test_windows_any_cut_is_the_slice_of_the_series(data: st.DataObject) -> None:

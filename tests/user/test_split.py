@@ -864,6 +864,21 @@ def test_split_at_random_of_windows_side_by_side_does_not_warn(stride: int) -> N
         for parts in (seq.split(0.3), every_second.split(0.3), seq.split(0.3, in_order=True)):
             assert not spans(parts[0]) & spans(parts[1])
         assert seq.num_samples == sum(part.num_samples for part in parts)
+        # The last target of one window is the first input of the next.
+        cut: Any = {"sequence_length": 5, "sequence_stride": stride}
+        for pair in (
+            windows(SERIES, predict_next=True, **cut),
+            windows(SERIES, targets=SERIES[5:], **cut),
+        ):
+            seq = NpySequence(pair)
+            for one, other in (seq.split(0.3), *seq.folds(2), seq.split(0.3, groups=seq.indices)):
+                assert not {*np.ravel(one.x[:])} & {*np.ravel(other.x[:])}
+                assert not {*np.ravel(one.y[:])} & {*np.ravel(other.y[:])}
+    horizon = windows(SERIES, sequence_length=7, start_index=stride, sequence_stride=stride)
+    inputs = windows(SERIES, sequence_length=stride, sequence_stride=stride)
+    overlapping = NpySequence(take(inputs, range(8)), take(horizon, range(8)))
+    with pytest.warns(UserWarning, match=r"share timesteps.*dealt out at random.*in_order=True"):
+        overlapping.split(0.3)
 
 
 @pytest.mark.parametrize("kind", [str, int])

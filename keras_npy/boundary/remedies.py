@@ -63,6 +63,30 @@ def remedy_of_classes(targets: Targets, found: Classes, settings: Mapping[str, A
     return " ".join(part for part in parts if part)
 
 
+def remedy_of_probabilities(targets: Targets, low: float, high: float) -> str:
+    """What ends the warning of targets that are no probabilities, from `low` to `high`."""
+    others = "make class numbers one-hot, or take a loss for sparse ones."
+    if low == 1 and high == 2:
+        counted = sentence(pass_map(targets, "{y} - 1"))
+        return f"{counted} for two classes that are counted from 1; {others}"
+    scaled = f"{sentence(pass_map(targets, '{y} / 255'))} for masks of 0 to 255"
+    if low > 0:
+        # None of them is 0.
+        return f"{scaled}; {others}"
+    return f"{scaled}, or {batch_with(targets, '{y} > 0')} for targets of 0 and 1; {others}"
+
+
+def remedy_of_no_numbers(targets: Targets) -> str:
+    """What ends the warning of class numbers that are NaN or infinite."""
+    if np.prod(targets.leaf.shape[1:]) != 1:
+        marked = pass_map(targets, "np.nan_to_num({y}, nan=255, posinf=255, neginf=255)")
+        return f"{sentence(marked)}, and give the loss ignore_class=255."
+    if targets.is_mapped:
+        return "Leave such rows out with subset, before map."
+    labels = access("seq.y", targets.path)
+    return f"Leave such rows out: seq.subset(np.isfinite({labels}[:]).ravel())."
+
+
 def sentence(text: str) -> str:
     """The text with a capital."""
     return text[0].upper() + text[1:]

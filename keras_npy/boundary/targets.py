@@ -19,10 +19,10 @@ from keras_npy.boundary.models import is_built, settings_of
 from keras_npy.boundary.remedies import (
     Classes,
     Targets,
-    batch_with,
     pass_map,
     remedy_of_classes,
-    sentence,
+    remedy_of_no_numbers,
+    remedy_of_probabilities,
 )
 from keras_npy.errors import warn_once_of
 from keras_npy.order.position import Position
@@ -116,9 +116,7 @@ def _warn_of_no_probabilities(name: str, targets: Targets, seq: NpySequence) -> 
             f"targets of {name}",
             f"{targets.name}: {name} takes targets from 0 to 1. Received: {looked_at.dtype} from "
             f"{low} to {high} in {_which(looked_at, targets)}. "
-            f"{sentence(pass_map(targets, '{y} / 255'))} for masks of 0 to 255, or "
-            f"{batch_with(targets, '{y} > 0')} for targets of 0 and 1; make "
-            "class numbers one-hot, or take a loss for sparse ones.",
+            f"{remedy_of_probabilities(targets, low, high)}",
         )
 
 
@@ -128,8 +126,10 @@ def _warn_of_no_classes(
     settings = settings_of(loss)
     num_classes = _num_classes(shape, settings.get("axis", -1))
     looked_at = _looked_at(targets.leaf, seq.batch_size)
-    # Keras gives NaN for NaN.
-    classes = looked_at[np.isfinite(looked_at) & (looked_at != settings.get("ignore_class"))]
+    is_number = np.isfinite(looked_at)
+    if not is_number.all():
+        _warn_of_no_numbers(looked_at[~is_number], looked_at, targets, seq)
+    classes = looked_at[is_number & (looked_at != settings.get("ignore_class"))]
     fractions = classes[classes % 1 != 0] if classes.dtype.kind == "f" else classes[:0]
     if fractions.size:
         _warn_of_fractions(fractions[0], looked_at, targets, seq)
@@ -165,6 +165,18 @@ def _warn_of_fractions(
         f"others. Received: {fraction} in {_which(looked_at, targets)}. Take a loss of values, "
         "such as mean_squared_error; if they are class numbers that were computed, "
         f"{pass_map(targets, '{y}.round()')}.",
+    )
+
+
+def _warn_of_no_numbers(found: Array, looked_at: Array, targets: Targets, seq: NpySequence) -> None:
+    """On JAX, NaN is some class number, and the loss is finite (jax 0.10)."""
+    _warn(
+        seq,
+        targets,
+        "NaN",
+        f"{targets.name}: sparse_categorical_crossentropy takes whole class numbers. Received: "
+        f"{len(found)} values such as {found[0]} in {_which(looked_at, targets)}. "
+        f"{remedy_of_no_numbers(targets)}",
     )
 
 

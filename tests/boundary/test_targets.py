@@ -236,6 +236,65 @@ def test_fit_warns_of_class_numbers_that_the_model_does_not_have(
             fit(seq.map(lambda x, y: (x, y - 1)), loss, 3)
 
 
+@pytest.mark.parametrize(
+    ("y", "remedy"),
+    [
+        pytest.param(np.array([0, 1, np.nan, 1, 2, np.inf]), r"(seq\.subset\(.*\))\.$", id="rows"),
+        pytest.param(
+            {"o": np.array([[0], [1], [np.nan], [1], [2], [np.inf]])},
+            r"(seq\.subset\(.*\))\.$",
+            id="column-in-a-dict",
+        ),
+        pytest.param(
+            np.tile([0, 1, np.nan, np.inf], (6, 1)),
+            r"Pass (seq\.map\(.*\)), and give the loss ignore_class=255\.$",
+            id="masks",
+        ),
+    ],
+)
+def test_fit_warns_of_class_numbers_that_are_nan(y: Any, remedy: str) -> None:
+    """JAX trains on with a finite loss; what the warning says ends it."""
+    seq = NpySequence(X, y, batch_size=8)
+    inputs = keras.Input((4,))
+    outputs = keras.layers.Dense(3)(inputs)
+    if remedy.startswith("Pass"):
+        outputs = keras.layers.Reshape((4, 3))(keras.layers.Dense(12)(inputs))
+    model = keras.Model(inputs, {"o": outputs} if isinstance(y, dict) else outputs)
+    model.compile("sgd", SPARSE(ignore_class=255))
+    (said,) = warnings_of(seq, model)
+    assert "values such as nan in all 6 rows" in said
+    found = re.search(remedy, said)
+    assert found is not None
+    ended = eval(found[1], {"seq": seq, "np": np})
+    assert [] == warnings_of(ended, model)
+    assert ended.num_samples == (6 if "map" in found[1] else 4)
+
+
+@pytest.mark.parametrize(
+    ("y", "change", "expected"),
+    [
+        pytest.param(
+            MASK // 255 + 1, r"Pass (seq\.map\(.*\)) for two classes", MASK // 255, id="1-2"
+        ),
+        pytest.param(
+            MASK // 2 + 1, r"Pass (seq\.map\(.*\)) for masks of 0 to 255; ", None, id="128"
+        ),
+    ],
+)
+def test_fit_names_a_remedy_for_targets_that_are_never_0(
+    y: np.ndarray, change: str, expected: Any
+) -> None:
+    """`y > 0` would make all of them 1."""
+    seq = NpySequence(X, y, batch_size=8)
+    (said,) = warnings_of(seq, dense(1, "bce"))
+    found = re.search(change, said)
+    assert "> 0" not in said
+    assert found is not None
+    ended = eval(found[1], {"seq": seq})
+    assert [] == warnings_of(ended, dense(1, "bce"))
+    np.testing.assert_array_equal(y / 255 if expected is None else expected, ended[0][1])
+
+
 @pytest.mark.parametrize("loss", [SPARSE(), {"b": SPARSE(), "a": SPARSE()}], ids=["one", "dict"])
 def test_fit_warns_of_class_numbers_of_any_output(loss: Any) -> None:
     """Each output has classes of its own."""

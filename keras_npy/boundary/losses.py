@@ -165,3 +165,17 @@ def is_sparse(loss: Any) -> bool:
 def is_one_hot(loss: Any) -> bool:
     """Whether targets are compared with each output, and no probabilities."""
     return _is_any(loss, *_ONE_HOT)
+
+
+def loses_last_axis(loss: Any) -> bool:
+    """Whether a loss of Keras's is a mean over the last axis: tried with one small batch."""
+    kind = loss if callable(loss) and hasattr(loss, "__name__") else type(loss)
+    if not str(getattr(kind, "__module__", "")).startswith("keras."):
+        return False
+    call = loss.call if isinstance(loss, keras.losses.Loss) else loss
+    values = np.zeros((1, 2, 3), "float32")
+    try:
+        return tuple(call(values, values).shape) == (1, 2)
+    except Exception:
+        # It takes other shapes, such as class numbers.
+        return False

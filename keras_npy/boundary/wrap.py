@@ -20,6 +20,7 @@ from keras_npy.boundary.classes import check_classes
 from keras_npy.boundary.devices import choose_last_batch, wrap_distribute_data_input
 from keras_npy.boundary.epochs import wrap_epochs
 from keras_npy.boundary.failures import wrap_steps
+from keras_npy.boundary.pixel_weights import check_pixel_weights
 from keras_npy.boundary.processes import check_processes
 from keras_npy.boundary.targets import look_when_built, warn_of_class_weight, warn_of_targets
 from keras_npy.boundary.waits import waits_among
@@ -136,6 +137,8 @@ def _planned(plan: AdapterPlan, call: Call, arguments: Mapping[str, Any]) -> Ada
     if call.method == "fit":
         warn_of_targets(seq, call.model)
         warn_of_class_weight(seq, plan.class_weight)
+    if call.method in ("fit", "evaluate"):
+        check_pixel_weights(seq, call.model, plan.class_weight)
     if is_training and isinstance(call.validation_data, NpySequence):
         # Keras asks for its adapter at the end of the first epoch.
         check_classes(seq, call.validation_data)

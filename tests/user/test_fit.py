@@ -4,6 +4,7 @@ Models trained on arrays are the oracle: the same batches in the same order give
 weights, bit for bit.
 """
 
+import re
 import threading
 import warnings
 from typing import Any
@@ -219,6 +220,45 @@ def test_fit_class_weight_of_masks_weighs_each_pixel(stored: Stored, how: str) -
         seq = seq.map(lambda x, y: (x, y % 3))
     model.fit(seq, shuffle=False, class_weight=weights, epochs=2, verbose=0)
     assert_same_weights(expected, model)
+
+
+def make_masker(loss: Any, has_channels: bool) -> keras.Model:
+    """A score for each pixel of a 6x5 image, in an axis of its own or not."""
+    keras.utils.set_random_seed(1)
+    channels = keras.layers.Reshape((6, 5, 1))
+    layers = [keras.Input((6, 5)), channels, keras.layers.Dense(1, activation="sigmoid")]
+    model = keras.Sequential(layers if has_channels else [*layers, keras.layers.Reshape((6, 5))])
+    # Eager, so that nothing is compiled.
+    model.compile("sgd", loss, run_eagerly=True)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("loss", "weights"),
+    [("bce", "class_weight"), (keras.losses.MeanSquaredError(), "sample_weight")],
+)
+@pytest.mark.parametrize("has_channels", [True, False], ids=["channels", "no-channels"])
+def test_fit_weights_of_pixels_without_a_loss_for_each_are_refused(
+    loss: Any, weights: str, has_channels: bool
+) -> None:
+    """The remedy trains as weights for each pixel do; without weights nothing is refused."""
+    x = np.random.default_rng(0).random((12, 6, 5)).astype("float32")
+    masks = (x > 0.5).astype("float32")
+    pixels = 1 + 2 * masks
+    seq = NpySequence(x, masks, pixels if weights == "sample_weight" else None, batch_size=6)
+    how: Any = {"verbose": 0, "shuffle": False}
+    by_class = {"class_weight": {0: 1.0, 1: 3.0}} if weights == "class_weight" else {}
+    with pytest.raises(ValueError, match=rf"{weights} for masks \(b, 6, 5\) and outputs") as caught:
+        make_masker(loss, has_channels).fit(seq, **how, **by_class)
+    found = re.search(r"(seq\.map\(.*?\)\))(, and end the model with .*)?\.$", str(caught.value))
+    assert found is not None
+    assert has_channels == (found[2] is None)
+    model, expected = make_masker(loss, True), make_masker(loss, True)
+    model.fit(eval(found[1], {"seq": seq}), **how, **by_class)
+    expected.fit(x, masks[..., None], sample_weight=pixels, batch_size=6, **how)
+    assert_same_weights(expected, model)
+    make_masker(loss, has_channels).fit(NpySequence(x, masks), **how)
+    make_masker(keras.losses.Dice(), has_channels).fit(seq.subset(range(6)), **how)
 
 
 def test_fit_sample_weight_weighs_as_arrays(stored: Stored) -> None:

@@ -107,6 +107,7 @@ def _look_through(
         values.see(indices, block)
         if hashes is not None:
             hashes.see(indices, block)
+    values.look_again()
     if labels is None:
         return CheckedSet(values, hashes, None)
     seen = Labels(labels.rows, labels.name, num_classes)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import keras
 import ml_dtypes
 import numpy as np
 import pytest
@@ -57,6 +58,7 @@ def changed(array: np.ndarray, rows: Any, value: float) -> np.ndarray:
 
 FLOATS = (X / 255).astype("float32")
 FLOATS[0, 0, :2] = 0.5, 0.7
+NORMAL = RNG.normal(size=(400, 6, 5))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +75,36 @@ FLOATS[0, 0, :2] = 0.5, 0.7
         pytest.param(X.astype("uint16") * 16, [("scale", [], 0)], id="12-bits-in-uint16"),
         pytest.param(X // 128, [("scale", [], 0)], id="0..1-in-uint8"),
         pytest.param(FLOATS * 1000, [("scale", [], 0)], id="floats-of-1000"),
-        pytest.param(X.reshape(400, 30).astype("float32"), [], id="table-of-features"),
+        pytest.param(FLOATS * 20 - 10, [], id="within-10"),
+        pytest.param(NORMAL, [], id="standardised"),
+        pytest.param(NORMAL.astype(">f2"), [], id="standardised-big-endian-halves"),
+        pytest.param(NORMAL.reshape(400, 30), [], id="standardised-table"),
+        pytest.param(changed(NORMAL, (7, 1, 1), 40), [], id="long-tail"),
+        pytest.param(NORMAL * 1e-5, [("scale", [], 0)], id="tiny"),
+        pytest.param(X[:, 0].astype("float32"), [("scale", [], 0)], id="table-of-features"),
+        pytest.param(NORMAL[:, 0] * [1, 1, 1, 1, 1e4], [("scale", [], 0)], id="one-large-column"),
+        pytest.param(NORMAL[:, 0, 0] * 1e30, [("scale", [], 0)], id="one-value-a-row"),
+        pytest.param(np.exp(NORMAL[:, 0]), [], id="lognormal-table"),
+        pytest.param((FLOATS.reshape(400, 30) > 0.5) * 1.0, [], id="zeros-and-ones"),
+        pytest.param(X[:, 0].astype("int64"), [], id="tokens"),
+        pytest.param(
+            changed(NORMAL, ([7, 300], 1, 1), [-1e30, 2e30]), [("outliers", [7, 300], 2)], id="far"
+        ),
+        pytest.param(
+            changed(NORMAL[:, 0], ([7, 90], [1, 2]), 1e30),
+            [("outliers", [7], 1), ("outliers", [90], 1)],
+            id="far-in-columns",
+        ),
+        pytest.param(
+            changed(NORMAL[:, 0], (slice(0, 40, 10), 1), -999),
+            [("outliers", [0, 10, 20, 30], 4)],
+            id="mark-of-missing",
+        ),
+        pytest.param(
+            changed(X.astype("int16"), (slice(0, 400, 100), 1, 1), -9999),
+            [("outliers", [0, 100, 200, 300], 4), ("scale", [], 0)],
+            id="mark-in-images",
+        ),
         pytest.param(
             changed(X.reshape(400, 30), (slice(None), 3), 7),
             [("constant", [], 0)],
@@ -90,6 +121,33 @@ def test_check_values_finds_what_was_planted(
 ) -> None:
     """And nothing in data that have no fault."""
     assert expected == found(capsys, *of_x(array))
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        pytest.param(NORMAL * 1e-6, id="tiny"),
+        pytest.param(FLOATS * 1000 + NORMAL, id="images-of-1000"),
+        pytest.param(NORMAL[:, 0] * 10.0 ** np.array([-12, -4, 0, 7, 30]), id="columns-differ"),
+        pytest.param(NORMAL.reshape(400, 30)[:, :1] * 1e30, id="one-column"),
+        pytest.param(np.tile(NORMAL[:, 0] * 10.0 ** np.arange(-10, 15, 5), 8), id="many-columns"),
+    ],
+)
+def test_check_remedy_of_the_scale_gives_deviations_of_one(
+    capsys: pytest.CaptureFixture[str], array: np.ndarray
+) -> None:
+    """Of each column; the words are run as they are printed."""
+    assert 1 == main(["check", *of_x(array)])
+    made, adapted = capsys.readouterr().out.split("`")[1::2]
+    names = {"np": np, "NpyInputLayer": keras_npy.NpyInputLayer, "seq": array, "x": array}
+    exec(f"{made}\n{adapted}", names)
+    deviations = output_of(names["layer"], array).std(axis=0)
+    np.testing.assert_allclose(np.ones_like(deviations), deviations, atol=0.2)
+
+
+def output_of(layer: Any, array: np.ndarray) -> np.ndarray:
+    output: np.ndarray = keras.ops.convert_to_numpy(layer(array.astype("float32")))
+    return output
 
 
 def test_check_json_lists_all_rows_and_the_words_name_five(

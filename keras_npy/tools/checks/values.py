@@ -1,6 +1,5 @@
-"""The values of a source: NaN and infinity, constant rows and columns, range and scale."""
+"""The values of a source: NaN and infinity, constant rows and columns, and what is far outside."""
 
-import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,22 +7,13 @@ import numpy as np
 
 from keras_npy.errors import NpyFileError
 from keras_npy.rows.base import Rows
-from keras_npy.statistics.channels import stored_format_of
 from keras_npy.statistics.moments import Moments, merge, moments_of
-from keras_npy.statistics.scales import greatest_of_range, natural_scale
 from keras_npy.tools.checks.findings import Finding, RowsFound
-from keras_npy.tools.output import number, some_of
-from keras_npy.tools.source import stem_of
+from keras_npy.tools.checks.outliers import Outside, find_outside, outliers
+from keras_npy.tools.checks.sample import Sample, is_table
+from keras_npy.tools.checks.scale import Range, scale_findings
+from keras_npy.tools.output import some_of
 from keras_npy.types import Array, Indices
-
-# Rows of more columns are not a table of features.
-COLUMNS_MAX = 10_000
-
-# Integers that are whole, and stored as floats, are images up to this.
-WHOLE_MAX = 65535
-
-# Rows of one axis are features or tokens below this, to which no scale applies.
-_IMAGE_AXES = 2
 
 
 class Values:
@@ -44,8 +34,10 @@ class Values:
         self.all_nan = 0
         """Rows without any other value."""
         self._moments: Moments | None = None
-        self._is_table = rows.ndim == 2 and 1 < rows.shape[1] <= COLUMNS_MAX
+        # Booleans and bytes have no room for values far outside.
+        self._sample = Sample(rows) if rows.dtype.itemsize > 1 else None
         self._columns: tuple[Array, Array] | None = None
+        self._outside: dict[int, Outside] = {}
 
     def see(self, indices: Indices, block: Array) -> None:
         """Look at a block of rows `(b, ...)`."""
@@ -70,9 +62,16 @@ class Values:
             self.constant.add(indices[lows == highs])
         if flat.dtype.kind == "f" and self.is_whole:
             self.is_whole = bool((flat == np.floor(flat)).all())
-        self._see_columns(flat)
+        self._see_columns(indices, flat)
         moments = moments_of(flat, ())
         self._moments = moments if self._moments is None else merge(self._moments, moments)
+
+    def look_again(self) -> None:
+        """Once all rows were seen: read them again if some values seem to be far outside."""
+        if self._sample is not None and self.low < self.high:
+            lows, highs = self._ends()
+            drawn = self._sample.columns()
+            self._outside = find_outside(self.rows, self.name, drawn, lows, highs)
 
     @property
     def mean(self) -> float:
@@ -119,7 +118,10 @@ class Values:
                 self.rows,
             )
         yield from self._constant_columns()
-        yield from self._scale()
+        yield from outliers(self.rows, self.name, self._outside)
+        if self.low <= self.high:
+            hides = bool(self.nan or self.infinite)
+            yield from scale_findings(self._range(), self.rows, self.name, hides=hides)
 
     def _altogether(self, kind: str) -> str:
         if kind != "nan" or not self.all_nan:
@@ -137,8 +139,10 @@ class Values:
         others = ". np.nan_to_num serves only rows with other values" if has_others else ""
         return f"L{without}{others}"
 
-    def _see_columns(self, flat: Array) -> None:
-        if not self._is_table:
+    def _see_columns(self, indices: Indices, flat: Array) -> None:
+        if self._sample is not None:
+            self._sample.see(indices, flat)
+        if not is_table(self.rows):
             return
         lows, highs = flat.min(axis=0), flat.max(axis=0)
         if self._columns is not None:
@@ -146,8 +150,27 @@ class Values:
             highs = np.maximum(highs, self._columns[1])
         self._columns = lows, highs
 
+    def _ends(self) -> tuple[Array, Array]:
+        if self._columns is not None:
+            return self._columns
+        return np.array([self.low]), np.array([self.high])
+
+    def _range(self) -> Range:
+        """What is known of all values that are not far outside."""
+        lows, highs = (ends.astype(np.float64) for ends in self._ends())
+        for at, one in self._outside.items():
+            lows[at], highs[at] = one.low, one.high
+        drawn = np.empty((0, len(lows))) if self._sample is None else self._sample.columns()
+        drawn = drawn.astype(np.float64)
+        is_inside = (drawn >= lows) & (drawn <= highs)
+        # Divide first: squares of large values are infinite.
+        reach = np.maximum(np.maximum(np.abs(lows), np.abs(highs)), np.finfo(np.float64).tiny)
+        squares = np.square(np.where(is_inside, drawn / reach, 0)).sum(axis=0)
+        sizes = reach * np.sqrt(squares / np.maximum(1, is_inside.sum(axis=0)))
+        return Range(lows, highs, sizes, self.is_whole)
+
     def _constant_columns(self) -> Iterator[Finding]:
-        if self._columns is None or len(self.rows) < 2:
+        if self._columns is None or len(self.rows) < 2 or self.rows.row_shape in ((), (1,)):
             return
         lows, highs = self._columns
         columns = np.flatnonzero(lows == highs)
@@ -158,46 +181,6 @@ class Values:
                 f"{some_of(columns.tolist())}. They say nothing: leave them out.",
             )
 
-    def _scale(self) -> Iterator[Finding]:
-        if self.low > self.high or self.rows.ndim <= _IMAGE_AXES or self.dtype.kind == "b":
-            return
-        reach = greatest_of_range(self.low, self.high)
-        values = f"values from {number(self.low)} to {number(self.high)}"
-        is_image = self.dtype.kind in "iu" or self.is_whole
-        stored = stored_format_of(self.rows.row_shape, is_image=is_image)
-        behind = f', stored_format="{stored}"' if stored else ""
-        scale = f"NpyInputLayer(scale={f'1/{reach}' if reach > 1 else 1}{behind})"
-        if self.dtype.kind not in "iu":
-            if self.is_whole and 1 < reach <= WHOLE_MAX:
-                yield Finding("scale", self._whole_as_float(values, scale))
-            elif reach > 10:
-                yield Finding(
-                    "scale",
-                    f"{self.name}: {values}, in {self.dtype}, for which "
-                    "NpyInputLayer.for_data takes no scale. Networks train best on values of "
-                    f"about 1: use {scale}, or adapt.",
-                )
-        elif round(1 / natural_scale(self.dtype)) >= 2 * reach:
-            greatest = round(1 / natural_scale(self.dtype))
-            most = number(max(abs(self.low), self.high) / greatest)
-            yield Finding(
-                "scale",
-                f"{self.name}: {values}, in {self.dtype}. NpyInputLayer.for_data scales by "
-                f"1/{greatest}, which leaves at most {most}. "
-                f"Use {scale}.",
-            )
-
-    def _whole_as_float(self, values: str, scale: str) -> str:
-        dtype = smallest_dtype(self.low, self.high)
-        source, new = map(shlex.quote, (self.name, f"{stem_of(self.name)}_{dtype}.npy"))
-        return (
-            f"{self.name}: whole {values}, stored as {self.dtype}. NpyInputLayer.for_data takes "
-            f"floats as they are, so the model would get {number(self.high)}, not 1. Use {scale}. "
-            f"As {dtype} they take {np.dtype(dtype).itemsize} of {self.dtype.itemsize} bytes: "
-            f"{'once the rows above are finite, ' if self.nan or self.infinite else ''}"
-            f"`keras-npy convert --dtype {dtype} {source} {new}`."
-        )
-
 
 def check_real(rows: Rows) -> None:
     """Raise `NpyFileError` for complex numbers, which have no order."""
@@ -206,16 +189,3 @@ def check_real(rows: Rows) -> None:
             f"{rows.name}: check looks at real numbers. Received: {rows.dtype}. "
             "Store the parts as channels, with np.stack([x.real, x.imag], axis=-1)."
         )
-
-
-def smallest_dtype(low: float, high: float) -> str:
-    """The integer dtype of fewest bytes that holds a range.
-
-    Example:
-
-    >>> smallest_dtype(0, 255), smallest_dtype(-1, 255)
-    ('uint8', 'int16')
-    """
-    names = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "int64")
-    limits = ((name, np.iinfo(name)) for name in names)
-    return next(name for name, limit in limits if limit.min <= low and high <= limit.max)

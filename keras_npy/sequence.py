@@ -1054,6 +1054,14 @@ def map_of(seq: NpySequence) -> BatchMap | None:
     return seq._map if isinstance(seq._map, BatchMap) else None
 
 
+def batches_of_processes(seq: NpySequence) -> dict[str, Any]:
+    """What must be equal in all processes that train one model, by name, as JSON takes it."""
+    identity = identity_of(seq._order, seq._shuffle, "")
+    leaves = [f"{rows.dtype} {rows.row_shape}" for rows in leaves_of(seq._data)]
+    del identity["format"]
+    return {"num_processes": seq.num_processes, **identity, "epoch": seq.epoch, "data": leaves}
+
+
 def share_of(seq: NpySequence) -> Share | None:
     """The process that a sequence was built for; `None` if it found that out by itself."""
     return seq._share if seq._share_was_given else None

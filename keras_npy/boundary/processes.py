@@ -1,14 +1,17 @@
 """Refuse calls of Keras that several processes, which train one model, would get wrong."""
 
+import hashlib
+import json
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 
 from keras_npy.boundary.callers import Call
-from keras_npy.errors import warn_once
-from keras_npy.feeds.processes import share_of_backend, this_share
+from keras_npy.errors import cut, warn_once
+from keras_npy.feeds.processes import share_of_backend, this_share, told_by_all
 from keras_npy.order.shares import Share
-from keras_npy.sequence import NpySequence, share_of
+from keras_npy.sequence import NpySequence, batches_of_processes, share_of
 
 # A process that has rows of its own.
 _ALONE = Share()
@@ -59,6 +62,58 @@ def check_processes(seq: NpySequence, call: Call) -> None:
             "If each process has files of its own, pass num_processes=1 to NpySequence; "
             f"otherwise pass num_processes={seq.num_processes} and process_id=.",
         )
+
+
+def check_alike(seq: NpySequence, call: Call, settings: Mapping[str, Any]) -> None:
+    """Raise `ValueError`, in each process, if those that train one model got different batches.
+
+    Otherwise the run hangs, or mixes rows of different batches. The processes wait for each other
+    here, as they do in each step. Values of rows are not compared: each process reads its part.
+
+    Args:
+        seq: The sequence of this process.
+        call: The method of Keras.
+        settings: Arguments of the method that decide the batches or their weights.
+    """
+    if call.method not in ("fit", "evaluate") or call.is_within_epoch:
+        return
+    if share_of_backend() == _ALONE or _engine(call.model) is None:
+        return
+    told = told_by_all(_told(seq, call, settings))
+    each = [json.loads(text) for text in told]
+    differing = [name for name in each[0] if any(one.get(name) != each[0][name] for one in each)]
+    if differing:
+        name = differing[0]
+        other = next(number for number, one in enumerate(each) if one.get(name) != each[0][name])
+        raise ValueError(
+            "The processes that train one model need equal sequences and calls. Received: "
+            f"{name}={each[0][name]} in process 0, and {each[other].get(name)} in process {other}. "
+            f"Make {', '.join(differing)} equal in all of them; a process whose rows are its own, "
+            "and no others', says num_processes=1, as the others must."
+        )
+
+
+def _told(seq: NpySequence, call: Call, settings: Mapping[str, Any]) -> str:
+    """What one process tells the others, as JSON."""
+    found: dict[str, Any] = {"method": call.method}
+    for name, data in (("", seq), ("validation_data: ", call.validation_data)):
+        if isinstance(data, NpySequence):
+            is_own = share_of(data) == _ALONE
+            batches = {"num_processes": 1} if is_own else batches_of_processes(data)
+            found |= {name + key: value for key, value in batches.items()}
+    found |= {name: value for name, value in settings.items() if value is not None}
+    found["validation_steps"] = call.validation_steps
+    return json.dumps({name: _short(value) for name, value in found.items()})
+
+
+def _short(value: Any) -> str:
+    """A value, or its beginning and a digest: a class_weight may name thousands of classes."""
+    if isinstance(value, Mapping):
+        value = dict(sorted(value.items()))
+    text = cut(value)
+    if text.endswith("..."):
+        text += hashlib.blake2b(repr(value).encode(), digest_size=4).hexdigest()
+    return text
 
 
 def trains_with_others(seq: NpySequence) -> bool:

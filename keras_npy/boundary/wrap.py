@@ -21,7 +21,7 @@ from keras_npy.boundary.devices import choose_last_batch, wrap_distribute_data_i
 from keras_npy.boundary.epochs import wrap_epochs
 from keras_npy.boundary.failures import wrap_steps
 from keras_npy.boundary.pixel_weights import check_pixel_weights
-from keras_npy.boundary.processes import check_processes
+from keras_npy.boundary.processes import check_alike, check_processes
 from keras_npy.boundary.targets import look_when_built, warn_of_class_weight, warn_of_targets
 from keras_npy.boundary.waits import waits_among
 from keras_npy.boundary.wrapping import is_wrapped, wrap
@@ -130,6 +130,8 @@ def _planned(plan: AdapterPlan, call: Call, arguments: Mapping[str, Any]) -> Ada
     seq = plan.seq
     is_training = call.method == "fit" and not call.is_within_epoch
     check_processes(seq, call)
+    decisive = ("shuffle", "class_weight", "steps_per_epoch")
+    check_alike(seq, call, {name: arguments[name] for name in decisive})
     _refuse_arguments(seq, arguments)
     last_batch = choose_last_batch(
         seq, arguments["steps_per_epoch"], call.method or "the data", is_training

@@ -4,9 +4,13 @@ import sys
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_npy.order.arguments import check_share
 from keras_npy.order.shares import Share
+
+# JAX exchanges arrays of one shape.
+TOLD_BYTES_MAX = 4096
 
 
 def this_share() -> Share:
@@ -59,6 +63,26 @@ def wait_for_all(where: str) -> None:
         multihost_utils.sync_global_devices(where)
     else:
         sys.modules["torch.distributed"].barrier()
+
+
+def told_by_all(text: str) -> list[str]:
+    """What each process that JAX or torch has started passes here, in the order of their numbers.
+
+    Args:
+        text: Of at most `TOLD_BYTES_MAX` bytes in UTF-8.
+    """
+    jax, torch = sys.modules.get("jax"), sys.modules.get("torch.distributed")
+    if jax is not None and jax.distributed.is_initialized():
+        from jax.experimental import multihost_utils
+
+        told = np.frombuffer(text.encode().ljust(TOLD_BYTES_MAX), np.uint8)
+        rows = np.asarray(multihost_utils.process_allgather(told)).reshape(-1, TOLD_BYTES_MAX)
+        return [row.tobytes().decode().rstrip() for row in rows]
+    if torch is not None and torch.is_available() and torch.is_initialized():
+        texts = [""] * torch.get_world_size()
+        torch.all_gather_object(texts, text)
+        return texts
+    return [text]
 
 
 def num_replicas_of(distribution: Any) -> int | None:

@@ -65,6 +65,40 @@ backups.Backups.write = write
 """
 
 
+# Calls that differ between the processes, each of which is refused in both.
+UNLIKE = """
+number = int(sys.argv[1])
+for fit in (
+    lambda: model.fit(train.replace(seed=number), verbose=0),
+    lambda: model.fit(train, class_weight={0: 1.0, 1: 2.0 + number, 2: 1.0}, verbose=0),
+    lambda: model.fit(train, steps_per_epoch=2 + number, verbose=0),
+    lambda: model.fit(train, validation_data=test.replace(batch_size=30 + 2 * number), verbose=0),
+    lambda: model.fit(train.subset(slice(40 + number)), verbose=0),
+    lambda: (model.evaluate if number else model.fit)(train, verbose=0),
+    lambda: model.fit(train.replace(num_processes=1) if number else train, verbose=0),
+):
+    try:
+        fit()
+    except ValueError as error:
+        unlike.append(str(error))
+"""
+
+
+def assert_unlike(messages: list[str]) -> None:
+    """One message for each call of `UNLIKE`, which says what differs."""
+    differing = (
+        "seed=0 in process 0, and 1 in process 1",
+        "class_weight={0: 1.0, 1: 2.0, 2: 1.0} in",
+        "steps_per_epoch=2 in process 0, and 3",
+        "validation_data: batch_size=30 in process 0, and 32",
+        "num_samples=40 in",
+        "method=fit in process 0, and evaluate in process 1",
+        "num_processes=2 in process 0, and 1 in",
+    )
+    for text, message in zip(differing, messages, strict=True):
+        assert text in message
+
+
 @only_on("jax", reason="Keras's fit trains in several processes on it")
 def test_two_processes_of_jax_train_as_one(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The block of the page word for word; and then whatever `fit` and `evaluate` take."""
@@ -78,12 +112,15 @@ try:
     model.predict(test)
 except ValueError as error:
     values["predict"] = str(error)
+values["unlike"] = unlike = []
+{UNLIKE}
 print(json.dumps(values))
         """,
         folder=files,
     )
     one, other = (json.loads(output.splitlines()[-1]) for output in outputs)
     for process_id, values in enumerate((one, other)):
+        assert_unlike(values.pop("unlike"))
         assert f"predict in process {process_id} of 2" in values.pop("predict")
     assert one == other
     monkeypatch.chdir(files)
@@ -230,12 +267,16 @@ if hasattr(model, "ddp_model"):
         model.evaluate(test.replace(batch_size=32))
     except ValueError as error:
         assert "a batch of 1 rows, in evaluate of 65 samples" in str(error)
+    values["unlike"] = unlike = []
+    exec({UNLIKE!r})
 print(json.dumps(values))
         """,
         folder=files,
     )
     one, other = (json.loads(output.splitlines()[-1]) for output in outputs)
     assert one == other
+    if "unlike" in one:
+        assert_unlike(one.pop("unlike"))
     monkeypatch.chdir(files)
     session: dict[str, Any] = {}
     exec(NEW_MODEL, session)

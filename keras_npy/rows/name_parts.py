@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, repeat
 from operator import eq
 from typing import NamedTuple, TypeAlias
 
@@ -344,16 +344,30 @@ def bags_of(names: Sequence[str], *, with_labels: bool) -> Column:
     return tuple(" ".join(token for token in row if token not in common) for row in rows)
 
 
-def are_counted(parts: Sequence[Part]) -> bool:
-    """Whether the names count up, in numbers or in letters, as the parts of a data set do."""
+def are_counted(parts: Sequence[Part], groups: Sequence[object] = ()) -> bool:
+    """Whether the names count up, in numbers or in letters, as the parts of a data set do.
+
+    Args:
+        parts: What differs from name to name.
+        groups: What each name belongs to, if they count in each for itself.
+    """
     if not parts or not all(map(_is_count, parts)):
         return False
-    keys = [
-        [(len(value), value) for value in row]
-        for row in zip(*(part.values for part in parts), strict=True)
-    ]
-    return all(one <= other for one, other in pairwise(keys))
+    rows = zip(*(part.values for part in parts), strict=True)
+    keys = [[(len(value), value) for value in row] for row in rows]
+    last: dict[object, list[tuple[int, str]]] = {}
+    for key, group in zip(keys, groups or repeat(None), strict=False):
+        if key < last.get(group, key):
+            return False
+        last[group] = key
+    return True
 
 
 def _is_count(part: Part) -> bool:
     return part.is_number or all(len(value) == 1 for value in part.values)
+
+
+def are_abbreviated(part: Part, other: Part) -> bool:
+    """Whether words begin as those of the other side, as `left` and `l`."""
+    pairs = zip(part.values, other.values, strict=False)
+    return all(min(pair) and max(pair).startswith(min(pair)) for pair in pairs)

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from functools import partial
-from itertools import islice
+from itertools import islice, product
 from operator import eq
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -21,6 +21,7 @@ from keras_npy.rows.name_parts import (
     NUMBERS,
     Column,
     Part,
+    are_abbreviated,
     are_counted,
     bags_of,
     chunks_of,
@@ -290,7 +291,23 @@ def _by_parts(
         found = _difference(reading, num_parts, with_copies)
         if found is not None and (best is None or found.num_shared > best.num_shared):
             best = found
-    return best or _difference_of(*_keys(readings[0]), shared_min=0.0) or "unknown"
+    found = best or _difference_of(*_keys(readings[0]), shared_min=0.0)
+    return found or ("strangers" if _are_strangers(readings[0], parts, others) else "unknown")
+
+
+def _are_strangers(pairs: Pairs, parts: Sequence[Part], others: Sequence[Part]) -> bool:
+    """Whether names of the same case have nothing in common, as `p1_pre` with `p1_1`.
+
+    Those that count up belong together in order, and an abbreviation with its word.
+    """
+    if any(part.values != other.values for part, other in pairs):
+        return False
+    groups = list(zip(*(part.values for part, _ in pairs), strict=True))
+    rest = [part for part in parts if all(part is not one for one, _ in pairs)]
+    other_rest = [part for part in others if all(part is not other for _, other in pairs)]
+    if are_counted(rest, groups) and are_counted(other_rest, groups):
+        return False
+    return not any(are_abbreviated(*pair) for pair in product(rest, other_rest))
 
 
 def _readings(parts: Sequence[Part], others: Sequence[Part]) -> Iterator[Pairs]:

@@ -262,6 +262,24 @@ def test_names_of_which_one_has_no_number_differ() -> None:
 
 
 IN_DOUBT = [
+    pytest.param(
+        ["p1_post", "p1_pre", "p2_post", "p2_pre"],
+        ["p1_1_m", "p1_2_m", "p2_1_m", "p2_2_m"],
+        "strangers",
+        id="words-of-a-case",
+    ),
+    pytest.param(
+        ["p1_10", "p1_20", "p2_10", "p2_20"],
+        ["p1_3", "p1_4", "p2_5", "p2_6"],
+        "unknown",
+        id="numbers-of-a-case",
+    ),
+    pytest.param(
+        ["p1_left", "p1_right", "p2_left", "p2_right"],
+        ["p1_L", "p1_R", "p2_L", "p2_R"],
+        "unknown",
+        id="abbreviations",
+    ),
     pytest.param(["eins", "zwei"], ["1", "2"], "strangers", id="other-language"),
     pytest.param(["x_a", "x_b", "x_c"], ["y_1", "y_2", "y_3"], "unknown", id="letters-or-numbers"),
     pytest.param(named("img_{}", (5, 6, 7)), named("{}", (0, 1, 2)), "unknown", id="renumbered"),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from keras_npy.rows.name_parts import Column, Part, all_numbers, num_common
+from keras_npy.rows.name_parts import Column, Part, all_numbers, without_folder
 
 # Names that are looked at first, from all over a list.
 _NAMES_LOOKED_AT = 32
@@ -43,7 +43,7 @@ def _one_sided(names: Sequence[str], others: Sequence[str]) -> OneSided | None:
     if found is not None and found.is_certain:
         return found
     # The folder of all files may have a number that is not meant.
-    return _compared(_without_folder(names), _without_folder(others))
+    return _compared(without_folder(names), without_folder(others))
 
 
 def _compared(names: Sequence[str], others: Sequence[str]) -> OneSided | None:
@@ -77,9 +77,3 @@ def _labelled_numbers(names: Sequence[str]) -> dict[str, Column]:
 
 def _is_constant(values: Column) -> bool:
     return len(set(values)) == 1
-
-
-def _without_folder(names: Sequence[str]) -> list[str]:
-    """The names without the folders that all of them are in."""
-    head = names[0].rfind("/", 0, num_common(names)) + 1
-    return [name[head:] for name in names]

@@ -85,24 +85,24 @@ def _apart(found: re.Match[str]) -> str:
 
 def middles(names: Sequence[str]) -> list[str]:
     """The names without their common beginning and end, which cut no number or word in two."""
-    head = num_common(names)
+    head = _num_common(names)
     while head and names[0][head - 1].isalnum():
         head -= 1
     reversed_names = [name[head:][::-1] for name in names]
-    tail = num_common(reversed_names)
+    tail = _num_common(reversed_names)
     while tail and reversed_names[0][tail - 1].isalnum():
         tail -= 1
     return [name[head : len(name) - tail] for name in names]
 
 
 def _without_common_end(names: Sequence[str]) -> list[str]:
-    tail = num_common([name[::-1] for name in names])
+    tail = _num_common([name[::-1] for name in names])
     while tail and names[0][-tail].isalnum():
         tail -= 1
     return [name[: len(name) - tail] for name in names]
 
 
-def num_common(names: Sequence[str]) -> int:
+def _num_common(names: Sequence[str]) -> int:
     """The number of characters with which all names begin."""
     least, most = min(names), max(names)
     differs = (at for at, (one, other) in enumerate(zip(least, most, strict=False)) if one != other)
@@ -138,6 +138,12 @@ def nearly_parts_of(names: Sequence[str]) -> list[Part] | None:
         ],
         nearly=True,
     )
+
+
+def without_folder(names: Sequence[str]) -> list[str]:
+    """The names without the folders that all of them are in."""
+    head = names[0].rfind("/", 0, _num_common(names)) + 1
+    return [name[head:] for name in names]
 
 
 def exceptions_among(names: Sequence[str]) -> set[int]:

@@ -17,6 +17,7 @@ from operator import eq
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from keras_npy.rows.name_constants import constant_on_one_side
+from keras_npy.rows.name_digits import joined_numbers
 from keras_npy.rows.name_parts import (
     NUMBERS,
     Column,
@@ -156,7 +157,26 @@ def _outcomes(names: Sequence[str], others: Sequence[str]) -> Iterator[_Outcome]
         counted, other_counted = _counted_parts(names, parts), _counted_parts(others, other_parts)
         if (counted, other_counted) != (parts, other_parts):
             yield _by_parts(counted, other_counted, num_distinct)
+    yield from _with_joined_numbers(names, others)
     yield from _with_copies(names, others)
+
+
+def _with_joined_numbers(names: Sequence[str], others: Sequence[str]) -> Iterator[_Outcome]:
+    """What names say of which one side writes numbers together, `0102` beside `p01_s02`."""
+    pairs = [
+        *joined_numbers(names, others),
+        *((keys, other_keys) for other_keys, keys in joined_numbers(others, names)),
+    ]
+    fit = [pair for pair in pairs if set(pair[0]) == set(pair[1])]
+    if not fit and any(_have_few_apart(*pair) for pair in pairs):
+        fit = [max(pairs, key=lambda pair: len(set(pair[0]).intersection(pair[1])))]
+    if fit and fit[0][0] != fit[0][1]:
+        keys, other_keys = (list(zip(side, strict=True)) for side in fit[0])
+        # Of a full grid nobody knows which of its numbers is first where they are together.
+        is_ambiguous = any(one == other for one, other in fit)
+        yield _Difference(keys, other_keys, not is_ambiguous and not _is_shifted(keys, other_keys))
+    elif fit:
+        yield "partners"
 
 
 def _with_copies(names: Sequence[str], others: Sequence[str]) -> Iterator[_Outcome]:

@@ -102,6 +102,12 @@ NAMES = [
         )
     ),
     pytest.param(
+        ["0102", "0103", "0201"], ["p01_s03", "p02_s01", "p02_s02"], "doubtful", id="joined-moved"
+    ),
+    pytest.param(["102", "203"], ["s02_p1_v2", "s03_p2_v3"], "partners", id="joined-turned"),
+    pytest.param(["11", "12", "13"], ["1_1", "1_2", "1_3"], "partners", id="joined-without-zeros"),
+    pytest.param(["x11", "x12", "x13"], ["1_4", "2_5", "3_6"], "unknown", id="not-joined"),
+    pytest.param(
         named("x/{}", DAYS),
         named("y/{}", [*DAYS[1:], DAYS[0]]),
         "differ",
@@ -122,6 +128,7 @@ def test_names_say_whether_files_are_partners(
 
 
 GRID = [*product((1, 2, 3), (1, 2, 3))]
+OBLONG = [*product((1, 2, 3), (1, 2, 3, 4))]
 
 FIVE = [tuple(number * n % 11 % 9 for n in (1, 3, 4, 7, 9)) for number in range(1, 9)]
 
@@ -162,6 +169,7 @@ WRONG_IN_NATURAL_ORDER = [
     pytest.param("sub-{0}_ses-{1}", "ses-{1}_sub-{0}", GRID, id="bids-turned"),
     pytest.param("tile_x{0}_y{1}", "tile_y{1}_x{0}_mask", GRID, id="tiles"),
     pytest.param("{0}x_{1}y", "{1}y_{0}x", GRID, id="word-behind"),
+    pytest.param("{0:02}{1:02}", "s{1:03}p{0:02}", OBLONG, id="numbers-together"),
     pytest.param("N{0}E{1:03}", "E{1:03}N{0}", GRID, id="degrees"),
     pytest.param("sub{0}/ses{1}/x", "ses{1}/sub{0}/y", GRID, id="folders"),
     pytest.param("case{0}_{1}", "{1}_case{0}", GRID, id="one-word"),

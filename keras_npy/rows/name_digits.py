@@ -1,0 +1,66 @@
+"""Numbers that one side writes together and the other side apart, as `0102` and `p01_s02`."""
+
+from collections.abc import Iterator, Sequence
+from itertools import permutations, product
+
+from keras_npy.rows.name_parts import NUMBERS, Column, without_folder
+
+# Numbers of a name that are joined, and how many digits each is given; 0 for those that it has.
+_NUMBERS_MAX = 4
+_WIDTHS = (0, 1, 2, 3)
+
+# Names that are looked at first, from all over a list.
+_NAMES_LOOKED_AT = 32
+
+
+def joined_numbers(names: Sequence[str], others: Sequence[str]) -> Iterator[tuple[Column, Column]]:
+    """Numbers of the first side and joined numbers of the other side that may be the same.
+
+    Example:
+
+    >>> next(joined_numbers(["0102", "0301"], ["s02_p1", "s01_p3"]))
+    (('102', '301'), ('102', '301'))
+    """
+    columns, other_columns = _numbers(names), _numbers(others)
+    if not 2 <= len(other_columns) <= _NUMBERS_MAX:
+        return
+    step = 1 + len(others) // _NAMES_LOOKED_AT
+    for column in columns:
+        keys = _stripped(column)
+        known = set(keys)
+        if len(known) < len(names) or max(map(len, column)) < 2:
+            continue
+        for chosen, widths in _ways(other_columns):
+            if _share(_joined([one[::step] for one in chosen], widths), known) >= 0.5:
+                yield keys, _joined(chosen, widths)
+
+
+def _numbers(names: Sequence[str]) -> list[Column]:
+    """The numbers of each name, of which some may be the same in all names."""
+    rows = [NUMBERS.findall(name) for name in without_folder(names)]
+    return [] if len({len(row) for row in rows}) > 1 else list(zip(*rows, strict=True))
+
+
+def _ways(columns: Sequence[Column]) -> Iterator[tuple[Sequence[Column], Sequence[int]]]:
+    """Which numbers are joined, in which order, with how many digits."""
+    for number in range(2, len(columns) + 1):
+        for chosen in permutations(columns, number):
+            for widths in product(_WIDTHS, repeat=number):
+                yield chosen, widths
+
+
+def _joined(columns: Sequence[Column], widths: Sequence[int]) -> Column:
+    padded = [_padded(column, width) for column, width in zip(columns, widths, strict=True)]
+    return _stripped(tuple(map("".join, zip(*padded, strict=True))))
+
+
+def _padded(column: Column, width: int) -> Column:
+    return tuple(number.lstrip("0").zfill(width) for number in column) if width else column
+
+
+def _stripped(column: Column) -> Column:
+    return tuple(number.lstrip("0") for number in column)
+
+
+def _share(keys: Column, known: set[str]) -> float:
+    return sum(key in known for key in keys) / len(keys)

@@ -73,7 +73,7 @@ class Divided:
         if in_order:
             check_in_order(seed, stratify, groups)
             parts = split_in_order(self.num_rows, fractions)
-            kept = keep_apart(self._compared, self._indices, parts)
+            kept = keep_apart(self._compared, self._indices, parts, self.names)
             shared = self._find(lambda leaves: find_shared_in_order(leaves, self._indices, kept))
             self._warn_of(shared, "lie in several parts", _GROUPS_OF_SERIES)
             return kept

@@ -216,7 +216,10 @@ def _is_step(leaf: Rows, row: int) -> bool:
 
 
 def keep_apart(
-    leaves: Sequence[Rows], indices: range | Indices, parts: Sequence[range]
+    leaves: Sequence[Rows],
+    indices: range | Indices,
+    parts: Sequence[range],
+    names: Sequence[str],
 ) -> list[range]:
     """Leave out rows at the end of each part that share a timestep with the next part.
 
@@ -224,6 +227,7 @@ def keep_apart(
         leaves: The sources.
         indices: The row of the sources at each position.
         parts: Positions of each part, one part behind the other.
+        names: What a user calls the rows of each source.
 
     Raises:
         ValueError: If rows that share timesteps do not lie in the order of time, or nothing is left
@@ -231,7 +235,7 @@ def keep_apart(
     """
     series = _by_series(leaves)
     if not _are_ascending(series, indices):
-        _check_apart(leaves, indices)
+        _check_apart(leaves, indices, names)
         return list(parts)
     kept = list(parts)
     for at, (part, later) in enumerate(itertools.pairwise(parts)):
@@ -258,7 +262,7 @@ def _are_ascending(series: Sequence[Sequence[Rows]], indices: range | Indices) -
     return all(np.all(begins[1:] >= begins[:-1]) for begins, _ in found)
 
 
-def _check_apart(leaves: Sequence[Rows], indices: range | Indices) -> None:
+def _check_apart(leaves: Sequence[Rows], indices: range | Indices, names: Sequence[str]) -> None:
     """Raise if rows in an order of their own share timesteps with others, so that no cut is one.
 
     Where they share none, their order is the one that is meant, such as the order of time.
@@ -279,9 +283,19 @@ def _check_apart(leaves: Sequence[Rows], indices: range | Indices) -> None:
     raise ValueError(
         "in_order=True needs rows that lie in the order of time, if they share timesteps. "
         f"Received: rows of {leaf.name} in another order, such as the one from timestep {row} of "
-        f"{path}. If time runs as in the files, subset(np.sort(seq.indices)) of all rows brings "
-        "them into order; otherwise save the series in the order of time."
+        f"{path}. If time runs as in the files, {_in_time(leaves, indices, names[shared.leaf])} "
+        "has them in order; otherwise save the series in the order of time."
     )
+
+
+def _in_time(leaves: Sequence[Rows], indices: range | Indices, name: str) -> str:
+    """Code for the same rows in the order of time."""
+    in_order = ascending(indices) if isinstance(indices, range) else np.sort(indices)
+    key = "seq.indices"
+    if not _are_ascending(_by_series(leaves), in_order):
+        # The source itself has another order, by take.
+        key = f"{name}.timesteps(np.arange(seq.num_samples)).begins"
+    return f"seq.subset(np.argsort({key}))"
 
 
 def _rows(indices: range | Indices, position: int) -> Indices:

@@ -1043,14 +1043,49 @@ def test_split_in_order_of_rows_that_share_nothing_takes_their_own_order() -> No
         NpySequence(time).subset([3, 1, 3]).split(0.4, in_order=True)
 
 
-def test_split_in_order_of_windows_in_no_order_is_refused() -> None:
-    """The last of them are not the last in time."""
-    shuffled = NpySequence(windows(SERIES, sequence_length=5)).subset([9, 40, 2, 6, 5])
-    with pytest.raises(ValueError, match=r"order of time.*subset\(np\.sort\(seq\.indices\)\)"):
-        shuffled.split(0.4, in_order=True)
-    in_order = NpySequence(windows(SERIES, sequence_length=5)).subset(np.sort(shuffled.indices))
+SOME = [9, 40, 2, 6, 5, 50, 30, 21]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: windowed().subset(SOME), id="subset"),
+        pytest.param(lambda: windowed().subset(slice(None, None, -1)), id="backwards"),
+        pytest.param(lambda: NpySequence(windowed().x, indices=SOME), id="indices"),
+        pytest.param(lambda: NpySequence(take(windowed().x, SOME)), id="take"),
+        pytest.param(lambda: NpySequence({"a": take(windowed().x, SOME)}), id="take-in-a-dict"),
+        pytest.param(
+            lambda: NpySequence(take(windowed().x, SOME)).subset([6, 1, 3, 2, 4]), id="both"
+        ),
+        pytest.param(
+            lambda: NpySequence(
+                take(windows(RECORDINGS, sequence_length=5), SOME[1::-1] + SOME[2:5])
+            ),
+            id="files",
+        ),
+    ],
+)
+def test_split_in_order_of_windows_in_no_order_is_refused(make: Any) -> None:
+    """The last of them are not the last in time; its remedy has the same rows in order."""
+    seq = make()
+    with pytest.raises(ValueError, match=r"need.* rows that lie in the order of time") as caught:
+        seq.split(0.4, in_order=True)
+    found = re.search(r"in the files, (seq\.subset\(.*\)) has them", str(caught.value))
+    assert found is not None
+    in_order = eval(found[1], {"seq": seq, "np": np})
+    assert seq.num_samples == in_order.num_samples
+    assert spans(seq) == spans(in_order)
     one, other = in_order.split(0.4, in_order=True)
     assert not spans(one) & spans(other)
+    assert max(spans(one)) < min(spans(other))
+
+
+def windowed() -> NpySequence:
+    return NpySequence(windows(SERIES, sequence_length=5))
+
+
+def test_split_in_order_that_leaves_nothing_is_refused() -> None:
+    """Each window of the first part reaches into the next."""
     seq = NpySequence(windows(SERIES, sequence_length=30))
     with pytest.raises(ValueError, match=r"24 rows .*all do\. .*shorter windows"):
         seq.split(0.2, in_order=True)

@@ -547,6 +547,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         stratify: bool = False,
         groups: Groups | None = None,
         in_order: bool = False,
+        **others: Never,
     ) -> tuple[Self, ...]:
         """Deal the rows out to two sequences or more, for example to train and to validate.
 
@@ -590,6 +591,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         >>> train[0], validation[0]
         (array([1, 2, 4, 5, 7, 8, 9]), array([0, 3, 6]))
         """
+        check_no_others(others, NpySequence.split)
         parts = self._divided().split(fractions, seed, stratify, groups, in_order)
         return tuple(self.subset(part) for part in parts)
 
@@ -600,6 +602,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         seed: int | None = None,
         stratify: bool = False,
         groups: Groups | None = None,
+        **others: Never,
     ) -> list[tuple[Self, Self]]:
         """Deal the rows out for cross-validation: `k` pairs to train on and to validate.
 
@@ -627,6 +630,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         >>> [validation[0].tolist() for train, validation in pairs]
         [[2, 5], [3, 4], [0, 1]]
         """
+        check_no_others(others, NpySequence.folds)
         pairs = self._divided().folds(k, seed, stratify, groups)
         return [(self.subset(train), self.subset(held_out)) for train, held_out in pairs]
 

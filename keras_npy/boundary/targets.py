@@ -66,6 +66,28 @@ def warn_of_targets(seq: NpySequence, model: Any) -> None:
             _warn_of_no_one_hot(targets, seq, shape)
 
 
+def check_has_targets(seq: NpySequence, model: Any, method: str) -> None:
+    """Raise if a loss would get no targets: backends refuse `None` without saying what it is.
+
+    Raises:
+        ValueError: If Keras's own step hands them to the loss.
+    """
+    steps = (type(model), "train_step"), (type(model), "test_step"), (type(model), "compute_loss")
+    are_of_keras = all(
+        str(getattr(getattr(*step, None), "__module__", "")).startswith("keras.") for step in steps
+    )
+    has_any = any(loss is not None for loss in keras.tree.flatten(getattr(model, "loss", None)))
+    if seq.y_spec is not None or not (are_of_keras and has_any):
+        return
+    where, remedy = "without y", "Pass y= to NpySequence"
+    if has_map(seq):
+        where, remedy = "whose map returns only x", "Return (x, y) from the function of map"
+    raise ValueError(
+        f"{method} hands targets to the loss of the model. Received: a sequence {where}. "
+        f"{remedy}, or seq.map(lambda x: (x, x)) where the inputs are the targets."
+    )
+
+
 def look_when_built(seq: NpySequence, model: Any) -> Callable[[], None] | None:
     """What looks at the targets of a model once more, when it is built and its outputs are known.
 

@@ -22,7 +22,12 @@ from keras_npy.boundary.epochs import wrap_epochs
 from keras_npy.boundary.failures import wrap_steps
 from keras_npy.boundary.pixel_weights import check_pixel_weights
 from keras_npy.boundary.processes import check_alike, check_processes
-from keras_npy.boundary.targets import look_when_built, warn_of_class_weight, warn_of_targets
+from keras_npy.boundary.targets import (
+    check_has_targets,
+    look_when_built,
+    warn_of_class_weight,
+    warn_of_targets,
+)
 from keras_npy.boundary.waits import waits_among
 from keras_npy.boundary.wrapping import is_wrapped, wrap
 from keras_npy.errors import warn, warn_once
@@ -140,9 +145,11 @@ def _planned(plan: AdapterPlan, call: Call, arguments: Mapping[str, Any]) -> Ada
         warn_of_targets(seq, call.model)
         warn_of_class_weight(seq, plan.class_weight)
     if call.method in ("fit", "evaluate"):
+        check_has_targets(seq, call.model, call.method)
         check_pixel_weights(seq, call.model, plan.class_weight)
     if is_training and isinstance(call.validation_data, NpySequence):
         # Keras asks for its adapter at the end of the first epoch.
+        check_has_targets(call.validation_data, call.model, "validation")
         check_classes(seq, call.validation_data)
         check_processes(call.validation_data, call)
         choose_last_batch(call.validation_data, call.validation_steps, "validation_data", False)

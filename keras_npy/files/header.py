@@ -287,7 +287,8 @@ def _dtype_remedy(dtype: np.dtype[Any], shape: tuple[int, ...]) -> str:
     if dtype.kind == "O":
         return (
             "It holds pickled objects, such as lists of unequal length. Where you trust the file, "
-            "load it and pad them to one shape; those that have one: np.save(new, "
+            "load it and pad them to one shape, or take dicts apart: np.stack([item[key] for item "
+            "in array]); those that have one shape: np.save(new, "
             "np.stack(list(np.load(path, allow_pickle=True))))."
         )
     if dtype.kind in "SUT":

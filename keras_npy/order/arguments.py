@@ -36,6 +36,11 @@ _ELSEWHERE = {
     "subset": "Choose rows with seq.subset(indices)",
     "indices": "Choose rows with seq.subset(indices)",
     "drop_last": "Give drop_remainder=True",
+    # And what train_test_split of scikit-learn takes.
+    **dict.fromkeys(("test_size", "fraction"), "Give the share without a name: seq.split(0.2)"),
+    "train_size": "Give the share of the rows to hold out: seq.split(0.2)",
+    "random_state": "Give it as seed=",
+    "shuffle": "Rows are dealt out at random; seq.split(0.2, in_order=True) cuts them in order",
     **dict.fromkeys(("image_size", "interpolation", "crop_to_aspect_ratio"), _RESIZE),
     **dict.fromkeys(("color_mode", "data_format", "dtype", "rescale", "scale"), _IN_LAYER),
     **dict.fromkeys(("transform", "preprocessing_function", "collate_fn"), _MAP),

@@ -107,6 +107,11 @@ def _remedy_of_objects(array: Array) -> str:
     items = [item for _, item in zip(range(ITEMS_LOOKED_AT), array.flat, strict=False)]
     if any(isinstance(item, str | bytes) for item in items):
         return _remedy_of_names(np.asarray(array, str)).replace("array", "array.astype(str)")
+    if items and all(isinstance(item, dict) and item for item in items):
+        key = next(iter(items[0]))
+        return (
+            f"Its items are dicts: pass each key by itself: np.stack([d[{key!r}] for d in array])."
+        )
     shapes = {_shape(item) for item in items}
     if len(shapes) != 1 or None in shapes:
         return (

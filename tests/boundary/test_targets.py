@@ -518,3 +518,39 @@ def test_fit_warns_again_of_another_number_of_outputs() -> None:
             assert [f"for {units} outputs" in message for message in said] == [True] * (
                 expected and each is seq
             )
+
+
+class OwnStep(keras.Sequential):
+    def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, *_: Any) -> Any:
+        return super().compute_loss(x, x, y_pred)
+
+
+@pytest.mark.parametrize(
+    ("seq", "remedy"),
+    [
+        pytest.param(NpySequence(X), "without y. Pass y= to NpySequence", id="stored"),
+        pytest.param(
+            NpySequence(X, MASK).map(lambda x, y: x),
+            r"whose map returns only x. Return \(x",
+            id="mapped",
+        ),
+    ],
+)
+def test_fit_of_a_loss_without_targets_is_refused_as_it_begins(
+    seq: NpySequence, remedy: str
+) -> None:
+    """Not by the backend, which says only that None is no array; its remedy trains."""
+    model = dense(4, "mse")
+    train = NpySequence(X, X)
+    for call in (
+        lambda: model.fit(seq, verbose=0),
+        lambda: model.evaluate(seq, verbose=0),
+        lambda: model.fit(train, validation_data=seq, verbose=0),
+    ):
+        with pytest.raises(ValueError, match=rf"Received: a sequence {remedy}"):
+            call()
+    assert (6, 4) == model.predict(seq, verbose=0).shape
+    own = OwnStep([keras.Input((4,)), keras.layers.Dense(4)])
+    for other, data in ((own, seq), (model, seq.map(lambda x: (x, x)))):
+        other.compile("sgd", "mse", run_eagerly=True)
+        other.fit(data, verbose=0)

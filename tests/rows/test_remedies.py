@@ -90,6 +90,12 @@ ARRAYS = [
     pytest.param(
         objects([[[1], [2, 3]]]), "keras.utils.pad_sequences(array,", None, id="ragged-twice"
     ),
+    pytest.param(
+        objects([{"x": [1, 2]}, {"x": [3, 4]}]),
+        "np.stack([d['x'] for d in array])",
+        [[1, 2], [3, 4]],
+        id="dicts",
+    ),
     pytest.param(np.array(3.0), "array.reshape(1)", [3], id="one-number"),
 ]
 
@@ -136,6 +142,16 @@ def test_file_of_another_kind_names_what_makes_numbers_of_it(
     (line,) = re.findall(r"np\.save\(new, .*\)(?=\.$)", str(caught.value))
     eval(line, {"np": np, "path": path, "new": new, "array": array})
     np.testing.assert_array_equal(expected, open_rows(new)[:])
+
+
+def test_file_of_pickled_dicts_is_taken_apart_by_key(tmp_path: Path) -> None:
+    """What np.stack makes of a list of them is objects again."""
+    np.save(tmp_path / "x.npy", objects([{"x": 1}, {"x": 2}]), allow_pickle=True)
+    with pytest.raises(NpyFileError, match=r"x\.npy: .*take dicts apart: np\.stack") as caught:
+        open_rows(tmp_path / "x.npy")
+    (call,) = re.findall(r"np\.stack\(\[.* array\]\)", str(caught.value))
+    array = np.load(tmp_path / "x.npy", allow_pickle=True)
+    assert [1, 2] == eval(call, {"np": np, "array": array, "key": "x"}).tolist()
 
 
 def test_file_of_numbers_as_text_names_what_reads_them(tmp_path: Path) -> None:

@@ -428,6 +428,25 @@ def test_split_trains_and_validates_as_arrays(stored: Stored) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        pytest.param({"test_size": 0.2}, r"without a name: seq\.split\(0\.2\)\.", id="test_size"),
+        pytest.param({"validation_split": 0.2}, r"= seq\.split\(0\.2\)\.", id="of-keras"),
+        pytest.param({"random_state": 1}, r"Give it as seed=\.", id="random_state"),
+        pytest.param({"shuffle": False}, r"seq\.split\(0\.2, in_order=True\) cuts", id="shuffle"),
+        pytest.param({"stratfy": True}, r"Did you mean stratify\?", id="misspelt"),
+    ],
+)
+def test_split_and_folds_of_other_words_name_theirs(arguments: Any, remedy: str) -> None:
+    """Those of scikit-learn and Keras."""
+    for deal, number in ((counting(10).split, 0.2), (counting(10).folds, 2)):
+        with pytest.raises(TypeError, match=rf"unexpected keyword argument.*{remedy}"):
+            deal(number, **arguments)
+    with pytest.raises(TypeError, match=remedy):
+        counting(10).split(**arguments)
+
+
+@pytest.mark.parametrize(
     ("fraction", "error", "message"),
     [
         pytest.param(0, ValueError, r"0 < fraction < 1.*Received: fraction=0\.", id="0"),

@@ -89,6 +89,11 @@ class FittedSampleStore(SampleStore):
         self.fit = fit
         super().__init__(paths, pattern, **how)
 
+    @property
+    def first_lengths(self) -> tuple[int, ...]:
+        """The sizes of the first sample, as it is stored, along the axes that are cropped."""
+        return tuple(self._state.first.shape[axis] for axis, _ in self.fit.lengths)
+
     def _set_up(self, state: SampleState) -> None:
         super()._set_up(state)
         self.first = dataclasses.replace(

@@ -16,9 +16,13 @@ from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.joined import JoinedRows
 from keras_npy.rows.partners import Verdict, compare_names
-from keras_npy.rows.samples import FittedRows
+from keras_npy.rows.samples import CroppedRows, FittedRows
 
 FILES_NAMED_MAX = 3
+
+# How far the shares of a file that two crops take may lie from each other: frames of sound and of
+# film, of which one is cut off, still show the same.
+ALIKE = 0.05
 
 # Rows whose timesteps are compared, from all over two sources.
 ROWS_COMPARED = 1000
@@ -109,6 +113,29 @@ def _check_crops(leaves: Sequence[Rows]) -> None:
                     "says that the crops are meant."
                 )
                 return
+    _check_random_crops([rows for rows in leaves if isinstance(rows, CroppedRows)])
+
+
+def _check_random_crops(leaves: Sequence[CroppedRows]) -> None:
+    """Warn if a random crop begins in another place than one beside it, of another size.
+
+    Each begins at the same share of what may be left out. Where files and crops of one source are
+    in all axes as many times larger, as an image is than its mask, crops show the same.
+    """
+    for one, other in itertools.combinations(leaves, 2):
+        sizes, others = ([size for _, size in rows.fit.lengths] for rows in (one, other))
+        lengths, other_lengths = one.first_lengths, other.first_lengths
+        if len(sizes) == len(others) and not np.allclose(
+            np.divide(sizes, lengths), np.divide(others, other_lengths), rtol=ALIKE
+        ):
+            warn(
+                f"{other.name}: random crops that belong together need one length= for files of "
+                f"one size, or else begin in other places. Received: length {tuple(others)} of "
+                f"files such as {other_lengths}, beside {tuple(sizes)} of {lengths} for "
+                f"{one.name}. Give both the same length=; check_names=False says that the crops "
+                "are meant."
+            )
+            return
 
 
 def _crops(rows: Rows) -> Iterator[tuple[tuple[int, ...], str]]:

@@ -157,6 +157,11 @@ class FittedRows(StoredRows):
         """How each sample gets its shape."""
         return self._store.fit
 
+    @property
+    def first_lengths(self) -> tuple[int, ...]:
+        """The sizes of the first sample, as it is stored, along the axes that are cropped."""
+        return self._store.first_lengths
+
 
 class CroppedRows(FittedRows, DrawnRows):
     """Samples that are cropped at random."""

@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -228,6 +229,35 @@ def test_random_crops_beside_other_crops_are_warned_of(pattern: str) -> None:
         NpySequence(at_random, others, check_names=False)
         NpySequence([at_random, others], [at_random, others])
     NpySequence(at_random, samples(pattern, length=4))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "length", "crop", "is_warned"),
+    [
+        pytest.param([14, 20, 9, 3, 8], 6, {}, True, id="shorter-crops"),
+        pytest.param([13, 19, 8, 2, 7], 8, {}, True, id="shorter-files"),
+        pytest.param([14, 20, 9, 3, 8], 8, {}, False, id="same"),
+        pytest.param([28, 40, 18, 6, 16], 16, {}, False, id="twice-as-large"),
+        pytest.param([29, 41, 19, 7, 17], 16, {}, False, id="nearly"),
+        pytest.param([14, 20, 9, 3, 8], 6, {"check_names": False}, False, id="meant"),
+    ],
+)
+def test_random_crops_of_other_sizes_are_warned_of(
+    tmp_path: Path, sizes: list[int], length: int, crop: Any, is_warned: bool
+) -> None:
+    """They begin in other places, unless files and crops are as many times larger."""
+    for number, (size, other) in enumerate(zip([14, 20, 9, 3, 8], sizes, strict=True)):
+        np.save(tmp_path / f"a{number}.npy", np.arange(size))
+        np.save(tmp_path / f"b{number}.npy", np.arange(other))
+    one = samples(f"{tmp_path}/a*.npy", length=8, crop="random")
+    other = samples(f"{tmp_path}/b*.npy", length=length, crop="random")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        seq = NpySequence(one, other, batch_size=5, shuffle=True, seed=0, **crop)
+    said = [str(warning.message) for warning in caught]
+    assert is_warned == any("Give both the same length=" in message for message in said)
+    if length == 8 and not is_warned:
+        np.testing.assert_array_equal(*seq[0])
 
 
 def test_random_crops_read_outside_of_a_pass_are_those_at_the_middle(

@@ -1,4 +1,4 @@
-"""What a resume, and a look at targets, need of a model that Keras gives no public name.
+"""What a resume, a report, and a look at targets need of a model and Keras gives no public name.
 
 Modules of `keras.src` are imported where they are used. If a future Keras moves them, only a resume
 fails, and less is known of targets.
@@ -32,6 +32,22 @@ def build_by_calling(model: keras.Model, x: Any) -> None:
     """Make the weights of a model that makes them when it is first called."""
     if not is_built(model):
         model(x)
+
+
+def wait_for_steps(model: keras.Model) -> None:
+    """Return once the device has computed all steps that were given to it.
+
+    JAX, on CPUs too, and the GPUs of the others compute while Python goes on.
+    """
+    trained = model.trainable_variables[:1]
+    if keras.backend.backend() == "jax":
+        import jax
+
+        # Reads nothing: a distribution may have left parts of a variable to other processes.
+        jax.block_until_ready([variable.value for variable in trained])
+    else:
+        for variable in trained:
+            keras.ops.convert_to_numpy(variable)
 
 
 def is_built(model: keras.Model) -> bool:

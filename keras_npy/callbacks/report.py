@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from keras_npy.boundary.models import wait_for_steps
 from keras_npy.boundary.waits import Waited, Waits
 from keras_npy.errors import check_integer
 from keras_npy.feeds.nests import map_leaves
@@ -176,7 +177,10 @@ class InputReport(keras.callbacks.Callback):  # type: ignore[misc] # Keras ships
         self._now = _Now()
 
     def on_test_begin(self, logs: Any = None) -> None:
-        # Keras validates before it ends an epoch. What that takes is not what training takes.
+        # Keras validates before it ends an epoch. What that takes is not what training takes; but
+        # only at the end of an epoch does Keras wait for the last steps of training (Keras 3.15).
+        if isinstance(self.model, keras.Model):
+            wait_for_steps(self.model)
         self._now.test_started = _Clocks.read()
 
     def on_test_end(self, logs: Any = None) -> None:

@@ -277,6 +277,44 @@ def test_report_leaves_validation_out_of_an_epoch(monkeypatch: pytest.MonkeyPatc
     assert (5, 4, 3 * 512) == (epoch.elapsed_s, epoch.cpu_s, epoch.disk_bytes)
 
 
+class Slow(keras.layers.Layer):
+    """Takes some 0.1 s in each step, in which Python goes on."""
+
+    def call(self, inputs: Any) -> Any:
+        import jax
+
+        slow = jax.lax.fori_loop(0, 3_000_000, lambda _, value: jax.numpy.sin(value), 0.1)
+        return inputs + 0 * jax.lax.stop_gradient(slow)
+
+
+@only_on("jax", reason="the others wait for each step on CPUs")
+def test_report_counts_steps_that_the_device_ends_later_as_training(
+    stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not as validation, whose first batch waits for them."""
+    model = keras.Sequential([keras.Input((6, 5)), Slow(), keras.layers.Flatten()])
+    model.add(keras.layers.Dense(1))
+    model.compile("sgd", "mse")
+    report, is_ready = InputReport(verbose=0), []
+    read = report_module._Clocks.read
+
+    def read_clocks() -> Any:
+        is_ready.append(model.trainable_variables[0].value.is_ready())
+        return read()
+
+    class Watch(keras.callbacks.Callback):
+        def on_test_begin(self, logs: Any = None) -> None:
+            monkeypatch.setattr(report_module._Clocks, "read", read_clocks)
+
+        def on_test_end(self, logs: Any = None) -> None:
+            monkeypatch.undo()
+
+    seq = stored.sequence()
+    model.fit(seq, validation_data=seq, epochs=2, verbose=0, callbacks=[Watch(), report])
+    assert is_ready
+    assert all(is_ready)
+
+
 def test_report_of_a_run_that_goes_on_takes_the_clocks_of_its_own_process(
     stored: Stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -178,7 +178,7 @@ def test_check_remedies_count_with_what_else_was_found(capsys: pytest.CaptureFix
     main(["check", "x.npy", "--y", "y.npy"])
     words = " ".join(capsys.readouterr().out.split())
     assert "once the rows above are finite, `keras-npy convert --dtype uint8" in words
-    assert "--classes N names the rows of N or more (--classes 4 those of 7)." in words
+    assert "If 7 is wrong, --classes 4 names its rows." in words
     assert ("labels", [9], 1) in found(capsys, "x.npy", "--y", "y.npy", "--classes", "4")
 
 
@@ -191,8 +191,8 @@ def test_check_labels_of_one_shard_may_be_wrong_and_are_numbered_by_one_list(
     arguments = of_y(y)
     assert 1 == main(["check", *arguments])
     words = " ".join(capsys.readouterr().out.split())
-    assert "--classes N names the rows of N or more (--classes 3 those of 7)." in words
-    assert words.index("--classes N") < words.index("np.searchsorted([1, 2, 7], y)")
+    assert "If 7 is wrong, --classes 3 names its rows." in words
+    assert words.index("--classes 3") < words.index("np.searchsorted([1, 2, 7], y)")
     assert "one list for all files" in words
     assert "np.unique" not in words
     assert ("labels", [9], 1) in found(capsys, *arguments, "--classes", "3")
@@ -301,11 +301,27 @@ RARE[::40] = 1
         ),
         pytest.param(changed(np.eye(4)[Y], 9, 1), [], [("labels", [9], 1)], id="not-one-hot"),
         pytest.param(Y + 1, [], [("labels", [], 0)], id="numbered-from-1"),
+        pytest.param(
+            Y + 1, ["--classes", "4"], [("labels", [], 0)], id="numbered-from-1-of-4-classes"
+        ),
+        pytest.param((Y % 2) * 2 - 1, [], [("labels", [], 0)], id="-1-and-1"),
         pytest.param((Y % 2) * 255, [], [("labels", [], 0)], id="0-and-255"),
         pytest.param(np.where(Y == 2, 3, Y), [], [("missing class", [], 0)], id="gap"),
         pytest.param(Y, ["--classes", "6"], [("missing class", [], 0)], id="absent-class"),
         pytest.param(X > 127, [], [], id="masks"),
         pytest.param((X > 127) * 255, [], [("labels", [], 0)], id="masks-of-255"),
+        pytest.param((X > 127) * 2 - 1, [], [("labels", [], 0)], id="masks-of-minus-1-and-1"),
+        pytest.param(np.digitize(X, [80, 160]) * 127.5 // 1, [], [("labels", [], 0)], id="greys"),
+        pytest.param(np.where(X % 3 == 2, 255, X % 3), [], [("labels", [], 0)], id="void"),
+        pytest.param(
+            np.where(X % 3 == 2, 255, X % 3),
+            ["--classes", "2"],
+            [("labels", [], 0)],
+            id="void-of-2",
+        ),
+        pytest.param(X % 3 + 1, ["--classes", "3"], [("labels", [], 0)], id="masks-from-1"),
+        pytest.param(X % 9, [], [], id="masks-of-9"),
+        pytest.param(X, [], [], id="images-as-targets"),
         pytest.param(
             changed(X % 3, (8, 1, 1), 3), ["--classes", "3"], [("labels", [8], 1)], id="mask-class"
         ),
@@ -333,6 +349,32 @@ def test_check_equal_rows_of_different_labels_are_named(
     np.save("y.npy", y)
     findings = found(capsys, "x.npy", "--y", "y.npy")
     assert [("conflict", [401], 1), ("duplicates", [400, 401], 2)] == findings
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ([], "y.npy: labels go from 1 to 4. Classes are numbered from 0"),
+        (["--classes", "4"], "labels go from 1 to 4, but 4 classes are numbered from 0 to 3: sub"),
+        (["--against", "o.npy", "--against-y", "o_y.npy"], "from 1 to 4 in one, from 0 to 3 in"),
+        (["--against", "o.npy", "--against-y", "y.npy"], "y.npy: labels go from 1 to 4. Classes"),
+    ],
+    ids=["alone", "classes", "beside-0", "beside-1"],
+)
+def test_check_labels_from_1_say_once_what_to_subtract(
+    capsys: pytest.CaptureFixture[str], options: list[str], words: str
+) -> None:
+    """From labels of one file alone, if the other's are numbered from 0."""
+    arguments = of_y(Y + 1)
+    np.save("o.npy", X[::-1] // 2 + 7)
+    np.save("o_y.npy", Y)
+    assert 1 == main(["check", *arguments, *options])
+    lines = [line for line in capsys.readouterr().out.splitlines() if "class" in line]
+    lines = [line for line in lines if line[:1].isdigit() and "[differ]" not in line]
+    assert all(words in line for line in lines)
+    assert (2 if options[3:] == ["y.npy"] else 1) == len(lines)
+    is_mixed = options[3:] == ["o_y.npy"]
+    assert is_mixed == ("subtract 1 in y.npy alone" in lines[0])
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])

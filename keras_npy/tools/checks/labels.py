@@ -29,6 +29,9 @@ IMBALANCE = 10
 # Below this many rows any order may come by chance.
 ORDERED_ROWS_MIN = 20
 
+# Masks of more different values hold grey values, not classes with gaps.
+_GREYS_MAX = 32
+
 # Classes to write out in the list by which others are numbered.
 _RENUMBERED_MAX = 20
 
@@ -114,17 +117,24 @@ class Labels:
             else None,
         }
 
-    def findings(self) -> Iterator[Finding]:
-        """What would spoil training."""
+    def findings(self, other: "Labels | None" = None) -> Iterator[Finding]:
+        """What would spoil training.
+
+        Args:
+            other: The labels of another set. What the two have together is said once, elsewhere.
+        """
         if self.nan:
             yield self._wrong_labels(self.nan, "no finite label", "A label is a number.")
         if not self.are_classes:
             return
-        yield from self._no_classes()
+        coded = self._coded(other)
+        if coded:
+            yield from coded
+        else:
+            yield from self._no_classes()
+            yield from self._odd_numbers(set() if other is None else other._whole)
         if self.kind == "mask":
-            yield from self._odd_mask()
             return
-        yield from self._odd_numbers()
         yield from self._order()
         yield from self._imbalance()
 
@@ -182,21 +192,81 @@ class Labels:
             self.rows,
         )
 
-    def _odd_mask(self) -> Iterator[Finding]:
-        labels = sorted(self.counts)
-        if labels[-1] == 255 and set(labels) <= {0.0, 255.0} and self.num_classes != 256:
-            yield Finding(
-                "labels",
-                f"{self.name}: masks hold 0 and 255, but classes are numbered 0 and 1. "
-                "Divide them: seq.map(lambda x, y: (x, y // 255)).",
-            )
+    def is_ahead_of(self, other: "Labels | None") -> bool:
+        """Whether these are numbered from 1 where others are numbered from 0."""
+        if other is None or not (self.are_classes and other.are_classes):
+            return False
+        mine, its = self._whole, other._whole
+        both = bool(mine and its) and len(self.counts) > 1
+        return both and min(mine) == 1 and min(its) == 0 and max(mine) == max(its) + 1
 
-    def _odd_numbers(self) -> Iterator[Finding]:
+    @property
+    def _whole(self) -> set[int]:
+        return {int(label) for label in self.counts if label == int(label)}
+
+    def _coded(self, other: "Labels | None") -> list[Finding] | None:
+        """What is said of labels that are classes in another code; `None` if they are in none."""
+        whole, is_mask = self._whole, self.kind == "mask"
+        if len(whole) < len(self.counts) or len(whole) < 2:
+            return None
+        what, most = ("masks hold", max(whole)) if is_mask else ("labels are", max(whole))
+        if self.is_ahead_of(other):
+            return []
+        if whole == {-1, 1}:
+            return [
+                self._code(
+                    f"{what} -1 and 1, which only hinge losses take (keras.losses.Hinge). For all "
+                    f"others classes are 0 and 1: {_mapped('y > 0', is_mask)}."
+                )
+            ]
+        if is_mask and whole == {0, 255} and self.num_classes != 256:
+            return [
+                self._code(
+                    f"{what} 0 and 255, but classes are numbered 0 and 1. Divide them: "
+                    f"{_mapped('y // 255', is_mask)}."
+                )
+            ]
+        if is_mask and most == 255 and self._is_void_above(whole - {255}):
+            return [
+                self._code(
+                    f"{what} classes up to {max(whole - {255})}, and 255. If 255 marks pixels of "
+                    "no class, give the loss ignore_class=255: "
+                    "keras.losses.SparseCategoricalCrossentropy(ignore_class=255). "
+                    "Or else renumber it."
+                )
+            ]
+        if min(whole) == 1 and most == self.num_classes:
+            return [
+                self._code(
+                    f"labels go from 1 to {most}, but {most} classes are numbered from 0 to "
+                    f"{most - 1}: subtract 1, in every file."
+                )
+            ]
+        return None
+
+    def _code(self, message: str) -> Finding:
+        return Finding("labels", f"{self.name}: {message}")
+
+    def _is_void_above(self, classes: set[int]) -> bool:
+        """Whether 255 stands above class numbers that leave no gap, or those that were given."""
+        if self.num_classes is not None:
+            return 0 <= min(classes) and max(classes) < self.num_classes <= 255
+        return classes == set(range(len(classes))) and len(classes) < 200
+
+    def _odd_numbers(self, others: set[int]) -> Iterator[Finding]:
         whole = {int(label) for label in self.counts if self._is_class(label)}
         if not whole:
             return
+        if self.kind == "mask" and (
+            self.num_classes is not None or len(whole) > max(whole) / 2 or len(whole) > _GREYS_MAX
+        ):
+            # A few images need not hold each class, and grey values are no classes.
+            return
         num_classes = self.num_classes or max(whole) + 1
         missing = [label for label in range(min(num_classes, CLASSES_MAX)) if label not in whole]
+        if missing and others.issuperset(missing):
+            # The comparison of both sets says so.
+            return
         if len(self.counts) == 1 and self.num_classes in (None, 1):
             if len(self.rows) > 1:
                 yield Finding("missing class", f"{self.name}: all labels are {whole.pop()}.")
@@ -229,8 +299,9 @@ class Labels:
         # The widest gap; of several, the last.
         _, below = max((high - low, low) for low, high in itertools.pairwise([-1, *whole]))
         above = [label for label in whole if label > below]
-        named = f" (--classes {below + 1} those of {some_of(above)})" if below >= 0 else ""
-        return f" If a number is wrong, --classes N names the rows of N or more{named}."
+        if below < 0:
+            return " If a number is wrong, --classes N names the rows of N or more."
+        return f" If {some_of(above)} is wrong, --classes {below + 1} names its rows."
 
     def _order(self) -> Iterator[Finding]:
         shares = self.shares()
@@ -260,6 +331,11 @@ class Labels:
                 f"{number(rarest)} has {least:,}. Accuracy hides the rare one: give fit "
                 "class_weight=, and split with stratify=True.",
             )
+
+
+def _mapped(code: str, is_mask: bool) -> str:
+    """How labels are put into another code: masks in each batch, since they take many bytes."""
+    return f"seq.map(lambda x, y: (x, {code}))" if is_mask else f"`y = ({code}).astype('uint8')`"
 
 
 def _renumbering(whole: set[int]) -> str:

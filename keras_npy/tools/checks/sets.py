@@ -36,12 +36,12 @@ class CheckedSet:
     def __init__(self, values: Values, hashes: Hashes | None, labels: Labels | None) -> None:
         self.values, self.hashes, self.labels = values, hashes, labels
 
-    def findings(self) -> Iterator[Finding]:
-        """What is wrong with the set by itself."""
+    def findings(self, other: "CheckedSet | None" = None) -> Iterator[Finding]:
+        """What is wrong with the set by itself; `compare` says what is wrong beside another."""
         yield from self.values.findings()
         yield from self._duplicates()
         if self.labels is not None:
-            yield from self.labels.findings()
+            yield from self.labels.findings(None if other is None else other.labels)
 
     def _duplicates(self) -> Iterator[Finding]:
         if self.hashes is None:
@@ -130,6 +130,17 @@ def _different_values(one: Values, other: Values) -> Iterator[Finding]:
 def _different_labels(one: Labels, other: Labels) -> Iterator[Finding]:
     if not (one.are_classes and other.are_classes):
         return
+    for ahead, behind in ((one, other), (other, one)):
+        if ahead.is_ahead_of(behind):
+            last = number(max(ahead.counts))
+            yield Finding(
+                "labels",
+                f"{ahead.name} and {behind.name}: labels go from 1 to {last} in one, from 0 to "
+                f"{number(max(behind.counts))} in the other, so one of them is numbered wrongly. "
+                f"If classes 1 to {last} are the other's 0 to {number(max(behind.counts))}, "
+                f"subtract 1 in {ahead.name} alone.",
+            )
+            return
     shares, others = one.class_shares(), other.class_shares()
     for absent, present, in_one, in_other in (
         (one, other, shares, others),
@@ -141,7 +152,7 @@ def _different_labels(one: Labels, other: Labels) -> Iterator[Finding]:
                 "missing class",
                 f"{absent.name}: {count(len(missing), 'class', 'classes')} of {present.name} "
                 f"without a row here: {some_of([number(one) for one in missing])}. "
-                "Split with stratify=True.",
+                "Add rows of them, or deal both sets out of all rows anew.",
             )
     differences = {
         label: abs(shares.get(label, 0) - others.get(label, 0)) for label in {*shares, *others}
@@ -153,7 +164,7 @@ def _different_labels(one: Labels, other: Labels) -> Iterator[Finding]:
         yield Finding(
             "differ",
             f"{one.name} and {other.name}: class {number(label)} is {shares.get(label, 0):.0%} of "
-            f"one and {others.get(label, 0):.0%} of the other. Split with stratify=True.",
+            f"one and {others.get(label, 0):.0%} of the other. Look whether both were drawn alike.",
         )
 
 

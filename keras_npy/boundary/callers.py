@@ -23,6 +23,8 @@ class Call:
     model: Any = None
     validation_data: Any = None
     validation_steps: int | None = None
+    initial_epoch: int | None = None
+    epochs: int | None = None
     callbacks: Any = None
     """As they were given to the method."""
 
@@ -47,6 +49,8 @@ def calling_method() -> Call:
         model=model,
         validation_data=given.get("validation_data"),
         validation_steps=given.get("validation_steps"),
+        initial_epoch=given.get("initial_epoch"),
+        epochs=given.get("epochs"),
         callbacks=given.get("callbacks"),
     )
 

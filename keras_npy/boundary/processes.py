@@ -102,7 +102,7 @@ def _told(seq: NpySequence, call: Call, settings: Mapping[str, Any]) -> str:
             batches = {"num_processes": 1} if is_own else batches_of_processes(data)
             found |= {name + key: value for key, value in batches.items()}
     found |= {name: value for name, value in settings.items() if value is not None}
-    found["validation_steps"] = call.validation_steps
+    found |= {name: getattr(call, name) for name in ("validation_steps", "initial_epoch", "epochs")}
     return json.dumps({name: _short(value) for name, value in found.items()})
 
 

@@ -74,6 +74,7 @@ for fit in (
     lambda: model.fit(train, steps_per_epoch=2 + number, verbose=0),
     lambda: model.fit(train, validation_data=test.replace(batch_size=30 + 2 * number), verbose=0),
     lambda: model.fit(train.subset(slice(40 + number)), verbose=0),
+    lambda: model.fit(train, epochs=1 + number, verbose=0),
     lambda: (model.evaluate if number else model.fit)(train, verbose=0),
     lambda: model.fit(train.replace(num_processes=1) if number else train, verbose=0),
 ):
@@ -92,6 +93,7 @@ def assert_unlike(messages: list[str]) -> None:
         "steps_per_epoch=2 in process 0, and 3",
         "validation_data: batch_size=30 in process 0, and 32",
         "num_samples=40 in",
+        "epochs=1 in process 0, and 2",
         "method=fit in process 0, and evaluate in process 1",
         "num_processes=2 in process 0, and 1 in",
     )

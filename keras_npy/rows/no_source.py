@@ -64,7 +64,7 @@ def _remedy(source: object, is_item: bool = False) -> str:
     if isinstance(source, tuple):
         return _remedy_of_tuple(source)
     if isinstance(source, Iterator):
-        return "Pass list(source) of paths, or np.asarray(list(source)) of numbers."
+        return "Pass sorted(source) of paths, or np.asarray(list(source)) of numbers."
     return "Pass the path of a file, or np.asarray(source) of the data."
 
 

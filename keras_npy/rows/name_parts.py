@@ -28,12 +28,6 @@ _BESIDE = (
 _NUMBERS_MAX = 8
 _WORDS_MAX = 8
 
-_DATE = re.compile(r"(?<![0-9])([0-9]{8})(?:[t_-]?([0-9]{2})([0-9]{2})([0-9]{2}))?(?![0-9])")
-_YEAR, _MONTH, _DAY = "(?:19|20)[0-9]{2}", "(?:0[1-9]|1[0-2])", "(?:0[1-9]|[12][0-9]|3[01])"
-# No number can be read in both ways: no month is 19 or 20.
-_YEAR_FIRST = re.compile(f"({_YEAR})({_MONTH})({_DAY})")
-_YEAR_LAST = re.compile(f"((?:{_MONTH}|{_DAY}))((?:{_MONTH}|{_DAY}))({_YEAR})")
-
 _COUNTS = (
     "zero one two three four five six seven eight nine ten eleven twelve".split(),
     "- i ii iii iv v vi vii viii ix x xi xii xiii xiv xv xvi xvii xviii xix xx".split(),
@@ -62,25 +56,6 @@ def folded(names: Sequence[str]) -> Sequence[str]:
     """The names in small letters and one Unicode form, if that makes no two of them one."""
     alike = [unicodedata.normalize("NFC", name.casefold()) for name in names]
     return alike if len(set(alike)) == len(set(names)) else names
-
-
-def with_dates_apart(names: Sequence[str]) -> list[str]:
-    """The names with numbers that are dates taken apart.
-
-    Example:
-
-    >>> with_dates_apart(["scan20230105", "05012023_1", "12345678"])
-    ['scan-2023-01-05-', '-05-01-2023-_1', '12345678']
-    """
-    return [_DATE.sub(_apart, name) for name in names]
-
-
-def _apart(found: re.Match[str]) -> str:
-    date = _YEAR_FIRST.match(found[1]) or _YEAR_LAST.match(found[1])
-    if date is None:
-        return found[0]
-    times = [time for time in found.groups()[1:] if time]
-    return f"-{'-'.join([*date.groups(), *times])}-"
 
 
 def middles(names: Sequence[str]) -> list[str]:
@@ -256,7 +231,10 @@ def _words(texts: Column, nearly: bool) -> Iterator[Part]:
         are_ragged = True
     if are_ragged:
         # A sign counts, but for a plus.
-        yield Part(tuple(text.replace("+", "") for text in middles(texts)), False)
+        if len({text.rstrip("+-") for text in set(texts)}) == 1:
+            yield Part(tuple("-" if text.endswith("-") else "" for text in texts), False)
+        else:
+            yield Part(tuple(text.replace("+", "") for text in middles(texts)), False)
         return
     yield from (Part(words, False) for words in zip(*rows, strict=True) if len(set(words)) > 1)
 

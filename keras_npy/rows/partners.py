@@ -17,6 +17,7 @@ from operator import eq
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from keras_npy.rows.name_constants import constant_on_one_side
+from keras_npy.rows.name_dates import dates_in_two_ways, with_dates_apart
 from keras_npy.rows.name_digits import joined_numbers
 from keras_npy.rows.name_parts import (
     NUMBERS,
@@ -34,7 +35,6 @@ from keras_npy.rows.name_parts import (
     num_few,
     parts_of,
     with_counts,
-    with_dates_apart,
 )
 
 _ZEROS = re.compile(r"(?<![0-9])0+")
@@ -143,6 +143,7 @@ def _first_difference(keys: Sequence[object], others: Sequence[object]) -> int:
 def _outcomes(names: Sequence[str], others: Sequence[str]) -> Iterator[_Outcome]:
     """What several readings of the names say, from the most literal to the freest."""
     found = _with_constants(names, others)
+    found = found or _with_dates_in_doubt(names, others)
     if found is not None:
         yield found
         return
@@ -226,6 +227,17 @@ def _with_constants(names: Sequence[str], others: Sequence[str]) -> _Outcome | N
         return outcome
     keys, other_keys = (list(zip(*side, strict=True)) for side in zip(*found.pairs, strict=True))
     return _Difference(keys, other_keys, found.is_certain)
+
+
+def _with_dates_in_doubt(names: Sequence[str], others: Sequence[str]) -> _Difference | None:
+    """What names say of which each date of one side may have the day or the month first."""
+    found = dates_in_two_ways(names, others)
+    if found is None:
+        return None
+    rest, other_rest = (parts_of(side) or [] for side in found.rest)
+    if _by_parts(rest, other_rest, _num_distinct(names, others)) == "partners":
+        return None
+    return _Difference(found.keys, found.others, is_certain=False)
 
 
 def _num_distinct(names: Sequence[str], others: Sequence[str]) -> int:

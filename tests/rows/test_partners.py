@@ -106,6 +106,19 @@ NAMES = [
     ),
     pytest.param(["102", "203"], ["s02_p1_v2", "s03_p2_v3"], "partners", id="joined-turned"),
     pytest.param(["11", "12", "13"], ["1_1", "1_2", "1_3"], "partners", id="joined-without-zeros"),
+    *(
+        pytest.param(["20230304", "2023-04-03"], [f"a{one}", f"a{other}"], "doubtful", id=one)
+        for day in ("{}-{}-2023", "{}{}2023", "lab_{}_{}_23")
+        for one, other in [[day.format(*order) for order in (["03", "04"], ["04", "03"])]]
+    ),
+    pytest.param(
+        ["1_2023-03-04", "2_2023-04-03"],
+        ["1_04-03-2023", "2_03-04-2023"],
+        "partners",
+        id="days-and-numbers",
+    ),
+    pytest.param(["d-5", "d5"], ["lab_-5", "lab_5"], "partners", id="signs"),
+    pytest.param(["d-5", "d5"], ["lab_5", "lab_-5"], "differ", id="turned-signs"),
     pytest.param(["x11", "x12", "x13"], ["1_4", "2_5", "3_6"], "unknown", id="not-joined"),
     pytest.param(
         named("x/{}", DAYS),

@@ -17,6 +17,7 @@ from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.joined import JoinedRows
 from keras_npy.rows.partners import Verdict, compare_names
 from keras_npy.rows.samples import CroppedRows, FittedRows
+from keras_npy.rows.split_words import other_parts
 
 FILES_NAMED_MAX = 3
 
@@ -41,6 +42,7 @@ def check_pairs(leaves: Sequence[Rows], *, check_names: bool) -> None:
             raise _differ_in_length(first, other)
     if not check_names:
         return
+    _check_parts(leaves)
     _check_natural_order(leaves)
     _check_crops(leaves)
     # Sources of as many files are compared with the first of them: if two pairs are right, so is
@@ -59,6 +61,7 @@ def check_pairs(leaves: Sequence[Rows], *, check_names: bool) -> None:
 
 def check_beside(leaves: Sequence[Rows], rows: Rows) -> None:
     """As `check_pairs`, of one more source beside leaves that belong together, such as groups."""
+    _check_parts([*leaves[:1], rows])
     in_files = [leaf for leaf in leaves if _num_files(leaf) not in ([], [1])]
     for leaf in in_files:
         files, others = leaf.files, rows.files
@@ -66,6 +69,20 @@ def check_beside(leaves: Sequence[Rows], rows: Rows) -> None:
             _check_files(files, others, are_found=any(map(any, map(found_files, (leaf, rows)))))
             return
     _check_natural_order([*(in_files or leaves)[:1], rows])
+
+
+def _check_parts(leaves: Sequence[Rows]) -> None:
+    """Warn if files of the training set are paired with those of the validation or test set."""
+    first, *others = [files.paths for rows in leaves if (files := rows.files)] or [[]]
+    for paths in others:
+        words = other_parts(first, paths)
+        if words is not None:
+            warn(
+                f"{paths[0]}: rows that belong together are of one part of the data set. Received: "
+                f"{first[0]} of {words[0]!r} with {paths[0]} of {words[1]!r}. Name the files of "
+                "one part; check_names=False says that the pairs are meant."
+            )
+            return
 
 
 def _check_natural_order(leaves: Sequence[Rows]) -> None:
@@ -272,12 +289,18 @@ def _differ_in_length(first: Rows, other: Rows) -> ValueError:
         f"N={len(other)}. "
     )
     files, others = first.files, other.files
-    if files and others and min(len(files.paths), len(others.paths)) > 1:
+    if files and others and _are_many(files) and _are_many(others):
         verdict = compare_names(files.paths, others.paths)
         if verdict.alone:
             return ValueError(f"{received}{_remedy(verdict)}.")
         if verdict.kind == "partners":
             _check_lengths(files, others)
+        if verdict.kind in ("strangers", "unknown") and _are_samples(files, others):
+            return ValueError(
+                f"{received}Their names do not say which files have no partner: "
+                f"{files.paths[0]} and {others.paths[0]} have nothing in common that tells them "
+                "from the others. Leave out files without a partner, whichever these are."
+            )
     for chosen, whole in ((first, other), (other, first)):
         if isinstance(chosen, ChosenRows) and len(chosen.source) == len(whole):
             return ValueError(
@@ -304,6 +327,14 @@ def _differ_in_length(first: Rows, other: Rows) -> ValueError:
         f"{received}Save matching files; trim the longer one only if its last rows are those "
         "without a partner."
     )
+
+
+def _are_many(files: FileList) -> bool:
+    return len(files.paths) > 1 or files.are_found
+
+
+def _are_samples(files: FileList, others: FileList) -> bool:
+    return bool((files.lengths == 1).all() and (others.lengths == 1).all())
 
 
 def _remedy(verdict: Verdict) -> str:

@@ -1,5 +1,6 @@
 """Files of x and y that are paired by position must be partners by their names."""
 
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -250,6 +251,26 @@ def test_sequence_names_the_file_without_a_partner_when_counts_differ(
     np.testing.assert_array_equal(x + 100, y)
 
 
+@pytest.mark.parametrize("others", [("eins", "zwei"), ("10", "20"), ("7",)])
+def test_sequence_of_other_counts_says_that_names_do_not_tell(
+    tmp_path: Path, others: tuple[str, ...]
+) -> None:
+    """To trim the longer one would be a guess."""
+    images = save(tmp_path / "img", range(4))
+    (tmp_path / "msk").mkdir()
+    masks = [tmp_path / "msk" / f"{name}.npy" for name in others]
+    for mask in masks:
+        np.save(mask, np.arange(2))
+    message = r"N=.*names do not say which files have no partner: \S*img/0\.npy and \S*msk/.*Leave"
+    with pytest.raises(ValueError, match=message):
+        NpySequence(as_pattern_of_samples(images), as_pattern_of_samples(masks))
+    # What the remedy says.
+    for image in images[len(others) :]:
+        image.unlink()
+    x, y = (as_pattern_of_samples(paths) for paths in (images, masks))
+    assert len(others) == NpySequence(x, y, check_names=False).num_samples
+
+
 @pytest.mark.parametrize("lengths", [[3, 5, 2], [3, 4, 3]], ids=["more-rows", "as-many-rows"])
 def test_sequence_of_shards_whose_lengths_differ_is_refused(
     tmp_path: Path, lengths: list[int]
@@ -290,6 +311,47 @@ def test_sequence_of_arrays_of_other_lengths_says_what_to_trim(tmp_path: Path) -
         with pytest.raises(ValueError, match=r"has N=4, .*trim the longer one only if its last"):
             NpySequence(samples(images), y)
     assert 3 == NpySequence(samples(images[:3]), np.arange(3)).num_samples
+
+
+OTHER_PARTS = [
+    pytest.param("train/img/{}", "val/msk/{}", samples, True, id="folders"),
+    pytest.param("train/img/{}", "valid/msk/{}", str, True, id="shards"),
+    pytest.param("x_train", "y_val", str, True, id="files"),
+    pytest.param("Test_x", "validation_y", str, True, id="words-in-front"),
+    pytest.param("train/{}", "labels_test_run", samples, False, id="no-part"),
+    pytest.param("train/{}", "test_run", samples, False, id="a-run"),
+    pytest.param("train/x/{}", "train/test_labels/{}", samples, False, id="one-part"),
+    pytest.param("x_train", "y_training", str, False, id="one-word"),
+    pytest.param("{}_training", "{}_manual", samples, False, id="one-side"),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "read", "is_warned"), OTHER_PARTS)
+def test_sequence_of_training_and_validation_files_warns(
+    tmp_path: Path, one: str, other: str, read: Any, is_warned: bool
+) -> None:
+    """Whatever else their names say. Words inside a name, and those of one side, mean nothing."""
+    for name in (one, other):
+        for number in range(4):
+            path = tmp_path / f"{name.format(number)}.npy"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(path, np.arange(4) // 2)
+    x, y = (
+        (read if "{}" in name else str)(f"{tmp_path}/{name.format('*')}.npy")
+        for name in (one, other)
+    )
+    message = r"one part of the data set.* of '(train|test)' with .* of 'val.*check_names=False"
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        for pair in ((x, y), ((x, x), y), (x, x, y)):
+            NpySequence(*pair)
+        if "{}" not in other:
+            NpySequence(x).split(0.5, groups=y)
+        NpySequence(x, y, check_names=False)
+    num_warnings = (3 if "{}" in other else 4) * is_warned
+    assert [True] * num_warnings == [
+        bool(re.search(message, str(warning.message))) for warning in caught
+    ]
 
 
 @pytest.mark.parametrize("make", ["samples", "shards"])

@@ -1,0 +1,57 @@
+"""Whether files are named after a part of a data set: training, validation or test."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from keras_npy.rows.name_parts import without_folder
+
+_PARTS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+    "testing": "test",
+}
+
+_WORDS = re.compile(r"[^\W\d_]+")
+
+# `test_run.npy` is of no test set.
+_OTHER_TESTS = ("run", "case")
+
+
+def other_parts(paths: Sequence[str], others: Sequence[str]) -> tuple[str, str] | None:
+    """The words for two different parts of a data set that two lists of files are named after.
+
+    Example:
+
+    >>> other_parts(["ds/train/images/1.npy"], ["ds/val/masks/1.npy"])
+    ('train', 'val')
+    >>> other_parts(["ds/train/1.npy"], ["ds/labels_test_run.npy"])
+    """
+    every = without_folder([*paths, *others])
+    found, other_found = _words_of_all(every[: len(paths)]), _words_of_all(every[len(paths) :])
+    parts, other_parts = ({_PARTS[word] for word in words} for words in (found, other_found))
+    if not parts or not other_parts or parts & other_parts:
+        return None
+    return min(found), min(other_found)
+
+
+def _words_of_all(paths: Sequence[str]) -> set[str]:
+    words = set(_words(paths[0]))
+    for path in paths[1:]:
+        if not words:
+            break
+        words &= set(_words(path))
+    return words
+
+
+def _words(path: str) -> Iterator[str]:
+    """The words that begin or end the names of folders, files and members."""
+    for name in re.split(r"[/\\]|::", path):
+        words = _WORDS.findall(re.sub(r"\.[^.]*\Z", "", name).casefold())
+        if words and words[-1] in _PARTS:
+            yield words[-1]
+        if len(words) == 2 and words[0] in _PARTS and words[1] not in _OTHER_TESTS:
+            yield words[0]

@@ -2,6 +2,7 @@
 
 import argparse
 
+from keras_npy import ctrl_c
 from keras_npy.tools.usage import SOURCE_HELP, duration, positive
 
 
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-keras", action="store_true", help="leave out what Keras is handed")
     parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=_run, ends_at_once=True)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -41,6 +42,8 @@ def _run(options: argparse.Namespace) -> int:
         if sys.stderr.isatty():
             print(f"timing: {what} ...", file=sys.stderr)
 
+    # It writes nothing, and Keras may be imported.
+    ctrl_c.end_at_once_in_compilers()
     sources = [options.x] if options.y is None else [options.x, options.y]
     with remarks() as said:
         timed = bench(

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from keras_npy import ctrl_c
 from keras_npy.tools.usage import UsageError
 from keras_npy.version import __version__
 
@@ -34,6 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             setattr(sys, stream, open(os.devnull, "w"))
     options = _make_parser().parse_args(arguments)
     try:
+        if not getattr(options, "ends_at_once", False):
+            # Within NumPy's import `KeyboardInterrupt` may come back as `ImportError`.
+            importlib.import_module("numpy")
+            ctrl_c.end_when("raise")
         status: int = options.run(options) or 0
         sys.stdout.flush()
         return status
@@ -50,9 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"keras-npy: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        again = getattr(options, "when_interrupted", "")
+        if ctrl_c.is_watched():
+            ctrl_c.end()
+        again = getattr(options, "when_interrupted", str)()
         print(f"keras-npy: interrupted{again}", file=sys.stderr)
-        return 130
+        return ctrl_c.STATUS
 
 
 def _make_parser() -> argparse.ArgumentParser:

@@ -92,6 +92,19 @@ def predict_to_npy(
     check_bool("overwrite", overwrite)
     if verbose != "auto":
         check_integer("verbose", verbose, at_least=0)
+    return write_predictions(model, seq, path, overwrite=overwrite, verbose=verbose)
+
+
+def write_predictions(
+    model: keras.Model,
+    seq: NpySequence,
+    path: Path,
+    *,
+    overwrite: bool,
+    verbose: int | Literal["auto"] = "auto",
+    after_batch: Callable[[], None] = lambda: None,
+) -> list[str]:
+    """As `predict_to_npy`, with a function that is called after each batch that is written."""
     path, part = check_path(path), _part_of(seq)
     first = part.first_inputs()
     build_by_calling(model, first)
@@ -101,10 +114,15 @@ def predict_to_npy(
         PredictionFiles(noted_path, part.num_rows, identity, overwrite=overwrite) as files,
         _progress(noted_path, part.num_rows, verbose) as show,
     ):
+
+        def done(rows_done: int) -> None:
+            show(rows_done)
+            after_batch()
+
         files.resume()
         if not files.outputs:
             _check_declared(model, part, path, overwrite)
-        _predict(model, part, path, files, show)
+        _predict(model, part, path, files, done)
         paths = files.finish()
     if part.share.num_processes > 1:
         for written in paths:

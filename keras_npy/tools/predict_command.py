@@ -1,9 +1,11 @@
 """The verb `predict`: its arguments and its output."""
 
 import argparse
+import functools
 import os
 from typing import TYPE_CHECKING, Any
 
+from keras_npy import ctrl_c
 from keras_npy.tools.usage import SOURCE_HELP, positive
 
 if TYPE_CHECKING:
@@ -32,16 +34,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--process-id", type=int, metavar="K", help="which part, from 0")
     parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
-    again = ": the same command goes on where this one stopped"
-    parser.set_defaults(run=_run, when_interrupted=again)
+    parser.set_defaults(run=_run, ends_at_once=True)
 
 
 def _run(options: argparse.Namespace) -> int:
     # Import NumPy only here: it takes longer than --help should.
     from keras_npy.tools import output
+    from keras_npy.tools.prediction_files import note_of
     from keras_npy.tools.source import open_source, remarks
 
     _check(options)
+    # Nothing is imported when the signal comes: this may be in the middle of an import.
+    options.when_interrupted = functools.partial(_again, note_of(_path_of_part(options)))
+    ctrl_c.set_again(options.when_interrupted)
     with remarks() as said:
         rows = [open_source(one) for one in options.x]
         _check_rows(options, rows)
@@ -58,6 +63,24 @@ def _run(options: argparse.Namespace) -> int:
             f"of predictions for {' and '.join(options.x)}"
         )
     return 0
+
+
+def _again(note_path: str) -> str:
+    """What is said when the command is interrupted: whether it can go on."""
+    if os.path.exists(note_path):
+        return ": the same command goes on where this one stopped"
+    return ""
+
+
+def _path_of_part(options: argparse.Namespace) -> str:
+    from keras_npy.tools.convert_shards import name_shards
+    from keras_npy.tools.prediction_files import check_path
+
+    path: str = check_path(options.out)
+    if options.num_processes == 1:
+        return path
+    number: int = options.process_id
+    return name_shards(path, options.num_processes)[number]
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -99,8 +122,7 @@ def _check_rows(options: argparse.Namespace, rows: "list[Rows]") -> None:
     from keras_npy.order.arguments import check_share
     from keras_npy.order.shares import Share
     from keras_npy.rows.pairs import check_pairs
-    from keras_npy.tools.convert_shards import name_shards
-    from keras_npy.tools.prediction_files import check_free, check_num_batches, check_path
+    from keras_npy.tools.prediction_files import check_free, check_num_batches
     from keras_npy.tools.saved_model import read_saved_model
 
     known = read_saved_model(options.model)
@@ -112,9 +134,7 @@ def _check_rows(options: argparse.Namespace, rows: "list[Rows]") -> None:
     check_share(share.num_processes, share.process_id, options.batch_size)
     check_num_batches(-(-len(rows[0]) // options.batch_size), share)
     if known.has_one_output and not options.overwrite:
-        path = check_path(options.out)
-        parts = [path] if share.num_processes == 1 else name_shards(path, share.num_processes)
-        check_free(parts[share.process_id])
+        check_free(_path_of_part(options))
 
 
 def _check_number(options: argparse.Namespace, num_inputs: int | None) -> None:
@@ -146,9 +166,10 @@ def _kind_of(path: str) -> str:
 def _predict(options: argparse.Namespace, rows: "list[Rows]") -> list[str]:
     # What TensorFlow says when it is imported would bury the answer.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # Keras and its backend take seconds.
+    # Keras and its backend take seconds, and so do the first steps, which write nothing.
+    ctrl_c.end_at_once_in_compilers()
     from keras_npy.sequence import NpySequence
-    from keras_npy.tools.predict import predict_to_npy
+    from keras_npy.tools.predict import write_predictions
 
     model = _load(options.model)
     _check_inputs(model, options, rows)
@@ -158,7 +179,9 @@ def _predict(options: argparse.Namespace, rows: "list[Rows]") -> list[str]:
         num_processes=options.num_processes,
         process_id=options.process_id,
     )
-    return predict_to_npy(model, seq, options.out, overwrite=options.overwrite)
+    return write_predictions(
+        model, seq, options.out, overwrite=options.overwrite, after_batch=ctrl_c.raise_if_pressed
+    )
 
 
 def _check_inputs(model: Any, options: argparse.Namespace, rows: "list[Rows]") -> None:

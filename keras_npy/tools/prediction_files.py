@@ -125,7 +125,7 @@ def check_free(path: str) -> None:
     Raises:
         FileExistsError: If it does.
     """
-    if os.path.lexists(path) and not os.path.exists(_note_of(path)):
+    if os.path.lexists(path) and not os.path.exists(note_of(path)):
         raise _exists(path)
 
 
@@ -177,7 +177,7 @@ class PredictionFiles:
         self.rows_done = 0
         self.outputs: list[Output] = []
         self._path = path
-        self._note_path = _note_of(path)
+        self._note_path = note_of(path)
         self._identity = dict(identity)
         self._overwrite = overwrite
         self._files: list[Any] = []
@@ -398,7 +398,8 @@ def _is_at(file: Any, path: str) -> bool:
         return False
 
 
-def _note_of(path: str) -> str:
+def note_of(path: str) -> str:
+    """The note beside a file that is not finished."""
     return path + _UNFINISHED + ".json"
 
 

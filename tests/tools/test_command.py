@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import keras_npy
+from keras_npy import ctrl_c
 from keras_npy.tools.cli import VERBS, main
 
 
@@ -118,3 +119,58 @@ def test_command_help_of_each_verb(verb: str, capsys: pytest.CaptureFixture[str]
         main([verb, "--help"])
     assert 0 == ended.value.code
     assert f"usage: keras-npy {verb}" in capsys.readouterr().out
+
+
+# Each line runs in a process of its own, forked.
+CTRL_C = """
+import os, signal, sys
+sys.argv[0] = "/usr/bin/keras-npy"
+import keras_npy
+from keras_npy import ctrl_c
+
+def press(number=1):
+    for _ in range(number):
+        os.kill(os.getpid(), signal.SIGINT)
+
+def as_raised():
+    ctrl_c.end_when("raise")
+    try:
+        press()
+    except KeyboardInterrupt:
+        os._exit(5)
+
+def at_next_batch():
+    ctrl_c.raise_if_pressed()
+    press()
+    try:
+        ctrl_c.raise_if_pressed()
+    except KeyboardInterrupt:
+        os._exit(6)
+
+def twice():
+    ctrl_c.set_again(lambda: ": again")
+    ctrl_c.raise_if_pressed()
+    press(2)
+
+for case in (press, as_raised, at_next_batch, twice):
+    child = os.fork()
+    if not child:
+        case()
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_command_ends_with_130_at_ctrl_c_from_its_first_import_on() -> None:
+    """Without a traceback; and a program that imports keras_npy keeps its own handler."""
+    done = subprocess.run(
+        [sys.executable, "-c", CTRL_C],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(Path(keras_npy.__file__).parents[1])},
+    )
+    assert ["130", "5", "6", "130"] == done.stdout.split()
+    said = ["keras-npy: interrupted", "keras-npy: interrupted: again"]
+    assert said == done.stderr.splitlines()
+    assert not ctrl_c.is_watched()

@@ -25,7 +25,7 @@ from keras_npy.tools import predict_command, prediction_files
 from keras_npy.tools.cli import main
 from keras_npy.tools.prediction_files import PredictionFiles
 from tests.conftest import Stored, make_model, only_on
-from tests.processes import run_forked
+from tests.processes import fork_script, run_forked
 
 
 @pytest.fixture(autouse=True)
@@ -612,7 +612,41 @@ def test_command_predict_refuses_what_the_saved_model_says_without_keras(
         ["two.keras", "x.npy", "x.npy", "-o", "q.npy"],
     ):
         assert 130 == main(["predict", *arguments]), arguments
-        assert "interrupted: the same command goes on" in capsys.readouterr().err
+        goes_on = "interrupted: the same command goes on" in capsys.readouterr().err
+        assert goes_on == ("left.npy" in arguments)
+
+
+PRESSED = """
+import os, signal, sys
+sys.argv[0] = "keras-npy"
+import keras
+import numpy as np
+from keras_npy.tools.cli import main
+from keras_npy.tools.prediction_files import PredictionFiles
+
+os.chdir(sys.argv[1])
+keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save("m.keras")
+np.save("x.npy", np.ones((60, 3), "float32"))
+write = PredictionFiles.write
+
+def write_and_press(self, arrays):
+    write(self, arrays)
+    if self.rows_done == 16:
+        os.kill(os.getpid(), signal.SIGINT)
+
+PredictionFiles.write = write_and_press
+main(["predict", "m.keras", "x.npy", "-o", "p.npy", "--batch-size", "8"])
+"""
+
+
+def test_command_predict_stops_at_the_batch_where_ctrl_c_was_pressed(tmp_path: Path) -> None:
+    """No exception is raised where JAX would drop it; the rows of that batch are kept."""
+    status, _, errors = fork_script(PRESSED, tmp_path)
+    assert 130 == status
+    assert "interrupted: the same command goes on where this one stopped" in errors
+    assert 16 == json.loads(Path("p.npy.unfinished.json").read_text())["rows"]
+    assert 0 == main(["predict", "m.keras", "x.npy", "-o", "p.npy", "--batch-size", "8"])
+    assert (60, 2) == np.load("p.npy").shape
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,9 @@ _BESIDE = (
     *((1, pattern) for pattern in (_WORD_AT_BEGIN, _FIRST_WORD, _TEXT)),
 )
 
+FEW = 0.25
+"""The share of names that may be exceptions."""
+
 # Numbers and words of a name of which some are chosen.
 _NUMBERS_MAX = 8
 _WORDS_MAX = 8
@@ -128,9 +131,9 @@ def exceptions_among(names: Sequence[str]) -> set[int]:
     return {at for at, count in enumerate(counts) if count != usual}
 
 
-def num_few(num_names: int) -> int:
+def num_few(num_names: int, share_max: float = FEW) -> int:
     """How many of these names may be exceptions."""
-    return max(1, num_names // 4)
+    return max(1, int(num_names * share_max))
 
 
 def _touch_letters(rows: Sequence[Sequence[str]]) -> bool:

@@ -20,6 +20,7 @@ from keras_npy.rows.name_constants import constant_on_one_side
 from keras_npy.rows.name_dates import dates_in_two_ways, with_dates_apart
 from keras_npy.rows.name_digits import joined_numbers
 from keras_npy.rows.name_parts import (
+    FEW,
     NUMBERS,
     Column,
     Part,
@@ -38,6 +39,9 @@ from keras_npy.rows.name_parts import (
 )
 
 _ZEROS = re.compile(r"(?<![0-9])0+")
+
+# The share of files that may be second versions, or have no partner, for names to be in doubt.
+_MANY = 0.4
 
 # Ways in which parts may belong together that are tried.
 _READINGS_MAX = 24
@@ -193,8 +197,12 @@ def _with_copies(names: Sequence[str], others: Sequence[str]) -> Iterator[_Outco
         parts, other_parts = nearly_parts_of(some), nearly_parts_of(some_others)
         if parts and other_parts:
             found = _by_parts(parts, other_parts, _num_distinct(names, others), with_copies=True)
-            if isinstance(found, _Difference) and not _are_moved(found, names, others):
-                found = found._replace(is_certain=False)
+            if isinstance(found, _Difference):
+                num_again = _num_again(found)
+                if num_again > 1:
+                    return
+                is_certain = _are_moved(found, names, others) and not num_again
+                found = found._replace(is_certain=found.is_certain and is_certain)
             yield found
 
 
@@ -210,6 +218,27 @@ def _are_moved(found: _Difference, names: Sequence[str], others: Sequence[str]) 
         key != other and at not in exceptions and (key in other_known or other in known)
         for at, (key, other) in pairs
     )
+
+
+def _num_again(found: _Difference) -> int:
+    """How many of the last names of one side begin to count again, as those of the next folder."""
+    first = _first_difference(found.keys, found.others)
+    num_last = len(found.keys) - first
+    sides = ((found.keys, found.others), (found.others, found.keys))
+    if first >= num_last and any(_begins_again(keys[first:], others) for keys, others in sides):
+        return num_last
+    return 0
+
+
+def _begins_again(keys: Sequence[object], others: Sequence[object]) -> bool:
+    expected = 0
+    for key in keys:
+        if key != others[expected]:
+            if key != others[0]:
+                return False
+            expected = 0
+        expected = min(expected + 1, len(others) - 1)
+    return True
 
 
 def _with_constants(names: Sequence[str], others: Sequence[str]) -> _Outcome | None:
@@ -499,21 +528,24 @@ def _difference_of(
         return None
     # A file that is listed twice has two partners, such as the captions of an image.
     are_distinct = len(known) == len(keys) and len(other_known) == len(others)
-    if not are_distinct and Counter(keys) != Counter(others):
-        if not (with_copies and _have_few_apart(keys, others)):
-            return None
+    have_copies = not are_distinct and Counter(keys) != Counter(others)
+    if have_copies and not (with_copies and _have_few_apart(keys, others, _MANY)):
+        return None
     if list(keys) == list(others):
         return None
     # Few numbers in common may be a coincidence.
     is_certain = 2 * num_shared >= min(len(known), len(other_known))
+    is_certain &= not have_copies or _have_few_apart(keys, others)
     return _Difference(keys, others, is_certain and not _is_shifted(keys, others))
 
 
-def _have_few_apart(keys: Sequence[object], others: Sequence[object]) -> bool:
+def _have_few_apart(
+    keys: Sequence[object], others: Sequence[object], share_max: float = FEW
+) -> bool:
     """Whether nearly all keys are on both sides, and few are there twice, as second versions."""
     num_keys = min(len(keys), len(others))
     num_shared = sum((Counter(keys) & Counter(others)).values())
-    num_least = num_keys - num_few(num_keys)
+    num_least = num_keys - num_few(num_keys, share_max)
     return num_keys >= 3 and min(num_shared, len(set(keys)), len(set(others))) >= num_least
 
 

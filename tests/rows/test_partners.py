@@ -284,6 +284,18 @@ def test_names_of_which_one_has_no_number_differ() -> None:
 
 IN_DOUBT = [
     pytest.param(
+        named("{}", range(10)),
+        [*named("a/{}", range(7)), *named("b/{}", range(3))],
+        "unknown",
+        id="counted-in-each-folder",
+    ),
+    pytest.param(
+        named("{}", range(1, 11)),
+        [*named("{}", range(4, 11)), *named("{}_old", (7, 8, 9))],
+        "doubtful",
+        id="many-second-versions",
+    ),
+    pytest.param(
         ["p1_post", "p1_pre", "p2_post", "p2_pre"],
         ["p1_1_m", "p1_2_m", "p2_1_m", "p2_2_m"],
         "strangers",

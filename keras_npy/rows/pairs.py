@@ -288,19 +288,10 @@ def _differ_in_length(first: Rows, other: Rows) -> ValueError:
         f"axis 0. Received: {first.name} has N={len(first)}, {other.name} has "
         f"N={len(other)}. "
     )
-    files, others = first.files, other.files
-    if files and others and _are_many(files) and _are_many(others):
-        verdict = compare_names(files.paths, others.paths)
-        if verdict.alone:
-            return ValueError(f"{received}{_remedy(verdict)}.")
-        if verdict.kind == "partners":
-            _check_lengths(files, others)
-        if verdict.kind in ("strangers", "unknown") and _are_samples(files, others):
-            return ValueError(
-                f"{received}Their names do not say which files have no partner: "
-                f"{files.paths[0]} and {others.paths[0]} have nothing in common that tells them "
-                "from the others. Leave out files without a partner, whichever these are."
-            )
+    if first.files and other.files:
+        remedy = _remedy_of_counts(first.files, other.files)
+        if remedy:
+            return ValueError(f"{received}{remedy}")
     for chosen, whole in ((first, other), (other, first)):
         if isinstance(chosen, ChosenRows) and len(chosen.source) == len(whole):
             return ValueError(
@@ -327,6 +318,28 @@ def _differ_in_length(first: Rows, other: Rows) -> ValueError:
         f"{received}Save matching files; trim the longer one only if its last rows are those "
         "without a partner."
     )
+
+
+def _remedy_of_counts(files: FileList, others: FileList) -> str | None:
+    """What to do about files of other numbers of rows in all, if their names tell.
+
+    Raises:
+        ValueError: If as many files are partners, but have other lengths.
+    """
+    if not (_are_many(files) and _are_many(others)):
+        return None
+    verdict = compare_names(files.paths, others.paths)
+    if verdict.alone:
+        return f"{_remedy(verdict)}."
+    if verdict.kind == "partners":
+        _check_lengths(files, others)
+    elif _are_samples(files, others):
+        return (
+            "Their names do not say which files have no partner: "
+            f"{files.paths[0]} and {others.paths[0]} have nothing in common that tells them from "
+            "the others. Leave out files without a partner, whichever these are."
+        )
+    return None
 
 
 def _are_many(files: FileList) -> bool:

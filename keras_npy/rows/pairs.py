@@ -130,20 +130,26 @@ def _check_crops(leaves: Sequence[Rows]) -> None:
                     "says that the crops are meant."
                 )
                 return
-    _check_random_crops([rows for rows in leaves if isinstance(rows, CroppedRows)])
+    _check_random_crops(leaves)
 
 
-def _check_random_crops(leaves: Sequence[CroppedRows]) -> None:
+def _check_random_crops(leaves: Sequence[Rows]) -> None:
     """Warn if a random crop begins in another place than one beside it, of another size.
 
     Each begins at the same share of what may be left out. Where files and crops of one source are
     in all axes as many times larger, as an image is than its mask, crops show the same.
     """
-    for one, other in itertools.combinations(leaves, 2):
+    crops = [crop for rows in leaves if isinstance(crop := _listed(rows), CroppedRows)]
+    are_chosen = any(map(_is_chosen, leaves))
+    for one, other in itertools.combinations(crops, 2):
         sizes, others = ([size for _, size in rows.fit.lengths] for rows in (one, other))
         lengths, other_lengths = one.first_lengths, other.first_lengths
-        if len(sizes) == len(others) and not np.allclose(
-            np.divide(sizes, lengths), np.divide(others, other_lengths), rtol=ALIKE
+        # The first files of what take chooses from need not belong together.
+        are_comparable = len(sizes) == len(others) and not (are_chosen and lengths != other_lengths)
+        if are_comparable and not np.allclose(
+            np.divide(sizes, np.maximum(lengths, 1)),
+            np.divide(others, np.maximum(other_lengths, 1)),
+            rtol=ALIKE,
         ):
             warn(
                 f"{other.name}: random crops that belong together need one length= for files of "
@@ -153,6 +159,11 @@ def _check_random_crops(leaves: Sequence[CroppedRows]) -> None:
                 "are meant."
             )
             return
+
+
+def _listed(rows: Rows) -> Rows:
+    """The rows from which `take` chooses."""
+    return _listed(rows.source) if isinstance(rows, ChosenRows) else rows
 
 
 def _crops(rows: Rows) -> Iterator[tuple[tuple[int, ...], str]]:

@@ -258,6 +258,11 @@ def test_random_crops_of_other_sizes_are_warned_of(
     assert is_warned == any("Give both the same length=" in message for message in said)
     if length == 8 and not is_warned:
         np.testing.assert_array_equal(*seq[0])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        NpySequence(take(one, [4, 1]), take(other, [4, 1]), **crop)
+    # The first files of both lists may not belong together.
+    assert bool(caught) == (is_warned and sizes[0] == 14)
 
 
 def test_random_crops_read_outside_of_a_pass_are_those_at_the_middle(

@@ -27,17 +27,21 @@ def cast(rows: Rows, dtype: Any, *, may_round: bool) -> Rows:
     >>> cast(open_rows(np.array([0.0, 255.0])), "uint8", may_round=False)[:]
     array([  0, 255], dtype=uint8)
     """
-    try:
-        new = np.dtype(dtype).newbyteorder("=")
-        is_known = is_supported(new)
-    except TypeError:
-        is_known = False
-    if not is_known or (rows.dtype.kind == "c" and new.kind != "c"):
+    new = np.dtype(dtype).newbyteorder("=") if is_known(dtype) else None
+    if new is None or (rows.dtype.kind == "c" and new.kind != "c"):
         raise ValueError(
             f"{rows.name}: rows become one of {SUPPORTED_DTYPES}; complex numbers stay complex. "
             f"Received: dtype={dtype!r:.50} for {rows.dtype}. Pass such as 'uint8' or 'float32'."
         )
     return rows if new == rows.dtype else CastRows(rows, new, may_round)
+
+
+def is_known(dtype: Any) -> bool:
+    """Whether rows can be given this dtype, or the dtype of this name."""
+    try:
+        return is_supported(np.dtype(dtype).newbyteorder("="))
+    except TypeError:
+        return False
 
 
 class CastRows(ForwardingRows):
@@ -68,7 +72,9 @@ class CastRows(ForwardingRows):
 
     def _are_kept(self, values: Array, new: Array, *, may_round: bool) -> Array:
         """Which values have not changed, or only by rounding if that is allowed."""
-        back = new.astype(values.dtype)
+        # NumPy warns of an imaginary part that is dropped, though it is 0.
+        is_complex_only_now = new.dtype.kind == "c" and values.dtype.kind != "c"
+        back = (new.real if is_complex_only_now else new).astype(values.dtype)
         is_kept: Array = (back == values) | ((back != back) & (values != values))
         if self.dtype.kind in "iu" and values.dtype.kind in "iu":
             # From int64 to uint64 and back, -1 is itself.

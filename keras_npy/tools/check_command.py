@@ -73,6 +73,11 @@ def _ignored(options: argparse.Namespace) -> set[str]:
             "--against-y are the labels of --against. Received: --against-y alone. "
             "Give --against too."
         )
+    if options.classes and not options.y and not options.against_y:
+        raise UsageError(
+            "--classes is the number of classes of labels. Received: --classes "
+            f"{options.classes} without labels. Give --y Y, or leave --classes out."
+        )
     given = ",".join(options.ignore)
     ignored = {kind.strip() for kind in given.split(",") if kind.strip()}
     if not ignored <= set(KINDS):

@@ -72,6 +72,8 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
+    from keras_npy.files.header import SUPPORTED_DTYPES
+    from keras_npy.rows.cast import is_known
     from keras_npy.tools.source import parse
     from keras_npy.tools.usage import UsageError
 
@@ -80,6 +82,11 @@ def _check(options: argparse.Namespace) -> None:
             "--y writes the classes of a folder of images. "
             f"Received: --y {options.y} for {' '.join(options.sources):.100}. "
             "Name images:FOLDER as the only source, or leave --y out."
+        )
+    if options.dtype is not None and not is_known(options.dtype):
+        raise UsageError(
+            f"--dtype takes one of {SUPPORTED_DTYPES}. Received: {options.dtype}. "
+            "Give a dtype such as uint8 or float32."
         )
     if options.round and options.dtype is None:
         raise UsageError(

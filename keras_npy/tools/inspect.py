@@ -14,7 +14,7 @@ from keras_npy.files.samples import read_first
 from keras_npy.rows.base import Rows
 from keras_npy.rows.sources import is_pattern
 from keras_npy.tools import output
-from keras_npy.tools.source import SpelledSource, remarks
+from keras_npy.tools.source import Index, SpelledSource, remarks
 from keras_npy.tools.usage import UsageError
 from keras_npy.types import Array
 
@@ -159,10 +159,27 @@ def read_slice(inspected: Inspected) -> Array:
     """The values that the brackets of a source choose.
 
     Raises:
-        UsageError: If they are too many to print.
-        IndexError: If there are no such values.
+        UsageError: If they are too many to print, or if there are no such values.
     """
     rows, index = inspected.rows, inspected.spelled.index or (slice(None),)
+    try:
+        return _read(rows, index, inspected.spelled.text)
+    except IndexError as error:
+        raise UsageError(
+            f"{inspected.spelled.text}: brackets choose values that there are. Received: "
+            f"[{', '.join(map(_spelled, index))}] for {output.count(rows.ndim, 'axis', 'axes')} of "
+            f"{output.shape(rows.shape)}. Give at most an index for each axis, which counts from 0."
+        ) from error
+
+
+def _spelled(index: Any) -> str:
+    if isinstance(index, slice):
+        parts = (index.start, index.stop, *([] if index.step is None else [index.step]))
+        return ":".join("" if part is None else str(part) for part in parts)
+    return "..." if index is Ellipsis else str(index)
+
+
+def _read(rows: Rows, index: Index, text: str) -> Array:
     # `...` stands for all rows here, and for axes of them behind it.
     first, others = (slice(None), index) if index[0] is Ellipsis else (index[0], index[1:])
     if isinstance(first, int):
@@ -170,7 +187,7 @@ def read_slice(inspected: Inspected) -> Array:
     num_rows = len(first if isinstance(first, list) else range(*first.indices(len(rows))))
     if num_rows * rows.row_bytes > SLICE_BYTES_MAX:
         raise UsageError(
-            f"{inspected.spelled.text}: a slice is printed, and its rows may take "
+            f"{text}: a slice is printed, and its rows may take "
             f"{output.size(SLICE_BYTES_MAX)}. Received: {output.count(num_rows, 'row')} of "
             f"{output.size(rows.row_bytes)}. Choose fewer rows, such as [0:5]."
         )

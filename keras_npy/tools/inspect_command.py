@@ -31,21 +31,21 @@ def _run(options: argparse.Namespace) -> int:
     from keras_npy.tools import output
     from keras_npy.tools.found import members_of
 
-    results, is_fine = [], True
+    # For a reader of the output that stops reading.
+    options.status = 0
+    results = []
     for source in options.sources:
         if os.path.isdir(source):
             results.append(_list(source, options))
             continue
         for member in members_of(source):
-            results.append(_inspect(member, options.json))
-    is_fine = not any("error" in result or result.get("faults") for result in results)
-    options.status = 0 if is_fine else 1
+            results.append(_inspect(member, options))
     if options.json:
         output.print_json(results)
     return int(options.status)
 
 
-def _inspect(source: str, as_json: bool) -> dict[str, Any]:
+def _inspect(source: str, options: argparse.Namespace) -> dict[str, Any]:
     from keras_npy.tools import output
     from keras_npy.tools.inspect import describe, inspect
     from keras_npy.tools.source import parse
@@ -55,15 +55,14 @@ def _inspect(source: str, as_json: bool) -> dict[str, Any]:
     try:
         inspected = inspect(spelled)
         if spelled.index is not None:
-            return _show_values(inspected, as_json)
+            return _show_values(inspected, options.json)
         facts = inspected.facts()
-    except UsageError:
-        raise
-    except (ValueError, OSError, IndexError) as error:
+    except (ValueError, OSError) as error:
         # The other sources are worth a look all the same.
         output.print_note(str(error))
+        options.status = max(options.status, 2 if isinstance(error, UsageError) else 1)
         return {"source": source, "error": str(error)}
-    if not as_json:
+    if not options.json:
         output.print_facts(source, describe(facts))
     return facts
 
@@ -90,6 +89,7 @@ def _list(folder: str, options: argparse.Namespace) -> dict[str, Any]:
     groups, num_looked_at = group_arrays(arrays, look_at_all=options.all)
     fine = [group for group in groups if not group.is_fault]
     faults = [group for group in groups if group.is_fault]
+    options.status = max(options.status, bool(faults))
     if not options.json:
         lines = [
             [

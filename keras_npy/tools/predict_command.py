@@ -11,6 +11,9 @@ from keras_npy.tools.usage import SOURCE_HELP, positive
 if TYPE_CHECKING:
     from keras_npy.rows.base import Rows
 
+# Rows whose values are compared with the dtype that a model takes.
+_ROWS_LOOKED_AT = 32
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `keras-npy predict`, and the function that runs it."""
@@ -130,6 +133,8 @@ def _check_rows(options: argparse.Namespace, rows: "list[Rows]") -> None:
     check_pairs(rows, check_names=False)
     if known.input_shape is not None:
         _check_axes(options, rows[0], known.input_shape)
+    if known.input_dtype is not None:
+        _check_kind(options, rows[0], known.input_dtype)
     share = Share(options.num_processes, options.process_id)
     check_share(share.num_processes, share.process_id, options.batch_size)
     check_num_batches(-(-len(rows[0]) // options.batch_size), share)
@@ -154,6 +159,28 @@ def _check_axes(options: argparse.Namespace, rows: "Rows", taken: tuple[int | No
             f"{rows.name}: a row must have the axes that {options.model} takes, {taken}. "
             f"Received: rows of shape {rows.row_shape}. Give the rows that it was trained on, or "
             "rows like them."
+        )
+
+
+def _check_kind(options: argparse.Namespace, rows: "Rows", taken: str) -> None:
+    """Say that a model of integers gets floats, which Keras cuts to integers (Keras 3.15).
+
+    The other way round is how most models are trained: on bytes, that Keras makes floats of.
+    """
+    import numpy as np
+
+    from keras_npy.tools import output
+
+    if rows.dtype.kind != "f" or not taken.startswith(("int", "uint", "bool")):
+        return
+    looked_at = np.arange(min(len(rows), _ROWS_LOOKED_AT))
+    rows.prepare(looked_at)
+    first = rows.take(looked_at)
+    if not (first == np.floor(first)).all():
+        output.print_note(
+            f"{rows.name}: {options.model} takes {taken}, and Keras cuts off fractions. Received: "
+            f"{rows.dtype}, of which the first rows go from {output.number(float(first.min()))} to "
+            f"{output.number(float(first.max()))}. Give the values that it was trained on."
         )
 
 
@@ -195,6 +222,8 @@ def _check_inputs(model: Any, options: argparse.Namespace, rows: "list[Rows]") -
     _check_number(options, len(inputs))
     for one, its in zip(inputs, rows, strict=True):
         _check_axes(options, its, tuple(one.shape[1:]))
+        if len(rows) > 1:
+            _check_kind(options, its, one.dtype)
 
 
 def _fits(row_shape: tuple[int, ...], taken: tuple[int | None, ...]) -> bool:

@@ -13,6 +13,8 @@ class SavedModel:
     num_inputs: int | None = None
     input_shape: tuple[int | None, ...] | None = None
     """The axes of a row, if there is one input."""
+    input_dtype: str | None = None
+    """Of this input."""
     has_one_output: bool = False
     """Whether it is sure that the only output is in no list or dict."""
 
@@ -35,16 +37,22 @@ def _sequential(layers: list[Any]) -> SavedModel:
     first, last = layers[0], layers[-1]
     shape = tuple(first["config"]["batch_shape"][1:])
     # A layer of someone's own may have several outputs.
-    return SavedModel(1, shape, last["module"] == "keras.layers")
+    return SavedModel(1, shape, _dtype(first), last["module"] == "keras.layers")
+
+
+def _dtype(layer: Any) -> str | None:
+    dtype = layer["config"].get("dtype")
+    return dtype if layer["class_name"] == "InputLayer" and isinstance(dtype, str) else None
 
 
 def _functional(config: Any) -> SavedModel:
     inputs, outputs = config["input_layers"], config["output_layers"]
-    num_inputs, shape = _count(inputs), None
+    num_inputs, shape, dtype = _count(inputs), None, None
     if num_inputs == 1:
         layers = [one for one in config["layers"] if one["class_name"] == "InputLayer"]
-        shape = tuple(layers[0]["config"]["batch_shape"][1:]) if len(layers) == 1 else None
-    return SavedModel(num_inputs, shape, _is_one(outputs))
+        if len(layers) == 1:
+            shape, dtype = tuple(layers[0]["config"]["batch_shape"][1:]), _dtype(layers[0])
+    return SavedModel(num_inputs, shape, dtype, _is_one(outputs))
 
 
 def _is_one(nest: Any) -> bool:

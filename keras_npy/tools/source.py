@@ -125,8 +125,7 @@ class SpelledSource:
         """The rows that the brackets choose, all if there are none.
 
         Raises:
-            UsageError: If they choose more than rows.
-            IndexError: If there are no such rows.
+            UsageError: If they choose more than rows, or if there are no such rows.
         """
         return self.open_numbered()[0]
 
@@ -134,8 +133,7 @@ class SpelledSource:
         """The rows that the brackets choose, and their numbers without brackets.
 
         Raises:
-            UsageError: If they choose more than rows.
-            IndexError: If there are no such rows.
+            UsageError: If they choose more than rows, or if there are no such rows.
         """
         rows = self.open()
         if self.index is None:
@@ -147,7 +145,10 @@ class SpelledSource:
                 f"Received: {len(self.index)} indices. Leave out all but the first, write a list "
                 "of rows as [[17, 88]], or convert the part first."
             )
-        numbers = to_rows([first] if isinstance(first, int) else first, len(rows))
+        try:
+            numbers = to_rows([first] if isinstance(first, int) else first, len(rows))
+        except (IndexError, ValueError) as error:
+            raise UsageError(f"{self.text}: {error}") from error
         return choose_rows(rows, numbers), numbers
 
 
@@ -177,6 +178,11 @@ def parse(text: str) -> SpelledSource:
     >>> parse("x.npy[[17, 88]]").index
     ([17, 88],)
     """
+    if not text:
+        raise UsageError(
+            "A source is a file, or a pattern of the names of files. Received: an empty name. "
+            "Give a name, such as x.npy."
+        )
     if os.path.lexists(text):
         return SpelledSource(text, "npy", text, {}, None)
     indexed = _INDEXED.fullmatch(text)

@@ -99,16 +99,21 @@ def compute(rows: Rows, channels: Channels | None, *, title: str) -> Statistics:
         title: What stands before the progress bar.
 
     Raises:
-        UsageError: If the rows have no such axis, or are complex.
+        UsageError: If the rows have no such axis.
+        NpyFileError: If they are complex.
         ValueError: If a value is NaN or infinite.
     """
     channels = channels or find_channels(rows.row_shape)
     axis = axis_of(channels)
-    if rows.dtype.kind == "c" or (axis is not None and not rows.row_shape):
+    if rows.dtype.kind == "c":
+        raise NpyFileError(
+            f"{rows.name}: statistics are those of real numbers. Received: {rows.dtype}. "
+            "Store the parts as channels, with np.stack([x.real, x.imag], axis=-1)."
+        )
+    if axis is not None and not rows.row_shape:
         raise UsageError(
-            f"{rows.name}: statistics are those of real numbers along an axis of a row. "
-            f"Received: channels={channels} for {rows.dtype} {rows.row_shape}. "
-            "Give --channels none, or save the parts of complex numbers as channels."
+            f"{rows.name}: channels lie along an axis of a row. "
+            f"Received: --channels {channels} for rows of one value. Give --channels none."
         )
     seen = _Seen(rows, axis)
     try:

@@ -528,6 +528,9 @@ def test_command_check_in_a_process_of_its_own() -> None:
     assert errors.startswith("keras-npy: --ignore takes kinds of findings: leak, ")
     assert 1 == len(errors.splitlines())
     assert 2 == main(["check", "x.npy", "--against-y", "y.npy"])
+    assert 2 == main(["check", "x.npy", "--classes", "3"])
+    for wrong in ("", "x.npy[400]", "x.npy[9:2]"):
+        assert 2 == main(["check", wrong])
 
 
 def test_command_check_remedy_of_whole_floats_ends_them(

@@ -60,6 +60,8 @@ def test_command_output_that_nobody_reads_is_no_error(tmp_path: Path) -> None:
         np.save(tmp_path / f"x-{number}.npy", np.ones((1, number + 1)))
     done = run_in_shell(f"inspect {tmp_path}/x-?.npy {tmp_path} | true")
     assert (0, "") == (done.returncode, done.stderr)
+    (tmp_path / "bad.npy").write_text("<html>")
+    assert 1 == run_in_shell(f"inspect {tmp_path} | true").returncode
     np.save(tmp_path / "x.npy", np.full((9000, 3), np.nan))
     done = run_in_shell(f"check --json {tmp_path}/x.npy | head -1")
     # Findings are findings, whoever reads them.

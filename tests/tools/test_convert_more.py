@@ -40,6 +40,11 @@ def test_command_another_dtype_is_checked(capsys: pytest.CaptureFixture[str]) ->
     x = (X % 200).astype("float64")
     np.save("x.npy", x)
     assert 0 == main(["convert", "--dtype", "uint8", "x.npy", "u.npy"])
+    assert 0 == main(["convert", "--dtype", "complex64", "x.npy", "c.npy"])
+    np.testing.assert_array_equal(np.load("x.npy"), np.load("c.npy"))
+    Path("c.npy").unlink()
+    for unknown in ("foo", "str"):
+        assert 2 == main(["convert", "--dtype", unknown, "x.npy", "v.npy"])
     assert_same(x.astype("uint8"), np.load("u.npy"))
     x[30, 1, 2] = 7.5
     np.save("x.npy", x)

@@ -287,11 +287,14 @@ def test_inspect_brackets_that_cannot_be_shown(
     assert 0 == main(["inspect", "x.npy[0:5]"])
     assert 2 == main(["inspect", "x.npy[0:6]"])
     assert re.search(r"may take 120 B\. Received: 6 rows of 24 B\.", capsys.readouterr().err)
-    assert 1 == main(["inspect", "x.npy[50]"])
+    assert 2 == main(["inspect", "x.npy[50]"])
+    assert "Received: [50] for 3 axes of 50 x 3 x 4." in capsys.readouterr().err
+    assert 2 == main(["inspect", "x.npy[0:5, 0, 0, 0]"])
+    assert "Received: [0:5, 0, 0, 0] for 3 axes of 50 x 3 x 4." in capsys.readouterr().err
     assert 2 == main(["inspect", f"x.npy[{1 << 64}]"])
     capsys.readouterr()
-    wrong, fine = facts_of(capsys, "x.npy[0, 3]", "d.npz::y", status=1)
-    assert "out of bounds" in wrong["error"]
+    wrong, fine = facts_of(capsys, "x.npy[0, 3]", "d.npz::y", status=2)
+    assert "[0, 3] for 3 axes" in wrong["error"]
     assert [50] == fine["shape"]
 
 

@@ -616,6 +616,32 @@ def test_command_predict_refuses_what_the_saved_model_says_without_keras(
         assert goes_on == ("left.npy" in arguments)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "rows", "is_said"),
+    [
+        ("uint8", [[0.5, 0.7]], True),
+        ("uint8", [[3.0, 255.0]], False),
+        ("float32", [[3, 255]], False),
+        ("float32", [[0.5, 0.7]], False),
+    ],
+    ids=["fractions", "whole-floats", "bytes", "floats"],
+)
+def test_command_predict_says_if_fractions_are_cut_off(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    dtype: str,
+    rows: list[list[float]],
+    is_said: bool,
+) -> None:
+    """Before Keras is imported; a model of floats that gets bytes is the usual one."""
+    keras.Sequential([keras.Input((2,), dtype=dtype), keras.layers.Rescaling(2)]).save("m.keras")
+    np.save("x.npy", np.array(rows))
+    monkeypatch.setattr(predict_command, "_predict", lambda *_: [])
+    assert 0 == main(["predict", "m.keras", "x.npy", "-o", "p.npy"])
+    said = "takes uint8, and Keras cuts off fractions. Received: float64" in capsys.readouterr().err
+    assert said == is_said
+
+
 PRESSED = """
 import os, signal, sys
 sys.argv[0] = "keras-npy"

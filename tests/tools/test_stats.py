@@ -160,6 +160,9 @@ def test_stats_refuses_what_has_none(
     monkeypatch.setattr(walk, "BLOCK_BYTES", 1 << 20)
     assert 1 == main(["stats", "x.npy"])
     assert "first in rows 33, 34, 35, 36, 37, .... Leave" in capsys.readouterr().err
+    np.save("x.npy", np.ones((4, 2), "complex64"))
+    assert 1 == main(["stats", "x.npy"])
+    assert "Received: complex64. Store the parts as channels" in capsys.readouterr().err
     np.save("x.npy", np.arange(4))
     assert 2 == main(["stats", "--channels", "last", "x.npy"])
     assert "Give --channels none" in capsys.readouterr().err

@@ -101,8 +101,9 @@ def end() -> NoReturn:
 
 
 def _is_command() -> bool:
-    name = os.path.basename(getattr(sys, "argv", [""])[0])
-    return name == "keras-npy" or sys.orig_argv[1:3] == ["-m", "keras_npy"]
+    # A program that embeds Python may have no arguments.
+    program = next(iter(getattr(sys, "argv", ())), "")
+    return os.path.basename(program) == "keras-npy" or sys.orig_argv[1:3] == ["-m", "keras_npy"]
 
 
 def _take(number: int, frame: FrameType | None) -> None:

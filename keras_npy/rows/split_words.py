@@ -31,7 +31,15 @@ def other_parts(paths: Sequence[str], others: Sequence[str]) -> tuple[str, str] 
     >>> other_parts(["ds/train/1.npy"], ["ds/labels_test_run.npy"])
     """
     every = without_folder([*paths, *others])
-    found, other_found = _words_of_all(every[: len(paths)]), _words_of_all(every[len(paths) :])
+    names, other_names = every[: len(paths)], every[len(paths) :]
+    # Most files have no such word, which the first ones show.
+    if _differing(names[:1], other_names[:1]) is None:
+        return None
+    return _differing(names, other_names)
+
+
+def _differing(names: Sequence[str], others: Sequence[str]) -> tuple[str, str] | None:
+    found, other_found = _words_of_all(names), _words_of_all(others)
     parts, other_parts = ({_PARTS[word] for word in words} for words in (found, other_found))
     if not parts or not other_parts or parts & other_parts:
         return None

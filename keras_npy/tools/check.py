@@ -84,9 +84,9 @@ def check(
     dtype = _common_dtype([inputs.rows.dtype for inputs, _ in opened])
     sets = [_look_through(inputs, labels, dtype, num_classes) for inputs, labels in opened]
     beside = [*sets[1:], None] if len(sets) < 2 else sets[::-1]
-    findings = [
-        finding for one, other in zip(sets, beside, strict=True) for finding in one.findings(other)
-    ]
+    for one, other in zip(sets, beside, strict=True):
+        one.look(other)
+    findings = [finding for one in sets for finding in one.found]
     for inputs, labels in opened:
         findings += _unpaired(inputs, labels)
     if len(sets) > 1:

@@ -61,6 +61,8 @@ def _run(options: argparse.Namespace) -> int:
     print()
     for at, finding in enumerate(findings, 1):
         print(f"{at}. [{finding.kind}] {finding.message}")
+    for one in report.sets:
+        print(*one.how_to_leave_out(ignored), sep="\n", end="\n" if one.left_out(ignored) else "")
     print(output.count(len(findings), "finding") if findings else "Nothing found.")
     return int(options.status)
 

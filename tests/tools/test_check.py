@@ -200,14 +200,16 @@ def test_check_labels_of_one_shard_may_be_wrong_and_are_numbered_by_one_list(
     np.testing.assert_array_equal(numbered[:10], [0, 1, 0, 1, 0, 1, 0, 1, 0, 2])
 
 
-def _kept(words: str, name: str) -> np.ndarray:
-    """What the argument in some words leaves of a file; the command there writes the same."""
-    indices = eval(words.split("indices=")[1].split(", or `")[0], {"np": np})
-    kept: np.ndarray = np.load(name)[indices]
-    command = shlex.split(words.split("`")[1])
-    assert 0 == main(command[1:])
-    np.testing.assert_array_equal(kept, np.load(command[-1]))
-    Path(command[-1]).unlink()
+def _kept(printed: str, *names: str) -> list[np.ndarray]:
+    """What the argument at the end leaves of files; the commands there write the same."""
+    argument, *commands = printed.split("to be left out: indices=")[1].splitlines()[:-1]
+    kept = []
+    indices = eval(argument.removesuffix(", or:"), {"np": np})
+    for name, command in zip(names, commands, strict=True):
+        kept.append(np.load(name)[indices])
+        words = shlex.split(command)
+        assert 0 == main(words[1:])
+        np.testing.assert_array_equal(kept[-1], np.load(words[-1]))
     return kept
 
 
@@ -226,9 +228,30 @@ def test_check_wrong_labels_are_left_out_by_the_argument_and_by_the_command(
     """The first row, a middle one and the last: each stretch between them is kept."""
     y = changed(Y.astype("float32"), [0, 9, 399], label)
     assert 1 == main(["check", *of_y(y, *options), "--ignore", "imbalance"])
-    (line,) = [one for one in capsys.readouterr().out.splitlines() if "[labels]" in one]
-    assert "Correct them, or leave the rows out, of x as of y" in line
-    np.testing.assert_array_equal(np.delete(y, [0, 9, 399]), _kept(line, "y.npy"))
+    printed = capsys.readouterr().out
+    assert "Correct them, or leave the rows out, of x as of y." in printed
+    x_kept, y_kept = _kept(printed, "x.npy", "y.npy")
+    np.testing.assert_array_equal(np.delete(X, [0, 9, 399], axis=0), x_kept)
+    np.testing.assert_array_equal(np.delete(y, [0, 9, 399]), y_kept)
+
+
+def test_check_one_command_leaves_out_the_rows_of_all_findings(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Of x as of y; then none of these kinds is found again, and other rows are none the less."""
+    x = changed(changed(changed(FLOATS, (7, 1, 1), np.nan), (3, 2, 2), np.inf), [9, 5], 0.5)
+    x[300, 0, 0] = 1e20
+    arguments = of_y(changed(Y, [0, 9], -1))
+    np.save("x.npy", x)
+    kinds = {kind for kind, *_ in found(capsys, *arguments, "--ignore", "duplicates,conflict")}
+    assert {"nan", "infinity", "constant", "labels", "outliers"} == kinds
+    main(["check", *arguments])
+    left = np.delete(np.arange(400), [0, 3, 5, 7, 9, 300])
+    for kept, array in zip(_kept(capsys.readouterr().out, *arguments[::2]), (x, Y), strict=True):
+        np.testing.assert_array_equal(array[left], kept)
+    assert [] == found(capsys, "x_kept.npy", "--y", "y_kept.npy")
+    main(["check", *arguments, "--ignore", "constant,labels"])
+    assert "[3, 7, 300]), or:\n" in capsys.readouterr().out
 
 
 def test_check_rows_that_are_nan_altogether_are_left_out(
@@ -239,12 +262,14 @@ def test_check_rows_that_are_nan_altogether_are_left_out(
     for rows, altogether in (([3, 8, 20], "2 of them NaN"), ([3, 8], "each NaN"), ([20], None)):
         np.save("x.npy", np.where(np.isin(np.arange(400), rows)[:, None, None], x, FLOATS))
         assert 1 == main(["check", "x.npy"])
-        (line,) = [one for one in capsys.readouterr().out.splitlines() if "[nan]" in one]
+        printed = capsys.readouterr().out
+        (line,) = [one for one in printed.splitlines() if "[nan]" in one]
         first = "Replace it with np.nan_to_num, or leave" if altogether is None else "Leave"
         assert f"the loss may not show it. {first}" in line
         assert altogether is None or f", {altogether} altogether." in line
         assert ("np.nan_to_num" in line) == (rows != [3, 8])
-        np.testing.assert_array_equal(np.delete(FLOATS, rows, axis=0), _kept(line, "x.npy"))
+        np.testing.assert_array_equal(np.delete(FLOATS, rows, axis=0), *_kept(printed, "x.npy"))
+        Path("x_kept.npy").unlink()
 
 
 def test_check_json_names_files_and_partners(capsys: pytest.CaptureFixture[str]) -> None:
@@ -519,8 +544,9 @@ def test_command_check_in_a_process_of_its_own() -> None:
     assert (1, "") == (status, errors)
     lines = printed.splitlines()
     assert ["1. [nan]", "2. [sorted]", "3. [scale]", "3 findings"] == [
-        " ".join(line.split(" ")[:2]) for line in lines[-4:]
+        " ".join(line.split(" ")[:2]) for line in lines if line[0:1].isdigit()
     ]
+    assert "[7]), or:" in lines[-4]
     assert (0, "") == run("x.npy", "--ignore", "nan,scale")[::2]
     assert (0, "") == run("x.npy", "--ignore", "nan", "--ignore", "scale")[::2]
     status, printed, errors = run("x.npy", "--ignore", "dirt")

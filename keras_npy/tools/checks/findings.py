@@ -16,6 +16,9 @@ from keras_npy.types import Indices
 ROWS_NAMED_MAX = 5
 ROWS_LISTED_MAX = 100_000
 
+# Rows that a command leaves out, between which it names each run of rows to keep.
+_LEFT_OUT_MAX = 40
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -35,6 +38,8 @@ class Finding:
     """For each of `rows`, the row that equals it: of the other set, or an earlier one."""
     partner_files: list[str] = field(default_factory=list)
     """The files that `partners` lie in."""
+    leave_out: bool = False
+    """Whether to leave `rows` out is a remedy."""
 
 
 @dataclass
@@ -56,18 +61,45 @@ class RowsFound:
     def __str__(self) -> str:
         return numbers_of_rows(self.first[:ROWS_NAMED_MAX], self.total)
 
-    def finding(self, kind: str, message: str, source: Rows) -> Finding:
-        return Finding(kind, message, self.first, self.total, files_of(source, self.first))
+    def finding(self, kind: str, message: str, source: Rows, *, leave_out: bool = False) -> Finding:
+        files = files_of(source, self.first)
+        return Finding(kind, message, self.first, self.total, files, leave_out=leave_out)
 
-    def without(self, source: Rows, name: str) -> str:
-        """How rows are left out: as an argument in Python, and as a command."""
-        if self.total > ROWS_NAMED_MAX:
-            return "indices= leaves rows out; --json lists them" + (
-                " all" if self.total <= ROWS_LISTED_MAX else ""
-            )
-        kept = f"indices=np.delete(np.arange({len(source)}), {self.first})"
-        command = _command_without(self.first, len(source), name)
-        return f"{kept}" + (f", or `{command}`" if command else "")
+
+def rows_to_leave_out(findings: Iterable[Finding]) -> list[int]:
+    """The rows of all findings whose remedy it is to leave them out, in order.
+
+    Rows that are not listed are missing: those of a second look at what was written.
+    """
+    return sorted({row for one in findings if one.leave_out for row in one.rows})
+
+
+def how_to_leave_out(rows: Sequence[int], named: Sequence[tuple[str, Rows]]) -> list[str]:
+    """Lines that say how rows are left out, once for all: in Python, and as commands.
+
+    Args:
+        rows: The rows.
+        named: Inputs, and their labels if they have some: what the user calls them, and the rows.
+    """
+    if not rows:
+        return []
+    num_rows = len(named[0][1])
+    if len(rows) > _LEFT_OUT_MAX:
+        return [
+            f"Without all {len(rows):,} rows that are to be left out: "
+            f"indices=np.delete(np.arange({num_rows}), rows), with the rows that --json lists."
+        ]
+    kept = f"indices=np.delete(np.arange({num_rows}), {list(rows)})"
+    outs: list[str] = []
+    commands = []
+    for name, source in named:
+        out = f"{stem_of(name)}_kept.npy"
+        outs.append(f"{stem_of(name)}_y_kept.npy" if out in outs else out)
+        if len(source) == num_rows:
+            commands.append(_command_without(rows, num_rows, name, outs[-1]))
+    also = ", or:" if all(commands) else ""
+    begin = f"Without all rows that are to be left out: {kept}{also}"
+    return [begin, *(f"  {command}" for command in commands if also)]
 
 
 def files_of(source: Rows, indices: Sequence[int]) -> list[str]:
@@ -82,14 +114,13 @@ def files_of(source: Rows, indices: Sequence[int]) -> list[str]:
     return [files.paths[number] for number in dict.fromkeys(numbers.tolist())]
 
 
-def _command_without(rows: Sequence[int], num_rows: int, name: str) -> str:
+def _command_without(rows: Sequence[int], num_rows: int, name: str, out: str) -> str:
     """The command that writes all other rows; empty if there are none, or brackets already."""
     if parse(name).index is not None:
         return ""
     begins = [0, *(row + 1 for row in rows)]
     runs = zip(begins, [*rows, num_rows], strict=True)
     kept = [f"{name}[{begin}:{end}]" for begin, end in runs if begin < end]
-    out = f"{stem_of(name)}_kept.npy"
     return shlex.join(["keras-npy", "convert", *kept, out]) if kept else ""
 
 

@@ -188,8 +188,9 @@ class Labels:
         return found.finding(
             "labels",
             f"{self.name}: {what} in {found}. {rule} Correct them, or leave the rows out, of x as "
-            f"of y: {found.without(self.rows, self.name)}.",
+            "of y.",
             self.rows,
+            leave_out=True,
         )
 
     def is_ahead_of(self, other: "Labels | None") -> bool:

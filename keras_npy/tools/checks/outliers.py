@@ -165,6 +165,7 @@ def outliers(rows: Rows, name: str, outside: dict[int, Outside]) -> Iterator[Fin
             "outliers",
             f"{name}: {values} in {one.rows}{where}; all other values there lie between "
             f"{number(one.low)} and {number(one.high)}. {why}.{also} {remedy}, or leave the rows "
-            f"out, of labels too: {one.rows.without(rows, name)}.",
+            "out, of labels too.",
             rows,
+            leave_out=not marks,
         )

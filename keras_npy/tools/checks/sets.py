@@ -1,6 +1,6 @@
 """What is found in one set, and in two side by side: what differs, and rows that both have."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from keras_npy.tools.checks.findings import (
     Finding,
     RowsFound,
     files_of,
+    how_to_leave_out,
+    rows_to_leave_out,
 )
 from keras_npy.tools.checks.hashes import PAIRS_READ_MAX, Hashes, Pairs
 from keras_npy.tools.checks.labels import Labels
@@ -35,9 +37,25 @@ class CheckedSet:
 
     def __init__(self, values: Values, hashes: Hashes | None, labels: Labels | None) -> None:
         self.values, self.hashes, self.labels = values, hashes, labels
+        self.found: list[Finding] = []
+        """What was found in the set by itself."""
 
-    def findings(self, other: "CheckedSet | None" = None) -> Iterator[Finding]:
-        """What is wrong with the set by itself; `compare` says what is wrong beside another."""
+    def look(self, other: "CheckedSet | None" = None) -> None:
+        """Find what is wrong with the set by itself; `compare` says what two sets have wrong."""
+        self.found = list(self._findings(other))
+
+    def left_out(self, ignored: Container[str]) -> list[int]:
+        """The rows to leave out, but for kinds of findings that are ignored."""
+        return rows_to_leave_out(one for one in self.found if one.kind not in ignored)
+
+    def how_to_leave_out(self, ignored: Container[str]) -> list[str]:
+        """How to do so, in lines."""
+        named = [(self.values.name, self.values.rows)]
+        if self.labels is not None:
+            named.append((self.labels.name, self.labels.rows))
+        return how_to_leave_out(self.left_out(ignored), named)
+
+    def _findings(self, other: "CheckedSet | None" = None) -> Iterator[Finding]:
         yield from self.values.findings()
         yield from self._duplicates()
         if self.labels is not None:

@@ -107,15 +107,17 @@ class Values:
                 yield found.finding(
                     kind,
                     f"{self.name}: {what} in {found}{self._altogether(kind)}. One makes weights "
-                    f"NaN, and the loss may not show it. {self._remedy(found, kind)}.",
+                    f"NaN, and the loss may not show it. {self._remedy(kind)}.",
                     self.rows,
+                    leave_out=True,
                 )
         if self.constant:
             yield self.constant.finding(
                 "constant",
                 f"{self.name}: all values are equal in {self.constant}. Look whether the samples "
-                f"are blank, and leave them out: {self.constant.without(self.rows, self.name)}.",
+                "are blank, and leave them out.",
                 self.rows,
+                leave_out=True,
             )
         yield from self._constant_columns()
         yield from outliers(self.rows, self.name, self._outside)
@@ -130,8 +132,8 @@ class Values:
             return ", which holds nothing else" if self.nan.total == 1 else ", each NaN altogether"
         return f", {self.all_nan:,} of them NaN altogether"
 
-    def _remedy(self, found: RowsFound, kind: str) -> str:
-        without = f"eave the rows out, of labels too: {found.without(self.rows, self.name)}"
+    def _remedy(self, kind: str) -> str:
+        without = "eave the rows out, of labels too"
         if kind != "nan" or not self.all_nan:
             return f"Replace it with np.nan_to_num, or l{without}"
         # np.nan_to_num would make blank samples of rows that hold nothing else.

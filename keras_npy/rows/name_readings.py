@@ -64,7 +64,27 @@ def by_parts(
         if found is not None and (best is None or found.num_shared > best.num_shared):
             best = found
     found = best or difference_of(*_keys(readings[0]), shared_min=0.0)
+    found = found or _repeated(readings[0], parts, others)
     return found or ("strangers" if _are_strangers(readings[0], parts, others) else "unknown")
+
+
+def _repeated(pairs: Pairs, parts: Sequence[Part], others: Sequence[Part]) -> Difference | None:
+    """Numbers that one side has once each, and the other side a few of, each with several words.
+
+    `case_1_L` and `case_1_R` are no partners of `case_1` and `case_2`. Those of folders that count
+    anew, `L/case_1` and `R/case_1`, may be.
+    """
+    for part, other in pairs:
+        if not (part.is_number and part.labels & other.labels):
+            continue
+        for once, often, all_often in ((part, other, others), (other, part, parts)):
+            values, numbers = set(once.values), [int(value or 0) for value in often.values]
+            rest = [one for one in all_often if one is not often]
+            is_once = len(values) == len(once.values) > 2 and set(often.values) < values
+            have_words = bool(rest) and not any(one.is_number for one in rest)
+            if is_once and have_words and numbers == sorted(numbers):
+                return Difference(part.values, other.values, is_certain=False)
+    return None
 
 
 def _are_strangers(pairs: Pairs, parts: Sequence[Part], others: Sequence[Part]) -> bool:

@@ -79,6 +79,18 @@ NAMES = [
     pytest.param(["1_v2", "2", "3"], ["1", "2", "3"], "partners", id="a-version"),
     pytest.param(["ann", "bo", "bo_1"], ["ann", "bo", "bo_01"], "partners", id="zeros-in-some"),
     pytest.param(named("x{}", range(9)), named("y{}", range(1, 10)), "doubtful", id="from-0-and-1"),
+    pytest.param(
+        named("case_{}", range(6)),
+        [f"case_{i}_{side}" for i in range(3) for side in "LR"],
+        "doubtful",
+        id="two-sides-of-half",
+    ),
+    pytest.param(
+        named("img{}", range(6)),
+        [f"p{i}_{side}" for i in range(3) for side in "LR"],
+        "unknown",
+        id="two-sides-counted-otherwise",
+    ),
     pytest.param(named("x{}", (1, 50, 700)), named("y{}", (1, 2, 3)), "doubtful", id="renumbered"),
     pytest.param(named("{}", (1, 2, 3, 4)), named("{}", (1, 3, 4, 5)), "differ", id="one-missing"),
     pytest.param(named("{}", (1, 2, 3)), named("{}_m", (1, 2, 4)), "differ", id="the-last-missing"),

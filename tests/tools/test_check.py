@@ -249,6 +249,7 @@ def test_check_one_command_leaves_out_the_rows_of_all_findings(
     left = np.delete(np.arange(400), [0, 3, 5, 7, 9, 300])
     for kept, array in zip(_kept(capsys.readouterr().out, *arguments[::2]), (x, Y), strict=True):
         np.testing.assert_array_equal(array[left], kept)
+    capsys.readouterr()
     assert [] == found(capsys, "x_kept.npy", "--y", "y_kept.npy")
     main(["check", *arguments, "--ignore", "constant,labels"])
     assert "[3, 7, 300]), or:\n" in capsys.readouterr().out

@@ -110,9 +110,10 @@ def draw_sheet(
     axes = left.subplots(cells.num_lines, cells.num_columns, squeeze=False).reshape(-1)
     for one in axes[len(indices) :]:
         one.set_axis_off()
+    limits = _limits_of_curves(shown) if shown.look == "curve" else (0, 1)
     for at, title in enumerate(titles):
         axes[at].set_title(title, fontsize=8)
-        _draw(axes[at], shown, at)
+        _draw(axes[at], shown, at, limits)
     _draw_histograms(right, shown.samples, labels, names)
     return figure
 
@@ -186,19 +187,29 @@ def can_write(suffix: str) -> bool:
     return suffix[1:].lower() in _figure_class()().canvas.get_supported_filetypes()
 
 
-def _draw(axes: "Axes", shown: Shown, at: int) -> None:
-    sample, (low, high) = shown.samples[at], shown.range
+def _limits_of_curves(shown: Shown) -> tuple[float, float]:
+    """The least and the greatest value, with a margin: spikes are drawn too."""
+    values = shown.samples.astype(np.float32)
+    values = values[np.isfinite(values)]
+    low, high = (values.min(), values.max()) if values.size else (0.0, 1.0)
+    margin = 0.05 * (high - low) or 1.0
+    return float(low - margin), float(high + margin)
+
+
+def _draw(axes: "Axes", shown: Shown, at: int, limits: tuple[float, float]) -> None:
+    sample = shown.samples[at]
     if shown.look == "value":
         axes.set_axis_off()
         axes.text(0.5, 0.5, f"{float(sample):.4g}", ha="center", va="center")
     elif shown.look == "curve":
         axes.plot(lines_of(sample).T, linewidth=0.8)
-        margin = 0.05 * (high - low)
-        axes.set_ylim(low - margin, high + margin)
+        axes.set_ylim(*limits)
         axes.tick_params(labelsize=6)
     else:
         axes.imshow(shown.picture(at), interpolation="nearest")
-        axes.set_axis_off()
+        # With a frame: a white sample on white paper would be none.
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set(color="#c0c0c0", linewidth=0.5)
 
 
 def title_of(row: int, label: Array | None, names: Sequence[str] | None) -> str:
@@ -266,7 +277,7 @@ def _draw_histograms(
     # Of no values matplotlib has no logarithm, and warns.
     axes[0].hist(values, bins=50, log=bool(values.size), color="#4878a8")
     axes[0].set_title(f"values of these samples{left_out}", fontsize=8)
-    axes[0].set_ylabel("number of values (logarithmic)", fontsize=7)
+    axes[0].set_ylabel("count (log)", fontsize=7)
     axes[0].set_ylim(bottom=0.5)
     axes[0].minorticks_off()
     axes[0].tick_params(labelsize=7)

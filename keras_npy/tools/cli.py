@@ -4,7 +4,9 @@ import argparse
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import TextIO
 
 from keras_npy import ctrl_c
 from keras_npy.tools.usage import UsageError
@@ -34,6 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # A shell has closed it (`>&-`). What would be printed is not wanted.
             setattr(sys, stream, open(os.devnull, "w"))
     options = _make_parser().parse_args(arguments)
+    with warnings.catch_warnings():
+        # A path and a line of Python's source say nothing to a user of the command.
+        warnings.showwarning = _say
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         if not getattr(options, "ends_at_once", False):
             # Within NumPy's import `KeyboardInterrupt` may come back as `ImportError`.
@@ -60,6 +69,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         again = getattr(options, "when_interrupted", str)()
         print(f"keras-npy: interrupted{again}", file=sys.stderr)
         return ctrl_c.STATUS
+
+
+def _say(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    print(f"keras-npy: {message}", file=sys.stderr)
 
 
 def _make_parser() -> argparse.ArgumentParser:

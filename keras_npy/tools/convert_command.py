@@ -1,11 +1,13 @@
 """The verb `convert`: its arguments, its progress bar, and its output."""
 
 import argparse
+import functools
 import os
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
+from keras_npy import ctrl_c
 from keras_npy.tools.usage import SOURCE_HELP, positive
 
 if TYPE_CHECKING:
@@ -45,17 +47,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_run)
 
 
+def _again(note_path: str) -> str:
+    """What is said when the command is interrupted: whether it can go on."""
+    if os.path.exists(note_path):
+        return ": the same command keeps the shards that are complete, and goes on behind them"
+    return ""
+
+
 def _run(options: argparse.Namespace) -> None:
     # Import NumPy only here: it takes longer than --help should.
     from keras_npy.errors import NpyLayoutWarning
     from keras_npy.tools.new_files import check_new, is_folder
 
     _check(options)
+    options.when_interrupted = functools.partial(_again, f"{options.out}.shards")
+    ctrl_c.set_again(options.when_interrupted)
     with warnings.catch_warnings():
         # The remedy for these warnings is to run this command.
         warnings.simplefilter("ignore", NpyLayoutWarning)
         # But bytes that the new file will not have are worth a word.
         warnings.filterwarnings("default", ".* bytes behind the ", NpyLayoutWarning)
+        warnings.showwarning = _say
         if is_folder(options.out):
             _write_each(options)
             return
@@ -71,9 +83,24 @@ def _run(options: argparse.Namespace) -> None:
             _write_classes(classes, options)
 
 
+def _say(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning without its remedy, if that is this command."""
+    from keras_npy.tools.output import print_note
+
+    print_note(str(message).partition(" To convert it:")[0])
+
+
 def _check(options: argparse.Namespace) -> None:
     from keras_npy.files.header import SUPPORTED_DTYPES
     from keras_npy.rows.cast import is_known
+    from keras_npy.tools.new_files import is_folder
     from keras_npy.tools.source import parse
     from keras_npy.tools.usage import UsageError
 
@@ -88,6 +115,13 @@ def _check(options: argparse.Namespace) -> None:
             f"--dtype takes one of {SUPPORTED_DTYPES}. Received: {options.dtype}. "
             "Give a dtype such as uint8 or float32."
         )
+    is_one_file = options.shards is None and not is_folder(options.out)
+    for path in (options.out if is_one_file else None, options.y):
+        if path is not None and not path.endswith(".npy"):
+            raise UsageError(
+                f"{path}: a file is written as .npy. Received: a path that ends otherwise, and is "
+                f"no folder. Write it like {path.removesuffix('.')}.npy, or make the folder first."
+            )
     if options.round and options.dtype is None:
         raise UsageError(
             "--round goes with --dtype, to which values are rounded. "
@@ -123,6 +157,7 @@ def _write(source: Any, out: str, options: argparse.Namespace) -> None:
     from keras_npy.tools.convert import convert
     from keras_npy.tools.convert_shards import convert_to_shards
     from keras_npy.tools.output import count
+    from keras_npy.tools.prediction_files import warn_of_other_parts
 
     source, stored_dtype = _source(source, options)
     arguments: dict[str, Any] = {
@@ -134,6 +169,7 @@ def _write(source: Any, out: str, options: argparse.Namespace) -> None:
             lambda show: convert_to_shards(source, out, options.shards, **arguments, progress=show)
         )
         print(f"{paths[0]}: the first of {count(len(paths), 'shard')}")
+        warn_of_other_parts(paths[0], "shards")
         return
     rows = _with_progress(lambda show: convert(source, out, **arguments, progress=show))
     print(f"{out}: {rows.dtype} {rows.shape}, {rows.nbytes} bytes from {rows.name}")

@@ -34,6 +34,7 @@ def check_folder(path: str | os.PathLike[str]) -> str:
 
     Raises:
         FileNotFoundError: If it does not.
+        PermissionError: If nobody may write there, or not this user.
     """
     path = local_path(path)
     folder = os.path.dirname(path)
@@ -41,6 +42,12 @@ def check_folder(path: str | os.PathLike[str]) -> str:
         raise FileNotFoundError(
             f"{path}: the folder of a new file must exist. Received: {folder}, which is no folder. "
             "Make that folder first, or choose another path."
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(
+            errno.EACCES,
+            f"{path}: the folder of a new file must let you write. Received: {folder}, where you "
+            "may not. Choose a path in a folder that you may write to",
         )
     return path
 

@@ -63,7 +63,7 @@ def _run(options: argparse.Namespace) -> int:
     for facts in written:
         print(
             f"{facts['path']}: {facts['dtype']} {facts['shape']}, {output.size(facts['bytes'])} "
-            f"of predictions for {' and '.join(options.x)}"
+            f"with the header, predictions for {' and '.join(options.x)}"
         )
     return 0
 

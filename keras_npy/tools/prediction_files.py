@@ -141,8 +141,13 @@ def check_outputs(outputs: Sequence[Output], num_rows: int, overwrite: bool) -> 
     _check_room(outputs, num_rows, 0)
 
 
-def warn_of_other_parts(path: str) -> None:
-    """Warn if parts of another number of processes lie beside the file of one of them."""
+def warn_of_other_parts(path: str, what: str = "predictions") -> None:
+    """Warn if parts of another number of processes lie beside the file of one of them.
+
+    Args:
+        path: Of this part.
+        what: What such files hold.
+    """
     folder, name = os.path.split(path)
     part = _PART.fullmatch(name)
     if part is None:
@@ -153,7 +158,7 @@ def warn_of_other_parts(path: str) -> None:
     if different:
         stem, count = part[1], int(part[3])
         warn(
-            f"{path}: predictions in parts of {count} are read together by their names. Received: "
+            f"{path}: {what} in parts of {count} are read together by their names. Received: "
             f"{different[0]} beside it, of another number of parts. Delete the "
             f"{len(different)} parts of another number; or open these alone: "
             f"open_rows('{stem}-*-of-{count:05d}.npy')."

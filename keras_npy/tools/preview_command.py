@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--names", metavar="A,B,...", help="the names of the classes, or a file of them"
     )
     parser.add_argument(
-        "-o", "--out", metavar="SHEET.png", help="where to write; .png, .pdf or .svg"
+        "-o", "--out", metavar="SHEET.png", help="where to write; .png, .pdf, .svg or .jpg"
     )
     parser.add_argument(
         "--number",
@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     # Import NumPy only here: it takes longer than --help should.
     from keras_npy.tools import output, terminal
+    from keras_npy.tools.new_files import check_folder
     from keras_npy.tools.preview import Preview, check_suffix, read_names
     from keras_npy.tools.source import remarks
     from keras_npy.tools.usage import UsageError
@@ -53,6 +54,8 @@ def _run(options: argparse.Namespace) -> int:
         )
     if options.out is not None:
         check_suffix(options.out)
+        # Before all samples are drawn.
+        check_folder(options.out)
     names = read_names(options.names) if options.names else None
     with remarks() as said:
         preview = Preview(options.x, options.y, options.number, options.look)

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -131,8 +132,43 @@ def test_shards_that_exist_are_kept_unless_forced(capsys: pytest.CaptureFixture[
         ["convert", "--shards", "2", "--dtype", "float32", "--force", "x.npy", "s.npy"]
     )
     assert "float32" == open_rows("s-*.npy").dtype
+    with warnings.catch_warnings(action="default"):
+        main(["convert", "--shards", "3", "x.npy", "s.npy"])
+    said = capsys.readouterr().err
+    assert re.search(r"shards in parts of 3 .* Received: s-00000-of-00002.npy beside it", said)
     assert 1 == main(["convert", "--shards", "51", "x.npy", "t.npy"])
     assert "Received: 51 shards for N=50" in capsys.readouterr().err
+
+
+def test_command_convert_says_of_trailing_bytes_what_is_lost_and_no_remedy(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In one line, without a line of Python: the remedy is this command."""
+    with open("x.npy", "ab") as file:
+        file.write(b"more")
+    with warnings.catch_warnings(action="default"):
+        assert 0 == main(["convert", "x.npy", "y.npy"])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("keras-npy: ")
+    assert line.endswith("which are left alone.")
+
+
+@pytest.mark.parametrize("out", ["-", "foo", "y.txt"])
+def test_command_convert_to_no_npy_is_refused(capsys: pytest.CaptureFixture[str], out: str) -> None:
+    """NumPy and NpySequence would take such a file for another kind."""
+    before = files()
+    assert 2 == main(["convert", "x.npy", out])
+    assert f"{out}: a file is written as .npy." in capsys.readouterr().err
+    assert before == files()
+
+
+def test_command_refuses_a_folder_where_nobody_may_write_first(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before a source is read, or Keras imported."""
+    monkeypatch.setattr("keras_npy.tools.new_files.os.access", lambda *_: False)
+    assert 1 == main(["convert", "x.npy", "y.npy"])
+    assert "y.npy: the folder of a new file must let you write." in capsys.readouterr().err
 
 
 # Killed commands.

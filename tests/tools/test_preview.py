@@ -71,6 +71,13 @@ def test_sheet_names_labels_of_any_kind(label: np.ndarray, expected: str) -> Non
 def test_sheet_of_what_is_no_image(x: np.ndarray) -> None:
     """Curves are drawn as lines, values as text."""
     axes, _ = drawn(x, None)
+    if x.ndim == 2:
+        # A spike leaves no axes.
+        spiked = x.astype("float32")
+        spiked[0, 7] = 1e4
+        low, high = drawn(spiked, None)[0][0].get_ylim()
+        assert low < 0
+        assert high > 1e4
     shown = axes[1].lines[0].get_ydata() if x.ndim == 2 else float(axes[1].texts[0].get_text())
     np.testing.assert_array_equal(x[11], shown)
 
@@ -137,6 +144,7 @@ def test_command_preview_writes_a_sheet(capsys: pytest.CaptureFixture[str]) -> N
         # Before anything is read.
         (["none.npy", "-o", "s.unknown"], 2, r"\.png, \.pdf.*suffix \.unknown\. .* -o s\.png\.$"),
         (["none.npy", "-o", "s"], 2, r"Received: no suffix\. "),
+        (["none.npy", "-o", "no/s.png"], 1, r"the folder of a new file must exist\. "),
     ],
 )
 def test_command_preview_wrong_use(

@@ -37,8 +37,14 @@ def worst_rows(
         names: The names of the classes, in the order of their numbers.
 
     Raises:
+        TypeError: If it is no model.
         ValueError: If there are no targets to compare predictions with, or several outputs.
     """
+    if not hasattr(model, "predict_on_batch"):
+        raise TypeError(
+            "plot(model=...) takes a Keras model. Received: "
+            f"{type(model).__name__}. Pass a model, such as keras.saving.load_model(path)."
+        )
     rows, worst, titles = np.empty(0, np.int64), np.empty(0), np.empty(0, object)
     counts = _Counts()
     for x, y in batches:

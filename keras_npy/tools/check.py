@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_npy.errors import NpyFileError
 from keras_npy.rows.base import Rows
 from keras_npy.rows.pairs import check_pairs
 from keras_npy.rows.walk import walk
@@ -75,11 +76,7 @@ def check(
         NpyFileError: If a source cannot be read.
         OSError: If the system refuses access; `FileNotFoundError` is one.
     """
-    opened = [
-        (Named.open(inputs), None if labels is None else Named.open(labels))
-        for inputs, labels in ((x, y), (against, against_y))
-        if inputs is not None
-    ]
+    opened = _open_all([(x, y)] + ([] if against is None else [(against, against_y)]))
     # Values of two sets are compared in a dtype that holds both.
     dtype = _common_dtype([inputs.rows.dtype for inputs, _ in opened])
     sets = [_look_through(inputs, labels, dtype, num_classes) for inputs, labels in opened]
@@ -92,6 +89,22 @@ def check(
     if len(sets) > 1:
         findings += compare(*sets)
     return Report(sets, worst_first(findings))
+
+
+def _open_all(texts: list[tuple[str, str | None]]) -> list[tuple[Named, Named | None]]:
+    """Open all sources; what is wrong with several of them is said at once."""
+    found: dict[str, Named] = {}
+    errors: list[NpyFileError] = []
+    for text in dict.fromkeys(text for pair in texts for text in pair if text is not None):
+        try:
+            found[text] = Named.open(text)
+        except NpyFileError as error:
+            errors.append(error)
+    if len(errors) > 1:
+        raise NpyFileError("\n".join(map(str, errors)))
+    if errors:
+        raise errors[0]
+    return [(found[one], None if other is None else found[other]) for one, other in texts]
 
 
 def _common_dtype(dtypes: list[np.dtype[Any]]) -> np.dtype[Any]:

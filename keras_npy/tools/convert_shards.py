@@ -61,10 +61,16 @@ def convert_to_shards(
         paths = name_shards(note.removesuffix(".shards"), num_shards)
         done = _begin(note, rows, paths, force)
         bounds = np.linspace(0, len(rows), num_shards + 1).astype(np.int64).tolist()
-        for shard, start, stop in zip(paths, bounds[:-1], bounds[1:], strict=True):
-            if shard not in done:
-                part = choose_rows(rows, range(start, stop))
-                write_rows(part, shard, force, _from(progress, start * rows.row_bytes, rows.nbytes))
+        try:
+            for shard, start, stop in zip(paths, bounds[:-1], bounds[1:], strict=True):
+                if shard not in done:
+                    part, shown = choose_rows(rows, range(start, stop)), start * rows.row_bytes
+                    write_rows(part, shard, force, _from(progress, shown, rows.nbytes))
+        except BaseException:
+            if not any(map(os.path.lexists, paths)):
+                # There is nothing to go on behind.
+                os.unlink(note)
+            raise
     os.unlink(note)
     return paths
 

@@ -62,6 +62,21 @@ def is_folder(path: str) -> bool:
 
 
 @contextlib.contextmanager
+def _named(path: str) -> Iterator[None]:
+    """Say of a disk that is full which file it hit."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise OSError(
+            error.errno,
+            f"{path}: a new file needs room on its disk. Received: {os.strerror(error.errno)}. "
+            "Free some space, or choose a path on another disk",
+        ) from error
+
+
+@contextlib.contextmanager
 def new_file(path: str, force: bool) -> Iterator[BinaryIO]:
     """Open a file that gets its name once it is complete; an error leaves nothing behind.
 
@@ -70,7 +85,7 @@ def new_file(path: str, force: bool) -> Iterator[BinaryIO]:
     _remove_leftovers(path)
     partial = f"{path}.{os.getpid()}{_PARTIAL_SUFFIX}"
     try:
-        with open(partial, "xb") as file:
+        with _named(path), open(partial, "xb") as file:
             lock(file)
             yield file
             file.flush()

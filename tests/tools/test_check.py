@@ -1,6 +1,7 @@
 """`keras-npy check`: each planted fault is found, with its rows, and nothing else."""
 
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -470,6 +471,16 @@ def test_check_complex_numbers_are_refused(capsys: pytest.CaptureFixture[str]) -
     for arguments in (["c.npy"], ["x.npy", "--y", "c.npy"]):
         assert 1 == main(["check", *arguments])
         assert "c.npy: check looks at real numbers. Received: complex64." in capsys.readouterr().err
+
+
+def test_check_files_that_cannot_be_read_are_all_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """In one round: inputs, labels and the other set."""
+    for name in ("x.npy", "y.npy"):
+        Path(name).write_text("<html>")
+    np.save("o.npy", X)
+    assert 1 == main(["check", "x.npy", "--y", "y.npy", "--against", "o.npy"])
+    said = capsys.readouterr().err.splitlines()
+    assert ["x.npy: ", "y.npy: "] == [re.findall(r"\w\.npy: ", line)[0] for line in said]
 
 
 def test_check_labels_of_one_class_say_so(capsys: pytest.CaptureFixture[str]) -> None:

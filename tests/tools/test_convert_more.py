@@ -1,5 +1,6 @@
 """`keras-npy convert`: shards, dtypes, folders of images, many members, and after a kill."""
 
+import errno
 import fcntl
 import os
 import re
@@ -138,6 +139,22 @@ def test_shards_that_exist_are_kept_unless_forced(capsys: pytest.CaptureFixture[
     assert re.search(r"shards in parts of 3 .* Received: s-00000-of-00002.npy beside it", said)
     assert 1 == main(["convert", "--shards", "51", "x.npy", "t.npy"])
     assert "Received: 51 shards for N=50" in capsys.readouterr().err
+
+
+def test_command_convert_to_a_full_disk_names_the_file_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As one file, and as shards of which none is complete."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before = files()
+    monkeypatch.setattr("keras_npy.tools.convert.as_bytes", full)
+    for options in ([], ["--shards", "2"]):
+        assert 1 == main(["convert", *options, "x.npy", "y.npy"])
+        assert re.search(r"y.*\.npy: a new file needs room on its disk", capsys.readouterr().err)
+        assert before == files()
 
 
 def test_command_convert_says_of_trailing_bytes_what_is_lost_and_no_remedy(

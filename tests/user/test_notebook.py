@@ -246,6 +246,8 @@ def test_plot_of_a_model_needs_targets_of_one_output(stored: Stored) -> None:
     known = Known(np.zeros((53, 3)))
     with pytest.raises(ValueError, match=r"one output.*Received: y of type NoneType.*Leave"):
         NpySequence(stored.x).plot(model=known)
+    with pytest.raises(TypeError, match=r"takes a Keras model\. Received: str\. Pass a model"):
+        stored.sequence().plot(model="m.keras")
 
 
 @pytest.mark.parametrize(

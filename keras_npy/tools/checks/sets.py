@@ -110,7 +110,7 @@ def _leak(one: CheckedSet, other: CheckedSet, its: Hashes, others: Hashes) -> It
         yield Finding(
             "leak",
             f"{other.values.name}: {_about(pairs.share)}{count(pairs.total, 'row')} of "
-            f"{len(other.values.rows):,} are in {name} too: "
+            f"{len(other.values.rows):,} {'is' if pairs.total == 1 else 'are'} in {name} too: "
             f"{_named(pairs.first, pairs.second, pairs.total, name)}. What is tested was trained "
             "on, so results are too good: leave the rows out of one of the two"
             f"{_listed(pairs)}.",

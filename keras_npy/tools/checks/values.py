@@ -179,7 +179,8 @@ class Values:
         if len(columns):
             yield Finding(
                 "constant",
-                f"{self.name}: {len(columns)} of {len(lows)} columns have one value in all rows: "
+                f"{self.name}: {len(columns)} of {len(lows)} columns "
+                f"{'has' if len(columns) == 1 else 'have'} one value in all rows: "
                 f"{some_of(columns.tolist())}. They say nothing: leave them out.",
             )
 

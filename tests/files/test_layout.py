@@ -529,14 +529,23 @@ def test_another_array_behind_the_data_is_refused(tmp_path: Path, read: Any) -> 
 @pytest.mark.parametrize(
     "tail", [bytes(4096), b"notes", X[:2].tobytes()], ids=["0", "text", "rows"]
 )
-def test_command_says_what_bytes_it_leaves_behind(tmp_path: Path, tail: bytes) -> None:
-    """Padding is no data, but whether it is padding only the user knows."""
+def test_command_says_what_bytes_it_leaves_behind(
+    tmp_path: Path, tail: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Padding is no data, but whether it is padding only the user knows.
+
+    In one line, without a line of Python, and without a remedy that is this command.
+    """
     np.save(tmp_path / "x.npy", X)
     append(tmp_path / "x.npy", tail)
     received = f"{len(tail)} bytes behind the 240 that"
     with pytest.warns(NpyLayoutWarning, match=received):
         assert_same(X, open_rows(tmp_path / "x.npy")[:])
     errors.SAID.clear()
-    with pytest.warns(NpyLayoutWarning, match=received):
+    with warnings.catch_warnings(action="default"):
         assert 0 == main(["convert", f"{tmp_path}/x.npy", f"{tmp_path}/new.npy"])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("keras-npy: ")
+    assert received in line
+    assert line.endswith("which are left alone.")
     assert_same(X, np.load(tmp_path / "new.npy"))

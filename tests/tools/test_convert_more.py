@@ -157,19 +157,6 @@ def test_command_convert_to_a_full_disk_names_the_file_and_leaves_nothing(
         assert before == files()
 
 
-def test_command_convert_says_of_trailing_bytes_what_is_lost_and_no_remedy(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """In one line, without a line of Python: the remedy is this command."""
-    with open("x.npy", "ab") as file:
-        file.write(b"more")
-    with warnings.catch_warnings(action="default"):
-        assert 0 == main(["convert", "x.npy", "y.npy"])
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("keras-npy: ")
-    assert line.endswith("which are left alone.")
-
-
 @pytest.mark.parametrize("out", ["-", "foo", "y.txt"])
 def test_command_convert_to_no_npy_is_refused(capsys: pytest.CaptureFixture[str], out: str) -> None:
     """NumPy and NpySequence would take such a file for another kind."""

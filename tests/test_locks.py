@@ -5,6 +5,8 @@ import signal
 import threading
 from typing import Any
 
+import pytest
+
 from keras_npy.locks import make_lock
 
 
@@ -16,6 +18,8 @@ def _interrupt(*_: Any) -> None:
     raise _Interrupt
 
 
+# JAX warns, if an earlier test of the same process has used it (jax 0.10).
+@pytest.mark.filterwarnings("ignore:os.fork\\(\\) was called:RuntimeWarning")
 def test_lock_is_open_in_a_process_that_is_forked() -> None:
     """No thread there would release it."""
     lock, later = make_lock(), make_lock()

@@ -1,11 +1,11 @@
-"""Refuse weights of pixels for a loss that has no value for each pixel."""
+"""Refuse weights of pixels, or of steps, that the loss would not get for each."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import keras
 
-from keras_npy.boundary.losses import found_loss, loses_last_axis
+from keras_npy.boundary.losses import found_loss, is_sparse, loses_last_axis
 from keras_npy.boundary.models import output_shapes
 from keras_npy.rows.labels import ClassWeights
 from keras_npy.sequence import NpySequence
@@ -24,7 +24,11 @@ def check_pixel_weights(
     """
     y = seq.y_spec
     losses = keras.tree.flatten(getattr(model, "loss", None))
-    if not isinstance(y, keras.InputSpec) or len(y.shape) < 3 or len(losses) != 1:
+    if not isinstance(y, keras.InputSpec) or len(losses) != 1:
+        return
+    if len(y.shape) == 2 and class_weight:
+        _check_steps(seq, model, losses[0])
+    if len(y.shape) < 3:
         return
     pixels = tuple(y.shape[1:])
     weighs_pixels = pixels[-1] != 1 and _weight_shape(seq, class_weight) == pixels
@@ -44,6 +48,24 @@ def check_pixel_weights(
         f"{_with_batch(shape[1:])}, whose loss is a mean over the last axis. Pass masks "
         f"{_with_batch((*pixels, 1))}: {remedy}."
     )
+
+
+def _check_steps(seq: NpySequence, model: Any, loss: Any) -> None:
+    """Raise for class_weight with a class number for each step: it is read as one-hot, as by Keras.
+
+    The weights `(b,)` then do not fit the loss `(b, T)`, unless b equals T by chance (Keras 3.15).
+    """
+    y = seq.y_spec
+    shape = output_shapes(model, seq) if y.shape[1] != 1 else None
+    if not isinstance(shape, tuple) or len(shape) != 3 or shape[1] != y.shape[1]:
+        return
+    if is_sparse(found_loss(loss, y, shape)):
+        raise ValueError(
+            "class_weight takes one label for each row, or a mask (b, H, W). Received: labels of "
+            f"{y.shape[1]} steps {_with_batch(y.shape[1:])}. Leave class_weight out and give a "
+            "weight for each step: seq.map(lambda x, y: (x, y, np.asarray(weights)[y])), where "
+            "weights[c] is that of class c."
+        )
 
 
 def _weight_shape(

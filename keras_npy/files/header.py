@@ -352,8 +352,8 @@ def check_trailing(header: NpyHeader, file: IO[bytes], stop_bytes: int) -> None:
         remedy = "Write each array to a file of its own."
         if tail.startswith(MAGIC):
             remedy = (
-                "Load them one by one and save each in a file of its own: `with open(path, 'rb') "
-                "as file: first, second = np.load(file), np.load(file)`."
+                "Load them all and save each in a file of its own: `with open(path, 'rb') as file: "
+                "arrays = [np.load(file) for _ in iter(lambda: file.peek(1), b'')]`."
             )
         raise NpyFileError(
             f"{header.name}: a file must hold one array. Received: another array behind the "

@@ -237,5 +237,6 @@ def _no_files(leaves: Sequence[Rows], names: Sequence[str]) -> ValueError:
     return ValueError(
         f"{rule}Received: rows that lie in several files each, or partly in memory. Pass the group "
         f"of each row: groups=[function({name}.file_of(i)[0]) for i in range(seq.num_samples)] "
-        "takes the file in which each begins."
+        "takes the file in which each begins. Make the windows of each group apart, as a list: a "
+        "window over two of them would be in both."
     )

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 
-from keras_npy.errors import check_bool
+from keras_npy.errors import check_bool, warn
 from keras_npy.files.store import FileList
 from keras_npy.order.selection import ascending, rows_at
 from keras_npy.rows.base import ROWS_AT_ONCE, Rows, Timesteps
@@ -148,6 +148,8 @@ def windows(
     start, end = _bounds(start_index, end_index, len(series))
     _check_targets(targets, predict_next)
     opened = None if targets is None else _open(targets, join, io)
+    if not join:
+        _warn_of_folders(series)
     lengths = np.array([len(series)]) if join else series.shard_lengths
     span = (sequence_length - 1 + bool(predict_next)) * sampling_rate
     files = _Files(lengths, start, end)
@@ -170,6 +172,21 @@ def windows(
     of_targets = Starts(target_firsts, counts, sequence_stride)
     _check_last_target(opened, int(of_targets.at(np.array([len(starts) - 1]))[0]))
     return WindowsAndTargets(x, WindowRows(opened, of_targets))
+
+
+def _warn_of_folders(series: Rows) -> None:
+    """Warn of windows over files of one timestep each that lie in several folders."""
+    paths = series.file_paths
+    if paths is None or len(paths) != len(series):
+        return
+    folders = [*dict.fromkeys(map(os.path.dirname, paths))]
+    if len(folders) > 1:
+        warn(
+            f"{series.name}: of samples each file is one timestep, and windows cross from folder "
+            f"to folder. Received: {len(folders)} folders, such as {folders[0]} and {folders[1]}. "
+            "Pass a list with the windows of each folder, as [windows(samples(pattern), ...) for "
+            "pattern in patterns]; join=True says that all are one series."
+        )
 
 
 def _counts(num_starts: Indices, stride: int) -> Indices:

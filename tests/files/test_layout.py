@@ -520,10 +520,10 @@ def test_another_array_behind_the_data_is_refused(tmp_path: Path, read: Any) -> 
         # NumPy cannot find an array behind padding.
         assert "Write each array to a file of its own" in str(caught.value)
         return
-    code = str(caught.value).split("`")[1].replace(": first, second", ":\n    first, second")
+    code = str(caught.value).split("`")[1].replace(": arrays", ":\n    arrays")
     session: dict[str, Any] = {"path": next(tmp_path.rglob("x.npy")), "np": np}
     exec(code, session)
-    assert_same(X[:6], np.concatenate([session["first"], session["second"]]))
+    assert_same(X[:6], np.concatenate(session["arrays"]))
 
 
 @pytest.mark.parametrize(

@@ -237,6 +237,7 @@ def test_random_crops_beside_other_crops_are_warned_of(pattern: str) -> None:
         pytest.param([14, 20, 9, 3, 8], 6, {}, True, id="shorter-crops"),
         pytest.param([13, 19, 8, 2, 7], 8, {}, True, id="shorter-files"),
         pytest.param([14, 20, 9, 3, 8], 8, {}, False, id="same"),
+        pytest.param([12, 18, 7, 1, 6], 8, {}, True, id="files-two-shorter"),
         pytest.param([28, 40, 18, 6, 16], 16, {}, False, id="twice-as-large"),
         pytest.param([29, 41, 19, 7, 17], 16, {}, False, id="nearly"),
         pytest.param([14, 20, 9, 3, 8], 6, {"check_names": False}, False, id="meant"),
@@ -255,7 +256,10 @@ def test_random_crops_of_other_sizes_are_warned_of(
         warnings.simplefilter("always")
         seq = NpySequence(one, other, batch_size=5, shuffle=True, seed=0, **crop)
     said = [str(warning.message) for warning in caught]
-    assert is_warned == any("Give both the same length=" in message for message in said)
+    remedy = "Make files that belong together of one size"
+    if length != 8:
+        remedy = "Give both the same length="
+    assert is_warned == any(f"{remedy}; check_names" in message for message in said)
     if length == 8 and not is_warned:
         np.testing.assert_array_equal(*seq[0])
     with warnings.catch_warnings(record=True) as caught:

@@ -159,7 +159,7 @@ def test_open_rows_path_of_either_type_is_a_file(path: Path, convert: Callable[.
         pytest.param(3, r"int\. Pass the path", id="integer"),
         pytest.param(b"x.npy", r"bytes\. Pass os\.fsdecode", id="bytes"),
         pytest.param(np.float32(3), r"float32\. Pass the path", id="numpy-scalar"),
-        pytest.param(iter([1]), r"list_iterator\. Pass list\(source\)", id="iterator"),
+        pytest.param(iter([1]), r"list_iterator\. Pass sorted\(source\)", id="iterator"),
     ],
 )
 def test_open_rows_other_type_is_refused(source: Any, received: str) -> None:

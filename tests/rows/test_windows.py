@@ -5,6 +5,7 @@ import os
 import pickle
 import re
 import tracemalloc
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_npy import NpyDataAdapter, NpyFileError, NpySequence, open_rows, take, windows
+from keras_npy import NpyDataAdapter, NpyFileError, NpySequence, open_rows, samples, take, windows
 from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.windows import Starts
 
@@ -558,3 +559,22 @@ def test_sequence_list_of_windows_with_and_without_targets_is_refused() -> None:
     with pytest.raises(ValueError, match=r"1 with targets, of 2 sources\. Pass .*`\.x`"):
         NpySequence([pair, windows(SERIES, sequence_length=4)])
     assert 192 == NpySequence([pair.x, pair.x]).num_samples
+
+
+def test_windows_over_samples_of_several_folders_give_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each file is one timestep, so windows cross folders; a list of folders, or join=, ends it."""
+    monkeypatch.chdir(tmp_path)
+    for folder in "ab":
+        (tmp_path / folder).mkdir()
+        for step in range(3):
+            np.save(f"{folder}/{step}.npy", np.array(step + 10 * (folder == "b")))
+    with pytest.warns(UserWarning, match=r"2 folders, such as \S+/a and \S+/b\..*join=True"):
+        windows(samples("*/*.npy"), sequence_length=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert 5 == len(windows(samples("*/*.npy"), sequence_length=2, join=True))
+        patterns = ["a/*.npy", "b/*.npy"]
+        apart = open_rows([windows(samples(pattern), sequence_length=2) for pattern in patterns])
+    assert [[0, 1], [1, 2], [10, 11], [11, 12]] == apart[:].tolist()

@@ -126,6 +126,8 @@ def test_command_help_of_each_verb(verb: str, capsys: pytest.CaptureFixture[str]
 # Each line runs in a process of its own, forked.
 CTRL_C = """
 import os, signal, sys
+# A shell starts what runs in the background with SIGINT ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.argv[0] = "/usr/bin/keras-npy"
 import keras_npy
 from keras_npy import ctrl_c

@@ -644,6 +644,8 @@ def test_command_predict_says_if_fractions_are_cut_off(
 
 PRESSED = """
 import os, signal, sys
+# A shell starts what runs in the background with SIGINT ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.argv[0] = "keras-npy"
 import keras
 import numpy as np

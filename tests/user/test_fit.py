@@ -261,6 +261,30 @@ def test_fit_weights_of_pixels_without_a_loss_for_each_are_refused(
     make_masker(keras.losses.Dice(), has_channels).fit(seq.subset(range(6)), **how)
 
 
+def test_fit_class_weight_with_a_label_for_each_step_is_refused() -> None:
+    """Keras takes such labels for one-hot ones; the remedy weighs each step."""
+    x = np.random.default_rng(0).random((12, 4, 2)).astype("float32")
+    y = np.arange(48).reshape(12, 4) % 3
+
+    def make() -> keras.Model:
+        keras.utils.set_random_seed(1)
+        model = keras.Sequential([keras.Input((4, 2)), keras.layers.Dense(3)])
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile("sgd", loss, run_eagerly=True)
+        return model
+
+    seq, weights = NpySequence(x, y, batch_size=4), [1.0, 3.0, 0.5]
+    with pytest.raises(ValueError, match=r"labels of 4 steps \(b, 4\).*for each step") as caught:
+        make().fit(seq, class_weight=dict(enumerate(weights)), verbose=0)
+    found = re.search(r"seq\.map\(.*\)\)(?=, where)", str(caught.value))
+    assert found is not None
+    model, expected = make(), make()
+    model.fit(eval(found[0], {"seq": seq, "np": np, "weights": weights}), verbose=0, shuffle=False)
+    each = np.asarray(weights)[y]
+    expected.fit(x, y, sample_weight=each, batch_size=4, verbose=0, shuffle=False)
+    assert_same_weights(expected, model)
+
+
 def test_fit_sample_weight_weighs_as_arrays(stored: Stored) -> None:
     """Sample weights follow their rows, in file order and shuffled."""
     order = rows_of_epoch(N, 0, batch_size=8, seed=3)

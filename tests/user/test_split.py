@@ -1000,7 +1000,9 @@ def test_split_at_random_of_rows_that_come_twice_warns_and_the_remedy_ends_it() 
 @pytest.mark.parametrize(
     "make",
     [
-        pytest.param(lambda: windows(samples("day*/*.npy"), sequence_length=2), id="samples"),
+        pytest.param(
+            lambda: windows(samples("day*/*.npy"), sequence_length=2, join=True), id="samples"
+        ),
         pytest.param(
             lambda: [windows(samples(f"day{day}/*.npy"), sequence_length=2) for day in range(4)],
             id="list-of-samples",

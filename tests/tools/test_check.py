@@ -376,6 +376,26 @@ def test_check_equal_rows_of_different_labels_are_named(
     np.save("y.npy", y)
     findings = found(capsys, "x.npy", "--y", "y.npy")
     assert [("conflict", [401], 1), ("duplicates", [400, 401], 2)] == findings
+    # Also of two sets.
+    np.save("other.npy", np.concatenate([255 - X[2:], X[:2]]))
+    np.save("other_y.npy", np.concatenate([Y[2:], y[400:]]))
+    against = ["--against", "other.npy", "--against-y", "other_y.npy"]
+    findings = found(capsys, *of_y(Y), *against)
+    assert [("leak", [398, 399], 2), ("conflict", [399], 1)] == findings
+
+
+def test_check_infinity_is_cut_to_the_other_values(capsys: pytest.CaptureFixture[str]) -> None:
+    """np.nan_to_num would make 3e38 of it."""
+    x = changed(changed(FLOATS, (7, 1, 1), np.inf), (9, 2, 2), -np.inf)
+    np.save("x.npy", x)
+    main(["check", "x.npy"])
+    code = re.search(r"Cut it with (np.clip\(.*?\))", capsys.readouterr().out)
+    assert code is not None
+    cut = eval(code[1], {"np": np, "x": x})
+    rest = x[np.isfinite(x)]
+    assert (rest.min(), rest.max()) == (cut.min(), cut.max())
+    np.save("x.npy", cut)
+    assert [] == found(capsys, "x.npy")
 
 
 @pytest.mark.parametrize(

@@ -81,10 +81,8 @@ class CheckedSet:
     def _conflicts(self, first: Indices, second: Indices) -> Iterator[Finding]:
         if self.labels is None or len(self.labels.rows) != len(self.values.rows):
             return
-        found, y = RowsFound(), self.labels.rows
-        for one, other in zip(first[:PAIRS_READ_MAX], second[:PAIRS_READ_MAX], strict=True):
-            if not np.array_equal(y.take(one[np.newaxis]), y.take(other[np.newaxis])):
-                found.add(other[np.newaxis])
+        y = self.labels.rows
+        found = _unlike(first, second, y, y)
         if found:
             yield found.finding(
                 "conflict",
@@ -116,6 +114,33 @@ def _leak(one: CheckedSet, other: CheckedSet, its: Hashes, others: Hashes) -> It
             f"{_listed(pairs)}.",
             **_rows_of(pairs, rows, other.values.rows),
         )
+        yield from _unlike_labels(one, other, pairs)
+
+
+def _unlike_labels(one: CheckedSet, other: CheckedSet, pairs: Pairs) -> Iterator[Finding]:
+    """Rows of both sets that have one label in one, and another one in the other."""
+    its, others = one.labels, other.labels
+    if its is None or others is None:
+        return
+    if len(its.rows) != len(one.values.rows) or len(others.rows) != len(other.values.rows):
+        return
+    found = _unlike(pairs.first, pairs.second, its.rows, others.rows)
+    if found:
+        yield found.finding(
+            "conflict",
+            f"{other.values.name}: the same values have another label in {others.name} than in "
+            f"{its.name}, in {found}. One of the two is wrong.",
+            others.rows,
+        )
+
+
+def _unlike(first: Indices, second: Indices, y: Rows, others: Rows) -> RowsFound:
+    """The second of two rows, where their labels differ."""
+    found = RowsFound()
+    for one, other in zip(first[:PAIRS_READ_MAX], second[:PAIRS_READ_MAX], strict=True):
+        if not np.array_equal(y.take(one[np.newaxis]), others.take(other[np.newaxis])):
+            found.add(other[np.newaxis])
+    return found
 
 
 def _different_values(one: Values, other: Values) -> Iterator[Finding]:

@@ -134,6 +134,12 @@ class Values:
 
     def _remedy(self, kind: str) -> str:
         without = "eave the rows out, of labels too"
+        if kind == "infinity":
+            # np.nan_to_num would make 3e38 of it, with which no loss is finite.
+            clipped = f"np.clip(x, {self.low:.9g}, {self.high:.9g})"
+            return (
+                f"Cut it with {clipped}, or l{without}" if self.low < self.high else f"L{without}"
+            )
         if kind != "nan" or not self.all_nan:
             return f"Replace it with np.nan_to_num, or l{without}"
         # np.nan_to_num would make blank samples of rows that hold nothing else.

@@ -1,10 +1,13 @@
 """Refuse validation data whose class numbers stand for other classes than those of training."""
 
+from typing import Any
+
+from keras_npy.boundary.targets import gives_targets_to_loss
 from keras_npy.errors import cut, warn
 from keras_npy.sequence import NpySequence, has_map, numbered_classes
 
 
-def check_classes(training: NpySequence, validation: NpySequence) -> None:
+def check_classes(training: NpySequence, validation: NpySequence, model: Any) -> None:
     """Raise if a class number stands for one class in training and for another in validation.
 
     A folder without `ant` numbers `bee` from 0: the accuracy is then that of wrong labels. Classes
@@ -15,7 +18,7 @@ def check_classes(training: NpySequence, validation: NpySequence) -> None:
         ValueError: If the numbers are served as they are.
     """
     ours, theirs = numbered_classes(training), numbered_classes(validation)
-    if ours is None or theirs is None:
+    if ours is None or theirs is None or not gives_targets_to_loss(model):
         return
     pairs = enumerate(zip(ours, theirs, strict=False))
     number = next((number for number, (our, their) in pairs if our != their), None)

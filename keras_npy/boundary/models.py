@@ -1,9 +1,10 @@
-"""What a resume, a report, and a look at targets need of a model and Keras gives no public name.
+"""What a resume, a report, and a look at targets ask of a model, for which Keras has no call.
 
 Modules of `keras.src` are imported where they are used. If a future Keras moves them, only a resume
 fails, and less is known of targets.
 """
 
+import math
 from typing import Any
 
 import keras
@@ -39,7 +40,8 @@ def wait_for_steps(model: keras.Model) -> None:
 
     JAX, on CPUs too, and the GPUs of the others compute while Python goes on.
     """
-    trained = model.trainable_variables[:1]
+    # The smallest is the least to copy.
+    trained = sorted(model.trainable_variables, key=lambda variable: math.prod(variable.shape))[:1]
     if keras.backend.backend() == "jax":
         import jax
 

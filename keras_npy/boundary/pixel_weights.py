@@ -10,11 +10,14 @@ from keras_npy.boundary.models import output_shapes
 from keras_npy.rows.labels import ClassWeights
 from keras_npy.sequence import NpySequence
 
+# More are not written into an error.
+_WEIGHTS_SHOWN_MAX = 10
+
 
 def check_pixel_weights(
     seq: NpySequence, model: Any, class_weight: Mapping[int, float] | None
 ) -> None:
-    """Raise if the loss means over the columns of masks `(b, H, W)` that have weights `(b, H, W)`.
+    """Raise if the loss of masks `(b, H, W)` with weights `(b, H, W)` is a mean over columns.
 
     Its values `(b, H)` are multiplied by these: an error of the backend's in the first batch, and
     none where the sizes are equal by chance, such as 32 images of 32 x 32 (Keras 3.15).
@@ -27,7 +30,7 @@ def check_pixel_weights(
     if not isinstance(y, keras.InputSpec) or len(losses) != 1:
         return
     if len(y.shape) == 2 and class_weight:
-        _check_steps(seq, model, losses[0])
+        _check_steps(seq, model, losses[0], class_weight)
     if len(y.shape) < 3:
         return
     pixels = tuple(y.shape[1:])
@@ -50,7 +53,9 @@ def check_pixel_weights(
     )
 
 
-def _check_steps(seq: NpySequence, model: Any, loss: Any) -> None:
+def _check_steps(
+    seq: NpySequence, model: Any, loss: Any, class_weight: Mapping[int, float]
+) -> None:
     """Raise for class_weight with a class number for each step: it is read as one-hot, as by Keras.
 
     The weights `(b,)` then do not fit the loss `(b, T)`, unless b equals T by chance (Keras 3.15).
@@ -60,11 +65,14 @@ def _check_steps(seq: NpySequence, model: Any, loss: Any) -> None:
     if not isinstance(shape, tuple) or len(shape) != 3 or shape[1] != y.shape[1]:
         return
     if is_sparse(found_loss(loss, y, shape)):
+        given = {int(number): float(weight) for number, weight in class_weight.items()}
+        each = [given.get(number, 1.0) for number in range(max(given) + 1)]
+        table = f"np.array({each})" if len(each) <= _WEIGHTS_SHOWN_MAX else "weights_of_classes"
         raise ValueError(
             "class_weight takes one label for each row, or a mask (b, H, W). Received: labels of "
             f"{y.shape[1]} steps {_with_batch(y.shape[1:])}. Leave class_weight out and give a "
-            "weight for each step: seq.map(lambda x, y: (x, y, np.asarray(weights)[y])), where "
-            "weights[c] is that of class c."
+            f"weight for each step: seq.map(lambda x, y: (x, y, {table}[y.astype(int)])), in the "
+            "order of the class numbers."
         )
 
 

@@ -72,12 +72,7 @@ def check_has_targets(seq: NpySequence, model: Any, method: str) -> None:
     Raises:
         ValueError: If Keras's own step hands them to the loss.
     """
-    steps = (type(model), "train_step"), (type(model), "test_step"), (type(model), "compute_loss")
-    are_of_keras = all(
-        str(getattr(getattr(*step, None), "__module__", "")).startswith("keras.") for step in steps
-    )
-    has_any = any(loss is not None for loss in keras.tree.flatten(getattr(model, "loss", None)))
-    if seq.y_spec is not None or not (are_of_keras and has_any):
+    if seq.y_spec is not None or not gives_targets_to_loss(model):
         return
     where, remedy = "without y", "Pass y= to NpySequence"
     if has_map(seq):
@@ -86,6 +81,16 @@ def check_has_targets(seq: NpySequence, model: Any, method: str) -> None:
         f"{method} hands targets to the loss of the model. Received: a sequence {where}. "
         f"{remedy}, or seq.map(lambda x: (x, x)) where the inputs are the targets."
     )
+
+
+def gives_targets_to_loss(model: Any) -> bool:
+    """Whether Keras's own step, and none of the user's, hands targets to a loss."""
+    steps = (type(model), "train_step"), (type(model), "test_step"), (type(model), "compute_loss")
+    are_of_keras = all(
+        str(getattr(getattr(*step, None), "__module__", "")).startswith("keras.") for step in steps
+    )
+    losses = keras.tree.flatten(getattr(model, "loss", None))
+    return are_of_keras and any(loss is not None for loss in losses)
 
 
 def look_when_built(seq: NpySequence, model: Any) -> Callable[[], None] | None:

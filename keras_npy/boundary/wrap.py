@@ -150,7 +150,7 @@ def _planned(plan: AdapterPlan, call: Call, arguments: Mapping[str, Any]) -> Ada
     if is_training and isinstance(call.validation_data, NpySequence):
         # Keras asks for its adapter at the end of the first epoch.
         check_has_targets(call.validation_data, call.model, "validation")
-        check_classes(seq, call.validation_data)
+        check_classes(seq, call.validation_data, call.model)
         check_processes(call.validation_data, call)
         choose_last_batch(call.validation_data, call.validation_steps, "validation_data", False)
     # Only fit continues with the next pass; evaluate and predict end, as they do with arrays.

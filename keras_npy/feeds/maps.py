@@ -385,9 +385,9 @@ def _check_defaults(signature: inspect.Signature, num_parts: int) -> None:
 
 def _is_option(parameter: inspect.Parameter, part: str) -> bool:
     """Whether a parameter for `y` or `sample_weight` is one that has a value of its own."""
-    if parameter.default is parameter.empty:
+    # What may be left out, of whatever name, is None where there is none.
+    if parameter.default is parameter.empty or parameter.default is None:
         return False
     if part == "y":
-        # An optional input or target, of whatever name, is None where there is none.
-        return parameter.default is not None and parameter.name != part
+        return parameter.name != part
     return "weight" not in parameter.name and parameter.name != "w"

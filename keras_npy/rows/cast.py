@@ -40,7 +40,7 @@ def is_known(dtype: Any) -> bool:
     """Whether rows can be given this dtype, or the dtype of this name."""
     try:
         return is_supported(np.dtype(dtype).newbyteorder("="))
-    except TypeError:
+    except (TypeError, ValueError, SyntaxError):
         return False
 
 

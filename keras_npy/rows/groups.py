@@ -81,8 +81,12 @@ def read_groups(
 def _check_said(values: Array) -> None:
     """Raise if an array does not say of each row where it belongs."""
     if values.dtype.kind == "O":
-        for value in values.tolist():
+        said = values.tolist()
+        for value in said:
             _check_group(value, "")
+        if len(set(map(id, said))) == len(said):
+            for value in said:
+                _check_comparable(value, "")
         return
     is_missing = np.isnan(values) if values.dtype.kind in "fcmM" else np.zeros(0, bool)
     if is_missing.any():
@@ -97,7 +101,7 @@ def _not_said(received: str) -> ValueError:
 
 
 def _check_group(value: Any, where: str) -> None:
-    """Raise if the group of a row is equal to no other, such as NaN or the match of a search.
+    """Raise if the group of a row, or a part of it, is NaN or NaT.
 
     Args:
         value: The group.
@@ -109,6 +113,14 @@ def _check_group(value: Any, where: str) -> None:
         return
     if isinstance(value, float | np.floating | np.datetime64 | datetime.date) and value != value:
         raise _not_said(f"{value}{where}")
+
+
+def _check_comparable(value: Any, where: str) -> None:
+    """Raise if a group, or a part of it, is equal only to itself."""
+    if isinstance(value, tuple):
+        for part in value:
+            _check_comparable(part, where)
+        return
     is_single = value is None or isinstance(value, enum.Enum | type)
     equals: object = type(value).__eq__
     if equals is object.__eq__ and not is_single:
@@ -208,6 +220,10 @@ def _groups_of_files(
         raise _no_files(leaves, names)
     numbers: dict[Hashable, int] = {}
     of_files = [numbers.setdefault(_group_of(function, path), len(numbers)) for path in files.paths]
+    if len(numbers) == len(of_files):
+        # An object that several files share is a group, whatever it is equal to.
+        for group, path in zip(numbers, files.paths, strict=True):
+            _check_comparable(group, f" for {path}")
     first = list(itertools.islice(numbers, 3))
     _warn_of_single(leaves[0], first, len(numbers), int(files.lengths.sum()))
     return np.repeat(np.array(of_files, np.int64), files.lengths)

@@ -1,7 +1,7 @@
 """Numbers that one side writes together and the other side apart, as `0102` and `p01_s02`."""
 
 from collections.abc import Iterator, Sequence
-from itertools import permutations, product
+from itertools import pairwise, permutations, product
 
 from keras_npy.rows.name_parts import NUMBERS, Column, without_folder
 
@@ -30,9 +30,18 @@ def joined_numbers(names: Sequence[str], others: Sequence[str]) -> Iterator[tupl
         known = set(keys)
         if len(known) < len(names) or max(map(len, column)) < 2:
             continue
+        counts_up = _counts_up(keys)
         for chosen, widths in _ways(other_columns):
-            if _share(_joined([one[::step] for one in chosen], widths), known) >= 0.5:
-                yield keys, _joined(chosen, widths)
+            sampled = _joined([one[::step] for one in chosen], widths)
+            # A counter beside a grid, as 1 to 96 beside r1_c01 to r8_c12, has some of its numbers
+            # joined by chance.
+            if counts_up and sampled != keys[::step]:
+                continue
+            if _share(sampled, known) < 0.5:
+                continue
+            joined = _joined(chosen, widths)
+            if joined == keys or not counts_up:
+                yield keys, joined
 
 
 def _numbers(names: Sequence[str]) -> list[Column]:
@@ -45,13 +54,20 @@ def _ways(columns: Sequence[Column]) -> Iterator[tuple[Sequence[Column], Sequenc
     """Which numbers are joined, in which order, with how many digits."""
     for number in range(2, len(columns) + 1):
         for chosen in permutations(columns, number):
-            for widths in product(_WIDTHS, repeat=number):
+            # Padding a number that all names have alike would say no more.
+            each = [_WIDTHS if len(set(column)) > 1 else (0,) for column in chosen]
+            for widths in product(*each):
                 yield chosen, widths
 
 
 def _joined(columns: Sequence[Column], widths: Sequence[int]) -> Column:
     padded = [_padded(column, width) for column, width in zip(columns, widths, strict=True)]
     return _stripped(tuple(map("".join, zip(*padded, strict=True))))
+
+
+def _counts_up(column: Column) -> bool:
+    numbers = [int(number or 0) for number in column]
+    return all(after == number + 1 for number, after in pairwise(numbers))
 
 
 def _padded(column: Column, width: int) -> Column:

@@ -10,6 +10,7 @@ order in which they stand, or in another order if their values fit only then, as
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from typing import Literal, NamedTuple
 
 from keras_npy.rows.name_constants import constant_on_one_side
@@ -37,6 +38,9 @@ from keras_npy.rows.name_readings import (
     have_few_apart,
     is_shifted,
 )
+
+# Ways in which numbers may be joined that are compared.
+_JOINED_MAX = 24
 
 _ZEROS = re.compile(r"(?<![0-9])0+")
 
@@ -143,20 +147,25 @@ def _outcomes(names: Sequence[str], others: Sequence[str]) -> Iterator[Outcome]:
 
 def _with_joined_numbers(names: Sequence[str], others: Sequence[str]) -> Iterator[Outcome]:
     """What names say of which one side writes numbers together, `0102` beside `p01_s02`."""
-    pairs = [
-        *joined_numbers(names, others),
-        *((keys, other_keys) for other_keys, keys in joined_numbers(others, names)),
-    ]
-    fit = [pair for pair in pairs if set(pair[0]) == set(pair[1])]
-    if not fit and any(have_few_apart(*pair) for pair in pairs):
-        fit = [max(pairs, key=lambda pair: len(set(pair[0]).intersection(pair[1])))]
-    if fit and fit[0][0] != fit[0][1]:
-        keys, other_keys = (list(zip(side, strict=True)) for side in fit[0])
-        # Of a full grid nobody knows which of its numbers is first where they are together.
-        is_ambiguous = any(one == other for one, other in fit)
-        yield Difference(keys, other_keys, not is_ambiguous and not is_shifted(keys, other_keys))
-    elif fit:
-        yield "partners"
+    turned = ((keys, other_keys) for other_keys, keys in joined_numbers(others, names))
+    fit: tuple[Column, Column] | None = None
+    nearest: list[tuple[Column, Column]] = []
+    # Of a full grid nobody knows which of its numbers is first where they are together.
+    is_ambiguous = False
+    for keys, other_keys in islice(chain(joined_numbers(names, others), turned), _JOINED_MAX):
+        if set(keys) == set(other_keys):
+            if keys == other_keys and fit is None:
+                yield "partners"
+                return
+            fit = fit or (keys, other_keys)
+            is_ambiguous |= keys == other_keys
+        elif fit is None and have_few_apart(keys, other_keys):
+            nearest.append((keys, other_keys))
+    if fit is None and nearest:
+        fit = max(nearest, key=lambda pair: len(set(pair[0]).intersection(pair[1])))
+    if fit is not None:
+        each, others_each = (list(zip(side, strict=True)) for side in fit)
+        yield Difference(each, others_each, not is_ambiguous and not is_shifted(each, others_each))
 
 
 def _with_copies(names: Sequence[str], others: Sequence[str]) -> Iterator[Outcome]:

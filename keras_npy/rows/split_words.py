@@ -39,27 +39,29 @@ def other_parts(paths: Sequence[str], others: Sequence[str]) -> tuple[str, str] 
 
 
 def _differing(names: Sequence[str], others: Sequence[str]) -> tuple[str, str] | None:
-    found, other_found = _words_of_all(names), _words_of_all(others)
-    parts, other_parts = ({_PARTS[word] for word in words} for words in (found, other_found))
-    if not parts or not other_parts or parts & other_parts:
-        return None
-    return min(found), min(other_found)
+    # A word at the other end may mean something else: `valid_mask` beside `x_train`.
+    for at in (0, -1):
+        found, other_found = _words_of_all(names, at), _words_of_all(others, at)
+        parts, other_parts = ({_PARTS[word] for word in words} for words in (found, other_found))
+        if parts and other_parts and not parts & other_parts:
+            return min(found), min(other_found)
+    return None
 
 
-def _words_of_all(paths: Sequence[str]) -> set[str]:
-    words = set(_words(paths[0]))
+def _words_of_all(paths: Sequence[str], at: int) -> set[str]:
+    words = set(_words(paths[0], at))
     for path in paths[1:]:
         if not words:
             break
-        words &= set(_words(path))
+        words &= set(_words(path, at))
     return words
 
 
-def _words(path: str) -> Iterator[str]:
-    """The words that begin or end the names of folders, files and members."""
+def _words(path: str, at: int) -> Iterator[str]:
+    """The words for parts that the names of folders, files and members begin or end with."""
     for name in re.split(r"[/\\]|::", path):
         words = _WORDS.findall(re.sub(r"\.[^.]*\Z", "", name).casefold())
-        if words and words[-1] in _PARTS:
-            yield words[-1]
-        if len(words) == 2 and words[0] in _PARTS and words[1] not in _OTHER_TESTS:
-            yield words[0]
+        if not words or words[at] not in _PARTS:
+            continue
+        if at == -1 or len(words) == 1 or (len(words) == 2 and words[1] not in _OTHER_TESTS):
+            yield words[at]

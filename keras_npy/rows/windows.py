@@ -177,7 +177,8 @@ def windows(
 def _warn_of_folders(series: Rows) -> None:
     """Warn of windows over files of one timestep each that lie in several folders."""
     paths = series.file_paths
-    if paths is None or len(paths) != len(series):
+    # Files of one row each that are no samples are series of their own.
+    if paths is None or len(paths) != len(series) or len(series.shard_lengths) > 1:
         return
     folders = [*dict.fromkeys(map(os.path.dirname, paths))]
     if len(folders) > 1:

@@ -270,7 +270,7 @@ def soften(x: np.ndarray, y: np.ndarray, eps: float = 0.5) -> Any:
     "right",
     [
         pytest.param(lambda x, y, sample_weight=None: (x, y, sample_weight), id="named"),
-        pytest.param(lambda x, y, w=None: (x, y, w), id="w"),
+        pytest.param(lambda x, y, mask=None: (x, y, mask), id="none"),
         pytest.param(lambda x, y, z: (x, y, z), id="without-default"),
         pytest.param(lambda x, y, *rest: (x, y, *rest), id="rest"),
         pytest.param(lambda x, y, sample_weight, eps=1: (x, y * eps, sample_weight), id="behind"),

@@ -320,6 +320,7 @@ OTHER_PARTS = [
     pytest.param("Test_x", "validation_y", str, True, id="words-in-front"),
     pytest.param("train/{}", "labels_test_run", samples, False, id="no-part"),
     pytest.param("train/{}", "test_run", samples, False, id="a-run"),
+    pytest.param("x_train", "valid_mask", str, False, id="other-ends"),
     pytest.param("train/x/{}", "train/test_labels/{}", samples, False, id="one-part"),
     pytest.param("x_train", "y_training", str, False, id="one-word"),
     pytest.param("{}_training", "{}_manual", samples, False, id="one-side"),

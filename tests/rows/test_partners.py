@@ -86,6 +86,12 @@ NAMES = [
         id="two-sides-of-half",
     ),
     pytest.param(
+        [f"img{at:03d}" for at in range(1, 97)],
+        [f"r{row:02d}_c{column:02d}" for row in range(1, 9) for column in range(1, 13)],
+        "unknown",
+        id="counter-beside-a-grid",
+    ),
+    pytest.param(
         named("img{}", range(6)),
         [f"p{i}_{side}" for i in range(3) for side in "LR"],
         "unknown",

@@ -121,5 +121,5 @@ def test_file_paths_are_those_of_the_samples_served(tmp_path: Path) -> None:
         ]
     nest = NpySequence({"a": seq.x, "b": (np.arange(12),)})
     assert {"a": seq.file_paths, "b": (None,)} == nest.file_paths
-    assert windows(seq.x, sequence_length=3).file_paths is None
-    assert seq.file_paths[4] == windows(seq.x, sequence_length=3).file_of(4)[0]
+    assert windows(seq.x, sequence_length=3, join=True).file_paths is None
+    assert seq.file_paths[4] == windows(seq.x, sequence_length=3, join=True).file_of(4)[0]

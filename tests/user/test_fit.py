@@ -276,10 +276,10 @@ def test_fit_class_weight_with_a_label_for_each_step_is_refused() -> None:
     seq, weights = NpySequence(x, y, batch_size=4), [1.0, 3.0, 0.5]
     with pytest.raises(ValueError, match=r"labels of 4 steps \(b, 4\).*for each step") as caught:
         make().fit(seq, class_weight=dict(enumerate(weights)), verbose=0)
-    found = re.search(r"seq\.map\(.*\)\)(?=, where)", str(caught.value))
+    found = re.search(r"seq\.map\(.*\)\)(?=, in the order)", str(caught.value))
     assert found is not None
     model, expected = make(), make()
-    model.fit(eval(found[0], {"seq": seq, "np": np, "weights": weights}), verbose=0, shuffle=False)
+    model.fit(eval(found[0], {"seq": seq, "np": np}), verbose=0, shuffle=False)
     each = np.asarray(weights)[y]
     expected.fit(x, y, sample_weight=each, batch_size=4, verbose=0, shuffle=False)
     assert_same_weights(expected, model)

@@ -476,6 +476,13 @@ def files_of(root: Path, names: str) -> Path:
     return root
 
 
+class OfInputsAlone(keras.Sequential):
+    """A loss of one's own, which takes no targets."""
+
+    def compute_loss(self, x: Any, y: Any, y_pred: Any, *_: Any, **__: Any) -> Any:
+        return keras.ops.mean(keras.ops.square(y_pred))
+
+
 def fit_on(train: NpySequence, validation: NpySequence) -> None:
     model = keras.Sequential([keras.Input((2, 3)), keras.layers.Flatten(), keras.layers.Dense(3)])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -513,6 +520,9 @@ def test_fit_refuses_validation_data_whose_classes_have_other_numbers(
     model = keras.Sequential([keras.Input((2, 3)), keras.layers.Dense(1), keras.layers.Flatten()])
     model.compile("sgd", "mse", run_eagerly=True)
     model.fit(pairs[0], validation_data=pairs[1], verbose=0)
+    alone = OfInputsAlone([keras.Input((2, 3)), keras.layers.Dense(1)])
+    alone.compile("sgd", "mse", run_eagerly=True)
+    alone.fit(train, validation_data=validation, verbose=0)
     validation.class_names = train.class_names
     fit_on(train, validation)
     with pytest.raises(ValueError, match=r"without a folder: \['d'\].*name all folders beside it"):

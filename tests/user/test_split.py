@@ -641,7 +641,7 @@ def test_groups_that_are_equal_to_no_other_are_refused(
 
 def test_groups_that_group_nothing_warn_once(tmp_path: Path) -> None:
     """Those that group something, or a part of one row each, do not."""
-    message = r"one value\. Received: 10 different values for 10 rows, such as .*0\.npy, .*1\.npy"
+    message = r"one value\. Received: 10 different values for 10 rows, such as "
     for name, give in (("function", lambda seq: str), ("paths", lambda seq: seq.file_paths)):
         seq = patients(tmp_path / name, [4, 4, 2])
         with pytest.warns(UserWarning, match=message) as caught:

@@ -198,6 +198,8 @@ class Labels:
         if other is None or not (self.are_classes and other.are_classes):
             return False
         mine, its = self._whole, other._whole
+        if self.num_classes is not None and mine and max(mine) < self.num_classes:
+            return False
         both = bool(mine and its) and len(self.counts) > 1
         return both and min(mine) == 1 and min(its) == 0 and max(mine) == max(its) + 1
 
@@ -210,7 +212,7 @@ class Labels:
         whole, is_mask = self._whole, self.kind == "mask"
         if len(whole) < len(self.counts) or len(whole) < 2:
             return None
-        what, most = ("masks hold", max(whole)) if is_mask else ("labels are", max(whole))
+        what, most = "masks hold" if is_mask else "labels are", max(whole)
         if self.is_ahead_of(other):
             return []
         if whole == {-1, 1}:

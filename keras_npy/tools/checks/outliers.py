@@ -123,10 +123,12 @@ def _looked_at(
             if inner.size:
                 one.low, one.high = min(one.low, inner.min()), max(one.high, inner.max())
             one.rows.add(indices[is_outer.any(axis=1)])
-            if len(one.counts) <= 2 * _OUTSIDE_MAX:
-                for value in np.unique(values[is_outer]).tolist():
-                    holding = int((values == value).any(axis=1).sum())
-                    one.counts[value] = one.counts.get(value, 0) + holding
+            if len(one.counts) > 2 * _OUTSIDE_MAX:
+                continue
+            # With one more than may be, a column has too many.
+            for value in np.unique(values[is_outer])[: 2 * _OUTSIDE_MAX + 1].tolist():
+                holding = int((values == value).any(axis=1).sum())
+                one.counts[value] = one.counts.get(value, 0) + holding
     return columns
 
 
@@ -154,7 +156,7 @@ def outliers(rows: Rows, name: str, outside: dict[int, Outside]) -> Iterator[Fin
         marks = [value for value, many in one.counts.items() if many > 1]
         if marks:
             why = f"{number(marks[0])} seems to stand for a missing value"
-            remedy = f"Replace it, such as by np.where(x == {marks[0]:g}, median, x)"
+            remedy = f"Replace it, such as by np.where(x == {marks[0]!r}, median, x)"
         else:
             why, remedy = "It hides the others from a scale", "Correct it"
         more = len(outside) - _COLUMNS_NAMED_MAX

@@ -179,7 +179,7 @@ def _different_labels(one: Labels, other: Labels) -> Iterator[Finding]:
             yield Finding(
                 "labels",
                 f"{ahead.name} and {behind.name}: labels go from 1 to {last} in one, from 0 to "
-                f"{number(max(behind.counts))} in the other, so one of them is numbered wrongly. "
+                f"{number(max(behind.counts))} in the other: one of them may be numbered wrongly. "
                 f"If classes 1 to {last} are the other's 0 to {number(max(behind.counts))}, "
                 f"subtract 1 in {ahead.name} alone.",
             )

@@ -87,7 +87,8 @@ def check(
     for inputs, labels in opened:
         findings += _unpaired(inputs, labels)
     if len(sets) > 1:
-        findings += compare(*sets)
+        sets[1].beside = list(compare(*sets))
+        findings += sets[1].beside
     return Report(sets, worst_first(findings))
 
 

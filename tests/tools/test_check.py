@@ -437,7 +437,14 @@ def test_check_rows_that_two_sets_share_are_a_leak(
     assert ("leak", [4, 30], 2) == findings[0]
     assert ([] if dtype == "uint8" else ["differ"]) == [kind for kind, _, _ in findings[1:]]
     assert 1 == main(["check", "x.npy", "--against", "other.npy"])
-    assert "row 4 is row 9 of x.npy, row 30 is row 2 of x.npy" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "row 4 is row 9 of x.npy, row 30 is row 2 of x.npy" in printed
+    # The command leaves them out of the second set.
+    np.testing.assert_array_equal(np.delete(other, [4, 30], axis=0), *_kept(printed, "other.npy"))
+    capsys.readouterr()
+    assert "leak" not in [
+        kind for kind, _, _ in found(capsys, "x.npy", "--against", "other_kept.npy")
+    ]
 
 
 @pytest.mark.parametrize(

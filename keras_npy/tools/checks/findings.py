@@ -86,7 +86,7 @@ def how_to_leave_out(rows: Sequence[int], named: Sequence[tuple[str, Rows]]) -> 
     num_rows = len(named[0][1])
     if len(rows) > _LEFT_OUT_MAX:
         return [
-            f"Without all {len(rows):,} rows that are to be left out: "
+            f"Without all {len(rows):,} rows of {named[0][0]} that are to be left out: "
             f"indices=np.delete(np.arange({num_rows}), rows), with the rows that --json lists."
         ]
     kept = f"indices=np.delete(np.arange({num_rows}), {list(rows)})"
@@ -98,7 +98,7 @@ def how_to_leave_out(rows: Sequence[int], named: Sequence[tuple[str, Rows]]) -> 
         if len(source) == num_rows:
             commands.append(_command_without(rows, num_rows, name, outs[-1]))
     also = ", or:" if all(commands) else ""
-    begin = f"Without all rows that are to be left out: {kept}{also}"
+    begin = f"Without all rows of {named[0][0]} that are to be left out: {kept}{also}"
     return [begin, *(f"  {command}" for command in commands if also)]
 
 

@@ -39,6 +39,8 @@ class CheckedSet:
         self.values, self.hashes, self.labels = values, hashes, labels
         self.found: list[Finding] = []
         """What was found in the set by itself."""
+        self.beside: list[Finding] = []
+        """What was found beside a first set, whose rows are these."""
 
     def look(self, other: "CheckedSet | None" = None) -> None:
         """Find what is wrong with the set by itself; `compare` says what two sets have wrong."""
@@ -46,7 +48,8 @@ class CheckedSet:
 
     def left_out(self, ignored: Container[str]) -> list[int]:
         """The rows to leave out, but for kinds of findings that are ignored."""
-        return rows_to_leave_out(one for one in self.found if one.kind not in ignored)
+        found = (*self.found, *self.beside)
+        return rows_to_leave_out(one for one in found if one.kind not in ignored)
 
     def how_to_leave_out(self, ignored: Container[str]) -> list[str]:
         """How to do so, in lines."""
@@ -113,6 +116,7 @@ def _leak(one: CheckedSet, other: CheckedSet, its: Hashes, others: Hashes) -> It
             "on, so results are too good: leave the rows out of one of the two"
             f"{_listed(pairs)}.",
             **_rows_of(pairs, rows, other.values.rows),
+            leave_out=True,
         )
         yield from _unlike_labels(one, other, pairs)
 

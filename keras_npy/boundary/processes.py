@@ -105,7 +105,8 @@ def _told(seq: NpySequence, call: Call, settings: Mapping[str, Any]) -> str:
             is_own = share_of(data) == _ALONE
             batches = {"num_processes": 1} if is_own else batches_of_processes(data)
             found |= {name + key: value for key, value in batches.items()}
-    found |= {name: value for name, value in settings.items() if value is not None}
+    # An argument or data that only some processes were given has a name in all of them.
+    found |= {"validation_data": type(call.validation_data).__name__, **settings}
     found |= {name: getattr(call, name) for name in ("validation_steps", "initial_epoch", "epochs")}
     return json.dumps({name: _short(value) for name, value in found.items()})
 

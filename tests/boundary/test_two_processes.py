@@ -71,6 +71,8 @@ number = int(sys.argv[1])
 for fit in (
     lambda: model.fit(train.replace(seed=number), verbose=0),
     lambda: model.fit(train, class_weight={0: 1.0, 1: 2.0 + number, 2: 1.0}, verbose=0),
+    lambda: model.fit(train, class_weight={0: 2.0, 1: 1.0, 2: 1.0} if number else None, verbose=0),
+    lambda: model.fit(train, validation_data=test if number else None, verbose=0),
     lambda: model.fit(train, steps_per_epoch=2 + number, verbose=0),
     lambda: model.fit(train, validation_data=test.replace(batch_size=30 + 2 * number), verbose=0),
     lambda: model.fit(train.subset(slice(40 + number)), verbose=0),
@@ -90,6 +92,8 @@ def assert_unlike(messages: list[str]) -> None:
     differing = (
         "seed=0 in process 0, and 1 in process 1",
         "class_weight={0: 1.0, 1: 2.0, 2: 1.0} in",
+        "class_weight=None in process 0, and {0: 2.0, 1: 1.0, 2: 1.0} in process 1",
+        "validation_data=NoneType in process 0, and NpySequence in process 1",
         "steps_per_epoch=2 in process 0, and 3",
         "validation_data: batch_size=30 in process 0, and 32",
         "num_samples=40 in",

@@ -51,9 +51,19 @@ def is_watched() -> bool:
     return _state.is_watched
 
 
-def set_again(again: Callable[[], str]) -> None:
+def set_again(again: Callable[[], str] = str) -> None:
     """Set what says whether the same command goes on where this one ends; it imports nothing."""
     _state.again = again
+
+
+def set_again_beside(note_path: str, words: str) -> None:
+    """Say these words of a command that goes on as long as it has a note at a path."""
+    set_again(lambda: words if os.path.exists(note_path) else "")
+
+
+def message() -> str:
+    """What is said at the end."""
+    return f"keras-npy: interrupted{_state.again()}"
 
 
 def end_when(when: When) -> None:
@@ -95,7 +105,7 @@ def end() -> NoReturn:
     # A bar of progress has hidden the cursor.
     shown = "\x1b[?25h" if os.isatty(2) else ""
     try:
-        os.write(2, f"{shown}keras-npy: interrupted{_state.again()}\n".encode())
+        os.write(2, f"{shown}{message()}\n".encode())
     finally:
         os._exit(STATUS)
 

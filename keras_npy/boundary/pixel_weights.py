@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_npy.boundary.losses import found_loss, is_sparse, loses_last_axis
+from keras_npy.boundary.losses import found_loss, has_loss, is_sparse, loses_last_axis
 from keras_npy.boundary.models import output_shapes
 from keras_npy.rows.labels import ClassWeights
 from keras_npy.sequence import NpySequence
@@ -61,7 +61,9 @@ def _check_steps(
     The weights `(b,)` then do not fit the loss `(b, T)`, unless b equals T by chance (Keras 3.15).
     """
     y = seq.y_spec
-    shape = output_shapes(model, seq) if y.shape[1] != 1 else None
+    # To find the shapes may take a second.
+    has_steps = y.shape[1] != 1 and has_loss(model, is_sparse)
+    shape = output_shapes(model, seq) if has_steps else None
     if not isinstance(shape, tuple) or len(shape) != 3 or shape[1] != y.shape[1]:
         return
     if is_sparse(found_loss(loss, y, shape)):

@@ -4,7 +4,7 @@ import datetime
 import enum
 import itertools
 import os
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -100,35 +100,38 @@ def _not_said(received: str) -> ValueError:
     )
 
 
-def _check_group(value: Any, where: str) -> None:
+def _parts(group: Any) -> Iterator[Any]:
+    """A group, or what lies in its tuples."""
+    if isinstance(group, tuple):
+        for part in group:
+            yield from _parts(part)
+    else:
+        yield group
+
+
+def _check_group(group: Any, where: str) -> None:
     """Raise if the group of a row, or a part of it, is NaN or NaT.
 
     Args:
-        value: The group.
+        group: The group.
         where: Of which file, for the message.
     """
-    if isinstance(value, tuple):
-        for part in value:
-            _check_group(part, where)
-        return
-    if isinstance(value, float | np.floating | np.datetime64 | datetime.date) and value != value:
-        raise _not_said(f"{value}{where}")
+    for part in _parts(group):
+        if isinstance(part, float | np.floating | np.datetime64 | datetime.date) and part != part:
+            raise _not_said(f"{part}{where}")
 
 
-def _check_comparable(value: Any, where: str) -> None:
+def _check_comparable(group: Any, where: str) -> None:
     """Raise if a group, or a part of it, is equal only to itself."""
-    if isinstance(value, tuple):
-        for part in value:
-            _check_comparable(part, where)
-        return
-    is_single = value is None or isinstance(value, enum.Enum | type)
-    equals: object = type(value).__eq__
-    if equals is object.__eq__ and not is_single:
-        raise ValueError(
-            "groups must be values that are equal where rows belong together, such as names. "
-            f"Received: {cut(value)}{where}, which is equal only to itself. Give a str, "
-            "such as match.group() of a match."
-        )
+    for part in _parts(group):
+        is_single = part is None or isinstance(part, enum.Enum | type)
+        equals: object = type(part).__eq__
+        if equals is object.__eq__ and not is_single:
+            raise ValueError(
+                "groups must be values that are equal where rows belong together, such as names. "
+                f"Received: {cut(part)}{where}, which is equal only to itself. Give a str, "
+                "such as match.group() of a match."
+            )
 
 
 def _warn_of_paths(values: Array, leaves: Sequence[Rows]) -> None:

@@ -3,10 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from keras_npy.rows.name_parts import Column, Part, all_numbers, without_folder
-
-# Names that are looked at first, from all over a list.
-_NAMES_LOOKED_AT = 32
+from keras_npy.rows.name_parts import Column, Part, all_numbers, step_of_sample, without_folder
 
 
 class OneSided(NamedTuple):
@@ -32,7 +29,7 @@ def constant_on_one_side(names: Sequence[str], others: Sequence[str]) -> OneSide
     >>> constant_on_one_side(["p1_s1", "p1_s2"], ["p1_s1", "p2_s1"]).is_certain
     True
     """
-    some, some_others = (side[:: 1 + len(side) // _NAMES_LOOKED_AT] for side in (names, others))
+    some, some_others = (side[:: step_of_sample(side)] for side in (names, others))
     if _one_sided(some, some_others) is None:
         return None
     return _one_sided(names, others)

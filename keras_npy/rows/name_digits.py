@@ -3,14 +3,11 @@
 from collections.abc import Iterator, Sequence
 from itertools import pairwise, permutations, product
 
-from keras_npy.rows.name_parts import NUMBERS, Column, without_folder
+from keras_npy.rows.name_parts import NUMBERS, Column, step_of_sample, without_folder
 
 # Numbers of a name that are joined, and how many digits each is given; 0 for those that it has.
 _NUMBERS_MAX = 4
 _WIDTHS = (0, 1, 2, 3)
-
-# Names that are looked at first, from all over a list.
-_NAMES_LOOKED_AT = 32
 
 
 def joined_numbers(names: Sequence[str], others: Sequence[str]) -> Iterator[tuple[Column, Column]]:
@@ -24,7 +21,7 @@ def joined_numbers(names: Sequence[str], others: Sequence[str]) -> Iterator[tupl
     columns, other_columns = _numbers(names), _numbers(others)
     if not 2 <= len(other_columns) <= _NUMBERS_MAX:
         return
-    step = 1 + len(others) // _NAMES_LOOKED_AT
+    step = step_of_sample(others)
     for column in columns:
         keys = _stripped(column)
         known = set(keys)

@@ -43,6 +43,10 @@ _SPELLED = {word: str(number) for words in _COUNTS for number, word in enumerate
 Column: TypeAlias = tuple[str, ...]
 
 
+# Names that are looked at before all of them are.
+_NAMES_LOOKED_AT = 32
+
+
 class Part(NamedTuple):
     """A number or a word that differs from name to name."""
 
@@ -53,6 +57,11 @@ class Part(NamedTuple):
     """What a number counts: the word beside it, the `s` of `p1_s2`, if all names have the same."""
     loose_labels: frozenset[str] = frozenset()
     """Words before several numbers, as in `tile_1_2`, which may belong to any of them."""
+
+
+def step_of_sample(names: Sequence[object]) -> int:
+    """Each so-manieth name, from all over a list, is looked at first."""
+    return 1 + len(names) // _NAMES_LOOKED_AT
 
 
 def folded(names: Sequence[str]) -> Sequence[str]:

@@ -6,10 +6,9 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import TextIO
 
 from keras_npy import ctrl_c
-from keras_npy.tools.usage import UsageError
+from keras_npy.tools.usage import UsageError, shown_by
 from keras_npy.version import __version__
 
 # Each verb lies in a module of its own, which imports what it needs only when it runs.
@@ -35,10 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if getattr(sys, stream) is None:
             # A shell has closed it (`>&-`). What would be printed is not wanted.
             setattr(sys, stream, open(os.devnull, "w"))
+    ctrl_c.set_again()
     options = _make_parser().parse_args(arguments)
     with warnings.catch_warnings():
         # A path and a line of Python's source say nothing to a user of the command.
-        warnings.showwarning = _say
+        warnings.showwarning = shown_by(lambda text: print(f"keras-npy: {text}", file=sys.stderr))
         return _run(options)
 
 
@@ -66,20 +66,8 @@ def _run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         if ctrl_c.is_watched():
             ctrl_c.end()
-        again = getattr(options, "when_interrupted", str)()
-        print(f"keras-npy: interrupted{again}", file=sys.stderr)
+        print(ctrl_c.message(), file=sys.stderr)
         return ctrl_c.STATUS
-
-
-def _say(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    print(f"keras-npy: {message}", file=sys.stderr)
 
 
 def _make_parser() -> argparse.ArgumentParser:

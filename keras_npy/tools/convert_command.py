@@ -1,14 +1,13 @@
 """The verb `convert`: its arguments, its progress bar, and its output."""
 
 import argparse
-import functools
 import os
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from keras_npy import ctrl_c
-from keras_npy.tools.usage import SOURCE_HELP, positive
+from keras_npy.tools.usage import SOURCE_HELP, positive, shown_by
 
 if TYPE_CHECKING:
     from keras_npy.types import Array
@@ -47,27 +46,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_run)
 
 
-def _again(note_path: str) -> str:
-    """What is said when the command is interrupted: whether it can go on."""
-    if os.path.exists(note_path):
-        return ": the same command keeps the shards that are complete, and goes on behind them"
-    return ""
-
-
 def _run(options: argparse.Namespace) -> None:
     # Import NumPy only here: it takes longer than --help should.
     from keras_npy.errors import NpyLayoutWarning
     from keras_npy.tools.new_files import check_new, is_folder
 
     _check(options)
-    options.when_interrupted = functools.partial(_again, f"{options.out}.shards")
-    ctrl_c.set_again(options.when_interrupted)
+    ctrl_c.set_again_beside(
+        f"{options.out}.shards",
+        ": the same command keeps the shards that are complete, and goes on behind them",
+    )
     with warnings.catch_warnings():
         # The remedy for these warnings is to run this command.
         warnings.simplefilter("ignore", NpyLayoutWarning)
         # But bytes that the new file will not have are worth a word.
         warnings.filterwarnings("default", ".* bytes behind the ", NpyLayoutWarning)
-        warnings.showwarning = _say
+        warnings.showwarning = shown_by(_say)
         if is_folder(options.out):
             _write_each(options)
             return
@@ -83,18 +77,11 @@ def _run(options: argparse.Namespace) -> None:
             _write_classes(classes, options)
 
 
-def _say(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
+def _say(message: str) -> None:
     """Print a warning without its remedy, if that is this command."""
     from keras_npy.tools.output import print_note
 
-    print_note(str(message).partition(" To convert it:")[0])
+    print_note(message.partition(" To convert it:")[0])
 
 
 def _check(options: argparse.Namespace) -> None:

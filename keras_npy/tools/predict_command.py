@@ -1,7 +1,6 @@
 """The verb `predict`: its arguments and its output."""
 
 import argparse
-import functools
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -47,9 +46,9 @@ def _run(options: argparse.Namespace) -> int:
     from keras_npy.tools.source import open_source, remarks
 
     _check(options)
-    # Nothing is imported when the signal comes: this may be in the middle of an import.
-    options.when_interrupted = functools.partial(_again, note_of(_path_of_part(options)))
-    ctrl_c.set_again(options.when_interrupted)
+    ctrl_c.set_again_beside(
+        note_of(_path_of_part(options)), ": the same command goes on where this one stopped"
+    )
     with remarks() as said:
         rows = [open_source(one) for one in options.x]
         _check_rows(options, rows)
@@ -66,13 +65,6 @@ def _run(options: argparse.Namespace) -> int:
             f"with the header, predictions for {' and '.join(options.x)}"
         )
     return 0
-
-
-def _again(note_path: str) -> str:
-    """What is said when the command is interrupted: whether it can go on."""
-    if os.path.exists(note_path):
-        return ": the same command goes on where this one stopped"
-    return ""
 
 
 def _path_of_part(options: argparse.Namespace) -> str:

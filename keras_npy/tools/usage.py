@@ -2,6 +2,8 @@
 
 import argparse
 import math
+from collections.abc import Callable
+from typing import Any
 
 SOURCE_HELP = (
     "A SOURCE is a file (x.npy), a quoted pattern ('x-*.npy'), a member of an archive "
@@ -14,6 +16,15 @@ SOURCE_HELP = (
 
 class UsageError(ValueError):
     """A wrong use of the command, which ends with exit status 2."""
+
+
+def shown_by(say: Callable[[str], None]) -> Callable[..., None]:
+    """A `warnings.showwarning` that hands the message alone to a function."""
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        say(str(message))
+
+    return show
 
 
 def positive(text: str) -> int:

@@ -7,8 +7,8 @@ from keras_npy.ctrl_c import watch_command
 # Before the imports that take longest (hence E402). Only in the command this does something.
 watch_command()
 
-from keras_npy.on_demand import import_with_keras, make_getattr  # noqa: E402
-from keras_npy.version import __version__  # noqa: E402
+from keras_npy.on_demand import import_with_keras, make_getattr  # noqa: E402 # See above.
+from keras_npy.version import __version__  # noqa: E402 # See above.
 
 if TYPE_CHECKING:
     from keras_npy.boundary.adapter import NpyDataAdapter

@@ -102,10 +102,12 @@ def end() -> NoReturn:
     if not _is_ending.acquire(blocking=False):
         # The thread that watches, or a press before, is doing it.
         time.sleep(1)
-    # A bar of progress has hidden the cursor.
-    shown = "\x1b[?25h" if os.isatty(2) else ""
     try:
-        os.write(2, f"{shown}{message()}\n".encode())
+        # File descriptor 2 may lead through a filter (tools/backend_noise.py).
+        stderr = 2 if sys.stderr is None else sys.stderr.fileno()
+        # A bar of progress has hidden the cursor.
+        shown = "\x1b[?25h" if os.isatty(stderr) else ""
+        os.write(stderr, f"{shown}{message()}\n".encode())
     finally:
         os._exit(STATUS)
 

@@ -10,7 +10,7 @@ import pickle
 import time
 import zlib
 from collections.abc import Hashable, Sequence
-from typing import Any, BinaryIO, NamedTuple, TypedDict, Unpack
+from typing import Any, BinaryIO, NamedTuple, TypeAlias, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,10 @@ UNPACKED_BYTES_MAX = 16 << 20
 
 # A message of more lines is not read.
 FAULTS_NAMED_MAX = 50
+
+
+# A file, and what is wrong with it.
+Fault: TypeAlias = tuple[str, Exception]
 
 
 class HowToRead(TypedDict, total=False):
@@ -263,26 +267,22 @@ class SampleStore(Store):
     def _stored_dtype(self) -> str | None:
         return "bfloat16" if self.first.dtype.name == "bfloat16" else None
 
-    def check_all(self, limit_s: float | None) -> None:
+    def faults(self, limit_s: float | None) -> list[Fault]:
         """Compare the headers of all files with the first one, or of as many as there is time for.
 
-        Raises:
-            NpyFileError: If files differ or cannot be read; it names all of these.
-            OSError: If that is the fault of a single file.
+        Returns:
+            The files that differ or cannot be read, each with the error that says so.
         """
-        faults: list[tuple[str, Exception]] = []
+        found: list[Fault] = []
         start_s = time.perf_counter()
         for path in self._paths[1:]:
             try:
                 self._check_one(path)
             except (NpyFileError, OSError) as error:
-                faults.append((path, error))
+                found.append((path, error))
             if limit_s is not None and time.perf_counter() - start_s > limit_s:
                 break
-        if len(faults) == 1:
-            raise faults[0][1]
-        if faults:
-            raise NpyFileError(self._describe(faults))
+        return found
 
     def _check_one(self, path: str) -> None:
         """Raise if a file does not hold a sample like the first one."""
@@ -309,16 +309,6 @@ class SampleStore(Store):
         self._check_alike(header)
         self._check_small(header, is_compressed, self._files)
 
-    def _describe(self, faults: Sequence[tuple[str, Exception]]) -> str:
-        named = "\n".join(f"  {error}" for _, error in faults[:FAULTS_NAMED_MAX])
-        more = len(faults) - FAULTS_NAMED_MAX
-        return (
-            f"{faults[0][0]}: each sample must be a whole .npy of the shape and dtype of the first "
-            f"file. Received: {len(faults)} of {len(self._paths)} files that are not:\n{named}\n"
-            + (f"  and {more} more.\n" if more > 0 else "")
-            + "Convert or copy these again, leave them out, or pass length= if only sizes differ."
-        )
-
     def _check_alike(self, header: NpyHeader) -> None:
         first = self.first
         if (header.shape, _native(header)) != (first.shape, _native(first)):
@@ -344,6 +334,58 @@ class SampleStore(Store):
         # Paths have much in common, so they compress to a few bytes a file.
         packed = zlib.compress(pickle.dumps((self.fit, self._state)))
         return _opened_again, (type(self), packed)
+
+
+def unreadable_at_begin(
+    paths: Sequence[Path], stored_dtype: str | None, limit_s: float | None
+) -> list[Fault]:
+    """The files before the first one that can be read, which sets the shape and dtype of all.
+
+    Raises:
+        NpyFileError: If none can be read, or none within `limit_s`.
+        OSError: If that is the fault of a single file.
+    """
+    faults: list[Fault] = []
+    start_s = time.perf_counter()
+    for path in map(os.fsdecode, paths):
+        try:
+            read_first(path, stored_dtype)
+        except (NpyFileError, OSError) as error:
+            faults.append((absolute_path(path), error))
+        else:
+            return faults
+        if limit_s is not None and time.perf_counter() - start_s > limit_s:
+            break
+    raise_faults(faults, [], len(paths))
+    return []
+
+
+def raise_faults(before: Sequence[Fault], behind: Sequence[Fault], num_files: int) -> None:
+    """Raise one error that names all files that cannot be samples, if there are some.
+
+    Args:
+        before: Those before the first file that can be read, which sets the shape and dtype.
+        behind: Those behind it.
+        num_files: How many files there are in all.
+
+    Raises:
+        NpyFileError: If there are several; it names `FAULTS_NAMED_MAX` at most.
+        OSError: If that is the fault of a single file.
+    """
+    faults = [*before, *behind]
+    if not faults:
+        return
+    if len(faults) == 1:
+        raise faults[0][1]
+    named = "\n".join(f"  {error}" for _, error in faults[:FAULTS_NAMED_MAX])
+    more = len(faults) - FAULTS_NAMED_MAX
+    doubt = ", so the first file may be the odd one" if 2 * len(behind) > num_files else ""
+    raise NpyFileError(
+        f"{faults[0][0]}: each sample must be a whole .npy of the shape and dtype of the first "
+        f"file. Received: {len(faults)} of {num_files} files that are not{doubt}:\n{named}\n"
+        + (f"  and {more} more.\n" if more > 0 else "")
+        + "Convert or copy these again, leave them out, or pass length= if only sizes differ."
+    )
 
 
 def absolute_path(path: Path) -> str:

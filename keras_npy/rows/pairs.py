@@ -370,5 +370,5 @@ def _remedy(verdict: Verdict) -> str:
     more = len(verdict.alone) - FILES_NAMED_MAX
     return (
         f"Without a partner: {named}{f' and {more} more' if more > 0 else ''}. "
-        "Leave these files out, or add their partners"
+        "Leave these files out (move them elsewhere), or add their partners"
     )

@@ -10,7 +10,7 @@ import numpy as np
 from keras_npy.errors import check_bool, check_integer, check_io
 from keras_npy.files.fitted_samples import Crop, Fit, FittedSampleStore
 from keras_npy.files.header import NpyHeader
-from keras_npy.files.samples import SampleStore, read_first
+from keras_npy.files.samples import SampleStore, raise_faults, read_first, unreadable_at_begin
 from keras_npy.files.values import as_bytes, copy_values
 from keras_npy.rows.base import Rows
 from keras_npy.rows.drawn import Draw, DrawnRows
@@ -78,13 +78,15 @@ def samples(
     check_bool("unpack", unpack)
     paths, are_found = expand_all(named_paths(source, "samples"))
     pattern = source if isinstance(source, str | os.PathLike) and is_pattern(source) else None
+    limit_s = None if check else CHECK_S
+    faults = [] if check is False else unreadable_at_begin(paths, stored_dtype, limit_s)
     make: Callable[..., SampleStore] = SampleStore
     if length is not None:
-        first, _, _ = read_first(os.fsdecode(paths[0]), stored_dtype)
+        first, _, _ = read_first(os.fsdecode(paths[len(faults)]), stored_dtype)
         fit = checked_fit(first, length, pad_value, crop)
         make = functools.partial(FittedSampleStore, fit=fit)
     store = make(
-        paths,
+        paths[len(faults) :],
         pattern,
         stored_dtype=stored_dtype,
         is_mapped=io == "map",
@@ -92,7 +94,7 @@ def samples(
         are_found=are_found,
     )
     if check is not False:
-        store.check_all(None if check else CHECK_S)
+        raise_faults(faults, store.faults(limit_s), len(paths))
     return _rows(store)
 
 

@@ -34,7 +34,7 @@ def _run(options: argparse.Namespace) -> int:
     # Import NumPy only here: it takes longer than --help should.
     import sys
 
-    from keras_npy.tools import output
+    from keras_npy.tools import backend_noise, output
     from keras_npy.tools.bench import bench, describe
     from keras_npy.tools.source import remarks
 
@@ -45,7 +45,7 @@ def _run(options: argparse.Namespace) -> int:
     # It writes nothing, and Keras may be imported.
     ctrl_c.end_at_once_in_compilers()
     sources = [options.x] if options.y is None else [options.x, options.y]
-    with remarks() as said:
+    with remarks() as said, backend_noise.kept_away():
         timed = bench(
             sources,
             batch_size=options.batch_size,

@@ -10,6 +10,7 @@ import numpy as np
 from keras_npy.errors import NpyFileError
 from keras_npy.rows.base import Rows
 from keras_npy.rows.pairs import check_pairs
+from keras_npy.rows.partners import compare_names
 from keras_npy.rows.walk import walk
 from keras_npy.tools import output
 from keras_npy.tools.checks.findings import Finding, worst_first
@@ -142,10 +143,16 @@ def _unpaired(inputs: Named, labels: Named | None) -> Iterator[Finding]:
         try:
             check_pairs([inputs.rows, labels.rows], check_names=True)
         except ValueError as error:
-            yield Finding("pairs", str(error))
+            yield Finding("pairs", str(error), files=_without_partner(inputs.rows, labels.rows))
     for warning in caught:
         yield Finding("pairs", str(warning.message))
     yield from _unlike_mask(inputs, labels)
+
+
+def _without_partner(x: Rows, y: Rows) -> list[str]:
+    if x.files is None or y.files is None:
+        return []
+    return list(compare_names(x.files.paths, y.files.paths).alone)
 
 
 def _unlike_mask(inputs: Named, labels: Named) -> Iterator[Finding]:

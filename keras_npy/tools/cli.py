@@ -35,11 +35,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # A shell has closed it (`>&-`). What would be printed is not wanted.
             setattr(sys, stream, open(os.devnull, "w"))
     ctrl_c.set_again()
-    options = _make_parser().parse_args(arguments)
+    options = _parse(arguments)
     with warnings.catch_warnings():
         # A path and a line of Python's source say nothing to a user of the command.
         warnings.showwarning = shown_by(lambda text: print(f"keras-npy: {text}", file=sys.stderr))
         return _run(options)
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = _make_parser()
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        hint = ""
+        if any(os.path.exists(one) for one in unknown):
+            # A shell has expanded a pattern, or labels were given as to `NpySequence`.
+            others = {"y": "labels follow --y", "against": "another set follows --against"}
+            hints = [words for name, words in others.items() if hasattr(options, name)]
+            hint = f". X is one SOURCE: {'; '.join(['quote a pattern', *hints])}"
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+    return options
 
 
 def _run(options: argparse.Namespace) -> int:

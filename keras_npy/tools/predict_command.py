@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 from keras_npy import ctrl_c
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     # Import NumPy only here: it takes longer than --help should.
-    from keras_npy.tools import output
+    from keras_npy.tools import backend_noise, output
     from keras_npy.tools.prediction_files import note_of
     from keras_npy.tools.source import open_source, remarks
 
@@ -52,7 +53,8 @@ def _run(options: argparse.Namespace) -> int:
     with remarks() as said:
         rows = [open_source(one) for one in options.x]
         _check_rows(options, rows)
-        paths = _predict(options, rows)
+        with backend_noise.kept_away():
+            paths = _predict(options, rows)
     written = [_facts(path) for path in paths]
     if options.json:
         output.print_json({"model": options.model, "x": options.x, "files": written})
@@ -183,10 +185,9 @@ def _kind_of(path: str) -> str:
 
 
 def _predict(options: argparse.Namespace, rows: "list[Rows]") -> list[str]:
-    # What TensorFlow says when it is imported would bury the answer.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # Keras and its backend take seconds, and so do the first steps, which write nothing.
     ctrl_c.end_at_once_in_compilers()
+    from keras_npy.errors import NpyFileError
     from keras_npy.sequence import NpySequence
     from keras_npy.tools.predict import write_predictions
 
@@ -198,18 +199,59 @@ def _predict(options: argparse.Namespace, rows: "list[Rows]") -> list[str]:
         num_processes=options.num_processes,
         process_id=options.process_id,
     )
-    return write_predictions(
-        model, seq, options.out, overwrite=options.overwrite, after_batch=ctrl_c.raise_if_pressed
+    try:
+        return write_predictions(
+            model,
+            seq,
+            options.out,
+            overwrite=options.overwrite,
+            after_batch=ctrl_c.raise_if_pressed,
+        )
+    except (NpyFileError, OSError):
+        raise
+    except Exception as error:
+        _raise_if_unlike(model, options, rows, error)
+        raise
+
+
+def _raise_if_unlike(
+    model: Any, options: argparse.Namespace, rows: "list[Rows]", error: Exception
+) -> None:
+    """Raise an error that says so if rows have another shape than the model was made for."""
+    for taken, its in zip(_inputs_of(model) or [], rows, strict=False):
+        sizes = tuple(taken.shape[1:])
+        if sizes != its.row_shape and not _has_sizes(its.row_shape, sizes):
+            # Keras prints bold, also into a file, and the arguments of the call below the reason.
+            reason = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip()
+            lines = [line for line in reason.split("Arguments received by")[0].splitlines() if line]
+            raise ValueError(
+                f"{its.name}: a row must have the shape that {options.model} takes, {sizes}. "
+                f"Received: rows of shape {its.row_shape}. Give the rows that it was trained on, "
+                f"or rows like them. Keras says: {lines[-1].strip() if lines else error!r}"
+            ) from error
+
+
+def _has_sizes(row_shape: tuple[int, ...], taken: tuple[int | None, ...]) -> bool:
+    return len(row_shape) == len(taken) and all(
+        size in (None, its) for its, size in zip(row_shape, taken, strict=True)
     )
+
+
+def _inputs_of(model: Any) -> list[Any] | None:
+    """What a model takes, if it says so."""
+    import keras
+
+    # A model whose `call` is a user's own does not say it; the name may be its own.
+    inputs = getattr(model, "inputs", None)
+    if inputs and all(isinstance(one, keras.KerasTensor) for one in inputs):
+        return list(inputs)
+    return None
 
 
 def _check_inputs(model: Any, options: argparse.Namespace, rows: "list[Rows]") -> None:
     """Raise unless the model takes these rows; of more than it takes, Keras drops the last ones."""
-    import keras
-
-    # A model whose `call` is a user's own does not say what it takes; the name may be its own.
-    inputs = getattr(model, "inputs", None)
-    if not inputs or not all(isinstance(one, keras.KerasTensor) for one in inputs):
+    inputs = _inputs_of(model)
+    if inputs is None:
         return
     _check_number(options, len(inputs))
     for one, its in zip(inputs, rows, strict=True):

@@ -325,6 +325,34 @@ def test_all_files_that_differ_are_named_at_once(tmp_path: Path) -> None:
     assert (115, 3, 4) == samples(good).shape
 
 
+@pytest.mark.parametrize("length", [None, 3])
+def test_the_others_are_named_too_if_the_first_cannot_be_read(
+    tmp_path: Path, length: int | None
+) -> None:
+    """The first file that can be read is what they are compared with."""
+    for number in range(6):
+        np.save(tmp_path / f"s{number}.npy", np.full((3, 4), number))
+    for number in (0, 1):
+        (tmp_path / f"s{number}.npy").write_bytes(b"<html>")
+    np.save(tmp_path / "s3.npy", np.zeros((3, 5), int))
+    with pytest.raises(NpyFileError, match=r"^/.*s0\.npy: each sample must") as raised:
+        samples(f"{tmp_path}/s*.npy", length=length)
+    text = str(raised.value)
+    assert ["s0", "s1", "s3"] == re.findall(r"^  \S*/(s\d+)\.npy: ", text, re.MULTILINE)
+    assert "3 of 6 files" in text
+    assert "odd one" not in text
+
+
+def test_a_first_file_unlike_the_others_is_called_the_odd_one(tmp_path: Path) -> None:
+    """It is one file to mend, and not all of the others."""
+    for number in range(6):
+        np.save(tmp_path / f"s{number}.npy", np.zeros((3, 4 + (number == 0))))
+    with pytest.raises(
+        NpyFileError, match=r"5 of 6 files .*, so the first file may be the odd one"
+    ):
+        samples(f"{tmp_path}/s*.npy")
+
+
 def test_files_that_differ_where_length_does_not_say_so_are_named(pattern: str) -> None:
     """In another axis, or their dtype."""
     np.save(pattern.replace("*", "2"), np.zeros((2, 3), "int16"))

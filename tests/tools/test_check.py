@@ -526,8 +526,15 @@ def test_check_masks_that_are_named_wrongly(capsys: pytest.CaptureFixture[str]) 
         np.save(f"msk-{number + (number > 3)}.npy", X[number] > 127)
     findings = found(capsys, "samples:img-*.npy", "--y", "samples:msk-*.npy")
     assert ["pairs"] == [kind for kind, _, _ in findings]
-    assert 1 == main(["check", "samples:img-*.npy", "--y", "samples:msk-*.npy"])
-    assert "img-4.npy with" in capsys.readouterr().out
+    assert 1 == main(["check", "samples:img-*.npy", "--y", "samples:msk-*.npy", "--json"])
+    (finding,) = json.loads(capsys.readouterr().out)["findings"]
+    assert "img-4.npy with" in finding["message"]
+    alone = [Path(path) for path in finding["files"]]
+    assert ["img-4.npy", "msk-6.npy"] == [path.name for path in alone]
+    # The remedy: move them elsewhere.
+    for path in alone:
+        path.rename(path.with_suffix(".left_out"))
+    assert [] == found(capsys, "samples:img-*.npy", "--y", "samples:msk-*.npy")
 
 
 # Memory.

@@ -10,6 +10,7 @@ import pytest
 
 import keras_npy
 from keras_npy import ctrl_c
+from keras_npy.tools import backend_noise
 from keras_npy.tools.cli import VERBS, main
 
 
@@ -103,6 +104,63 @@ def test_command_folder_instead_of_a_source_is_told_of_patterns(
     ) in capsys.readouterr().err
     assert 0 == main(["inspect", "folder"])
     assert 3 == len(keras_npy.open_rows("folder/x-*.npy"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (
+            ["check", "x.npy", "y.npy"],
+            "y.npy. X is one SOURCE: quote a pattern; labels follow --y; another set follows "
+            "--against",
+        ),
+        (["preview", "x.npy", "y.npy"], ": quote a pattern; labels follow --y"),
+        (["stats", "x.npy", "y.npy"], ": quote a pattern"),
+        (["stats", "x.npy", "--axis"], "unrecognized arguments: --axis"),
+    ],
+)
+def test_command_of_one_source_that_gets_several_says_how_they_are_given(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    hint: str,
+) -> None:
+    """Labels as `NpySequence` takes them, or a pattern that a shell has expanded."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("x.npy", "y.npy"):
+        np.save(name, np.ones(3))
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert 2 == ended.value.code
+    assert capsys.readouterr().err.endswith(f"{hint}\n")
+
+
+def test_command_says_nothing_of_what_tensorflow_says_when_it_starts(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """But everything else that goes to the standard error, from C++ or from Python."""
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
+    begin = "0000 00:00:1795815844.557285    3615"
+    said = [
+        "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR",
+        f"I{begin} port.cc:153] oneDNN custom operations are on.",
+        f"W{begin} cpu.cc:1] a warning",
+        f"E{begin} cuda_platform.cc:52] failed call to cuInit: INTERNAL",
+        f"E{begin} cuda_platform.cc:52] another error",
+        f"F{begin} cpu_feature_guard.cc:1] compiled to use AVX instructions",
+        "Information for the user",
+    ]
+    with backend_noise.kept_away():
+        assert "2" == os.environ["TF_CPP_MIN_LOG_LEVEL"]
+        os.write(2, "".join(f"{line}\n" for line in said).encode())
+    print("after", file=sys.stderr)
+    assert [*said[4:], "after"] == capfd.readouterr().err.splitlines()
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+    with backend_noise.kept_away():
+        # Somebody who sets the level wants to see the lines.
+        os.write(2, f"{said[1]}\n".encode())
+    assert f"{said[1]}\n" == capfd.readouterr().err
 
 
 def test_command_without_a_standard_output_or_error_runs(tmp_path: Path) -> None:

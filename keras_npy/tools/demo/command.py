@@ -29,9 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         check_out(options.out)
         if options.x is not None:
             open_images(options.x, options.y)
-        # Import Keras only here: Keras and its backend take seconds, and --help should not.
-        from keras_npy.tools.demo.run import run_demo
+        from keras_npy.tools import backend_noise
 
-        run_demo(options.x, options.y, out=options.out, epochs=options.epochs)
+        with backend_noise.kept_away():
+            # Import Keras only here: Keras and its backend take seconds, and --help should not.
+            from keras_npy.tools.demo.run import run_demo
+
+            run_demo(options.x, options.y, out=options.out, epochs=options.epochs)
 
     parser.set_defaults(run=run)

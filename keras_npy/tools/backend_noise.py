@@ -1,0 +1,70 @@
+"""What TensorFlow's C++ prints when it starts: kept from the terminal, where it buries the answer.
+
+TensorFlow 2.21 prints these lines whatever `TF_CPP_MIN_LOG_LEVEL` says: that oneDNN is on, that
+there is no CUDA. They go to file descriptor 2, not through Python.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+# A process of its own, so that what C++ says before it aborts is shown. It goes on after Ctrl-C,
+# as long as somebody can write.
+_FILTER = r"""
+import re, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+noise = re.compile(rb"WARNING: All log messages before absl|[IW]\d{4} \d\d:|E\d{4} \d\d:.* cuInit")
+for line in sys.stdin.buffer:
+    if not noise.match(line):
+        sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
+"""
+
+# The level that hides what else TensorFlow informs and warns of. Who sets another wants to see it.
+_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+
+# The filter ends with the last process that holds the pipe. A child of ours may outlive us.
+_WAIT_S = 1.0
+
+
+@contextlib.contextmanager
+def kept_away() -> Iterator[None]:
+    """Within the `with` block, in which Keras is imported, show what is not such a line."""
+    if _LEVEL in os.environ or not _is_open(2):
+        yield
+        return
+    os.environ[_LEVEL] = "2"
+    python_stderr = sys.stderr
+    python_stderr.flush()
+    # It stays open: loggers that are made in the block keep it.
+    shown = os.dup(2)
+    read_end, write_end = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _FILTER], stdin=read_end, stdout=shown
+    )
+    os.dup2(write_end, 2)
+    os.close(read_end)
+    os.close(write_end)
+    if python_stderr is sys.__stderr__:
+        # What Python says is shown at once, and it may draw bars if this is a terminal.
+        sys.stderr = open(shown, "w", buffering=1, errors="backslashreplace", closefd=False)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        sys.stderr = python_stderr
+        os.dup2(shown, 2)
+        os.environ.pop(_LEVEL, None)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_WAIT_S)
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        # A shell has closed it (`2>&-`).
+        return False
+    return True

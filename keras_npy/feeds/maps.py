@@ -265,11 +265,17 @@ def _as_array(leaf: Any) -> Array:
 
 def _check_array(array: Array, num_rows: int, position: Position) -> None:
     if array.ndim == 0 or len(array) != num_rows:
+        remedy = "Choose rows with subset, before map."
+        if num_rows == 1:
+            remedy = (
+                "In a batch of one row np.squeeze and reductions need axis=, "
+                "such as np.squeeze(x, axis=-1)."
+            )
         raise ValueError(
             "A function of map must return one row for each row of the batch. "
-            f"Received: an array of {array.dtype} {array.shape} for {num_rows} rows, at batch "
-            f"{position.batch} of pass {position.epoch}. "
-            "Choose rows with subset, before map."
+            f"Received: an array of {array.dtype} {array.shape} for {num_rows} "
+            f"row{'s' * (num_rows != 1)}, at batch "
+            f"{position.batch} of pass {position.epoch}. {remedy}"
         )
     if not is_supported(array.dtype):
         raise TypeError(

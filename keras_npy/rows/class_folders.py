@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,12 @@ LabelsOfFiles: TypeAlias = (
 )
 # Classes whose files are looked at before training; a header on a network takes milliseconds.
 CLASSES_LOOKED_AT = 50
+
+# Names of the parts of an array, such as `part-3.npy` and `x-00001-of-00002.npy`.
+_PART = re.compile(
+    r"(?:(?:^|[^a-z])(?:part|shard|chunk|batch|block)[_\-. ]?\d+|\d[_\-. ]of[_\-. ]\d+)\.npy$",
+    re.IGNORECASE,
+)
 
 # Files that are compared with each other: to tell them apart takes 3 us each on a local disk.
 FILES_COMPARED = 100_000
@@ -223,13 +230,18 @@ def _check_samples(found: ClassFolders) -> None:
             f"which differ in their number of rows. {remedy} Samples of unequal length need "
             "length=, which crops and pads them."
         )
-    has_one_each = len(paths) > 1 and bool(np.all(np.diff(labels)))
-    if has_one_each and len(first.shape) > 1 and first.shape[0] > 1:
-        warn(
-            f"{first.name}: from_directory takes each file as one sample. "
-            f"Received: one file for each of {len(paths)} classes, the first of shape "
-            f"{first.shape}. {remedy}"
-        )
+    if len(first.shape) < 2 or first.shape[0] < 2 or len(paths) < 2:
+        return
+    if np.all(np.diff(labels)):
+        found_of = f"one file for each of {len(paths)} classes"
+    elif all(_PART.search(os.path.basename(path)) for path in paths):
+        found_of = f"{len(paths)} files whose names say that they are parts"
+    else:
+        return
+    warn(
+        f"{first.name}: from_directory takes each file as one sample. "
+        f"Received: {found_of}, the first of shape {first.shape}. {remedy}"
+    )
 
 
 def _readable(paths: Iterable[str]) -> Iterator[NpyHeader]:

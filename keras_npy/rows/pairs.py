@@ -320,6 +320,15 @@ def _differ_in_length(first: Rows, other: Rows) -> ValueError:
                 "targets= of windows, which takes those that windows begin with."
             )
     _check_windows(first, other)
+    for rows, others in ((first, other), (other, first)):
+        axes = [axis for axis, size in enumerate(rows.shape) if size == len(others)]
+        if len(axes) == 1 and (rows.files is None or rows.files.paths == [rows.name]):
+            loaded = f"np.load({rows.name!r}, mmap_mode='r')" if rows.files else "array"
+            return ValueError(
+                f"{received}If the samples of {rows.name}, {rows.shape}, lie on axis {axes[0]}, "
+                f"save them on axis 0: np.save(new, np.moveaxis({loaded}, {axes[0]}, 0)). Else "
+                "save matching files."
+            )
     joined, one = (first, other) if len(first) > len(other) else (other, first)
     lengths = joined.shard_lengths
     if len(lengths) > 1 and np.all(lengths == len(one)):

@@ -435,6 +435,17 @@ def test_map_that_returns_something_else_later_is_refused(
         seq[1]
 
 
+def test_map_that_squeezes_a_batch_of_one_row_is_told_of_axis() -> None:
+    """Nine rows in batches of four: np.squeeze of the last one takes the axis of rows too."""
+    seq = NpySequence(np.arange(36.0).reshape(9, 4, 1), np.arange(9), batch_size=4)
+    squeezed = seq.map(lambda x, y: (np.squeeze(x), y))
+    assert (4, 4) == squeezed[0][0].shape
+    with pytest.raises(ValueError, match=r"\(4,\) for 1 row, .*np\.squeeze\(x, axis=-1\)\.$"):
+        squeezed[2]
+    remedied = seq.map(lambda x, y: (np.squeeze(x, axis=-1), y))
+    np.testing.assert_array_equal(np.arange(32.0, 36)[None], remedied[2][0])
+
+
 def test_map_that_raises_says_which_batch_it_was() -> None:
     """As a note: the exception is the user's own."""
 

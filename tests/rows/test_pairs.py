@@ -313,6 +313,28 @@ def test_sequence_of_arrays_of_other_lengths_says_what_to_trim(tmp_path: Path) -
     assert 3 == NpySequence(samples(images[:3]), np.arange(3)).num_samples
 
 
+@pytest.mark.parametrize("is_file", [True, False])
+def test_samples_on_another_axis_get_a_remedy_that_moves_it(tmp_path: Path, is_file: bool) -> None:
+    """As SVHN stores them, `(32, 32, 3, N)`: to trim the longer one would train on garbage."""
+    array = np.arange(4 * 4 * 3 * 9).reshape(4, 4, 3, 9)
+    y = np.arange(9)
+    x: Any = array
+    if is_file:
+        x = str(tmp_path / "x.npy")
+        np.save(x, array)
+    for one, other in ((x, y), (y, x)):
+        with pytest.raises(ValueError, match=r"lie on axis 3, save .*: np\.save\(new, ") as raised:
+            NpySequence(one, other)
+    remedy = re.search(r"np\.save\(new, .*, 0\)\)", str(raised.value))
+    assert remedy is not None
+    new = str(tmp_path / "new.npy")
+    eval(remedy[0], {"np": np, "new": new, "array": array})
+    np.testing.assert_array_equal(NpySequence(new, y).x[7], array[..., 7])
+    # Nothing in a table says which axis is meant.
+    with pytest.raises(ValueError, match="trim the longer one"):
+        NpySequence(np.zeros((5, 9, 9)), y)
+
+
 OTHER_PARTS = [
     pytest.param("train/img/{}", "val/msk/{}", samples, True, id="folders"),
     pytest.param("train/img/{}", "valid/msk/{}", str, True, id="shards"),

@@ -258,3 +258,31 @@ def test_from_directory_of_files_with_many_rows_names_from_class_files(
         save(Path(folder) / name / "part-0.npy", ROWS[name][:3])
     with pytest.warns(UserWarning, match=r"one file for each of 3 classes, .*\(3, 2\).*from_class"):
         NpySequence.from_directory(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_part"),
+    [
+        *(("part-{}.npy", True), ("data_batch_{}.npy", True), ("shard.{:05}.npy", True)),
+        *(("x-{:05}-of-00003.npy", True), ("chunk{}.npy", True), ("Part {}.npy", True)),
+        *(("img_{}.npy", False), ("counterpart{}.npy", False), ("part_{}_of_body.npy", False)),
+        ("2024-10-{:02}.npy", False),
+    ],
+)
+def test_from_directory_of_parts_of_equal_length_gives_a_warning(
+    tmp_path: Path, name: str, is_part: bool
+) -> None:
+    """Shapes cannot tell them from volumes, but names do."""
+    for label in ("cat", "dog"):
+        for number in range(3):
+            save(tmp_path / label / name.format(number), np.ones(4))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        seq = NpySequence.from_directory(tmp_path)
+    assert (6, 4, 2) == seq.x.shape
+    said = [str(one.message) for one in caught if "parts" in str(one.message)]
+    assert is_part == bool(said)
+    if is_part:
+        assert "6 files whose names say" in said[0]
+        # The remedy.
+        assert (24, 2) == NpySequence.from_class_files(tmp_path).x.shape

@@ -124,6 +124,40 @@ def test_check_values_finds_what_was_planted(
     assert expected == found(capsys, *of_x(array))
 
 
+def scaled(array: np.ndarray, rows: Any, scale: float) -> np.ndarray:
+    """Some rows multiplied, in the dtype of the array."""
+    array = array.copy()
+    array[rows] = array[rows] * scale
+    return array
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        pytest.param(scaled(FLOATS, [7, 300], 255), [7, 300], id="few-not-divided"),
+        pytest.param(scaled(FLOATS, slice(30, None), 255), [*range(30)], id="few-divided"),
+        pytest.param(scaled(FLOATS, [7], 255).reshape(400, 30), [7], id="flat-rows"),
+        pytest.param(scaled(NORMAL, [7, 9], 255), [7, 9], id="not-standardised"),
+        pytest.param(scaled(NORMAL.astype("f2"), [7, 9], 255), [7, 9], id="halves"),
+        pytest.param(scaled(X.astype("uint16"), [7, 9], 257), [7, 9], id="16-bits"),
+        pytest.param(scaled(X.astype("int32"), [7], -257), [7], id="negative"),
+        pytest.param(scaled(NORMAL, slice(10), 1e-3), [], id="quiet"),
+        pytest.param(scaled(FLOATS, slice(300), 1e-3), [], id="most-are-quiet"),
+        pytest.param(scaled(FLOATS, slice(10), 0), [], id="blank"),
+        pytest.param(changed(NORMAL, ([7, 9], 1, 1), [99, 97]), [], id="one-value-of-a-row"),
+        pytest.param(scaled(X, slice(10), 0.03), [], id="dark"),
+        pytest.param(np.exp(3 * NORMAL[:, :1, :1]) * FLOATS, [], id="exposures"),
+        pytest.param(scaled(FLOATS[:15], [7], 255), [], id="few-rows"),
+    ],
+)
+def test_check_rows_of_another_scale_are_named(
+    capsys: pytest.CaptureFixture[str], array: np.ndarray, expected: list[int]
+) -> None:
+    """Some were divided by 255, and others not; what is quiet, dark or blank is no fault."""
+    of_scale = [rows for kind, rows, _ in found(capsys, *of_x(array)) if kind == "outliers"]
+    assert ([expected] if expected else []) == of_scale
+
+
 @pytest.mark.parametrize(
     "array",
     [

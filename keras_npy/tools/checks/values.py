@@ -10,6 +10,7 @@ from keras_npy.rows.base import Rows
 from keras_npy.statistics.moments import Moments, merge, moments_of
 from keras_npy.tools.checks.findings import Finding, RowsFound
 from keras_npy.tools.checks.outliers import Outside, find_outside, outliers
+from keras_npy.tools.checks.row_scales import RowScales
 from keras_npy.tools.checks.sample import Sample, is_table
 from keras_npy.tools.checks.scale import Range, scale_findings
 from keras_npy.tools.output import some_of
@@ -36,6 +37,7 @@ class Values:
         self._moments: Moments | None = None
         # Booleans and bytes have no room for values far outside.
         self._sample = Sample(rows) if rows.dtype.itemsize > 1 else None
+        self._scales = RowScales(rows) if rows.dtype.itemsize > 1 else None
         self._columns: tuple[Array, Array] | None = None
         self._outside: dict[int, Outside] = {}
 
@@ -63,6 +65,10 @@ class Values:
         if flat.dtype.kind == "f" and self.is_whole:
             self.is_whole = bool((flat == np.floor(flat)).all())
         self._see_columns(indices, flat)
+        if self._scales is not None:
+            # The least integer of a dtype has no positive one.
+            ends = np.abs(np.stack([lows, highs]).astype(np.float64))
+            self._scales.see(indices, ends.max(axis=0))
         moments = moments_of(flat, ())
         self._moments = moments if self._moments is None else merge(self._moments, moments)
 
@@ -72,6 +78,8 @@ class Values:
             lows, highs = self._ends()
             drawn = self._sample.columns()
             self._outside = find_outside(self.rows, self.name, drawn, lows, highs)
+        if self._scales is not None and not self._outside:
+            self._scales.look_again()
 
     @property
     def mean(self) -> float:
@@ -121,6 +129,8 @@ class Values:
             )
         yield from self._constant_columns()
         yield from outliers(self.rows, self.name, self._outside)
+        if self._scales is not None:
+            yield from self._scales.findings(self.name)
         if self.low <= self.high:
             hides = bool(self.nan or self.infinite)
             yield from scale_findings(self._range(), self.rows, self.name, hides=hides)

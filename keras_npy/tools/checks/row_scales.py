@@ -1,0 +1,104 @@
+"""Rows of another scale than the rest: some divided by 255, and others not."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_npy.rows.base import Rows
+from keras_npy.tools.checks.findings import Finding, RowsFound
+from keras_npy.tools.output import number
+from keras_npy.types import Indices
+
+# How many times as far the rows of the larger scale reach, all of them. Bytes that were not divided
+# reach 255 times as far, unless the picture is dark.
+_TIMES = 20.0
+
+# A few rows differ by chance, and so do rows of few values.
+_ROWS_MIN = 20
+_VALUES_MIN = 16
+
+# Rows that were scaled reach about 1, and those that were not reach further. Others that are small
+# are quiet, dark or empty.
+_SCALED_MIN, _SCALED_MAX, _UNSCALED_MIN = 0.25, 1.5, 2.0
+
+# Rows of each kind that are read again.
+_READ_MAX = 100
+
+# Reaches to keep, of 4 bytes each. The rows behind are not looked at.
+_KEPT_MAX = 1 << 24
+
+
+class RowScales:
+    """How far the values of each row reach from 0, and which rows are of another scale.
+
+    Args:
+        rows: The rows that are walked over.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._reaches = np.zeros(min(len(rows), _KEPT_MAX), np.float32)
+        self._found: Indices = np.empty(0, np.int64)
+        self._others = np.inf
+        self._least, self._greatest = np.inf, 0.0
+
+    def see(self, indices: Indices, reaches: NDArray[np.floating]) -> None:
+        """Keep how far rows reach."""
+        is_kept = indices < len(self._reaches)
+        with np.errstate(over="ignore"):
+            self._reaches[indices[is_kept]] = reaches[is_kept]
+
+    def look_again(self) -> None:
+        """Once all rows were seen: read again those that seem to be of another scale."""
+        # Blank rows have none.
+        seen = np.flatnonzero((self._reaches > 0) & np.isfinite(self._reaches))
+        if len(seen) < _ROWS_MIN or self._rows.size // len(self._rows) < _VALUES_MIN:
+            return
+        order = seen[np.argsort(self._reaches[seen], kind="stable")]
+        sizes = self._reaches[order].astype(np.float64)
+        for at in (np.flatnonzero(sizes[1:] >= _TIMES * sizes[:-1]) + 1).tolist():
+            smaller, larger = order[:at], order[at:]
+            are_scaled = _SCALED_MIN <= sizes[0] and sizes[at - 1] <= _SCALED_MAX
+            if sizes[at] < _UNSCALED_MIN or (len(larger) > len(smaller) and not are_scaled):
+                continue
+            if not self._are_of_two_scales(smaller, larger):
+                continue
+            found, others = sorted((smaller, larger), key=len)
+            self._found = np.sort(found)
+            self._least, self._greatest = _ends(self._reaches[found])
+            self._others = _ends(self._reaches[others])[1]
+            return
+
+    def findings(self, name: str) -> Iterator[Finding]:
+        """Such rows, in words; `name` is what the user calls the source."""
+        if not len(self._found):
+            return
+        found = RowsFound()
+        found.add(self._found)
+        reach = number(self._greatest)
+        if self._least < self._greatest:
+            reach = f"{number(self._least)} to {reach}"
+        yield found.finding(
+            "outliers",
+            f"{name}: values reach {reach} in {found}, and {number(self._others)} in all others. "
+            "Some rows seem to be scaled, and others not: scale them alike, or leave the rows "
+            "out, of labels too.",
+            self._rows,
+            leave_out=True,
+        )
+
+    def _are_of_two_scales(self, smaller: Indices, larger: Indices) -> bool:
+        """Whether most of their values differ as much, and not only one in a row."""
+        return self._typical(larger) >= _TIMES / 2 * self._typical(smaller)
+
+    def _typical(self, indices: Indices) -> float:
+        at = indices[np.linspace(0, len(indices) - 1, min(len(indices), _READ_MAX)).astype(int)]
+        at = np.unique(at)
+        self._rows.prepare(at)
+        values = np.abs(self._rows.take(at).astype(np.float64).reshape(len(at), -1))
+        return float(np.median([np.median(row[row > 0]) for row in values if row.any()]))
+
+
+def _ends(reaches: NDArray[np.float32]) -> tuple[float, float]:
+    return float(reaches.min()), float(reaches.max())

@@ -911,6 +911,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         rows, titles, heading = spread_rows(self.num_samples, number), None, ""
         if model is not None:
             rows, titles, heading = worst_rows(model, self._all_in_order(), number, numbers, names)
+        if isinstance(self._map, BatchMap):
+            heading = f"{heading} Drawn as stored, before map.".lstrip()
         return draw_sheet(
             x,
             y,

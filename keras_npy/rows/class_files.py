@@ -20,6 +20,7 @@ from keras_npy.rows.class_folders import (
     is_ignored,
     npy_files,
     other_suffix,
+    warn_of_text_order,
     warn_of_two_classes,
 )
 from keras_npy.rows.joined import join_rows
@@ -69,7 +70,10 @@ def open_classes(
     if isinstance(source, Mapping):
         sources = dict(source)
     else:
-        sources, apart = _find(_checked(source), member)
+        place = _checked(source)
+        sources, apart = _find(place, member)
+        if class_names is None:
+            warn_of_text_order(place, list(sources))
     names = list(sources) if class_names is None else checked_names(class_names, list(sources))
     check_num_classes(label_mode, names)
     if not names:

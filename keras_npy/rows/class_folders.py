@@ -201,6 +201,8 @@ def infer_labels(
             "file is a class, use NpySequence.from_class_files; "
             f"{other_suffix(suffix)}."
         )
+    if class_names is None:
+        warn_of_text_order(directory, names)
     counts = [len(of_class) for of_class in files]
     return ClassFolders(paths, np.repeat(np.arange(len(names), dtype=np.int32), counts), names)
 
@@ -337,6 +339,25 @@ def _check_order(paths: list[str], labels: NDArray[np.int32], directory: str) ->
         f"here: {len(differs)} labels belong to another file in another order. Received: files in "
         f"natural order ({natural}) and sorted as text, as Keras sorts them ({as_text}). Say which "
         f"label belongs to which file: labels={{{names[at]!r}: {labels[at]}, ...}}."
+    )
+
+
+def warn_of_text_order(place: str, names: Sequence[str]) -> None:
+    """Warn if the names of classes hold numbers that their class numbers do not follow.
+
+    Args:
+        place: Where they were found.
+        names: In the order of their class numbers, that of text, as Keras sorts them.
+    """
+    natural = natural_order(names)
+    if list(names) == natural:
+        return
+    at = next(at for at, name in enumerate(natural) if name != names[at])
+    warn(
+        f"{place}: classes are numbered in the order of their names as text, as Keras numbers "
+        f"them. Received: {names[at]!r:.50} as class {at}, which is {natural[at]!r:.50} in the "
+        "order of the numbers. Say which is meant, with the names in this order or in the "
+        "other: class_names=[" + ", ".join(repr(name) for name in natural[: at + 2]) + ", ...]."
     )
 
 

@@ -1,4 +1,4 @@
-"""Deal rows out to the parts of a split or of folds: by class, by group, in order or at random."""
+"""What a split or folds ask for: classes, groups, warnings. `order/parts.py` deals the rows out."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -22,7 +22,8 @@ for line in sys.stdin.buffer:
         sys.stdout.buffer.flush()
 """
 
-# The level that hides what else TensorFlow informs and warns of. Who sets another wants to see it.
+# From level 2 on TensorFlow says nothing else of what it informs and warns of. Who sets a lower one
+# wants to see it.
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 # The filter ends with the last process that holds the pipe. A child of ours may outlive us.
@@ -32,10 +33,11 @@ _WAIT_S = 1.0
 @contextlib.contextmanager
 def kept_away() -> Iterator[None]:
     """Within the `with` block, in which Keras is imported, show what is not such a line."""
-    if _LEVEL in os.environ or not _is_open(2):
+    level = os.environ.get(_LEVEL)
+    if level in ("0", "1") or not _is_open(2):
         yield
         return
-    os.environ[_LEVEL] = "2"
+    os.environ.setdefault(_LEVEL, "2")
     python_stderr = sys.stderr
     python_stderr.flush()
     # It stays open: loggers that are made in the block keep it.
@@ -56,7 +58,8 @@ def kept_away() -> Iterator[None]:
         sys.stderr.flush()
         sys.stderr = python_stderr
         os.dup2(shown, 2)
-        os.environ.pop(_LEVEL, None)
+        if level is None:
+            os.environ.pop(_LEVEL, None)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_WAIT_S)
 

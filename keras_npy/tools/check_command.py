@@ -61,8 +61,10 @@ def _run(options: argparse.Namespace) -> int:
     print()
     for at, finding in enumerate(findings, 1):
         print(f"{at}. [{finding.kind}] {finding.message}")
+    taken: set[str] = set()
     for one in report.sets:
-        print(*one.how_to_leave_out(ignored), sep="\n", end="\n" if one.left_out(ignored) else "")
+        for line in one.how_to_leave_out(ignored, taken):
+            print(line)
     print(output.count(len(findings), "finding") if findings else "Nothing found.")
     return int(options.status)
 

@@ -46,7 +46,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = _make_parser()
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
-        hint = ""
+        hint = ". X is given without --x" if "--x" in unknown else ""
         if any(os.path.exists(one) for one in unknown):
             # A shell has expanded a pattern, or labels were given as to `NpySequence`.
             others = {"y": "labels follow --y", "against": "another set follows --against"}

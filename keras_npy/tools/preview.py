@@ -101,9 +101,10 @@ class Preview:
         unnamed = unnamed_classes(self.y.take(self.indices), names)
         if not unnamed:
             return None
+        from_0 = "" if min(unnamed) > len(names) else ", and the first name is that of class 0"
         return (
             f"--names has {count(len(names), 'name')}, none for class {some_of(unnamed)}: "
-            "shown by number."
+            f"shown by number{from_0}."
         )
 
 

@@ -7,6 +7,7 @@ end choose rows and values, as in NumPy: `x.npy[0:5, :, -1]`, or a list of rows:
 """
 
 import glob
+import itertools
 import os
 import re
 import shlex
@@ -221,6 +222,36 @@ def stem_of(text: str) -> str:
     stem = member.removesuffix(".npy") if is_member else os.path.splitext(path.rstrip("/"))[0]
     # The characters of patterns would make the new file one.
     return re.sub(r"\[[^]]*\]|[*?]", "", os.path.basename(stem)).strip("-_.") or "rows"
+
+
+def path_beside(text: str, suffix: str, taken: set[str]) -> str:
+    """A path for a new file that is made of a spelled source, and is not there yet.
+
+    It lies beside the source, but in the working directory if the source is a pattern: else the
+    new file might match it.
+
+    Args:
+        text: The source.
+        suffix: What its name ends with, before `.npy`.
+        taken: Paths that are taken too; this one is added.
+
+    Example:
+
+    >>> taken = set()
+    >>> [path_beside(name, "_kept", taken) for name in ("a/x.npy[2:]", "a/x-*.npy", "x.npy")]
+    ['a/x_kept.npy', 'x_kept.npy', 'x_kept_2.npy']
+    """
+    inner = text
+    while not (spelled := parse(inner)).is_plain:
+        inner = spelled.path
+    file = spelled.path.partition(MEMBER_MARK)[0]
+    folder = "" if glob.has_magic(file) else os.path.dirname(file)
+    begin = os.path.join(folder, f"{stem_of(text)}{suffix}")
+    numbers = itertools.chain([""], (f"_{at}" for at in itertools.count(2)))
+    paths = (f"{begin}{number}.npy" for number in numbers)
+    path = next(path for path in paths if path not in taken and not os.path.lexists(path))
+    taken.add(path)
+    return path
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from keras_npy.rows.walk import walk
 from keras_npy.statistics.channels import Channels, axis_of, find_channels, stored_format_of
 from keras_npy.statistics.moments import stream
 from keras_npy.statistics.scales import natural_scale
+from keras_npy.tools.checks.row_scales import RowScales, reaches_of
 from keras_npy.tools.usage import UsageError
 from keras_npy.types import Array
 
@@ -46,6 +47,8 @@ class Statistics:
     """The share of values that are 0."""
     percentiles: NDArray[np.float64]
     """`(len(PERCENTILES), C)`."""
+    remarks: list[str]
+    """What makes these numbers doubtful."""
 
     @property
     def layer(self) -> str:
@@ -68,7 +71,7 @@ class Statistics:
         elif self.channels == "first":
             # The axis counts those of the output, so it must not depend on a setting of Keras.
             arguments += ['stored_format="channels_first"', 'data_format="channels_last"']
-        return f"NpyInputLayer({', '.join(arguments)})"
+        return f"keras_npy.NpyInputLayer({', '.join(arguments)})"
 
     def facts(self) -> dict[str, Any]:
         """Everything, for JSON."""
@@ -87,6 +90,7 @@ class Statistics:
                 for percent, values in zip(PERCENTILES, self.percentiles, strict=True)
             },
             "layer": self.layer,
+            "remarks": self.remarks,
         }
 
 
@@ -131,6 +135,7 @@ def compute(rows: Rows, channels: Channels | None, *, title: str) -> Statistics:
         seen.high,
         seen.num_zeros / moments.count,
         seen.percentiles(),
+        seen.remarks(),
     )
 
 
@@ -152,12 +157,22 @@ class _Seen:
         self._lowest = int(np.iinfo(dtype).min) if dtype.kind == "i" else 0
         self._sample: list[Array] = []
         self._random = np.random.default_rng(0)
+        # Bytes reach 255 at most.
+        self._scales = RowScales(rows) if dtype.itemsize > 1 and dtype.kind != "b" else None
 
     def blocks(self, title: str) -> Iterator[Array]:
-        for _, block in walk(self._rows, title=title):
+        for indices, block in walk(self._rows, title=title):
+            if self._scales is not None:
+                self._scales.see(indices, reaches_of(block.reshape(len(block), -1)))
             front = block if self._axis is None else np.moveaxis(block, self._axis, 0)
             self._see(front.reshape(self._num_channels, -1))
             yield block
+
+    def remarks(self) -> list[str]:
+        if self._scales is None:
+            return []
+        self._scales.look_again()
+        return [finding.message for finding in self._scales.findings(self._rows.name)]
 
     def percentiles(self) -> NDArray[np.float64]:
         if self._counts is not None:

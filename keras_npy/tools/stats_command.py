@@ -38,7 +38,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.json:
         output.print_json(statistics.facts())
         return 0
-    for remark in said:
+    for remark in (*said, *statistics.remarks):
         output.print_note(remark)
     shape = output.shape(rows.row_shape)
     print(f"{options.x}: {output.count(len(rows), 'row')} of {shape}, {rows.dtype}")

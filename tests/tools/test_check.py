@@ -458,6 +458,39 @@ def test_check_labels_from_1_say_once_what_to_subtract(
     assert is_mixed == ("subtract 1 in y.npy alone" in lines[0])
 
 
+@pytest.mark.parametrize("options", [[], ["--classes", "4"]], ids=["bare", "classes"])
+def test_check_names_three_faults_of_two_sets_once_each_and_its_remedies_mend_them(
+    capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    """What follows from one of them is not said again, and no file is written over another."""
+    x, y, other, its = FLOATS.copy(), np.arange(400) % 4, FLOATS[::-1] * 0.9, np.arange(400) % 4
+    other[30:45], its[30:45] = x[100:115], y[100:115]
+    x[[7, 300]] *= 255
+    for folder, arrays in (("train", (x, y)), ("test", (other, its + 1))):
+        Path(folder).mkdir()
+        for name, array in zip("xy", arrays, strict=True):
+            np.save(f"{folder}/{name}.npy", array)
+    sources = ["train/x.npy", "--y", "train/y.npy", "--against", "test/x.npy"]
+    sources += ["--against-y", "test/y.npy"]
+    expected = [("leak", [*range(30, 45)], 15), ("outliers", [7, 300], 2), ("labels", [], 0)]
+    assert expected == found(capsys, *sources, *options)
+    assert 1 == main(["check", *sources, *options])
+    printed = capsys.readouterr().out
+    assert "subtract 1 in test/y.npy alone, with seq.map(lambda x, y: (x, y - 1))" in printed
+    commands = [line for line in printed.splitlines() if line.startswith("  keras-npy convert")]
+    for command in commands:
+        assert 0 == main(shlex.split(command)[1:])
+    capsys.readouterr()
+    kept = [f"{folder}/{name}_kept.npy" for folder in ("train", "test") for name in "xy"]
+    assert kept == [shlex.split(command)[-1] for command in commands]
+    # Where one is there already, another name is printed.
+    main(["check", *sources, *options])
+    assert "train/x_kept_2.npy" in capsys.readouterr().out
+    np.save(kept[3], np.load(kept[3]) - 1)
+    sources = [kept[0], "--y", kept[1], "--against", kept[2], "--against-y", kept[3]]
+    assert [] == found(capsys, *sources, *options)
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_check_rows_that_two_sets_share_are_a_leak(
     capsys: pytest.CaptureFixture[str], dtype: str

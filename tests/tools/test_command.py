@@ -117,6 +117,7 @@ def test_command_folder_instead_of_a_source_is_told_of_patterns(
         (["preview", "x.npy", "y.npy"], ": quote a pattern; labels follow --y"),
         (["stats", "x.npy", "y.npy"], ": quote a pattern"),
         (["stats", "x.npy", "--axis"], "unrecognized arguments: --axis"),
+        (["check", "--x", "x.npy"], "unrecognized arguments: --x. X is given without --x"),
     ],
 )
 def test_command_of_one_source_that_gets_several_says_how_they_are_given(
@@ -156,6 +157,10 @@ def test_command_says_nothing_of_what_tensorflow_says_when_it_starts(
         os.write(2, "".join(f"{line}\n" for line in said).encode())
     print("after", file=sys.stderr)
     assert [*said[4:], "after"] == capfd.readouterr().err.splitlines()
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    with backend_noise.kept_away():
+        os.write(2, f"{said[1]}\n".encode())
+    assert ("", "3") == (capfd.readouterr().err, os.environ["TF_CPP_MIN_LOG_LEVEL"])
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
     with backend_noise.kept_away():
         # Somebody who sets the level wants to see the lines.

@@ -183,7 +183,10 @@ def test_command_preview_in_a_terminal_shows_pixels(
     lines = printed.out.splitlines()
     assert 17 == len(lines)
     assert f"{'row 5: cat':33}row 59: 1" == lines[-1]
-    assert "--names has 1 name, none for class 1: shown by number." in printed.err
+    assert (
+        "--names has 1 name, none for class 1: shown by number, and the first name is that of "
+        "class 0."
+    ) in printed.err
     # Rows 5 and 59, the first and the last of the three, and the gap between them.
     assert [32, 32, 1] == [
         lines[5].count(f"38;2;{grey};{grey};{grey};") - extra

@@ -68,7 +68,7 @@ def test_stats_are_those_of_numpy_and_the_line_normalises(
 
     assert 0 == main(["stats", "x.npy", *options])
     line = capsys.readouterr().out.strip().splitlines()[-1]
-    pasted = eval(line, {"NpyInputLayer": keras_npy.NpyInputLayer})
+    pasted = eval(line, {"keras_npy": keras_npy})
     formats = {name: getattr(pasted, name) for name in ("axis", "stored_format", "data_format")}
     adapted = keras_npy.NpyInputLayer(scale=pasted.scale, **formats)
     adapted.adapt("x.npy")
@@ -104,6 +104,21 @@ def test_stats_sample_does_not_grow_with_the_rows(monkeypatch: pytest.MonkeyPatc
     rows = keras_npy.open_rows(np.zeros((2000, 5000), "float32"))
     peak_bytes = peak_bytes_of(lambda: stats.compute(rows, "last", title=""))
     assert peak_bytes < 600 * rows.row_bytes
+
+
+def test_stats_says_that_rows_of_another_scale_make_them_doubtful(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A few that were not divided by 255 would make the layer."""
+    x = np.random.default_rng(0).random((60, 6, 5))
+    np.save("x.npy", x)
+    assert [] == facts_of(capsys, "x.npy")["remarks"]
+    x[[3, 50]] *= 255
+    np.save("x.npy", x)
+    (remark,) = facts_of(capsys, "x.npy")["remarks"]
+    assert "in rows 3, 50, and 0.99" in remark
+    assert 0 == main(["stats", "x.npy"])
+    assert f"keras-npy: {remark}\n" == capsys.readouterr().err
 
 
 def _line_of(printed: str) -> str:

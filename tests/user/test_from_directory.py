@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,7 @@ def test_from_directory_serves_classes_in_order_and_files_in_natural_order(pets:
     assert ("int16", (None, 2, 3)) == (seq.x_spec.dtype, seq.x_spec.shape)
 
 
+@pytest.mark.filterwarnings("ignore:.*classes are numbered in the order of their names as text")
 @pytest.mark.parametrize("class_names", [None, ["b", "a", "10", "2"], ["c"]])
 def test_from_directory_indexes_as_keras_does(tmp_path: Path, class_names: Any) -> None:
     """Files, labels and class names of keras.utils.image_dataset_from_directory.
@@ -84,6 +86,31 @@ def test_from_directory_indexes_as_keras_does(tmp_path: Path, class_names: Any) 
     np.testing.assert_array_equal(np.stack([np.load(path) for path in paths]), x)
     np.testing.assert_array_equal(labels, y)
     assert labels.dtype == y.dtype
+
+
+@pytest.mark.parametrize("make", [NpySequence.from_directory, NpySequence.from_class_files])
+def test_classes_whose_numbers_are_not_in_the_order_of_text_give_a_warning(
+    tmp_path: Path, make: Any
+) -> None:
+    """`digit_10` is class 2, as Keras sorts names; who says the order is not warned."""
+    for number in range(11):
+        for sample in range(2):
+            save(tmp_path / "data" / f"digit_{number}" / f"{sample}.npy", number)
+    folder = tmp_path / "data"
+    with pytest.warns(UserWarning, match="'digit_10' as class 2, which is 'digit_2' in the order"):
+        seq = make(folder)
+    as_text = sorted(f"digit_{number}" for number in range(11))
+    assert as_text == seq.class_names
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        assert as_text == make(folder, class_names=as_text).class_names
+        by_number = [f"digit_{number}" for number in range(11)]
+        seq = make(folder, class_names=by_number, batch_size=100)
+        x, y = seq[0]
+        np.testing.assert_array_equal(y, x[:, 0] if x.ndim == 2 else x[:, 0, 0])
+        for name in by_number[10:]:
+            shutil.rmtree(folder / name)
+        assert by_number[:10] == make(folder).class_names
 
 
 def test_from_directory_without_labels_indexes_as_keras_does(pets: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from keras_npy.rows.base import Rows
 from keras_npy.tools.checks.kinds import KINDS
 from keras_npy.tools.output import numbers_of_rows
-from keras_npy.tools.source import parse, stem_of
+from keras_npy.tools.source import parse, path_beside
 from keras_npy.types import Indices
 
 # Row numbers to name in the words of a finding, and to list in JSON.
@@ -74,12 +74,15 @@ def rows_to_leave_out(findings: Iterable[Finding]) -> list[int]:
     return sorted({row for one in findings if one.leave_out for row in one.rows})
 
 
-def how_to_leave_out(rows: Sequence[int], named: Sequence[tuple[str, Rows]]) -> list[str]:
+def how_to_leave_out(
+    rows: Sequence[int], named: Sequence[tuple[str, Rows]], taken: set[str]
+) -> list[str]:
     """Lines that say how rows are left out, once for all: in Python, and as commands.
 
     Args:
         rows: The rows.
         named: Inputs, and their labels if they have some: what the user calls them, and the rows.
+        taken: Paths of files that other commands write; those of these commands are added.
     """
     if not rows:
         return []
@@ -90,13 +93,11 @@ def how_to_leave_out(rows: Sequence[int], named: Sequence[tuple[str, Rows]]) -> 
             f"indices=np.delete(np.arange({num_rows}), rows), with the rows that --json lists."
         ]
     kept = f"indices=np.delete(np.arange({num_rows}), {list(rows)})"
-    outs: list[str] = []
     commands = []
     for name, source in named:
-        out = f"{stem_of(name)}_kept.npy"
-        outs.append(f"{stem_of(name)}_y_kept.npy" if out in outs else out)
+        out = path_beside(name, "_kept", taken)
         if len(source) == num_rows:
-            commands.append(_command_without(rows, num_rows, name, outs[-1]))
+            commands.append(_command_without(rows, num_rows, name, out))
     also = ", or:" if all(commands) else ""
     begin = f"Without all rows of {named[0][0]} that are to be left out: {kept}{also}"
     return [begin, *(f"  {command}" for command in commands if also)]

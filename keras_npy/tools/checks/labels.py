@@ -35,6 +35,9 @@ _GREYS_MAX = 32
 # Classes to write out in the list by which others are numbered.
 _RENUMBERED_MAX = 20
 
+# How labels that count from 1 are made to count from 0.
+_SUBTRACTED = "with seq.map(lambda x, y: (x, y - 1))"
+
 Kind = Literal["classes", "one-hot", "mask", "values"]
 
 
@@ -128,7 +131,7 @@ class Labels:
         if not self.are_classes:
             return
         coded = self._coded(other)
-        if coded:
+        if coded is not None:
             yield from coded
         else:
             yield from self._no_classes()
@@ -197,6 +200,8 @@ class Labels:
         """Whether these are numbered from 1 where others are numbered from 0."""
         if other is None or not (self.are_classes and other.are_classes):
             return False
+        if self.kind == "one-hot":
+            return False
         mine, its = self._whole, other._whole
         if self.num_classes is not None and mine and max(mine) < self.num_classes:
             return False
@@ -242,7 +247,7 @@ class Labels:
             return [
                 self._code(
                     f"labels go from 1 to {most}, but {most} classes are numbered from 0 to "
-                    f"{most - 1}: subtract 1, in every file."
+                    f"{most - 1}: subtract 1, {_SUBTRACTED}, for all files that count from 1."
                 )
             ]
         return None
@@ -277,8 +282,8 @@ class Labels:
             yield Finding(
                 "labels",
                 f"{self.name}: labels go from 1 to {max(whole)}. Classes are numbered from 0, so "
-                f"Dense({max(whole)}) has no output for the last one: subtract 1, in every file, "
-                "unless class 0 is in another one.",
+                f"Dense({max(whole)}) has no output for the last one. Unless class 0 is in another "
+                f"file, subtract 1, {_SUBTRACTED}, for all files that count from 1.",
             )
         elif self.num_classes is None and len(missing) > len(whole):
             yield Finding(

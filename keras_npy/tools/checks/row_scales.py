@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from keras_npy.rows.base import Rows
 from keras_npy.tools.checks.findings import Finding, RowsFound
 from keras_npy.tools.output import number
-from keras_npy.types import Indices
+from keras_npy.types import Array, Indices
 
 # How many times as far the rows of the larger scale reach, all of them. Bytes that were not divided
 # reach 255 times as far, unless the picture is dark.
@@ -40,7 +40,8 @@ class RowScales:
         self._rows = rows
         self._reaches = np.zeros(min(len(rows), _KEPT_MAX), np.float32)
         self._found: Indices = np.empty(0, np.int64)
-        self._others = np.inf
+        self.reach_of_others = np.inf
+        """How far all other rows reach."""
         self._least, self._greatest = np.inf, 0.0
 
     def see(self, indices: Indices, reaches: NDArray[np.floating]) -> None:
@@ -67,12 +68,17 @@ class RowScales:
             found, others = sorted((smaller, larger), key=len)
             self._found = np.sort(found)
             self._least, self._greatest = _ends(self._reaches[found])
-            self._others = _ends(self._reaches[others])[1]
+            self.reach_of_others = _ends(self._reaches[others])[1]
             return
+
+    @property
+    def are_found(self) -> bool:
+        """Whether there are rows of another scale."""
+        return len(self._found) > 0
 
     def findings(self, name: str) -> Iterator[Finding]:
         """Such rows, in words; `name` is what the user calls the source."""
-        if not len(self._found):
+        if not self.are_found:
             return
         found = RowsFound()
         found.add(self._found)
@@ -81,12 +87,20 @@ class RowScales:
             reach = f"{number(self._least)} to {reach}"
         yield found.finding(
             "outliers",
-            f"{name}: values reach {reach} in {found}, and {number(self._others)} in all others. "
-            "Some rows seem to be scaled, and others not: scale them alike, or leave the rows "
-            "out, of labels too.",
+            f"{name}: values reach {reach} in {found}, and {number(self.reach_of_others)} in all "
+            f"others. Some rows seem to be scaled, and others not: {self._remedy()}, or leave the "
+            "rows out, of labels too.",
             self._rows,
             leave_out=True,
         )
+
+    def _remedy(self) -> str:
+        """What to do to them, if it can be told."""
+        if self.reach_of_others <= _SCALED_MAX < self._least:
+            for greatest in (255, 65535):
+                if self._greatest <= greatest:
+                    return f"if the others were divided by {greatest}, divide these too"
+        return "scale them alike"
 
     def _are_of_two_scales(self, smaller: Indices, larger: Indices) -> bool:
         """Whether most of their values differ as much, and not only one in a row."""
@@ -98,6 +112,19 @@ class RowScales:
         self._rows.prepare(at)
         values = np.abs(self._rows.take(at).astype(np.float64).reshape(len(at), -1))
         return float(np.median([np.median(row[row > 0]) for row in values if row.any()]))
+
+
+def reaches_of(flat: Array) -> NDArray[np.float64]:
+    """How far the values of each of some rows `(b, n)` reach from 0."""
+    return greatest_of(flat.min(axis=1), flat.max(axis=1))
+
+
+def greatest_of(lows: Array, highs: Array) -> NDArray[np.float64]:
+    """The greatest magnitude of each row, of its least and its greatest value."""
+    # The least integer of a dtype has no positive one.
+    ends = np.abs(np.stack([lows, highs]).astype(np.float64))
+    greatest: NDArray[np.float64] = ends.max(axis=0)
+    return greatest
 
 
 def _ends(reaches: NDArray[np.float32]) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from keras_npy.statistics.scales import greatest_of_range, natural_scale
 from keras_npy.tools.checks.findings import Finding
 from keras_npy.tools.checks.sample import is_table
 from keras_npy.tools.output import number
-from keras_npy.tools.source import stem_of
+from keras_npy.tools.source import path_beside
 from keras_npy.types import Array
 
 # Integers that are whole, and stored as floats, are images up to this.
@@ -147,7 +147,8 @@ class _Words:
     def of_whole_floats(self, *, hides: bool) -> str:
         low, high = self._known.low, self._known.high
         dtype = smallest_dtype(low, high)
-        source, new = map(shlex.quote, (self._name, f"{stem_of(self._name)}_{dtype}.npy"))
+        new = path_beside(self._name, f"_{dtype}", set())
+        source, new = map(shlex.quote, (self._name, new))
         return (
             f"{self._name}: whole {self._values}, stored as {self._dtype}. NpyInputLayer.for_data "
             f"takes floats as they are, so the model would get {number(high)}, not 1. Use "

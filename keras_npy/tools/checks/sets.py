@@ -51,12 +51,12 @@ class CheckedSet:
         found = (*self.found, *self.beside)
         return rows_to_leave_out(one for one in found if one.kind not in ignored)
 
-    def how_to_leave_out(self, ignored: Container[str]) -> list[str]:
-        """How to do so, in lines."""
+    def how_to_leave_out(self, ignored: Container[str], taken: set[str]) -> list[str]:
+        """How to do so, in lines; new files have none of the names that are taken."""
         named = [(self.values.name, self.values.rows)]
         if self.labels is not None:
             named.append((self.labels.name, self.labels.rows))
-        return how_to_leave_out(self.left_out(ignored), named)
+        return how_to_leave_out(self.left_out(ignored), named, taken)
 
     def _findings(self, other: "CheckedSet | None" = None) -> Iterator[Finding]:
         yield from self.values.findings()
@@ -99,14 +99,14 @@ def compare(one: CheckedSet, other: CheckedSet) -> Iterator[Finding]:
     """What differs between two sets, and the rows that are in both."""
     yield from _different_values(one.values, other.values)
     if one.hashes is not None and other.hashes is not None:
-        yield from _leak(one, other, one.hashes, other.hashes)
+        pairs = one.hashes.pairs_across(one.values.rows, other.hashes, other.values.rows)
+        yield from _leak(one, other, pairs)
     if one.labels is not None and other.labels is not None:
         yield from _different_labels(one.labels, other.labels)
 
 
-def _leak(one: CheckedSet, other: CheckedSet, its: Hashes, others: Hashes) -> Iterator[Finding]:
+def _leak(one: CheckedSet, other: CheckedSet, pairs: Pairs) -> Iterator[Finding]:
     rows, name = one.values.rows, one.values.name
-    pairs = its.pairs_across(rows, others, other.values.rows)
     if pairs.total:
         yield Finding(
             "leak",
@@ -128,7 +128,8 @@ def _unlike_labels(one: CheckedSet, other: CheckedSet, pairs: Pairs) -> Iterator
         return
     if len(its.rows) != len(one.values.rows) or len(others.rows) != len(other.values.rows):
         return
-    found = _unlike(pairs.first, pairs.second, its.rows, others.rows)
+    shift = int(others.is_ahead_of(its)) - int(its.is_ahead_of(others))
+    found = _unlike(pairs.first, pairs.second, its.rows, others.rows, shift)
     if found:
         yield found.finding(
             "conflict",
@@ -138,11 +139,15 @@ def _unlike_labels(one: CheckedSet, other: CheckedSet, pairs: Pairs) -> Iterator
         )
 
 
-def _unlike(first: Indices, second: Indices, y: Rows, others: Rows) -> RowsFound:
-    """The second of two rows, where their labels differ."""
+def _unlike(first: Indices, second: Indices, y: Rows, others: Rows, shift: int = 0) -> RowsFound:
+    """The second of two rows, where their labels differ by more than `shift`.
+
+    What differs so because one set counts from 1 is said of the labels, once for all rows.
+    """
     found = RowsFound()
     for one, other in zip(first[:PAIRS_READ_MAX], second[:PAIRS_READ_MAX], strict=True):
-        if not np.array_equal(y.take(one[np.newaxis]), others.take(other[np.newaxis])):
+        mine = y.take(one[np.newaxis])
+        if not np.array_equal(mine + shift if shift else mine, others.take(other[np.newaxis])):
             found.add(other[np.newaxis])
     return found
 
@@ -158,13 +163,17 @@ def _different_values(one: Values, other: Values) -> Iterator[Finding]:
         )
     if one.low > one.high or other.low > other.high:
         return
-    reaches = [greatest_of_range(values.low, values.high) for values in (one, other)]
+    (low, high), (its_low, its_high) = one.bulk, other.bulk
+    reaches = [greatest_of_range(low, high), greatest_of_range(its_low, its_high)]
     if max(reaches) >= 4 * min(reaches):
         yield Finding(
             "differ",
-            f"{both}: values go from {number(one.low)} to {number(one.high)} in one, from "
-            f"{number(other.low)} to {number(other.high)} in the other. Scale both alike.",
+            f"{both}: values go from {number(low)} to {number(high)} in one, from "
+            f"{number(its_low)} to {number(its_high)} in the other. Scale both alike.",
         )
+    elif one.has_outliers or other.has_outliers:
+        # They move the mean, and are named by themselves.
+        return
     elif abs(one.mean - other.mean) > MEAN_DIFFERENCE_MAX * max(one.deviation, other.deviation):
         yield Finding(
             "differ",
@@ -185,7 +194,7 @@ def _different_labels(one: Labels, other: Labels) -> Iterator[Finding]:
                 f"{ahead.name} and {behind.name}: labels go from 1 to {last} in one, from 0 to "
                 f"{number(max(behind.counts))} in the other: one of them may be numbered wrongly. "
                 f"If classes 1 to {last} are the other's 0 to {number(max(behind.counts))}, "
-                f"subtract 1 in {ahead.name} alone.",
+                f"subtract 1 in {ahead.name} alone, with seq.map(lambda x, y: (x, y - 1)).",
             )
             return
     shares, others = one.class_shares(), other.class_shares()

@@ -10,7 +10,7 @@ from keras_npy.rows.base import Rows
 from keras_npy.statistics.moments import Moments, merge, moments_of
 from keras_npy.tools.checks.findings import Finding, RowsFound
 from keras_npy.tools.checks.outliers import Outside, find_outside, outliers
-from keras_npy.tools.checks.row_scales import RowScales
+from keras_npy.tools.checks.row_scales import RowScales, greatest_of
 from keras_npy.tools.checks.sample import Sample, is_table
 from keras_npy.tools.checks.scale import Range, scale_findings
 from keras_npy.tools.output import some_of
@@ -66,9 +66,7 @@ class Values:
             self.is_whole = bool((flat == np.floor(flat)).all())
         self._see_columns(indices, flat)
         if self._scales is not None:
-            # The least integer of a dtype has no positive one.
-            ends = np.abs(np.stack([lows, highs]).astype(np.float64))
-            self._scales.see(indices, ends.max(axis=0))
+            self._scales.see(indices, greatest_of(lows, highs))
         moments = moments_of(flat, ())
         self._moments = moments if self._moments is None else merge(self._moments, moments)
 
@@ -80,6 +78,17 @@ class Values:
             self._outside = find_outside(self.rows, self.name, drawn, lows, highs)
         if self._scales is not None and not self._outside:
             self._scales.look_again()
+
+    @property
+    def has_outliers(self) -> bool:
+        """Whether some values are far outside, or some rows of another scale."""
+        return bool(self._outside) or (self._scales is not None and self._scales.are_found)
+
+    @property
+    def bulk(self) -> tuple[float, float]:
+        """The range of all values but these."""
+        known = self._range()
+        return known.low, known.high
 
     @property
     def mean(self) -> float:
@@ -174,17 +183,20 @@ class Values:
         return np.array([self.low]), np.array([self.high])
 
     def _range(self) -> Range:
-        """What is known of all values that are not far outside."""
+        """What is known of all values but those far outside, and rows of another scale."""
         lows, highs = (ends.astype(np.float64) for ends in self._ends())
         for at, one in self._outside.items():
             lows[at], highs[at] = one.low, one.high
+        if self._scales is not None and self._scales.are_found:
+            reach = self._scales.reach_of_others
+            lows, highs = np.maximum(lows, -reach), np.minimum(highs, reach)
         drawn = np.empty((0, len(lows))) if self._sample is None else self._sample.columns()
         drawn = drawn.astype(np.float64)
         is_inside = (drawn >= lows) & (drawn <= highs)
         # Divide first: squares of large values are infinite.
-        reach = np.maximum(np.maximum(np.abs(lows), np.abs(highs)), np.finfo(np.float64).tiny)
-        squares = np.square(np.where(is_inside, drawn / reach, 0)).sum(axis=0)
-        sizes = reach * np.sqrt(squares / np.maximum(1, is_inside.sum(axis=0)))
+        reaches = np.maximum(np.maximum(np.abs(lows), np.abs(highs)), np.finfo(np.float64).tiny)
+        squares = np.square(np.where(is_inside, drawn / reaches, 0)).sum(axis=0)
+        sizes = reaches * np.sqrt(squares / np.maximum(1, is_inside.sum(axis=0)))
         return Range(lows, highs, sizes, self.is_whole)
 
     def _constant_columns(self) -> Iterator[Finding]:

@@ -174,7 +174,7 @@ def test_check_remedy_of_the_scale_gives_deviations_of_one(
     """Of each column; the words are run as they are printed."""
     assert 1 == main(["check", *of_x(array)])
     made, adapted = capsys.readouterr().out.split("`")[1::2]
-    names = {"np": np, "NpyInputLayer": keras_npy.NpyInputLayer, "seq": array, "x": array}
+    names = {"np": np, "keras_npy": keras_npy, "seq": array, "x": array}
     exec(f"{made}\n{adapted}", names)
     deviations = output_of(names["layer"], array).std(axis=0)
     np.testing.assert_allclose(np.ones_like(deviations), deviations, atol=0.2)
@@ -300,10 +300,11 @@ def test_check_rows_that_are_nan_altogether_are_left_out(
         assert 1 == main(["check", "x.npy"])
         printed = capsys.readouterr().out
         (line,) = [one for one in printed.splitlines() if "[nan]" in one]
-        first = "Replace it with np.nan_to_num, or leave" if altogether is None else "Leave"
+        filled = f"np.nan_to_num(x, nan={np.delete(FLOATS, rows, axis=0).mean():.4g})"
+        first = f"Replace it with {filled}, or leave" if altogether is None else "Leave"
         assert f"the loss may not show it. {first}" in line
         assert altogether is None or f", {altogether} altogether." in line
-        assert ("np.nan_to_num" in line) == (rows != [3, 8])
+        assert (filled in line) == (rows != [3, 8])
         np.testing.assert_array_equal(np.delete(FLOATS, rows, axis=0), *_kept(printed, "x.npy"))
         Path("x_kept.npy").unlink()
 

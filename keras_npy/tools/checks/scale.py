@@ -88,7 +88,7 @@ class _Words:
     @property
     def _scale(self) -> str:
         scale = f"1/{self._reach}" if self._reach > 1 else "1"
-        return f"NpyInputLayer(scale={scale}{self._behind})"
+        return f"keras_npy.NpyInputLayer(scale={scale}{self._behind})"
 
     @property
     def _behind(self) -> str:
@@ -100,12 +100,12 @@ class _Words:
             "takes no scale. Networks train best on values of about 1"
         )
         if is_table(self._rows) and self._row_shape:
-            adapted = f"layer = NpyInputLayer(scale={self._first_scale()}, axis=-1)"
+            adapted = f"layer = keras_npy.NpyInputLayer(scale={self._first_scale()}, axis=-1)"
             columns = self._columns()
             return f"{begin}{columns}: `{adapted}`, then `layer.adapt(seq)`, for each column."
         axis = -1 if self._stored == "channels_first" else axis_of(find_channels(self._row_shape))
-        adapted = f"layer = NpyInputLayer(scale={self._first_scale()}, axis={axis}{self._behind})"
-        adapted = f"`{adapted}`, then `layer.adapt(seq)`"
+        arguments = f"scale={self._first_scale()}, axis={axis}{self._behind}"
+        adapted = f"`layer = keras_npy.NpyInputLayer({arguments})`, then `layer.adapt(seq)`"
         if 1 < self._known.reach and self._reach / 2 < self._known.reach <= WHOLE_MAX:
             return f"{begin}: use {self._scale}, or {adapted}."
         return f"{begin}: {adapted}."

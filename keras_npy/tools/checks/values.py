@@ -160,11 +160,16 @@ class Values:
                 f"Cut it with {clipped}, or l{without}" if self.low < self.high else f"L{without}"
             )
         if kind != "nan" or not self.all_nan:
-            return f"Replace it with np.nan_to_num, or l{without}"
+            return f"Replace it with {self._filled}, or l{without}"
         # np.nan_to_num would make blank samples of rows that hold nothing else.
         has_others = self.all_nan < self.nan.total
-        others = ". np.nan_to_num serves only rows with other values" if has_others else ""
+        others = f". {self._filled} serves only rows with other values" if has_others else ""
         return f"L{without}{others}"
+
+    @property
+    def _filled(self) -> str:
+        """What replaces NaN by the mean: 0 may lie far from all values."""
+        return f"np.nan_to_num(x, nan={self.mean:.4g})"
 
     def _see_columns(self, indices: Indices, flat: Array) -> None:
         if self._sample is not None:

@@ -893,7 +893,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
                 are furthest from their target are drawn, the worst first. Above them stand the
                 score of their label and that of the class that was predicted, and above all how
                 many are wrong.
-            look: `"image"`, `"volume"`, `"curve"` or `"spectrogram"`. `None` goes by the shape.
+            look: `"image"`, `"volume"`, `"curve"` or `"spectrogram"`, `(time, frequency)`. `None`
+                goes by the shape.
             names: The names of the classes, in the order of their numbers, instead of
                 `class_names`.
 

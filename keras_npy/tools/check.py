@@ -89,8 +89,18 @@ def check(
         findings += _unpaired(inputs, labels)
     if len(sets) > 1:
         sets[1].beside = list(compare(*sets))
-        findings += sets[1].beside
+        findings = list(_with_one_scale(findings)) + sets[1].beside
     return Report(sets, worst_first(findings))
+
+
+def _with_one_scale(findings: list[Finding]) -> Iterator[Finding]:
+    """All but a second one of the scale: a model has one for both sets, that of the first."""
+    has_scale = False
+    for finding in findings:
+        if finding.kind == "scale" and has_scale:
+            continue
+        has_scale |= finding.kind == "scale"
+        yield finding
 
 
 def _open_all(texts: list[tuple[str, str | None]]) -> list[tuple[Named, Named | None]]:

@@ -65,7 +65,10 @@ def _run(options: argparse.Namespace) -> int:
     for one in report.sets:
         for line in one.how_to_leave_out(ignored, taken):
             print(line)
-    print(output.count(len(findings), "finding") if findings else "Nothing found.")
+    if findings:
+        print(f"{output.count(len(findings), 'finding')}. --ignore KIND leaves out what is meant.")
+    else:
+        print("Nothing found.")
     return int(options.status)
 
 

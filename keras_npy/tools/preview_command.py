@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--as",
         dest="look",
         choices=["image", "volume", "curve", "spectrogram"],
-        help="how samples are shown; default: by their shape",
+        help="how samples are shown; a spectrogram has axes (time, frequency); default: by "
+        "their shape",
     )
     parser.set_defaults(run=_run)
 

@@ -13,7 +13,7 @@ import re
 import shlex
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -224,34 +224,44 @@ def stem_of(text: str) -> str:
     return re.sub(r"\[[^]]*\]|[*?]", "", os.path.basename(stem)).strip("-_.") or "rows"
 
 
-def path_beside(text: str, suffix: str, taken: set[str]) -> str:
-    """A path for a new file that is made of a spelled source, and is not there yet.
+def paths_beside(texts: Sequence[str], suffix: str, taken: set[str]) -> list[str]:
+    """Paths of new files that are made of spelled sources, and are not there yet.
 
-    It lies beside the source, but in the working directory if the source is a pattern: else the
-    new file might match it.
+    Each lies beside its source, but in the working directory if the source is a pattern: else the
+    new file might match it. All have the same number.
 
     Args:
-        text: The source.
-        suffix: What its name ends with, before `.npy`.
-        taken: Paths that are taken too; this one is added.
+        texts: The sources.
+        suffix: What the names end with, before `.npy`.
+        taken: Paths that are taken too; the new ones are added.
 
     Example:
 
     >>> taken = set()
-    >>> [path_beside(name, "_kept", taken) for name in ("a/x.npy[2:]", "a/x-*.npy", "x.npy")]
-    ['a/x_kept.npy', 'x_kept.npy', 'x_kept_2.npy']
+    >>> paths_beside(["a/x.npy[2:]", "y.npy"], "_kept", taken)
+    ['a/x_kept.npy', 'y_kept.npy']
+    >>> paths_beside(["b/x.npy", "b/y-*.npy"], "_kept", taken)
+    ['b/x_kept_2.npy', 'y_kept_2.npy']
     """
+    begins: list[str] = []
+    for text in texts:
+        begin = _begin_beside(text)
+        begins.append(f"{begin}_y" if begin in begins else begin)
+    for number in itertools.chain([""], (f"_{at}" for at in itertools.count(2))):
+        paths = [f"{begin}{suffix}{number}.npy" for begin in begins]
+        if not any(path in taken or os.path.lexists(path) for path in paths):
+            break
+    taken.update(paths)
+    return paths
+
+
+def _begin_beside(text: str) -> str:
     inner = text
     while not (spelled := parse(inner)).is_plain:
         inner = spelled.path
     file = spelled.path.partition(MEMBER_MARK)[0]
     folder = "" if glob.has_magic(file) else os.path.dirname(file)
-    begin = os.path.join(folder, f"{stem_of(text)}{suffix}")
-    numbers = itertools.chain([""], (f"_{at}" for at in itertools.count(2)))
-    paths = (f"{begin}{number}.npy" for number in numbers)
-    path = next(path for path in paths if path not in taken and not os.path.lexists(path))
-    taken.add(path)
-    return path
+    return os.path.join(folder, stem_of(text))
 
 
 @contextmanager

@@ -237,7 +237,8 @@ def test_check_labels_of_one_shard_may_be_wrong_and_are_numbered_by_one_list(
 
 def _kept(printed: str, *names: str) -> list[np.ndarray]:
     """What the argument at the end leaves of files; the commands there write the same."""
-    argument, *commands = printed.split("to be left out: indices=")[1].splitlines()[:-1]
+    argument, *lines = printed.split("to be left out: indices=")[1].splitlines()
+    commands = [line for line in lines if line.startswith("  keras-npy ")]
     kept = []
     indices = eval(argument.removesuffix(", or:"), {"np": np})
     for name, command in zip(names, commands, strict=True):
@@ -459,6 +460,28 @@ def test_check_labels_from_1_say_once_what_to_subtract(
     assert is_mixed == ("subtract 1 in y.npy alone" in lines[0])
 
 
+def test_check_of_labels_of_another_length_leaves_no_row_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Such as mended rows beside old labels: which label belongs to which row is not known."""
+    np.save("x.npy", X[:390])
+    np.save("y.npy", changed(Y, [7, 399], -1))
+    arguments = ["x.npy", "--y", "y.npy"]
+    assert ["pairs", "labels"] == [kind for kind, _, _ in found(capsys, *arguments)]
+    assert 1 == main(["check", *arguments])
+    assert "left out" not in capsys.readouterr().out
+
+
+def test_check_of_two_sets_says_their_scale_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """A model has one layer, which `adapt` shows the training set."""
+    np.save("x.npy", NORMAL * 30)
+    np.save("other.npy", NORMAL[::-1] * 30 + 0.5)
+    assert [("scale", [], 0)] == found(capsys, "x.npy", "--against", "other.npy")
+    assert 1 == main(["check", "x.npy", "--against", "other.npy"])
+    assert "x.npy: values from" in capsys.readouterr().out
+    assert [("scale", [], 0)] == found(capsys, "other.npy")
+
+
 @pytest.mark.parametrize("options", [[], ["--classes", "4"]], ids=["bare", "classes"])
 def test_check_names_three_faults_of_two_sets_once_each_and_its_remedies_mend_them(
     capsys: pytest.CaptureFixture[str], options: list[str]
@@ -657,7 +680,7 @@ def test_command_check_in_a_process_of_its_own() -> None:
     status, printed, errors = run("x.npy", "--y", "y.npy")
     assert (1, "") == (status, errors)
     lines = printed.splitlines()
-    assert ["1. [nan]", "2. [sorted]", "3. [scale]", "3 findings"] == [
+    assert ["1. [nan]", "2. [sorted]", "3. [scale]", "3 findings."] == [
         " ".join(line.split(" ")[:2]) for line in lines if line[0:1].isdigit()
     ]
     assert "[7]), or:" in lines[-4]

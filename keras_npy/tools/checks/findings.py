@@ -9,7 +9,7 @@ import numpy as np
 from keras_npy.rows.base import Rows
 from keras_npy.tools.checks.kinds import KINDS
 from keras_npy.tools.output import numbers_of_rows
-from keras_npy.tools.source import parse, path_beside
+from keras_npy.tools.source import parse, paths_beside
 from keras_npy.types import Indices
 
 # Row numbers to name in the words of a finding, and to list in JSON.
@@ -84,22 +84,23 @@ def how_to_leave_out(
         named: Inputs, and their labels if they have some: what the user calls them, and the rows.
         taken: Paths of files that other commands write; those of these commands are added.
     """
-    if not rows:
-        return []
     num_rows = len(named[0][1])
+    if not rows or any(len(source) != num_rows for _, source in named):
+        # Which label belongs to which row is not known.
+        return []
     if len(rows) > _LEFT_OUT_MAX:
         return [
             f"Without all {len(rows):,} rows of {named[0][0]} that are to be left out: "
             f"indices=np.delete(np.arange({num_rows}), rows), with the rows that --json lists."
         ]
     kept = f"indices=np.delete(np.arange({num_rows}), {list(rows)})"
-    commands = []
-    for name, source in named:
-        out = path_beside(name, "_kept", taken)
-        if len(source) == num_rows:
-            commands.append(_command_without(rows, num_rows, name, out))
+    names = [name for name, _ in named]
+    commands = [
+        _command_without(rows, num_rows, name, out)
+        for name, out in zip(names, paths_beside(names, "_kept", taken), strict=True)
+    ]
     also = ", or:" if all(commands) else ""
-    begin = f"Without all rows of {named[0][0]} that are to be left out: {kept}{also}"
+    begin = f"Without all rows of {names[0]} that are to be left out: {kept}{also}"
     return [begin, *(f"  {command}" for command in commands if also)]
 
 

@@ -12,7 +12,7 @@ from keras_npy.statistics.scales import greatest_of_range, natural_scale
 from keras_npy.tools.checks.findings import Finding
 from keras_npy.tools.checks.sample import is_table
 from keras_npy.tools.output import number
-from keras_npy.tools.source import path_beside
+from keras_npy.tools.source import paths_beside
 from keras_npy.types import Array
 
 # Integers that are whole, and stored as floats, are images up to this.
@@ -102,10 +102,18 @@ class _Words:
         if is_table(self._rows) and self._row_shape:
             adapted = f"layer = keras_npy.NpyInputLayer(scale={self._first_scale()}, axis=-1)"
             columns = self._columns()
-            return f"{begin}{columns}: `{adapted}`, then `layer.adapt(seq)`, for each column."
+            return (
+                f"{begin}{columns}: `{adapted}`, then `layer.adapt(seq)` with the training set, "
+                "for each column."
+            )
         axis = -1 if self._stored == "channels_first" else axis_of(find_channels(self._row_shape))
         arguments = f"scale={self._first_scale()}, axis={axis}{self._behind}"
-        adapted = f"`layer = keras_npy.NpyInputLayer({arguments})`, then `layer.adapt(seq)`"
+        adapted = (
+            f"`layer = keras_npy.NpyInputLayer({arguments})`, then `layer.adapt(seq)` with the "
+            "training set"
+        )
+        if len(self._row_shape) == 2 and not self._behind:
+            adapted += ' (and stored_format="no_channels" before a Conv2D)'
         if 1 < self._known.reach and self._reach / 2 < self._known.reach <= WHOLE_MAX:
             return f"{begin}: use {self._scale}, or {adapted}."
         return f"{begin}: {adapted}."
@@ -147,7 +155,7 @@ class _Words:
     def of_whole_floats(self, *, hides: bool) -> str:
         low, high = self._known.low, self._known.high
         dtype = smallest_dtype(low, high)
-        new = path_beside(self._name, f"_{dtype}", set())
+        new = paths_beside([self._name], f"_{dtype}", set())[0]
         source, new = map(shlex.quote, (self._name, new))
         return (
             f"{self._name}: whole {self._values}, stored as {self._dtype}. NpyInputLayer.for_data "

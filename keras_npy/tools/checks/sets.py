@@ -56,7 +56,10 @@ class CheckedSet:
         named = [(self.values.name, self.values.rows)]
         if self.labels is not None:
             named.append((self.labels.name, self.labels.rows))
-        return how_to_leave_out(self.left_out(ignored), named, taken)
+        lines = how_to_leave_out(self.left_out(ignored), named, taken)
+        if lines and self.labels is None:
+            lines.append("  If it has labels, name them: the same rows are left out of both.")
+        return lines
 
     def _findings(self, other: "CheckedSet | None" = None) -> Iterator[Finding]:
         yield from self.values.findings()
@@ -113,7 +116,7 @@ def _leak(one: CheckedSet, other: CheckedSet, pairs: Pairs) -> Iterator[Finding]
             f"{other.values.name}: {_about(pairs.share)}{count(pairs.total, 'row')} of "
             f"{len(other.values.rows):,} {'is' if pairs.total == 1 else 'are'} in {name} too: "
             f"{_named(pairs.first, pairs.second, pairs.total, name)}. What is tested was trained "
-            "on, so results are too good: leave the rows out of one of the two"
+            "on, so results are too good: leave the rows out of one of the two, of labels too"
             f"{_listed(pairs)}.",
             **_rows_of(pairs, rows, other.values.rows),
             leave_out=True,

@@ -460,6 +460,25 @@ def test_check_labels_from_1_say_once_what_to_subtract(
     assert is_mixed == ("subtract 1 in y.npy alone" in lines[0])
 
 
+def test_check_says_a_wrong_label_and_blank_rows_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """A label far above the others is no rare class, and blank rows are no duplicates."""
+    x, y = changed(X, [55, 56, 310], 0), changed(np.arange(400) % 3, [123, 340], 7)
+    np.save("other.npy", 255 - X)
+    np.save("other_y.npy", np.arange(400) % 3)
+    np.save("x.npy", x)
+    np.save("y.npy", y)
+    arguments = ["x.npy", "--y", "y.npy", "--against", "other.npy", "--against-y", "other_y.npy"]
+    expected = [("missing class", [], 0), ("constant", [55, 56, 310], 3)]
+    assert expected == found(capsys, *arguments)
+    assert 1 == main(["check", *arguments])
+    assert "If 7 is wrong, --classes 3 names its rows. Else add rows" in capsys.readouterr().out
+    assert ("labels", [123, 340], 2) in found(capsys, *arguments, "--classes", "3")
+    # Without a gap it is a rare class.
+    np.save("y.npy", changed(np.arange(400) % 3, [123, 340], 3))
+    kinds = [kind for kind, _, _ in found(capsys, *arguments)]
+    assert ["missing class", "constant", "imbalance"] == kinds
+
+
 def test_check_of_labels_of_another_length_leaves_no_row_out(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -1,5 +1,6 @@
 """Which rows are equal, within a set and across two: by their hashes, in bounded memory."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,11 @@ class Pairs:
     second: Indices
     share: float
     """The share of all rows that was looked at."""
+
+    def without(self, rows: Sequence[int]) -> "Pairs":
+        """All pairs but those of which the second one is one of these rows."""
+        kept = ~np.isin(self.second, rows)
+        return Pairs(self.first[kept], self.second[kept], self.share)
 
     @property
     def total(self) -> int:

@@ -32,6 +32,9 @@ ORDERED_ROWS_MIN = 20
 # Masks of more different values hold grey values, not classes with gaps.
 _GREYS_MAX = 32
 
+# Labels above a gap of at least this width are in doubt, if they are so few and so rare.
+_DOUBT_WIDTH, _DOUBT_LABELS, _DOUBT_SHARE = 3, 3, 0.02
+
 # Classes to write out in the list by which others are numbered.
 _RENUMBERED_MAX = 20
 
@@ -101,8 +104,21 @@ class Labels:
         return {label: self.counts[label] / total for label in sorted(self.counts)}
 
     def class_shares(self) -> dict[float, float]:
-        """As `shares`, of the labels that are class numbers."""
-        return {label: share for label, share in self.shares().items() if self._is_class(label)}
+        """As `shares`, of the labels that are class numbers, and not in doubt."""
+        kept = {label for label in self.counts if self._is_class(label)} - self._doubtful
+        return {label: share for label, share in self.shares().items() if label in kept}
+
+    @property
+    def _doubtful(self) -> set[float]:
+        """The few labels above a wide gap, which seem to be wrong: a 7 among classes 0 to 2."""
+        whole = sorted(label for label in self.counts if self._is_class(label))
+        if self.num_classes is not None or self.kind != "classes" or len(whole) < 3:
+            return set()
+        width, below = max((high - low, low) for low, high in itertools.pairwise(whole))
+        above = {label for label in whole if label > below}
+        share = sum(self.counts[label] for label in above) / self.num_labelled
+        is_doubt = width >= _DOUBT_WIDTH and len(above) <= _DOUBT_LABELS and share <= _DOUBT_SHARE
+        return above if is_doubt else set()
 
     def _is_class(self, label: float) -> bool:
         below = np.inf if self.num_classes is None else self.num_classes
@@ -296,8 +312,8 @@ class Labels:
             yield Finding(
                 "missing class",
                 f"{self.name}: {count(len(missing), 'class', 'classes')} of {num_classes} without "
-                f"a row: {some_of(missing)}. Add rows of them.{self._perhaps_wrong(sorted(whole))}"
-                f"{_renumbering(whole)}",
+                f"a row: {some_of(missing)}.{self._perhaps_wrong(sorted(whole))} "
+                f"{'Else add' if self._doubtful else 'Add'} rows of them.{_renumbering(whole)}",
             )
 
     def _perhaps_wrong(self, whole: list[int]) -> str:
@@ -327,7 +343,7 @@ class Labels:
         )
 
     def _imbalance(self) -> Iterator[Finding]:
-        counts = {label: self.counts[label] for label in self.counts if self._is_class(label)}
+        counts = {label: self.counts[label] for label in self.class_shares()}
         if not counts:
             return
         commonest, most = max(counts.items(), key=lambda item: item[1])

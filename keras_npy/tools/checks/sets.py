@@ -71,7 +71,8 @@ class CheckedSet:
         if self.hashes is None:
             return
         rows, name = self.values.rows, self.values.name
-        pairs = self.hashes.pairs_within(rows)
+        # Rows of one value are named by themselves.
+        pairs = self.hashes.pairs_within(rows).without(self.values.constant.first)
         if not pairs.total:
             return
         yield Finding(

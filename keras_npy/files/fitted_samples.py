@@ -82,6 +82,9 @@ class FittedSampleStore(SampleStore):
     """
 
     fit: Fit
+    stored_lengths: Indices
+    """The sizes of each sample, as it is stored, along the axes that are cropped, `(N, axes)`: of
+    those whose headers were looked at when the store was opened, and -1 of the others."""
 
     def __init__(
         self, paths: Sequence[Path], pattern: Path | None, fit: Fit, **how: Unpack[HowToRead]
@@ -89,13 +92,10 @@ class FittedSampleStore(SampleStore):
         self.fit = fit
         super().__init__(paths, pattern, **how)
 
-    @property
-    def first_lengths(self) -> tuple[int, ...]:
-        """The sizes of the first sample, as it is stored, along the axes that are cropped."""
-        return tuple(self._state.first.shape[axis] for axis, _ in self.fit.lengths)
-
     def _set_up(self, state: SampleState) -> None:
         super()._set_up(state)
+        self.stored_lengths = np.full((self.num_rows, len(self.fit.lengths)), -1, np.int64)
+        self._note_shape(0, state.first.shape)
         self.first = dataclasses.replace(
             self.first,
             shape=self.fit.shape_of(self.first.shape),
@@ -103,6 +103,9 @@ class FittedSampleStore(SampleStore):
             fortran_order=False,
         )
         self.row_bytes = self.first.data_bytes
+
+    def _note_shape(self, index: int, shape: tuple[int, ...]) -> None:
+        self.stored_lengths[index] = [shape[axis] for axis, _ in self.fit.lengths]
 
     def _remedy(self, header: NpyHeader, files: Joined) -> str:
         # Samples of different length fit into no common file.

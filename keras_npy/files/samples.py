@@ -275,23 +275,25 @@ class SampleStore(Store):
         """
         found: list[Fault] = []
         start_s = time.perf_counter()
-        for path in self._paths[1:]:
+        for index, path in enumerate(self._paths[1:], 1):
             try:
-                self._check_one(path)
+                self._note_shape(index, self._check_one(path))
             except (NpyFileError, OSError) as error:
                 found.append((path, error))
             if limit_s is not None and time.perf_counter() - start_s > limit_s:
                 break
         return found
 
-    def _check_one(self, path: str) -> None:
-        """Raise if a file does not hold a sample like the first one."""
+    def _note_shape(self, index: int, shape: tuple[int, ...]) -> None:
+        """Take note of the shape of a sample, as it is stored, if samples may differ in it."""
+
+    def _check_one(self, path: str) -> tuple[int, ...]:
+        """Raise if a file does not hold a sample like the first one; return its shape."""
         try:
             descriptor = open_to_read(path)
         except FileNotFoundError:
             # It may be a member of an archive.
-            self._check_header(path)
-            return
+            return self._check_header(path)
         try:
             size_bytes = os.fstat(descriptor).st_size
             is_alike = size_bytes == len(self._head) + self.row_bytes and (
@@ -301,13 +303,13 @@ class SampleStore(Store):
             is_alike = False
         finally:
             os.close(descriptor)
-        if not is_alike:
-            self._check_header(path)
+        return self._state.first.shape if is_alike else self._check_header(path)
 
-    def _check_header(self, path: str) -> None:
+    def _check_header(self, path: str) -> tuple[int, ...]:
         header, _, is_compressed = read_first(path, self._stored_dtype)
         self._check_alike(header)
         self._check_small(header, is_compressed, self._files)
+        return header.shape
 
     def _check_alike(self, header: NpyHeader) -> None:
         first = self.first

@@ -4,7 +4,6 @@ Rows are paired by position. If x and y are made of many files each, one file th
 side pairs all files behind it wrongly. Their names show it.
 """
 
-import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -13,17 +12,13 @@ from keras_npy.errors import warn
 from keras_npy.files.store import FileList
 from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import ChosenRows
+from keras_npy.rows.crops import check_crops
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.joined import JoinedRows
 from keras_npy.rows.partners import Verdict, compare_names
-from keras_npy.rows.samples import CroppedRows, FittedRows
 from keras_npy.rows.split_words import other_parts
 
 FILES_NAMED_MAX = 3
-
-# How far the shares of a file that two crops take may lie from each other: frames of sound and of
-# film, of which one is cut off, still show the same.
-ALIKE = 0.05
 
 # Rows whose timesteps are compared, from all over two sources.
 ROWS_COMPARED = 1000
@@ -44,7 +39,7 @@ def check_pairs(leaves: Sequence[Rows], *, check_names: bool) -> None:
         return
     _check_parts(leaves)
     _check_natural_order(leaves)
-    _check_crops(leaves)
+    check_crops(leaves)
     # Sources of as many files are compared with the first of them: if two pairs are right, so is
     # the third.
     firsts: dict[int, tuple[Rows, FileList]] = {}
@@ -114,69 +109,6 @@ def warn_of_natural_order(rows: Rows, name: str) -> bool:
             "was made from sorted paths, pass the paths as a list, sorted(glob.glob(pattern))."
         )
     return bool(path)
-
-
-def _check_crops(leaves: Sequence[Rows]) -> None:
-    """Warn if one leaf is cropped at random, and another one to the same size in another place."""
-    fits = [set(_crops(rows)) for rows in leaves]
-    for (rows, ours), (other, theirs) in itertools.permutations(zip(leaves, fits, strict=True), 2):
-        for sizes, crop in ours:
-            others = {name for size, name in theirs if size == sizes}
-            if crop == "random" and others and ours.isdisjoint(theirs):
-                warn(
-                    f"{other.name}: samples that belong together must be cropped in the same "
-                    f"place. Received: crop={others.pop()!r} for these, and crop='random' for "
-                    f"{rows.name}. Pass crop='random' to both calls of samples; check_names=False "
-                    "says that the crops are meant."
-                )
-                return
-    _check_random_crops(leaves)
-
-
-def _check_random_crops(leaves: Sequence[Rows]) -> None:
-    """Warn if a random crop begins in another place than one beside it, of another size.
-
-    Each begins at the same share of what may be left out. Where files and crops of one source are
-    in all axes as many times larger, as an image is than its mask, crops show the same.
-    """
-    crops = [crop for rows in leaves if isinstance(crop := _listed(rows), CroppedRows)]
-    are_chosen = any(map(_is_chosen, leaves))
-    for one, other in itertools.combinations(crops, 2):
-        sizes, others = ([size for _, size in rows.fit.lengths] for rows in (one, other))
-        lengths, other_lengths = one.first_lengths, other.first_lengths
-        # The first files of what take chooses from need not belong together.
-        are_comparable = len(sizes) == len(others) and not (are_chosen and lengths != other_lengths)
-        remedy = "Make files that belong together of one size" * (sizes == others)
-        if are_comparable and not np.allclose(
-            np.divide(sizes, np.maximum(lengths, 1)),
-            np.divide(others, np.maximum(other_lengths, 1)),
-            # Of crops of one size, those of a file that is 2 longer begin up to 2 later.
-            rtol=0 if remedy else ALIKE,
-        ):
-            warn(
-                f"{other.name}: random crops that belong together need one length= for files of "
-                f"one size, or else begin in other places. Received: length {tuple(others)} of "
-                f"files such as {other_lengths}, beside {tuple(sizes)} of {lengths} for "
-                f"{one.name}. {remedy or 'Give both the same length='}; check_names=False says "
-                "that the crops are meant."
-            )
-            return
-
-
-def _listed(rows: Rows) -> Rows:
-    """The rows from which `take` chooses."""
-    return _listed(rows.source) if isinstance(rows, ChosenRows) else rows
-
-
-def _crops(rows: Rows) -> Iterator[tuple[tuple[int, ...], str]]:
-    """The sizes to which samples are cropped, and where."""
-    if isinstance(rows, JoinedRows):
-        for source in rows.sources:
-            yield from _crops(source)
-    elif isinstance(rows, ForwardingRows):
-        yield from _crops(rows.source)
-    elif isinstance(rows, FittedRows):
-        yield tuple(size for _, size in rows.fit.lengths), rows.fit.crop
 
 
 def found_files(rows: Rows) -> Iterator[Sequence[str]]:

@@ -160,9 +160,9 @@ class FittedRows(StoredRows):
         return self._store.fit
 
     @property
-    def first_lengths(self) -> tuple[int, ...]:
-        """The sizes of the first sample, as it is stored, along the axes that are cropped."""
-        return self._store.first_lengths
+    def stored_lengths(self) -> Indices:
+        """As `FittedSampleStore.stored_lengths`."""
+        return self._store.stored_lengths
 
 
 class CroppedRows(FittedRows, DrawnRows):

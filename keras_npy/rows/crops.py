@@ -1,0 +1,197 @@
+"""Whether crops of samples that belong together show the same: one place, in files of one size."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_npy.errors import warn
+from keras_npy.files.fitted_samples import Fit
+from keras_npy.order.selection import to_array
+from keras_npy.rows.base import Rows
+from keras_npy.rows.chosen import ChosenRows
+from keras_npy.rows.forwarding import ForwardingRows
+from keras_npy.rows.joined import JoinedRows
+from keras_npy.rows.samples import FittedRows
+from keras_npy.types import Indices
+
+Mask: TypeAlias = NDArray[np.bool_]
+
+# How far the shares of a file that two crops take may lie from each other: frames of sound and of
+# film, of which one is cut off, still show the same.
+ALIKE = 0.05
+
+# So many frames more or less, of the coarser source, come of how a recording's ends are counted.
+FRAMES_APART = 2
+
+# Sizes of another kind, such as boxes beside pixels, agree by chance in fewer pairs than these.
+SURE_SHARE = 0.75
+
+
+def check_crops(leaves: Sequence[Rows]) -> None:
+    """Warn if samples that belong together are cropped in different places.
+
+    Args:
+        leaves: The sources whose rows are paired.
+    """
+    if _check_kinds(leaves):
+        return
+    found = [(rows, sizes) for rows in leaves if (sizes := _sizes(rows)) is not None]
+    for (one, ours), (other, theirs) in itertools.combinations(found, 2):
+        if _check_two(one, ours, other, theirs):
+            return
+
+
+def _check_kinds(leaves: Sequence[Rows]) -> bool:
+    """Warn if one leaf is cropped at random, and another one to the same size in another place."""
+    fits = [set(_crops(rows)) for rows in leaves]
+    for (rows, ours), (other, theirs) in itertools.permutations(zip(leaves, fits, strict=True), 2):
+        for sizes, crop in ours:
+            others = {name for size, name in theirs if size == sizes}
+            if crop == "random" and others and ours.isdisjoint(theirs):
+                warn(
+                    f"{other.name}: samples that belong together must be cropped in the same "
+                    f"place. Received: crop={others.pop()!r} for these, and crop='random' for "
+                    f"{rows.name}. Pass crop='random' to both calls of samples; check_names=False "
+                    "says that the crops are meant."
+                )
+                return True
+    return False
+
+
+def _crops(rows: Rows) -> Iterator[tuple[tuple[int, ...], str]]:
+    """The sizes to which samples are cropped, and where."""
+    if isinstance(rows, JoinedRows):
+        for source in rows.sources:
+            yield from _crops(source)
+    elif isinstance(rows, ForwardingRows):
+        yield from _crops(rows.source)
+    elif isinstance(rows, FittedRows):
+        yield tuple(size for _, size in rows.fit.lengths), rows.fit.crop
+
+
+class _Sizes(NamedTuple):
+    """How rows are cropped, and what from."""
+
+    fit: Fit
+    stored: Indices
+    """The sizes of each sample as it is stored, `(N, axes)`, and -1 where no header was read."""
+
+
+def _sizes(rows: Rows) -> _Sizes | None:
+    """The sizes of samples, if all are cropped alike."""
+    if isinstance(rows, FittedRows):
+        return _Sizes(rows.fit, rows.stored_lengths)
+    if isinstance(rows, ChosenRows):
+        found = _sizes(rows.source)
+        return found and found._replace(stored=found.stored[to_array(rows.indices)])
+    if isinstance(rows, JoinedRows):
+        parts = [sizes for source in rows.sources if (sizes := _sizes(source)) is not None]
+        ways = {(part.fit.lengths, part.fit.crop) for part in parts}
+        if len(parts) == len(rows.sources) and len(ways) == 1:
+            return _Sizes(parts[0].fit, np.concatenate([part.stored for part in parts]))
+    return None
+
+
+def _check_two(one: Rows, ours: _Sizes, other: Rows, theirs: _Sizes) -> bool:
+    """Warn if crops of two sources show different places, as far as the sizes of files tell."""
+    lengths, other_lengths = (
+        np.array([size for _, size in sizes.fit.lengths], np.int64) for sizes in (ours, theirs)
+    )
+    crops = {ours.fit.crop, theirs.fit.crop}
+    if len(lengths) != len(other_lengths) or len(crops) > 1 or crops == {"start"}:
+        return False
+    crop = crops.pop()
+    rows, stored, others = _cropped(ours.stored, theirs.stored, lengths, other_lengths)
+    if not rows.size:
+        return False
+    find = _odd_at_random if crop == "random" else _odd_at_center
+    odd = np.flatnonzero(find(stored, others, lengths, other_lengths))
+    if not odd.size:
+        return False
+    row = int(rows[odd[0]])
+    path, partner = other.file_of(row)[0], one.file_of(row)[0]
+    more = f", and {odd.size - 1} more pair{'s' * (odd.size > 2)}" if odd.size > 1 else ""
+    remedy = "Give both the same length="
+    if np.array_equal(lengths, other_lengths):
+        remedy = "Make files that belong together of one size"
+    if 2 * odd.size <= len(rows):
+        remedy = (
+            "Look whether these two belong together: save them again so that they do, or leave "
+            "both out"
+        )
+    warn(
+        f"{path}: {crop} crops that belong together need one length= for files of one size, or "
+        f"else begin in other places. Received: length {_tuple(other_lengths)} of "
+        f"{_tuple(others[odd[0]])} here, beside {_tuple(lengths)} of {_tuple(stored[odd[0]])} in "
+        f"{partner}, pair {row + 1} of {len(ours.stored)}{more}. {remedy}; check_names=False says "
+        "that the crops are meant."
+    )
+    return True
+
+
+def _tuple(sizes: Indices) -> tuple[int, ...]:
+    return tuple(sizes.tolist())
+
+
+def _cropped(
+    stored: Indices, others: Indices, lengths: Indices, other_lengths: Indices
+) -> tuple[Indices, Indices, Indices]:
+    """The pairs of known sizes of which something is left out; padding begins at one place.
+
+    Of files whose headers were not read, the known ones stand for all.
+    """
+    is_known = (stored >= 0).all(axis=1) & (others >= 0).all(axis=1)
+    is_cropped = (stored > lengths).any(axis=1) | (others > other_lengths).any(axis=1)
+    rows = np.flatnonzero(is_known & is_cropped if is_known.all() else is_known)
+    return rows, stored[rows], others[rows]
+
+
+def _odd_at_random(
+    stored: Indices, others: Indices, lengths: Indices, other_lengths: Indices
+) -> Mask:
+    """Pairs of which random crops begin in other places.
+
+    Each begins at the same share of what may be left out. Where files and crops of one source are
+    in all axes as many times larger, as an image is than its mask, crops show the same.
+    """
+    if np.array_equal(lengths, other_lengths):
+        # Of crops of one size, those of a file that is 2 longer begin up to 2 later.
+        is_alike = stored == others
+    else:
+        is_alike = _are_as_many_times(stored, others, lengths / other_lengths)
+    is_odd: Mask = ~np.all(is_alike, axis=1)
+    return is_odd
+
+
+def _odd_at_center(
+    stored: Indices, others: Indices, lengths: Indices, other_lengths: Indices
+) -> Mask:
+    """The few pairs of which the middle lies elsewhere than in all others.
+
+    Where the files of one source are longer by one number, as images are that lose their edges in
+    convolutions, or as many times longer, their middles show the same.
+    """
+    ratio = np.median(stored / np.maximum(others, 1), axis=0)
+    if np.array_equal(lengths, other_lengths):
+        begins = np.maximum(stored - lengths, 0) // 2 - np.maximum(others - lengths, 0) // 2
+        ways = [begins == 0, begins == np.median(begins, axis=0)]
+        if (np.maximum(ratio, 1 / np.maximum(ratio, ALIKE)) >= 1.5).any():
+            ways.append(_are_as_many_times(stored, others, ratio))
+        least = 0.5
+    else:
+        ways = [_are_as_many_times(stored, others, one) for one in (ratio, lengths / other_lengths)]
+        ways.append(stored - others == np.median(stored - others, axis=0))
+        least = SURE_SHARE
+    agree = max((np.all(way, axis=1) for way in ways), key=np.count_nonzero)
+    is_sure = 1 < len(agree) and np.count_nonzero(agree) >= least * len(agree)
+    return ~agree if is_sure else np.zeros(len(agree), bool)
+
+
+def _are_as_many_times(stored: Indices, others: Indices, ratio: NDArray[np.float64]) -> Mask:
+    """Whether files are so many times longer than their partners, but for some frames."""
+    apart = np.abs(stored - others * ratio)
+    is_alike: Mask = apart <= FRAMES_APART * np.maximum(ratio, 1)
+    return is_alike | (apart <= ALIKE * np.maximum(stored, others * ratio))

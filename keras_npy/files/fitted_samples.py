@@ -130,6 +130,7 @@ class FittedSampleStore(SampleStore):
     def _read_fitted(self, index: int, out: NDArray[np.uint8], fractions: Sequence[float]) -> None:
         header, data = self._read_whole(index)
         self._check_alike(header)
+        self._say_behind(header)
         fitted = out.view(self.first.dtype).reshape(self.first.shape)
         self.fit.copy(as_stored(data, header), fitted, fractions)
 

@@ -8,6 +8,7 @@ Reference:
 """
 
 import ast
+import dataclasses
 import functools
 import math
 import re
@@ -19,6 +20,7 @@ import numpy as np
 
 from keras_npy.errors import NpyFileError, cut
 from keras_npy.files import foreign
+from keras_npy.files.behind import find_data
 from keras_npy.files.place import Extent, Place, local_path, open_regular, place_of, unreadable
 from keras_npy.locks import make_lock
 from keras_npy.types import Path
@@ -38,8 +40,6 @@ SUPPORTED_DTYPES = "bool, int8-64, uint8-64, float16-64, complex64-128"
 # Magic, version and the length of the header, in any version of the format.
 PREFIX_BYTES_MAX = 12
 
-# Bytes to look at behind the data, where padding may precede another array.
-_LOOK_BEHIND_BYTES = 64 << 10
 # Bytes in which any header that is allowed ends.
 START_BYTES = PREFIX_BYTES_MAX + HEADER_BYTES_MAX
 
@@ -76,6 +76,8 @@ class NpyHeader:
     fortran_order: bool
     offset_bytes: int
     """Where the data begins, counted from the start of the file."""
+    has_data_behind: bool = False
+    """Whether bytes that are no zeros lie behind the data."""
 
     @property
     def name(self) -> str:
@@ -139,8 +141,7 @@ def read_header(
         start = _read_start(file, place)
         header = parse_header(start, place, stored_dtype)
         check_streamable(header, is_sample=is_sample, may_be_empty=may_be_empty)
-        check_trailing(header, file, place.stop_bytes)
-    return header
+        return look_behind(header, file, place.stop_bytes)
 
 
 def _read_start(file: BinaryIO, place: Place) -> bytes:
@@ -342,15 +343,18 @@ def check_streamable(
         )
 
 
-def check_trailing(header: NpyHeader, file: IO[bytes], stop_bytes: int) -> None:
-    """Raise if another array lies behind the data; both end at `stop_bytes` of `file`."""
+def look_behind(header: NpyHeader, file: IO[bytes], stop_bytes: int) -> NpyHeader:
+    """The header, with what lies behind the data; both end at `stop_bytes` of `file`.
+
+    Raises:
+        NpyFileError: If it is another array.
+    """
     if not header.trailing_bytes:
-        return
-    file.seek(stop_bytes - header.trailing_bytes)
-    tail = file.read(min(_LOOK_BEHIND_BYTES, header.trailing_bytes))
-    if MAGIC in tail:
+        return header
+    zeros, found = find_data(file, stop_bytes - header.trailing_bytes, stop_bytes)
+    if MAGIC in found:
         remedy = "Write each array to a file of its own."
-        if tail.startswith(MAGIC):
+        if not zeros and found.startswith(MAGIC):
             remedy = (
                 "Load them all and save each in a file of its own: `with open(path, 'rb') as file: "
                 "arrays = [np.load(file) for _ in iter(lambda: file.peek(1), b'')]`."
@@ -360,6 +364,7 @@ def check_trailing(header: NpyHeader, file: IO[bytes], stop_bytes: int) -> None:
             f"{header.data_bytes} bytes of {header.dtype} {cut(header.shape)}, as np.save leaves "
             f"it in a file that is open already. {remedy}"
         )
+    return dataclasses.replace(header, has_data_behind=bool(found))
 
 
 def _not_npy(path: str, start: bytes) -> NpyFileError:

@@ -69,7 +69,7 @@ def warn_of_layout(
 
 def oddities(header: NpyHeader, is_mapped: bool, is_compressed: bool) -> Iterator[tuple[str, str]]:
     """Yield each oddity of a file: its kind, then the rule and what was received."""
-    if header.trailing_bytes:
+    if header.trailing_bytes and not header.has_data_behind:
         yield (
             "trailing",
             f"an .npy file ends with its data. Received: {header.trailing_bytes} bytes behind the "

@@ -23,7 +23,7 @@ from keras_npy.files.header import (
     START_BYTES,
     NpyHeader,
     check_streamable,
-    check_trailing,
+    look_behind,
     parse_header,
 )
 from keras_npy.files.place import Place, fingerprint_of
@@ -93,7 +93,7 @@ class Member:
         check_streamable(header, is_sample=True, may_be_empty=False)
         if header.trailing_bytes:
             with self._opened.open(self._info) as again:
-                check_trailing(header, again, self.size_bytes)
+                return look_behind(header, again, self.size_bytes)
         return header
 
     def read_into(self, out: NDArray[np.uint8], head_bytes: int) -> None:

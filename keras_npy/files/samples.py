@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from keras_npy.errors import NpyFileError
 from keras_npy.files import looks
+from keras_npy.files.appended import warn_of_data_behind
 from keras_npy.files.archive import MEMBER_MARK, read_header, split_member
 from keras_npy.files.header import NpyHeader
 from keras_npy.files.layout import (
@@ -143,6 +144,7 @@ class SampleStore(Store):
         self._begins = np.zeros(self.num_rows, np.int64)
         # A mark of each file's state when it was last read, to notice a change; 0 before.
         self._seen = np.zeros(self.num_rows, np.int64)
+        self._behind: set[str] = set()
         self._threads = SideBySide()
         self.io = "map" if state.is_mapped else "read"
 
@@ -249,6 +251,7 @@ class SampleStore(Store):
             return
         header = opened.header
         self._check_alike(header)
+        self._say_behind(header)
         data = np.empty(self.row_bytes, np.uint8)
         opened.read_into(data, header.offset_bytes - header.place.start_bytes)
         as_stored(out, first)[...] = as_stored(data, header)
@@ -257,6 +260,7 @@ class SampleStore(Store):
         """Read a file whose header differs from the first one's in writing or in meaning."""
         header = read_header(path, is_sample=True, stored_dtype=self._stored_dtype)
         self._check_alike(header)
+        self._say_behind(header)
         warn_of_layout(header, self._files, are_samples=True)
         data = map_rows(header) if self.io == "map" else read_data(header)
         values = as_stored(data, header)
@@ -274,21 +278,36 @@ class SampleStore(Store):
             The files that differ or cannot be read, each with the error that says so.
         """
         found: list[Fault] = []
+        behind = [self._state.first]
         start_s = time.perf_counter()
         for index, path in enumerate(self._paths[1:], 1):
             try:
-                self._note_shape(index, self._check_one(path))
+                header = self._check_one(path)
+                self._note_shape(index, header.shape)
+                if header.has_data_behind:
+                    behind.append(header)
             except (NpyFileError, OSError) as error:
                 found.append((path, error))
             if limit_s is not None and time.perf_counter() - start_s > limit_s:
                 break
+        self._say_behind(*behind)
         return found
+
+    def _say_behind(self, *headers: NpyHeader) -> None:
+        """Warn of files with values behind their data, of each once."""
+        new = [header for header in headers if header.has_data_behind]
+        new = [header for header in new if header.name not in self._behind]
+        self._behind.update(header.name for header in new)
+        warn_of_data_behind(new, are_samples=True)
 
     def _note_shape(self, index: int, shape: tuple[int, ...]) -> None:
         """Take note of the shape of a sample, as it is stored, if samples may differ in it."""
 
-    def _check_one(self, path: str) -> tuple[int, ...]:
-        """Raise if a file does not hold a sample like the first one; return its shape."""
+    def _check_one(self, path: str) -> NpyHeader:
+        """Raise if a file does not hold a sample like the first one; return its header.
+
+        It is that of the first file where both say the same.
+        """
         try:
             descriptor = open_to_read(path)
         except FileNotFoundError:
@@ -303,13 +322,13 @@ class SampleStore(Store):
             is_alike = False
         finally:
             os.close(descriptor)
-        return self._state.first.shape if is_alike else self._check_header(path)
+        return self._state.first if is_alike else self._check_header(path)
 
-    def _check_header(self, path: str) -> tuple[int, ...]:
+    def _check_header(self, path: str) -> NpyHeader:
         header, _, is_compressed = read_first(path, self._stored_dtype)
         self._check_alike(header)
         self._check_small(header, is_compressed, self._files)
-        return header.shape
+        return header
 
     def _check_alike(self, header: NpyHeader) -> None:
         first = self.first

@@ -99,7 +99,7 @@ def _header(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], offset: in
 
 def _check_bare(path: str, start: bytes, size_bytes: int, offset: int) -> None:
     """Raise if a file holds another format, whose bytes would train as values without a word."""
-    if start.startswith(MAGIC):
+    if start.startswith(MAGIC) and not _is_behind_header(start, offset):
         raise NpyFileError(
             f"{path}: raw reads files without a header. Received: an .npy file, which has one. "
             "Open it by its path alone."
@@ -111,6 +111,12 @@ def _check_bare(path: str, start: bytes, size_bytes: int, offset: int) -> None:
             f"bytes are the values, pass np.memmap(path, dtype, 'r', {offset}).reshape(shape) "
             "itself."
         )
+
+
+def _is_behind_header(start: bytes, offset: int) -> bool:
+    """Whether what is skipped is the header of an .npy file, whose count of rows is too low."""
+    prefix_bytes = 10 if start[6:7] == b"\x01" else 12
+    return offset == prefix_bytes + int.from_bytes(start[8:prefix_bytes], "little")
 
 
 def _checked_dtype(dtype: Any) -> np.dtype[Any]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_npy.errors import NpyFileError, check_io
 from keras_npy.files import archive
+from keras_npy.files.appended import warn_of_data_behind
 from keras_npy.files.header import NpyHeader
 from keras_npy.files.layout import Apart, Files, warn_of_layout
 from keras_npy.rows.arrays import checked_array
@@ -73,6 +74,7 @@ def _open(source: Source, stored_dtype: str | None, io: Io, stay_apart: bool = F
             return _join(expand(source), files, stored_dtype, io, are_found=True)
         header = archive.read_header(source, stored_dtype=stored_dtype)
         rows = open_file(header, io)
+        warn_of_data_behind([header])
         warn_of_layout(header, is_mapped=rows.io == "map")
         return rows
     if isinstance(source, list):
@@ -259,6 +261,7 @@ def _join(
 
 def _join_headers(headers: list[NpyHeader], files: Files, io: Io, *, are_found: bool) -> Rows:
     rows = join_files(headers, io, are_found=are_found)
+    warn_of_data_behind(headers)
     for header in headers:
         if header.shape[0]:
             warn_of_layout(header, files, is_mapped=rows.io == "map")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from keras_npy.errors import NpyFileError
+from keras_npy.files.appended import DataBehindWarning
 from keras_npy.rows.base import Rows
 from keras_npy.rows.pairs import check_pairs
 from keras_npy.rows.partners import compare_names
@@ -49,10 +50,21 @@ class Named:
 
     name: str
     rows: Rows
+    behind: list[str]
+    """Of files with values behind their data: what is said of them."""
 
     @classmethod
     def open(cls, text: str) -> "Named":
-        return cls(text, open_source(text))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", DataBehindWarning)
+            rows = open_source(text)
+        behind = []
+        for one in caught:
+            if issubclass(one.category, DataBehindWarning):
+                behind.append(str(one.message))
+            else:
+                warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+        return cls(text, rows, behind)
 
 
 def check(
@@ -87,6 +99,8 @@ def check(
     findings = [finding for one in sets for finding in one.found]
     for inputs, labels in opened:
         findings += _unpaired(inputs, labels)
+    named = {one.name: one for pair in opened for one in pair if one is not None}
+    findings += [Finding("behind", text) for one in named.values() for text in one.behind]
     if len(sets) > 1:
         sets[1].beside = list(compare(*sets))
         findings = list(_with_one_scale(findings)) + sets[1].beside

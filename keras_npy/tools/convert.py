@@ -14,6 +14,7 @@ import numpy as np
 
 from keras_npy.errors import cut
 from keras_npy.files import archive
+from keras_npy.files.appended import warn_of_data_behind
 from keras_npy.files.header import (
     START_BYTES,
     NpyHeader,
@@ -133,6 +134,7 @@ def _opened(
     headers = [
         _header(path, stored_dtype, folder, unpacked, may_be_empty=may_be_empty) for path in paths
     ]
+    warn_of_data_behind(headers)
     return join_files(headers, "read")
 
 

@@ -105,6 +105,7 @@ class Inspected:
             "data_offset": None if first is None else first.offset_bytes,
             "is_aligned": _is_aligned(self.headers),
             "trailing_bytes": sum(header.trailing_bytes for header in self.headers),
+            "has_data_behind": any(header.has_data_behind for header in self.headers),
             "share_in_page_cache": self._share_in_cache(),
             "mount": self._mount(),
             "trains_by": trains_by,
@@ -224,7 +225,8 @@ def _stored(facts: dict[str, Any]) -> str:
         aligned = "64-byte aligned" if facts["is_aligned"] else "not 64-byte aligned"
         parts.append(f"data at byte {facts['data_offset']} ({aligned})")
     if facts["trailing_bytes"]:
-        parts.append(f"{facts['trailing_bytes']:,} trailing bytes")
+        kind = "" if facts["has_data_behind"] else " of zeros"
+        parts.append(f"{facts['trailing_bytes']:,} trailing bytes{kind}")
     return ", ".join(parts)
 
 

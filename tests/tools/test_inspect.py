@@ -128,6 +128,7 @@ def test_inspect_says_what_the_header_says(capsys: pytest.CaptureFixture[str]) -
         **{"shape": [50, 3, 4], "dtype": "int16", "order": "C order", "byte_order": "big-endian"},
         **{"rows": 50, "row_bytes": 24, "bytes": 1200, "files": 1, "data_offset": 82},
         **{"is_aligned": False, "trailing_bytes": 5, "trains_by": "copy"},
+        "has_data_behind": True,
         "first_values": [[0, 1, 2, 3, 4, 5], [12, 13, 14, 15, 16, 17], [24, 25, 26, 27, 28, 29]],
     }
     assert expected == {key: facts[key] for key in expected}

@@ -2,6 +2,6 @@
 
 # The kinds of findings, the worst first: what makes results wrong, then what makes them worse.
 KINDS = (
-    *("leak", "pairs", "nan", "infinity", "outliers", "labels", "conflict", "differ"),
+    *("leak", "pairs", "behind", "nan", "infinity", "outliers", "labels", "conflict", "differ"),
     *("missing class", "sorted", "scale", "duplicates", "constant", "imbalance"),
 )

@@ -13,6 +13,7 @@ from keras_npy.files import foreign
 from keras_npy.files.header import MAGIC, SUPPORTED_DTYPES, NpyHeader, bfloat16, is_supported
 from keras_npy.files.layout import name_of_converted, warn_of_layout
 from keras_npy.files.place import local_path, open_regular, place_of
+from keras_npy.files.wav import find_samples
 from keras_npy.rows.base import Rows
 from keras_npy.rows.shards import join_files
 from keras_npy.rows.sources import expand_all, is_pattern, named_paths
@@ -44,7 +45,8 @@ def raw(
 
     Raises:
         NpyFileError: If a file holds fewer or more bytes than the array takes, or is of another
-            format, such as `.npy`, `.npz`, gzip, or IDX without `offset`.
+            format, such as `.npy`, `.npz`, gzip, or IDX without `offset`, or a WAV file with
+            more than samples behind `offset`.
         ValueError: If an argument has a wrong value.
         TypeError: If an argument has a wrong type, or no tensor can have the dtype.
         OSError: If the system refuses access; `FileNotFoundError` is one.
@@ -83,7 +85,8 @@ def _header(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], offset: in
     with open_regular(path) as file:
         place = place_of(file, path)
         start = file.read(foreign.LOOK_AT_BYTES)
-    _check_bare(path, start, place.size_bytes, offset)
+        _check_bare(path, start, place.size_bytes, offset)
+        _check_wav(path, find_samples(file, place.size_bytes), place.size_bytes, offset, dtype)
     row_bytes = math.prod(shape[1:]) * dtype.itemsize
     held = place.size_bytes - offset
     num_rows = held // row_bytes if shape[0] == -1 else shape[0]
@@ -111,6 +114,31 @@ def _check_bare(path: str, start: bytes, size_bytes: int, offset: int) -> None:
             f"bytes are the values, pass np.memmap(path, dtype, 'r', {offset}).reshape(shape) "
             "itself."
         )
+
+
+def _check_wav(
+    path: str,
+    found: tuple[int, int] | None,
+    size_bytes: int,
+    offset: int,
+    dtype: np.dtype[Any],
+) -> None:
+    """Raise if bytes of a WAV file would be served as sound that are none."""
+    if found is None or (found[0] <= offset and size_bytes == found[1]):
+        return
+    begin, end = found
+    name = dtype.name if dtype.isnative else dtype.str
+    counted = (max(end - max(begin, offset), 0) // dtype.itemsize,)
+    one = f"pass np.memmap(path, {name!r}, 'r', {max(begin, offset)}, {counted}) itself"
+    behind = f", and {size_bytes - end} bytes of notes behind them" if end < size_bytes else ""
+    remedy = f"Pass offset={begin} if it is that of all files"
+    if behind:
+        remedy = f"Of one file, {one}"
+    raise NpyFileError(
+        f"{path}: raw reads all bytes from offset on as values. Received: offset={offset} of a WAV "
+        f"file whose samples begin at byte {begin} and end at byte {end}{behind}. {remedy}; or "
+        "read each file with soundfile.read or scipy.io.wavfile, and np.save its samples."
+    )
 
 
 def _is_behind_header(start: bytes, offset: int) -> bool:

@@ -12,6 +12,13 @@ _RAW = (
     "keras_npy.raw(path, dtype=..., shape=...)."
 )
 
+# Rows of `raw` would be joined, and where each sample ends be lost.
+RAW_SAMPLES = (
+    "If each file holds the bare values of one sample, as ndarray.tofile writes them, save each as "
+    "an array, with their dtype and the values in a row: `for path in paths: np.save(path + "
+    "'.npy', np.fromfile(path, 'float32').reshape(-1, 4))`; then pass these files to samples."
+)
+
 _ZIP = b"PK\x03\x04"
 _GZIP, _BZIP2, _XZ, _ZSTD = b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd"
 _IDX = b"\x00\x00\x08"
@@ -56,8 +63,12 @@ _FOREIGN_MARKS = (
 LOOK_AT_BYTES = 512
 
 
-def identify(start: bytes) -> tuple[str, str]:
+def identify(start: bytes, *, is_sample: bool = False) -> tuple[str, str]:
     r"""The likely format of a file with these first bytes, and the remedy.
+
+    Args:
+        start: The first bytes of the file.
+        is_sample: Whether the file is to be one sample.
 
     Example:
 
@@ -67,17 +78,18 @@ def identify(start: bytes) -> tuple[str, str]:
     marked = _identify_mark(start)
     if marked:
         return marked
+    bare = RAW_SAMPLES if is_sample else _RAW
     if _is_pickle(start):
         return "a Python pickle", "Load it where you trust it and np.save the array."
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
         return "an HTML page", "Download the file itself, not the page about it."
     if not start.strip(b"\0"):
-        remedy = f"Copy the file again if its contents were never written. {_RAW}"
+        remedy = f"Copy the file again if its contents were never written. {bare}"
         return "zeros at the beginning", remedy
     if _is_text(start):
-        return f"text: {cut(start)}", _remedy_of_text(start.decode("utf-8", "ignore"))
-    return f"{start[:8]!r}", f"Save the array with np.save. {_RAW}"
+        return f"text: {cut(start)}", _remedy_of_text(start.decode("utf-8", "ignore"), bare)
+    return f"{start[:8]!r}", f"Save the array with np.save. {bare}"
 
 
 def identify_raw(start: bytes, size_bytes: int, offset: int) -> tuple[str, str] | None:
@@ -146,14 +158,14 @@ def _is_pickle(start: bytes) -> bool:
     return start[2:3] == b"\x95" or b" " < start[2:3] < b"\x7f"
 
 
-def _remedy_of_text(text: str) -> str:
+def _remedy_of_text(text: str, bare: str) -> str:
     if text.lstrip()[:1] in ("[", "{"):
         return (
             "If it is JSON: np.save(new, np.asarray(json.loads(pathlib.Path(path).read_text())))."
         )
     lines = text.splitlines()
     if len(lines) < 2:
-        return f"Read it with np.loadtxt and np.save the array. {_RAW}"
+        return f"Read it with np.loadtxt and np.save the array. {bare}"
     for delimiter, argument in ((",", ", delimiter=','"), (";", ", delimiter=';'"), (None, "")):
         rows = [_are_numbers(line, delimiter) for line in lines[:2]]
         if rows[1]:

@@ -139,7 +139,7 @@ def read_header(
     with open_regular(path) as file:
         place = place_of(file, path, extent)
         start = _read_start(file, place)
-        header = parse_header(start, place, stored_dtype)
+        header = parse_header(start, place, stored_dtype, is_sample=is_sample)
         check_streamable(header, is_sample=is_sample, may_be_empty=may_be_empty)
         return look_behind(header, file, place.stop_bytes)
 
@@ -153,27 +153,30 @@ def _read_start(file: BinaryIO, place: Place) -> bytes:
         raise unreadable(place.name, "in its header", error) from error
 
 
-def parse_header(start: bytes, place: Place, stored_dtype: str | None = None) -> NpyHeader:
+def parse_header(
+    start: bytes, place: Place, stored_dtype: str | None = None, *, is_sample: bool = False
+) -> NpyHeader:
     """Parse the first bytes of an `.npy`, without a check that the data is there.
 
     Args:
         start: As many bytes as a header may take, or the whole file if it is shorter.
         place: Where the bytes lie.
         stored_dtype: As `read_header` takes it.
+        is_sample: As `read_header` takes it.
 
     Raises:
         NpyFileError: If the bytes are not a header.
     """
-    text, header_bytes = _header_text(start, place)
+    text, header_bytes = _header_text(start, place, is_sample)
     shape, dtype, fortran_order = _parse_text(place.name, text, stored_dtype)
     return NpyHeader(place, shape, dtype, fortran_order, place.start_bytes + header_bytes)
 
 
-def _header_text(start: bytes, place: Place) -> tuple[str, int]:
+def _header_text(start: bytes, place: Place, is_sample: bool) -> tuple[str, int]:
     """The header's text, and the offset of the data after it."""
     path, size_bytes = place.name, place.size_bytes
     if not start.startswith(MAGIC):
-        raise _not_npy(path, start[: foreign.LOOK_AT_BYTES])
+        raise _not_npy(path, start[: foreign.LOOK_AT_BYTES], is_sample)
     prefix_bytes = 10 if start[6:7] == b"\x01" else 12
     if len(start) < prefix_bytes:
         raise _truncated(path, f"at least {prefix_bytes} bytes of header", len(start))
@@ -367,7 +370,7 @@ def look_behind(header: NpyHeader, file: IO[bytes], stop_bytes: int) -> NpyHeade
     return dataclasses.replace(header, has_data_behind=bool(found))
 
 
-def _not_npy(path: str, start: bytes) -> NpyFileError:
+def _not_npy(path: str, start: bytes, is_sample: bool) -> NpyFileError:
     if not start:
         return NpyFileError(
             f"{path}: an .npy file begins with {MAGIC!r}. Received: an empty file. "
@@ -375,7 +378,7 @@ def _not_npy(path: str, start: bytes) -> NpyFileError:
         )
     if MAGIC.startswith(start):
         return _truncated(path, f"{len(MAGIC)} bytes of magic", len(start))
-    looks_like, remedy = foreign.identify(start)
+    looks_like, remedy = foreign.identify(start, is_sample=is_sample)
     return NpyFileError(
         f"{path}: an .npy file begins with {MAGIC!r}. Received: {looks_like}. {remedy}"
     )

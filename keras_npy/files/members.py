@@ -89,7 +89,7 @@ class Member:
         Raises:
             NpyFileError: If the member is no array of one sample.
         """
-        header = parse_header(self.start, self.place, self._stored_dtype)
+        header = parse_header(self.start, self.place, self._stored_dtype, is_sample=True)
         check_streamable(header, is_sample=True, may_be_empty=False)
         if header.trailing_bytes:
             with self._opened.open(self._info) as again:

@@ -82,7 +82,7 @@ def _remedy(array: Array) -> str:
             "{name: array[name] for name in array.dtype.names}."
         )
     if dtype.kind == "O":
-        return _remedy_of_objects(array)
+        return remedy_of_objects(array)
     if dtype.kind in "SUT":
         return _remedy_of_names(array)
     if dtype.kind in "mM":
@@ -101,7 +101,8 @@ def _remedy_of_names(array: Array) -> str:
     return "Number the names: np.unique(array, return_inverse=True)[1]."
 
 
-def _remedy_of_objects(array: Array) -> str:
+def remedy_of_objects(array: Array) -> str:
+    """What makes numbers of an array of objects."""
     if array.ndim == 0:
         return f"It holds a {type(array.item()).__name__}: take it apart with array.item()."
     items = [item for _, item in zip(range(ITEMS_LOOKED_AT), array.flat, strict=False)]

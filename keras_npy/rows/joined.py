@@ -11,6 +11,7 @@ from keras_npy.files.store import FileList, Places
 from keras_npy.order.selection import ascending
 from keras_npy.rows.base import Rows, Timesteps
 from keras_npy.rows.drawn import Draw, DrawnRows
+from keras_npy.rows.no_source import EACH_A_SAMPLE
 from keras_npy.rows.scratch import Scratch
 from keras_npy.types import Array, Indices
 
@@ -28,13 +29,21 @@ def join_rows(sources: Sequence[Rows]) -> Rows:
                 f"{source.name}: sources in a list must have one dtype, and one shape but for axis "
                 f"0, because their rows are joined. Received: {first.name} of {first.dtype} "
                 f"{first.shape}, {source.name} of {source.dtype} {source.shape}. "
-                "For several inputs or outputs, pass a tuple or a dict of sources."
+                f"For several inputs or outputs, pass a tuple or a dict of sources.{_each(sources)}"
             )
     if len(sources) == 1:
         return first
     if any(isinstance(source, DrawnRows) for source in sources):
         return JoinedDrawnRows(sources)
     return JoinedRows(sources)
+
+
+def _each(sources: Sequence[Rows]) -> str:
+    """What to do about samples of different length, if that is what the sources are."""
+    kinds = {(source.dtype, len(source), len(source.shape)) for source in sources}
+    if len(kinds) > 1 or len(sources[0]) > 1:
+        return ""
+    return f" {EACH_A_SAMPLE.replace('one[:]', 'one[0]')}"
 
 
 class JoinedRows(Rows):

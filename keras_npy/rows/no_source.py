@@ -19,12 +19,20 @@ def no_source(received: object) -> TypeError:
     )
 
 
+EACH_A_SAMPLE = (
+    "If each is one sample, save each in a file of its own: `for at, one in enumerate(source): "
+    "np.save(f'sample-{at}.npy', one[:])`; then pass samples('sample-*.npy', length=...)."
+)
+
+
 def no_paths(caller: str, received: object) -> TypeError:
     """The error for what names no files, where only files will do."""
-    odd = _first(received, lambda item: not _is_path_or_rows(item))
+    odd = _first(received, lambda item: not isinstance(item, str | os.PathLike | list))
     remedy = _remedy(odd, odd is not received)
     if isinstance(odd, Rows | np.ndarray) and not holds_paths(odd):
         remedy = f"Pass paths to {caller}, or these rows to NpySequence as they are."
+        if caller == "samples" and isinstance(received, list):
+            remedy += f" {EACH_A_SAMPLE}"
     return TypeError(
         f"{caller} takes a path, a pattern or a list of paths. "
         f"Received: {_described(received, odd)}. {remedy}"

@@ -9,12 +9,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from keras_npy.errors import warn
+from keras_npy.files.foreign import RAW_SAMPLES
 from keras_npy.files.store import FileList
 from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.crops import check_crops
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.joined import JoinedRows
+from keras_npy.rows.no_source import EACH_A_SAMPLE
 from keras_npy.rows.partners import Verdict, compare_names
 from keras_npy.rows.split_words import other_parts
 
@@ -233,6 +235,9 @@ def _differ_in_length(first: Rows, other: Rows) -> ValueError:
         f"axis 0. Received: {first.name} has N={len(first)}, {other.name} has "
         f"N={len(other)}. "
     )
+    for joined, one in ((first, other), (other, first)):
+        if _are_parts_samples(joined, one):
+            return ValueError(f"{received}{_remedy_of_samples(joined, one)}")
     if first.files and other.files:
         remedy = _remedy_of_counts(first.files, other.files)
         if remedy:
@@ -271,6 +276,41 @@ def _differ_in_length(first: Rows, other: Rows) -> ValueError:
     return ValueError(
         f"{received}Save matching files; trim the longer one only if its last rows are those "
         "without a partner."
+    )
+
+
+def _are_parts_samples(rows: Rows, others: Rows) -> bool:
+    """Whether each file or array of rows that were joined may be one sample beside the others."""
+    sources = rows.sources if isinstance(rows, JoinedRows) else [rows]
+    lengths = rows.shard_lengths
+    return (
+        1 < len(lengths) == len(others)
+        and not any(isinstance(source, ForwardingRows) for source in sources)
+        # Several inputs, in a list, have as many rows each.
+        and not np.all(lengths == len(others))
+    )
+
+
+def _remedy_of_samples(rows: Rows, others: Rows) -> str:
+    lengths = rows.shard_lengths
+    is_one_size = bool(np.all(lengths == lengths[0]))
+    received = f"as many as {others.name} has rows"
+    if rows.files is None:
+        remedy = "np.stack(source)"
+        if not is_one_size:
+            remedy = f"keras.utils.pad_sequences(source, dtype={rows.dtype.name!r})"
+        return (
+            f"A list joins the rows of its {len(lengths)} arrays, {received}: if each is one "
+            f"sample, pass {remedy}."
+        )
+    if isinstance(rows, JoinedRows):
+        return f"A list joins the rows of its {len(lengths)} sources, {received}. {EACH_A_SAMPLE}"
+    if not all(path.endswith(".npy") or "::" in path for path in rows.files.paths):
+        return f"raw joins the rows of its {len(lengths)} files, {received}. {RAW_SAMPLES}"
+    option = "" if is_one_size else ", length=..., pad_value=0"
+    return (
+        f"A list or a pattern joins the rows of its {len(lengths)} files, {received}: if each file "
+        f"is one sample, pass keras_npy.samples(source{option}) of the same list or pattern."
     )
 
 

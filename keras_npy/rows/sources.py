@@ -18,6 +18,7 @@ from keras_npy.rows.arrays import checked_array
 from keras_npy.rows.base import Rows
 from keras_npy.rows.joined import join_rows
 from keras_npy.rows.no_source import no_paths, no_source
+from keras_npy.rows.plain_lists import check_no_values
 from keras_npy.rows.shards import join_files
 from keras_npy.rows.stored import open_array, open_file
 from keras_npy.types import Array, Indices, Io, Path
@@ -199,6 +200,7 @@ def _open_list(
             "A list of sources must name at least one file. "
             "Received: an empty list. Pass the files' paths."
         )
+    check_no_values(sources)
     if not all(isinstance(source, _SOURCE_TYPES) for source in sources):
         raise no_source(sources)
     opened: list[Rows] = []

@@ -1,5 +1,6 @@
 """What ends a warning of targets, as code that runs for this very sequence."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -63,12 +64,27 @@ def remedy_of_classes(targets: Targets, found: Classes, settings: Mapping[str, A
     return " ".join(part for part in parts if part)
 
 
-def remedy_of_probabilities(targets: Targets, low: float, high: float) -> str:
-    """What ends the warning of targets that are no probabilities, from `low` to `high`."""
+# Percent reach this, and votes or ratings less; masks of pixels reach more.
+PERCENT = 100
+RATING_MAX = 20
+
+
+def remedy_of_probabilities(targets: Targets, looked_at: Array) -> str:
+    """What ends the warning of targets that are no probabilities, by the values of some."""
+    low, high = looked_at.min(), looked_at.max()
     others = "make class numbers one-hot, or take a loss for sparse ones."
     if low == 1 and high == 2:
         counted = sentence(pass_map(targets, "{y} - 1"))
         return f"{counted} for two classes that are counted from 1; {others}"
+    if low <= 0 and high != 255 and np.all((looked_at == low) | (looked_at == high)):
+        two = sentence(pass_map(targets, f"{{y}} > {low:g}"))
+        return f"{two} for targets of two values; {others}"
+    if low < 0:
+        return f"Numbers that are no probabilities take another loss, such as 'mse'; {others}"
+    if high <= PERCENT or high > 255:
+        most = PERCENT if RATING_MAX < high <= PERCENT else math.ceil(high)
+        kind = "for percent" if most == PERCENT else f"for votes or ratings of at most {most}"
+        return f"{sentence(pass_map(targets, f'{{y}} / {most}'))} {kind}; {others}"
     scaled = f"{sentence(pass_map(targets, '{y} / 255'))} for masks of 0 to 255"
     if low > 0:
         # None of them is 0.

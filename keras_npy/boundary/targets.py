@@ -143,7 +143,7 @@ def _warn_of_no_probabilities(name: str, targets: Targets, seq: NpySequence) -> 
             f"targets of {name}",
             f"{targets.name}: {name} takes targets from 0 to 1. Received: {looked_at.dtype} from "
             f"{low} to {high} in {_which(looked_at, targets)}. "
-            f"{remedy_of_probabilities(targets, low, high)}",
+            f"{remedy_of_probabilities(targets, looked_at)}",
         )
 
 

@@ -295,6 +295,45 @@ def test_fit_names_a_remedy_for_targets_that_are_never_0(
     np.testing.assert_array_equal(y / 255 if expected is None else expected, ended[0][1])
 
 
+VOTES = np.array([0, 9, 3, 4, 1, 7])
+
+
+@pytest.mark.parametrize(
+    ("y", "change", "expected"),
+    [
+        pytest.param(VOTES, r"votes or ratings of at most 9", VOTES / 9, id="votes"),
+        pytest.param(
+            VOTES.astype("uint8"), r"votes or ratings of at most 9", VOTES / 9, id="uint8"
+        ),
+        pytest.param(
+            VOTES / 2, r"votes or ratings of at most 5", VOTES / 10, id="halves-up-to-4.5"
+        ),
+        pytest.param(VOTES * 11, r"percent", VOTES * 11 / 100, id="percent"),
+        pytest.param(VOTES * 100, r"votes or ratings of at most 900", VOTES / 9, id="counts"),
+        pytest.param(np.minimum(VOTES, 1) * 9, r"targets of two values", VOTES > 0, id="0-and-9"),
+        pytest.param(
+            np.minimum(VOTES, 1) * 2 - 1, r"targets of two values", VOTES > 0, id="minus-1-and-1"
+        ),
+        pytest.param(VOTES * 20, r"masks of 0 to 255", VOTES * 20 / 255, id="pixels"),
+        pytest.param(VOTES - 3.5, None, None, id="numbers"),
+    ],
+)
+def test_fit_names_a_remedy_for_the_values_seen(y: np.ndarray, change: Any, expected: Any) -> None:
+    """Votes are not told of 255, nor counts of `y > 0`."""
+    (said,) = warnings_of(NpySequence(X, y, batch_size=8), dense(1, "bce"))
+    if change is None:
+        assert "seq.map" not in said
+        assert "such as 'mse'" in said
+        assert [] == warnings_of(NpySequence(X, y, batch_size=8), dense(1, "mse"))
+        return
+    found = re.search(rf"(seq\.map\(.*?\)\)) for {change}", said)
+    assert found is not None
+    assert ("255" in said) == ("255" in change)
+    ended = eval(found[1], {"seq": NpySequence(X, y, batch_size=8)})
+    assert [] == warnings_of(ended, dense(1, "bce"))
+    np.testing.assert_allclose(expected, ended[0][1])
+
+
 @pytest.mark.parametrize("loss", [SPARSE(), {"b": SPARSE(), "a": SPARSE()}], ids=["one", "dict"])
 def test_fit_warns_of_class_numbers_of_any_output(loss: Any) -> None:
     """Each output has classes of its own."""

@@ -101,12 +101,26 @@ def _check_two(one: Rows, ours: _Sizes, other: Rows, theirs: _Sizes) -> bool:
         np.array([size for _, size in sizes.fit.lengths], np.int64) for sizes in (ours, theirs)
     )
     crops = {ours.fit.crop, theirs.fit.crop}
-    if len(lengths) != len(other_lengths) or len(crops) > 1 or crops == {"start"}:
+    if len(lengths) != len(other_lengths) or crops == {"start"}:
         return False
-    crop = crops.pop()
     rows, stored, others = _cropped(ours.stored, theirs.stored, lengths, other_lengths)
     if not rows.size:
         return False
+    if len(crops) > 1:
+        is_same_size = np.array_equal(lengths, other_lengths) and np.array_equal(stored, others)
+        are_many = len(np.unique(stored, axis=0)) > 1 and np.any(stored > lengths + 1)
+        # Files of several sizes, the same on both sides, belong together. Two views of one file
+        # may differ.
+        if not (is_same_size and are_many) or _share_files(one, other):
+            return False
+        warn(
+            f"{other.name}: samples that belong together must be cropped in the same place. "
+            f"Received: crop={theirs.fit.crop!r} for these, and crop={ours.fit.crop!r} for "
+            f"{one.name}, of the same sizes. Pass crop={ours.fit.crop!r} to both calls of samples; "
+            "check_names=False says that the crops are meant."
+        )
+        return True
+    crop = crops.pop()
     find = _odd_at_random if crop == "random" else _odd_at_center
     odd = np.flatnonzero(find(stored, others, lengths, other_lengths))
     if not odd.size:
@@ -130,6 +144,11 @@ def _check_two(one: Rows, ours: _Sizes, other: Rows, theirs: _Sizes) -> bool:
         "that the crops are meant."
     )
     return True
+
+
+def _share_files(one: Rows, other: Rows) -> bool:
+    files, others = one.files, other.files
+    return bool(files and others and not set(files.paths).isdisjoint(others.paths))
 
 
 def _tuple(sizes: Indices) -> tuple[int, ...]:

@@ -168,3 +168,32 @@ def test_sizes_take_8_bytes_a_file_and_axis() -> None:
     """And are not sent to workers."""
     rows: Any = saved("a", [5, 9, 7], 4)
     assert ([[5], [9], [7]], 24) == (rows.stored_lengths.tolist(), rows.stored_lengths.nbytes)
+
+
+@pytest.mark.parametrize(
+    ("others", "length", "crops", "is_warned"),
+    [
+        pytest.param(EQUAL, 64, ("center", "start"), True, id="forgotten-on-one-side"),
+        pytest.param(EQUAL, 64, ("start", "center"), True, id="on-the-other"),
+        pytest.param(EQUAL, 64, ("center", "center"), False, id="given-to-both"),
+        pytest.param(EQUAL, 32, ("center", "start"), False, id="another-length"),
+        pytest.param([5, 9, 80, 3, 70], 64, ("center", "start"), False, id="other-sizes"),
+    ],
+)
+def test_a_crop_at_the_center_beside_one_at_the_start_is_warned_of(
+    others: list[int], length: int, crops: Any, is_warned: bool
+) -> None:
+    """Where all sizes are the same; words beside images are cropped as they like."""
+    x = saved("a", EQUAL, 64, crop=crops[0])
+    y = saved("b", others, length, crop=crops[1])
+    said = warned_of(x, y)
+    assert is_warned == any(f"Pass crop={crops[0]!r} to both calls" in one for one in said)
+    assert is_warned == bool(said)
+    # Two views of one file.
+    assert [] == warned_of((x, samples("a/*.npy", length=64, crop=crops[1])), None)
+
+
+def test_files_of_one_size_say_nothing_of_crops_that_differ() -> None:
+    """They may be anything, such as 80 words beside 80 rows of pixels."""
+    x = saved("a", [80, 80], 64, crop="center")
+    assert [] == warned_of(x, saved("b", [80, 80], 64))

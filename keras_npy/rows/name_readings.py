@@ -75,7 +75,9 @@ def _repeated(pairs: Pairs, parts: Sequence[Part], others: Sequence[Part]) -> Di
     anew, `L/case_1` and `R/case_1`, may be.
     """
     for part, other in pairs:
-        if not (part.is_number and part.labels & other.labels):
+        # A name without a number stands for itself.
+        are_numbers = all((value or "0").isdecimal() for value in part.values + other.values)
+        if not (part.is_number and are_numbers and part.labels & other.labels):
             continue
         for once, often, all_often in ((part, other, others), (other, part, parts)):
             values, numbers = set(once.values), [int(value or 0) for value in often.values]

@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 
 from keras_npy.rows.name_constants import constant_on_one_side
 from keras_npy.rows.name_dates import dates_in_two_ways, with_dates_apart
+from keras_npy.rows.name_decimals import decimals_as_numbers
 from keras_npy.rows.name_digits import joined_numbers
 from keras_npy.rows.name_parts import (
     NUMBERS,
@@ -71,15 +72,36 @@ def compare_names(names: Sequence[str], others: Sequence[str]) -> Verdict:
     >>> compare_names(["s1_r10.npy", "s2_r1.npy"], ["r1_s2.npy", "r10_s1.npy"]).belong
     ('s1_r10.npy', 'r10_s1.npy')
     """
+    best = _with_decimals(folded(names), folded(others))
+    if isinstance(best, str):
+        return Verdict(best)
+    return _verdict(names, others, best)
+
+
+def _with_decimals(names: Sequence[str], others: Sequence[str]) -> Outcome:
+    """What the names say, whose decimals may be meant as such or as two numbers that count."""
+    decimals = decimals_as_numbers(names, others)
+    if decimals is None:
+        return _best(names, others)
+    found = _best(decimals.names, decimals.others)
+    if decimals.are_certain or found == "partners":
+        return found
+    counted = _best(names, others)
+    if isinstance(found, Difference) and 2 * found.num_shared >= len(set(found.keys)):
+        # Of numbers that count, one with a zero in front is the same.
+        return found._replace(is_certain=found.is_certain and counted != "partners")
+    return counted
+
+
+def _best(names: Sequence[str], others: Sequence[str]) -> Outcome:
+    """What the reading says that says most."""
     best: Outcome = "strangers"
-    for outcome in _outcomes(folded(names), folded(others)):
+    for outcome in _outcomes(names, others):
         if _strength(outcome) > _strength(best):
             best = outcome
         if _strength(best) == _DECISIVE:
             break
-    if isinstance(best, str):
-        return Verdict(best)
-    return _verdict(names, others, best)
+    return best
 
 
 _DECISIVE = 3

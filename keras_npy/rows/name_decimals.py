@@ -1,0 +1,91 @@
+"""Decimals in names of files: `0.5` is `0.50`, and not `0.05`."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from keras_npy.rows.name_parts import step_of_sample, without_folder
+
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)*")
+# Neither a version, as v1.2, nor more than two numbers, as 1.2.3 and 2019.03.04.
+_DECIMAL = re.compile(
+    r"(?<![0-9])(?<![0-9]\.)(?<![^\W\d_]v)(?<!\bv)(?<!_v)(?<!ver)(?<!version)"
+    r"([0-9]+)\.([0-9]+)(?![0-9])(?!\.[0-9])"
+)
+_YEAR_AND_MONTH = re.compile(r"(?:19|20)[0-9]{2}\.(?:0?[1-9]|1[0-2])")
+
+
+class Decimals(NamedTuple):
+    """The names of both sides, in which decimals are whole numbers of one unit."""
+
+    names: Sequence[str]
+    others: Sequence[str]
+    are_certain: bool
+    """Whether the digits behind a point cannot be a second number, which counts."""
+
+
+def decimals_as_numbers(names: Sequence[str], others: Sequence[str]) -> Decimals | None:
+    """The names with whole numbers for decimals; `None` if those of one side have none.
+
+    Example:
+
+    >>> decimals_as_numbers(["t0.05", "t1"], ["t0.5", "t1.0"])[:2]
+    (['t005', 't100'], ['t050', 't100'])
+    """
+    sides = (names, others)
+    if not all(any(map(_DECIMAL.search, side[:: step_of_sample(side)])) for side in sides):
+        return None
+    # The folder of all files may have a version.
+    stems = [without_folder(side) for side in sides]
+    found = [[one for name in side for one in _DECIMAL.findall(name)] for side in stems]
+    if not all(found) or any(
+        _YEAR_AND_MONTH.fullmatch(f"{whole}.{fraction}")
+        for whole, fraction in (*found[0], *found[1])
+    ):
+        return None
+    fractions = [[fraction for _, fraction in side] for side in found]
+    width = max(map(len, (*fractions[0], *fractions[1])))
+    scaled, other_scaled = (_scaled(side, width) for side in stems)
+    # Of numbers that count, 1.1 and 1.10 are two.
+    if any(
+        len(set(new)) < len(set(side))
+        for new, side in zip((scaled, other_scaled), stems, strict=True)
+    ):
+        return None
+    are_certain = not all(map(_may_count, fractions))
+    return Decimals(_below(names, scaled), _below(others, other_scaled), are_certain)
+
+
+def _below(names: Sequence[str], stems: Sequence[str]) -> list[str]:
+    """These stems in the folder of all names."""
+    folder = names[0].removesuffix(without_folder(names)[0])
+    return [folder + stem for stem in stems]
+
+
+def _may_count(fractions: Sequence[str]) -> bool:
+    """Whether these may be numbers that count: all of one width, or none with a zero in front."""
+    have_zeros = any(len(one) > 1 and one.startswith("0") for one in fractions)
+    return not have_zeros or len(set(map(len, fractions))) == 1
+
+
+def _scaled(names: Sequence[str], width: int) -> list[str]:
+    """The names with this many digits for each fraction, without its point."""
+    rows = [_NUMBER.findall(name) for name in names]
+    # A whole number among decimals is one.
+    among: list[bool] = []
+    if len(set(map(len, rows))) == 1:
+        among = [any(map(_DECIMAL.fullmatch, column)) for column in zip(*rows, strict=True)]
+
+    def scaled(name: str) -> str:
+        places = iter(among)
+
+        def as_number(found: re.Match[str]) -> str:
+            is_among = next(places, False)
+            if _DECIMAL.match(name, found.start()):
+                whole, fraction = found[0].split(".")
+                return whole + fraction.ljust(width, "0")
+            return found[0] + "0" * width if is_among and "." not in found[0] else found[0]
+
+        return _NUMBER.sub(as_number, name)
+
+    return [scaled(name) for name in names]

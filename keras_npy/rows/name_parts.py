@@ -82,6 +82,14 @@ def middles(names: Sequence[str]) -> list[str]:
     return [name[head : len(name) - tail] for name in names]
 
 
+def cores(names: Sequence[str]) -> list[str]:
+    """The names without all letters at their begin and end that are common to all of them."""
+    head = _num_common(names)
+    reversed_names = [name[head:][::-1] for name in names]
+    tail = _num_common(reversed_names)
+    return [name[: len(name) - tail] for name in (name[head:] for name in names)]
+
+
 def _without_common_end(names: Sequence[str]) -> list[str]:
     tail = _num_common([name[::-1] for name in names])
     while tail and names[0][-tail].isalnum():

@@ -10,7 +10,7 @@ order in which they stand, or in another order if their values fit only then, as
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain, islice, zip_longest
 from typing import Literal, NamedTuple
 
 from keras_npy.rows.name_constants import constant_on_one_side
@@ -23,11 +23,13 @@ from keras_npy.rows.name_parts import (
     Part,
     bags_of,
     chunks_of,
+    cores,
     exceptions_among,
     folded,
     have_chunks_in_common,
     middles,
     nearly_parts_of,
+    num_few,
     parts_of,
     with_counts,
 )
@@ -42,6 +44,11 @@ from keras_npy.rows.name_readings import (
 
 # Ways in which numbers may be joined that are compared.
 _JOINED_MAX = 24
+
+# Before the words of a name without numbers, which are no number.
+_WORDS_ALONE = "/"
+
+_SEPARATORS = re.compile(r"[\W_]+")
 
 _ZEROS = re.compile(r"(?<![0-9])0+")
 
@@ -302,7 +309,10 @@ def _as_wholes(names: Sequence[str], others: Sequence[str]) -> Iterator[Outcome]
         for with_labels in (True, False):
             bags = [bags_of(side, with_labels=with_labels) for side in (names, others)]
             yield _by_keys(*bags, is_certain=Counter(bags[0]) == Counter(bags[1]))
-    yield _by_keys(_numbers(names), _numbers(others), is_certain=False)
+    numbers, other_numbers = _numbers(names), _numbers(others)
+    numbers = _with_words_alike(numbers, other_numbers)
+    is_certain = _are_few_words(numbers, other_numbers)
+    yield _by_keys(numbers, other_numbers, is_certain=is_certain)
 
 
 def _by_keys(keys: Column, others: Column, *, is_certain: bool) -> Outcome:
@@ -325,7 +335,39 @@ def _whole(names: Sequence[str]) -> Column:
 
 
 def _numbers(names: Sequence[str]) -> Column:
-    """All numbers of each name."""
-    numbers = ([number.lstrip("0") for number in NUMBERS.findall(name)] for name in names)
-    # A name without numbers is like no other.
-    return tuple(" ".join(found) or name for found, name in zip(numbers, names, strict=True))
+    """All numbers of each name that are not common to all names, or its words if it has none."""
+    inside = middles(names)
+    numbers = ([number.lstrip("0") for number in NUMBERS.findall(name)] for name in inside)
+    words = map(_SEPARATORS.split, cores(names))
+    return tuple(
+        " ".join(found) if found else _WORDS_ALONE + " ".join(filter(None, alone))
+        for found, alone in zip(numbers, words, strict=True)
+    )
+
+
+def _are_few_words(keys: Column, others: Column) -> bool:
+    """Whether all numbers agree, and few pairs are of words that do not."""
+    if len(keys) != len(others):
+        return False
+    apart = [pair for pair in zip(keys, others, strict=True) if len(set(pair)) > 1]
+    are_words = all(one.startswith(_WORDS_ALONE) for pair in apart for one in pair)
+    return are_words and len(apart) <= num_few(len(keys)) and len(keys) - len(apart) >= 3
+
+
+def _with_words_alike(keys: Column, others: Column) -> Column:
+    """The keys of names, with those of the other side for words of which it says more or fewer."""
+    return tuple(
+        other if key.startswith(_WORDS_ALONE) and _are_nested(key, other) else key
+        for key, other in zip_longest(keys, others[: len(keys)], fillvalue="")
+    )
+
+
+def _are_nested(words: str, others: str) -> bool:
+    """Whether one of these begins as the other one does, or has all of its words."""
+    some, some_others = (set(side.removeprefix(_WORDS_ALONE).split()) for side in (words, others))
+    return others.startswith(_WORDS_ALONE) and (
+        some <= some_others
+        or some_others <= some
+        or words.startswith(others)
+        or others.startswith(words)
+    )

@@ -204,11 +204,20 @@ def _check_files(files: FileList, others: FileList, *, are_found: bool) -> None:
 def _message(paths: Sequence[str], others: Sequence[str], verdict: Verdict) -> str:
     place = verdict.first
     belong = f", but {' belongs with '.join(verdict.belong)}" if verdict.belong else ""
-    return (
+    message = (
         f"{others[place]}: files are paired in order, and their names must agree in the numbers "
         f"and words that differ from file to file. Received: {paths[place]} with {others[place]}, "
-        f"pair {place + 1} of {len(paths)}{belong}. {_remedy(verdict)}; check_names=False says "
-        "that the pairs are meant."
+        f"pair {place + 1} of {len(paths)}"
+    )
+    if verdict.kind == "doubtful" and verdict.is_shifted:
+        # To leave files out would pair each frame with the next one, if the sides count otherwise.
+        return (
+            f"{message}, and all others alike. Look at one pair: if it is right, as where one side "
+            "counts from 0 and the other from 1, check_names=False says that the pairs are meant; "
+            f"only if equal numbers belong together, leave out {_named(verdict.alone)}."
+        )
+    return (
+        f"{message}{belong}. {_remedy(verdict)}; check_names=False says that the pairs are meant."
     )
 
 
@@ -347,9 +356,12 @@ def _are_samples(files: FileList, others: FileList) -> bool:
 def _remedy(verdict: Verdict) -> str:
     if not verdict.alone:
         return "List the files of both in the same order"
-    named = ", ".join(verdict.alone[:FILES_NAMED_MAX])
-    more = len(verdict.alone) - FILES_NAMED_MAX
     return (
-        f"Without a partner: {named}{f' and {more} more' if more > 0 else ''}. "
+        f"Without a partner: {_named(verdict.alone)}. "
         "Leave these files out (move them elsewhere), or add their partners"
     )
+
+
+def _named(paths: Sequence[str]) -> str:
+    more = len(paths) - FILES_NAMED_MAX
+    return ", ".join(paths[:FILES_NAMED_MAX]) + f" and {more} more" * (more > 0)

@@ -65,6 +65,8 @@ class Verdict(NamedTuple):
     """Files that are partners of no file on the other side."""
     belong: tuple[str, str] | None = None
     """A file of the first such position, and its partner, which is paired with another file."""
+    is_shifted: bool = False
+    """Whether the names may number the same files, from 0 and from 1."""
 
 
 def compare_names(names: Sequence[str], others: Sequence[str]) -> Verdict:
@@ -131,7 +133,8 @@ def _verdict(names: Sequence[str], others: Sequence[str], found: Difference) -> 
         belong = names[first], others[other_keys.index(keys[first])]
     elif other_keys[first] in known:
         belong = others[first], names[keys.index(other_keys[first])]
-    return Verdict("differ" if found.is_certain else "doubtful", first, alone, belong)
+    kind: Literal["differ", "doubtful"] = "differ" if found.is_certain else "doubtful"
+    return Verdict(kind, first, alone, belong, is_shifted(keys, other_keys))
 
 
 def _without_partner(

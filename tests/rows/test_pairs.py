@@ -102,6 +102,29 @@ def test_sequence_of_files_that_may_be_no_partners_warns(tmp_path: Path) -> None
     NpySequence(samples(days), samples(next_days), check_names=False)
 
 
+@pytest.mark.parametrize("right", ["position", "number"])
+def test_sequence_of_files_that_count_from_0_and_from_1_warns(tmp_path: Path, right: str) -> None:
+    """To leave out those of no other number would shift all pairs, unless numbers are right."""
+    frames = save(tmp_path / "x", range(20))
+    labels = save(tmp_path / "y", range(1, 21), first=-1 if right == "position" else 0)
+    x, y = (f"{tmp_path}/{side}/*.npy" for side in "xy")
+    message = (
+        r"y/1\.npy: .*Received: \S*x/0\.npy with \S*y/1\.npy, pair 1 of 20, and all others alike\. "
+        r"Look at one pair: if it is right, .*from 0 and the other from 1, check_names=False says "
+        r"that .*; only if equal numbers belong together, leave out \S*x/0\.npy, \S*y/20\.npy\.$"
+    )
+    with pytest.warns(UserWarning, match=message):
+        NpySequence(samples(x), samples(y))
+    # What the warning says.
+    if right == "position":
+        one, other = NpySequence(samples(x), samples(y), check_names=False)[0]
+    else:
+        frames[0].unlink()
+        labels[-1].unlink()
+        one, other = NpySequence(samples(x), samples(y))[0]
+    np.testing.assert_array_equal(one, other)
+
+
 TURNED = {"x": ["s1_r10", "s2_r1"], "y": ["r10_s1", "r1_s2"]}
 
 

@@ -13,6 +13,7 @@ from keras_npy.order.selection import to_indices
 from keras_npy.rows.base import Rows
 from keras_npy.rows.groups import Groups, read_groups
 from keras_npy.rows.labels import read_classes
+from keras_npy.rows.time_order import warn_of_time_order
 from keras_npy.rows.timesteps import (
     Kind,
     Shared,
@@ -72,6 +73,8 @@ class Divided:
         check_bool("in_order", in_order, "Pass True for the last rows in the last part.")
         if in_order:
             check_in_order(seed, stratify, groups)
+            if self.check_names and isinstance(self._indices, range):
+                warn_of_time_order(self._compared, "split(..., in_order=True), which cuts by time,")
             parts = split_in_order(self.num_rows, fractions)
             kept = keep_apart(self._compared, self._indices, parts, self.names)
             shared = self._find(lambda leaves: find_shared_in_order(leaves, self._indices, kept))

@@ -38,7 +38,7 @@ _COUNTS = (
     "- january february march april may june july august september october november "
     "december".split(),
 )
-_SPELLED = {word: str(number) for words in _COUNTS for number, word in enumerate(words)}
+SPELLED = {word: str(number) for words in _COUNTS for number, word in enumerate(words)}
 
 Column: TypeAlias = tuple[str, ...]
 
@@ -326,10 +326,10 @@ def with_counts(parts: Sequence[Part]) -> list[Part]:
 
 
 def _counted(part: Part) -> Part:
-    counts = {_SPELLED.get(value, "") for value in set(part.values)}
+    counts = {SPELLED.get(value, "") for value in set(part.values)}
     if part.is_number or "" in counts or len(counts) < len(set(part.values)):
         return part
-    return Part(tuple(_SPELLED[value] for value in part.values), True)
+    return Part(tuple(SPELLED[value] for value in part.values), True)
 
 
 def bags_of(names: Sequence[str], *, with_labels: bool) -> Column:

@@ -21,6 +21,7 @@ from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.joined import JoinedRows
 from keras_npy.rows.sources import Source, open_rows, open_series
+from keras_npy.rows.time_order import warn_of_time_order
 from keras_npy.types import Array, Indices, Io
 
 
@@ -150,6 +151,8 @@ def windows(
     opened = None if targets is None else _open(targets, join, io)
     if not join:
         _warn_of_folders(series)
+    if join or len(series.shard_lengths) == 1:
+        warn_of_time_order([series], "a series that goes on from file to file")
     lengths = np.array([len(series)]) if join else series.shard_lengths
     span = (sequence_length - 1 + bool(predict_next)) * sampling_rate
     files = _Files(lengths, start, end)

@@ -1,0 +1,40 @@
+"""Warns if a pattern gives the files of one series in another order than that of their times."""
+
+from collections.abc import Sequence
+
+from keras_npy.errors import warn
+from keras_npy.rows.base import Rows
+from keras_npy.rows.name_order import orders_of_time
+from keras_npy.rows.pairs import found_files
+
+
+def warn_of_time_order(leaves: Sequence[Rows], caller: str) -> None:
+    """Warn if names state an order of time that is not natural order.
+
+    Args:
+        leaves: The sources of a series, of which lists are in the order of the user.
+        caller: What needs the order of time.
+    """
+    for rows in leaves:
+        if rows.files is not None and rows.files.are_chosen:
+            continue
+        for paths in found_files(rows):
+            orders = orders_of_time(paths) if len(paths) > 1 else []
+            if orders:
+                warn(_message(paths, orders, caller))
+                return
+
+
+def _message(paths: Sequence[str], orders: Sequence[Sequence[int]], caller: str) -> str:
+    order = orders[0]
+    places = {number: place for place, number in enumerate(order)}
+    at = next(at for at in range(len(paths) - 1) if places[at] > places[at + 1])
+    # Nobody knows whether 01-02-2021 is in January.
+    are_certain = all(order == other for other in orders)
+    begin = f", from {paths[order[0]]} and {paths[order[1]]} on" if are_certain else ""
+    return (
+        f"{paths[at]}: {caller} needs files in the order of time, and a pattern gives them in "
+        f"natural order. Received: {paths[at]} before {paths[at + 1]}, which is earlier by its "
+        f"name. Pass a list of all paths in the order of time{begin}; list what belongs to them "
+        "alike. A list is taken as it is."
+    )

@@ -41,6 +41,7 @@ from keras_npy.rows.name_readings import (
     have_few_apart,
     is_shifted,
 )
+from keras_npy.rows.name_stamps import steps_of_stamps
 
 # Ways in which numbers may be joined that are compared.
 _JOINED_MAX = 24
@@ -82,6 +83,8 @@ def compare_names(names: Sequence[str], others: Sequence[str]) -> Verdict:
     ('s1_r10.npy', 'r10_s1.npy')
     """
     best = _with_decimals(folded(names), folded(others))
+    if _strength(best) < _DECISIVE:
+        best = _with_stamps(names, others, best)
     if isinstance(best, str):
         return Verdict(best)
     return _verdict(names, others, best)
@@ -100,6 +103,17 @@ def _with_decimals(names: Sequence[str], others: Sequence[str]) -> Outcome:
         # Of numbers that count, one with a zero in front is the same.
         return found._replace(is_certain=found.is_certain and counted != "partners")
     return counted
+
+
+def _with_stamps(names: Sequence[str], others: Sequence[str], found: Outcome) -> Outcome:
+    """What stamps of time say of which few or none are equal."""
+    are_equal = isinstance(found, Difference) and 2 * found.num_shared >= len(set(found.keys))
+    stamps = None if are_equal else steps_of_stamps(names, others)
+    if stamps is None:
+        return found
+    if stamps.steps == stamps.others:
+        return "unknown"
+    return Difference(stamps.steps, stamps.others, is_certain=False)
 
 
 def _best(names: Sequence[str], others: Sequence[str]) -> Outcome:

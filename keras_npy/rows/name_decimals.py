@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 from keras_npy.rows.name_parts import step_of_sample, without_folder
 
-_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)*")
-# Neither a version, as v1.2, nor more than two numbers, as 1.2.3 and 2019.03.04.
+_NUMBER = re.compile(r"[0-9]+(?:[.,p][0-9]+)*")
+# Neither a version, as v1.2, nor more than two numbers, as 1.2.3 and 2019.03.04. Some write 0p5.
 _DECIMAL = re.compile(
-    r"(?<![0-9])(?<![0-9]\.)(?<![^\W\d_]v)(?<!\bv)(?<!_v)(?<!ver)(?<!version)"
-    r"([0-9]+)\.([0-9]+)(?![0-9])(?!\.[0-9])"
+    r"(?<![0-9])(?<![0-9][.,p])(?<![^\W\d_]v)(?<!\bv)(?<!_v)(?<!ver)(?<!version)"
+    r"([0-9]+)([.,p])([0-9]+)(?![0-9])(?![.,p][0-9])"
 )
 _YEAR_AND_MONTH = re.compile(r"(?:19|20)[0-9]{2}\.(?:0?[1-9]|1[0-2])")
 
@@ -22,6 +22,8 @@ class Decimals(NamedTuple):
     others: Sequence[str]
     are_certain: bool
     """Whether the digits behind a point cannot be a second number, which counts."""
+    have_points: bool
+    """Whether all have a point or a comma: `s1p05` may be part 5 of subject 1."""
 
 
 def decimals_as_numbers(names: Sequence[str], others: Sequence[str]) -> Decimals | None:
@@ -29,7 +31,7 @@ def decimals_as_numbers(names: Sequence[str], others: Sequence[str]) -> Decimals
 
     Example:
 
-    >>> decimals_as_numbers(["t0.05", "t1"], ["t0.5", "t1.0"])[:2]
+    >>> decimals_as_numbers(["t0.05", "t1"], ["t0p5", "t1p0"])[:2]
     (['t005', 't100'], ['t050', 't100'])
     """
     sides = (names, others)
@@ -39,11 +41,10 @@ def decimals_as_numbers(names: Sequence[str], others: Sequence[str]) -> Decimals
     stems = [without_folder(side) for side in sides]
     found = [[one for name in side for one in _DECIMAL.findall(name)] for side in stems]
     if not all(found) or any(
-        _YEAR_AND_MONTH.fullmatch(f"{whole}.{fraction}")
-        for whole, fraction in (*found[0], *found[1])
+        _YEAR_AND_MONTH.fullmatch("".join(one)) for one in (*found[0], *found[1])
     ):
         return None
-    fractions = [[fraction for _, fraction in side] for side in found]
+    fractions = [[fraction for _, _, fraction in side] for side in found]
     width = max(map(len, (*fractions[0], *fractions[1])))
     scaled, other_scaled = (_scaled(side, width) for side in stems)
     # Of numbers that count, 1.1 and 1.10 are two.
@@ -53,7 +54,8 @@ def decimals_as_numbers(names: Sequence[str], others: Sequence[str]) -> Decimals
     ):
         return None
     are_certain = not all(map(_may_count, fractions))
-    return Decimals(_below(names, scaled), _below(others, other_scaled), are_certain)
+    have_points = all(point != "p" for _, point, _ in (*found[0], *found[1]))
+    return Decimals(_below(names, scaled), _below(others, other_scaled), are_certain, have_points)
 
 
 def _below(names: Sequence[str], stems: Sequence[str]) -> list[str]:
@@ -81,10 +83,9 @@ def _scaled(names: Sequence[str], width: int) -> list[str]:
 
         def as_number(found: re.Match[str]) -> str:
             is_among = next(places, False)
-            if _DECIMAL.match(name, found.start()):
-                whole, fraction = found[0].split(".")
-                return whole + fraction.ljust(width, "0")
-            return found[0] + "0" * width if is_among and "." not in found[0] else found[0]
+            if decimal := _DECIMAL.match(name, found.start()):
+                return decimal[1] + decimal[3].ljust(width, "0")
+            return found[0] + "0" * width if is_among and found[0].isdecimal() else found[0]
 
         return _NUMBER.sub(as_number, name)
 

@@ -99,7 +99,11 @@ def _with_decimals(names: Sequence[str], others: Sequence[str]) -> Outcome:
     if decimals.are_certain or found == "partners":
         return found
     counted = _best(names, others)
-    if isinstance(found, Difference) and 2 * found.num_shared >= len(set(found.keys)):
+    if (
+        isinstance(found, Difference)
+        and decimals.have_points
+        and 2 * found.num_shared >= len(set(found.keys))
+    ):
         # Of numbers that count, one with a zero in front is the same.
         return found._replace(is_certain=found.is_certain and counted != "partners")
     return counted

@@ -21,7 +21,11 @@ DECIMALS = [
     pytest.param(
         "0.05 0.15 0.25", "0.5 0.15 0.25", "doubtful", ["0.05", "0.5"], id="may-be-two-numbers"
     ),
+    pytest.param("0p05 0p25 1p0", "0p5 0p25 1p0", "differ", ["0p05", "0p5"], id="p"),
+    pytest.param("0,05 0,25 1,0", "0.5 0.25 1.0", "differ", ["0,05", "0.5"], id="commas"),
     # Zeros behind do not.
+    pytest.param("0p5 0p75 1p0 1p25", "0.50 0.75 1.00 1.25", "partners", [], id="p-and-points"),
+    pytest.param("0,5 0,75 1 1,25", "0p50 0p75 1p00 1p25", "partners", [], id="commas-and-p"),
     pytest.param("0.5 0.75 1.0 1.25", "0.50 0.75 1.00 1.25", "partners", [], id="zeros"),
     pytest.param(
         "0.001 0.01 0.1 1.0", "0.001 0.010 0.100 1.000", "partners", [], id="zeros-of-powers"
@@ -59,6 +63,8 @@ COUNTED: list[Any] = [
     pytest.param("2019.{1:02}", "2019.{1}", [(1, 5), (1, 11), (1, 12)], id="months"),
     pytest.param("2019.{1:02}.03", "2019.{1}.3", [(1, 5), (1, 11), (1, 12)], id="dates"),
     pytest.param("10.0.0.{1}", "10.0.0.{1:03}", GRID_9[:9], id="addresses"),
+    pytest.param("s1p{1:02}", "s1p{1}", [(1, 5), (1, 11), (1, 12)], id="subjects-and-parts"),
+    pytest.param("{0}p{1}", "{0}p{1:02}", GRID_12, id="more-parts-than-nine"),
     pytest.param("x{1}_1.5mm", "y{1:02}_2.05mm", GRID_12[:12], id="sizes-of-all"),
 ]
 

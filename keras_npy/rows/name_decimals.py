@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from keras_npy.rows.name_parts import step_of_sample, without_folder
 
@@ -26,8 +26,15 @@ class Decimals(NamedTuple):
     """Whether all have a point or a comma: `s1p05` may be part 5 of subject 1."""
 
 
-def decimals_as_numbers(names: Sequence[str], others: Sequence[str]) -> Decimals | None:
-    """The names with whole numbers for decimals; `None` if those of one side have none.
+def decimals_as_numbers(
+    names: Sequence[str], others: Sequence[str], *, point: str = ""
+) -> Decimals | None:
+    """The names with whole numbers for decimals; `None` if those of one side have none that differ.
+
+    Args:
+        names: Those of one side.
+        others: Those of the other side.
+        point: What stands before the digits of a fraction, of which all have as many.
 
     Example:
 
@@ -39,14 +46,17 @@ def decimals_as_numbers(names: Sequence[str], others: Sequence[str]) -> Decimals
         return None
     # The folder of all files may have a version.
     stems = [without_folder(side) for side in sides]
-    found = [[one for name in side for one in _DECIMAL.findall(name)] for side in stems]
-    if not all(found) or any(
-        _YEAR_AND_MONTH.fullmatch("".join(one)) for one in (*found[0], *found[1])
-    ):
+    rows = [[tuple(_DECIMAL.findall(name)) for name in side] for side in stems]
+    # Where the other side writes 1_5 for one of two decimals, nothing is known of either.
+    num_differing, num_others = map(_num_differing, rows)
+    if num_differing != num_others or not num_differing:
+        return None
+    found = [[one for row in side for one in row] for side in rows]
+    if any(_YEAR_AND_MONTH.fullmatch("".join(one)) for one in (*found[0], *found[1])):
         return None
     fractions = [[fraction for _, _, fraction in side] for side in found]
     width = max(map(len, (*fractions[0], *fractions[1])))
-    scaled, other_scaled = (_scaled(side, width) for side in stems)
+    scaled, other_scaled = (_scaled(side, width, point) for side in stems)
     # Of numbers that count, 1.1 and 1.10 are two.
     if any(
         len(set(new)) < len(set(side))
@@ -56,6 +66,12 @@ def decimals_as_numbers(names: Sequence[str], others: Sequence[str]) -> Decimals
     are_certain = not all(map(_may_count, fractions))
     have_points = all(point != "p" for _, point, _ in (*found[0], *found[1]))
     return Decimals(_below(names, scaled), _below(others, other_scaled), are_certain, have_points)
+
+
+def _num_differing(rows: Sequence[tuple[Any, ...]]) -> int:
+    """How many decimals a name has that not all names have."""
+    common = set(rows[0]).intersection(*rows[1:])
+    return max(sum(one not in common for one in row) for row in rows)
 
 
 def _below(names: Sequence[str], stems: Sequence[str]) -> list[str]:
@@ -70,8 +86,8 @@ def _may_count(fractions: Sequence[str]) -> bool:
     return not have_zeros or len(set(map(len, fractions))) == 1
 
 
-def _scaled(names: Sequence[str], width: int) -> list[str]:
-    """The names with this many digits for each fraction, without its point."""
+def _scaled(names: Sequence[str], width: int, point: str) -> list[str]:
+    """The names with this many digits for each fraction, and this before it."""
     rows = [_NUMBER.findall(name) for name in names]
     # A whole number among decimals is one.
     among: list[bool] = []
@@ -84,8 +100,9 @@ def _scaled(names: Sequence[str], width: int) -> list[str]:
         def as_number(found: re.Match[str]) -> str:
             is_among = next(places, False)
             if decimal := _DECIMAL.match(name, found.start()):
-                return decimal[1] + decimal[3].ljust(width, "0")
-            return found[0] + "0" * width if is_among and found[0].isdecimal() else found[0]
+                return decimal[1] + point + decimal[3].ljust(width, "0")
+            is_whole = is_among and found[0].isdecimal()
+            return found[0] + (point + "0" * width) * is_whole
 
         return _NUMBER.sub(as_number, name)
 

@@ -96,6 +96,9 @@ def _with_decimals(names: Sequence[str], others: Sequence[str]) -> Outcome:
     if decimals is None:
         return _best(names, others)
     found = _best(decimals.names, decimals.others)
+    if _strength(found) < 2 and (pointed := decimals_as_numbers(names, others, point=".")):
+        # Beside hashes, either part of a decimal is compared for itself.
+        found = max(found, _best(pointed.names, pointed.others), key=_strength)
     if decimals.are_certain or found == "partners":
         return found
     counted = _best(names, others)
@@ -104,6 +107,8 @@ def _with_decimals(names: Sequence[str], others: Sequence[str]) -> Outcome:
         and decimals.have_points
         and 2 * found.num_shared >= len(set(found.keys))
     ):
+        if isinstance(counted, Difference):
+            return max(found, counted, key=_strength)
         # Of numbers that count, one with a zero in front is the same.
         return found._replace(is_certain=found.is_certain and counted != "partners")
     return counted

@@ -65,6 +65,9 @@ COUNTED: list[Any] = [
     pytest.param("10.0.0.{1}", "10.0.0.{1:03}", GRID_9[:9], id="addresses"),
     pytest.param("s1p{1:02}", "s1p{1}", [(1, 5), (1, 11), (1, 12)], id="subjects-and-parts"),
     pytest.param("{0}p{1}", "{0}p{1:02}", GRID_12, id="more-parts-than-nine"),
+    pytest.param("s{0}_{1}_1.5mm", "s{0}.{1}", GRID_9, id="one-size-of-all"),
+    pytest.param("s{0}_{1}_t{1}.5", "s{0}.{1}_{1}.5", GRID_9, id="one-of-two"),
+    pytest.param("v{0}.{1}_1.5mm", "s{0}.{1}_2.05mm", GRID_9, id="versions-on-one-side"),
     pytest.param("x{1}_1.5mm", "y{1:02}_2.05mm", GRID_12[:12], id="sizes-of-all"),
 ]
 
@@ -77,6 +80,16 @@ def test_names_of_numbers_with_points_that_count_are_no_decimals(
     names, others = ([f"{side.format(*row)}.npy" for row in rows] for side in (one, other))
     assert "partners" == compare_names(names, others).kind == compare_names(others, names).kind
     assert "partners" == compare_names(natural_order(names), natural_order(others)).kind
+
+
+def test_names_of_decimals_beside_hashes_are_partners() -> None:
+    """Their letters and digits are no words."""
+    hashes = ("vd34dec", "vb05e9", "vb3c1a5")
+    names, others = (
+        [f"{word}{value}/{name}" for value, name in zip(values, hashes, strict=True)]
+        for word, values in (("s", ("2.03", "0.5", "1.2")), ("p", ("2.03", "0.50", "1.20")))
+    )
+    assert "partners" == compare_names(names, others).kind
 
 
 def test_names_of_decimals_that_sort_differently_are_refused_with_their_partner() -> None:

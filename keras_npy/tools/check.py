@@ -102,16 +102,21 @@ def check(
     named = {one.name: one for pair in opened for one in pair if one is not None}
     findings += [Finding("behind", text) for one in named.values() for text in one.behind]
     if len(sets) > 1:
+        sets[1].is_first = False
         sets[1].beside = list(compare(*sets))
         findings = list(_with_one_scale(findings)) + sets[1].beside
     return Report(sets, worst_first(findings))
 
 
 def _with_one_scale(findings: list[Finding]) -> Iterator[Finding]:
-    """All but a second one of the scale: a model has one for both sets, that of the first."""
+    """All but a second one of the scale: a model has one for both sets, that of the first.
+
+    To store values as another dtype is said of each set.
+    """
     has_scale = False
     for finding in findings:
-        if finding.kind == "scale" and has_scale:
+        is_stored_anew = "keras-npy convert" in finding.message
+        if finding.kind == "scale" and has_scale and not is_stored_anew:
             continue
         has_scale |= finding.kind == "scale"
         yield finding

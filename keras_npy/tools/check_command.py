@@ -65,6 +65,8 @@ def _run(options: argparse.Namespace) -> int:
     for one in report.sets:
         for line in one.how_to_leave_out(ignored, taken):
             print(line)
+    if taken:
+        print("Then check the new files.")
     if findings:
         print(f"{output.count(len(findings), 'finding')}. --ignore KIND leaves out what is meant.")
     else:

@@ -37,6 +37,7 @@ class CheckedSet:
 
     def __init__(self, values: Values, hashes: Hashes | None, labels: Labels | None) -> None:
         self.values, self.hashes, self.labels = values, hashes, labels
+        self.is_first = True
         self.found: list[Finding] = []
         """What was found in the set by itself."""
         self.beside: list[Finding] = []
@@ -58,7 +59,8 @@ class CheckedSet:
             named.append((self.labels.name, self.labels.rows))
         lines = how_to_leave_out(self.left_out(ignored), named, taken)
         if lines and self.labels is None:
-            lines.append("  If it has labels, name them: the same rows are left out of both.")
+            option = "--y" if self.is_first else "--against-y"
+            lines.append(f"  If it has labels, add them with {option}, for a command for both.")
         return lines
 
     def _findings(self, other: "CheckedSet | None" = None) -> Iterator[Finding]:

@@ -97,6 +97,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.backend)
 
 
+validates_on_training_rows = pytest.mark.filterwarnings("ignore:.*validation_data must hold rows")
+"""Of a test that needs some validation data, whichever they are."""
+
+
 def only_on(*backends: str, reason: str) -> pytest.MarkDecorator:
     """Skip the test on every other backend, and give the reason."""
     return pytest.mark.skipif(BACKEND not in backends, reason=f"not on {BACKEND}: {reason}")

@@ -22,6 +22,7 @@ from keras_npy.boundary.epochs import wrap_epochs
 from keras_npy.boundary.failures import wrap_steps
 from keras_npy.boundary.pixel_weights import check_pixel_weights
 from keras_npy.boundary.processes import check_alike, check_processes
+from keras_npy.boundary.shared_rows import warn_of_shared_rows
 from keras_npy.boundary.targets import (
     check_has_targets,
     look_when_built,
@@ -153,6 +154,8 @@ def _planned(plan: AdapterPlan, call: Call, arguments: Mapping[str, Any]) -> Ada
         check_classes(seq, call.validation_data, call.model)
         check_processes(call.validation_data, call)
         choose_last_batch(call.validation_data, call.validation_steps, "validation_data", False)
+    if is_training:
+        warn_of_shared_rows(seq, call.validation_data)
     # Only fit continues with the next pass; evaluate and predict end, as they do with arrays.
     # Keras takes 0 as all batches (Keras 3.15), so an endless feed would never end its epoch.
     steps = (arguments["steps_per_epoch"] or None) if call.method == "fit" else None

@@ -16,7 +16,13 @@ from keras_npy.boundary import waits
 from keras_npy.boundary.waits import Waited, Waits
 from keras_npy.callbacks import report as report_module
 from keras_npy.callbacks.report import EpochReport
-from tests.conftest import Stored, assert_same_weights, make_model, only_on
+from tests.conftest import (
+    Stored,
+    assert_same_weights,
+    make_model,
+    only_on,
+    validates_on_training_rows,
+)
 
 
 @pytest.mark.parametrize(
@@ -288,6 +294,7 @@ class Slow(keras.layers.Layer):
 
 
 @only_on("jax", reason="the others wait for each step on CPUs")
+@validates_on_training_rows
 def test_report_counts_steps_that_the_device_ends_later_as_training(
     stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 
 import keras_npy
-from tests.conftest import BACKEND, Stored, make_model, new_model, only_on
+from tests.conftest import (
+    BACKEND,
+    Stored,
+    make_model,
+    new_model,
+    only_on,
+    validates_on_training_rows,
+)
 from tests.processes import run_forked
 
 
@@ -163,6 +170,7 @@ def test_error_of_a_callback_is_not_replaced_by_one_that_was_read_ahead(
         model.fit(seq, verbose=0, shuffle=False, callbacks=[Raises(has_failed)])
 
 
+@validates_on_training_rows
 def test_fit_after_a_failed_one_trains(stored: Stored) -> None:
     """Nothing of the error is left in the model."""
     # On JAX, Keras takes the variables of a model that was trained before with it (Keras 3.15).
@@ -174,6 +182,7 @@ def test_fit_after_a_failed_one_trains(stored: Stored) -> None:
 
 
 @only_on("tensorflow", reason="other backends read through NumPy")
+@validates_on_training_rows
 def test_fit_on_tensorflow_makes_no_pool_for_numpy(
     stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:

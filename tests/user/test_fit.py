@@ -22,6 +22,7 @@ from tests.conftest import (
     make_model,
     only_on,
     rows_of_epoch,
+    validates_on_training_rows,
 )
 from tests.processes import run_forked
 
@@ -73,6 +74,7 @@ def test_fit_shuffled_trains_on_a_fresh_order_of_rows_each_epoch(
 
 
 @pytest.mark.parametrize("shuffle", [False, "batch"])
+@validates_on_training_rows
 def test_fit_in_another_order_than_by_blocks_is_refused(
     stored: Stored, shuffle: bool | str
 ) -> None:
@@ -96,6 +98,7 @@ def test_fit_called_again_continues_with_the_next_order(stored: Stored) -> None:
     assert_same_weights(once, thrice)
 
 
+@validates_on_training_rows
 def test_fit_validation_and_prediction_count_no_pass(stored: Stored) -> None:
     """Only training passes move the order on, also when one sequence serves for all."""
     plain, mixed = make_model(), make_model()
@@ -134,6 +137,7 @@ def test_predict_and_evaluate_keep_file_order(stored: Stored, shuffle: Any) -> N
     assert 0 == seq.epoch
 
 
+@validates_on_training_rows
 def test_fit_validation_data_is_evaluated_as_arrays_are(stored: Stored) -> None:
     """Every validation figure of every epoch is that of arrays; validation_steps too."""
     for steps in (None, 3):
@@ -373,6 +377,7 @@ def test_fit_unshuffled_steps_beyond_the_last_batch_wrap_with_a_warning(stored: 
 
 
 @pytest.mark.parametrize("name", ["steps_per_epoch", "validation_steps"])
+@validates_on_training_rows
 def test_fit_steps_of_zero_are_all_batches_and_negative_ones_refused(
     stored: Stored, name: str
 ) -> None:

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from keras_npy import NpySequence
-from tests.conftest import Stored, assert_same_weights, make_model, rows_of_epoch
+from tests.conftest import (
+    Stored,
+    assert_same_weights,
+    make_model,
+    rows_of_epoch,
+    validates_on_training_rows,
+)
 from tests.user.test_fit import several_steps
 
 N = 53
@@ -47,6 +53,7 @@ def assert_nearly_same_weights(expected: keras.Model, model: keras.Model) -> Non
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
+@validates_on_training_rows
 def test_fit_draws_other_numbers_each_epoch_and_goes_on(stored: Stored, shuffle: bool) -> None:
     """In file order too: two epochs and one more `fit` are passes 0, 1 and 2."""
     seq, model = stored.sequence().map(change), make_model()

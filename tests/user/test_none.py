@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_npy import Input, NpySequence
-from tests.conftest import Stored, assert_same_weights
+from tests.conftest import Stored, assert_same_weights, validates_on_training_rows
 from tests.user.test_fit import several_steps
 
 N = 53
@@ -40,6 +40,7 @@ CASES = pytest.mark.parametrize(
 # Keras warns that an output without a loss has no gradients.
 @pytest.mark.filterwarnings("ignore:Gradients do not exist")
 @CASES
+@validates_on_training_rows
 def test_fit_none_as_a_leaf_trains_as_arrays(
     stored: Stored, y: Any, weight: Any, losses: Any, is_mapped: bool
 ) -> None:

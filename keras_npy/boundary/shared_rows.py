@@ -1,0 +1,66 @@
+"""Warn of validation data that hold rows of the training data."""
+
+import os
+from collections.abc import Sequence
+
+from keras_npy.boundary.adapter import PlannedAdapter
+from keras_npy.errors import warn_once_of
+from keras_npy.feeds.nests import leaves_of
+from keras_npy.rows.base import Rows
+from keras_npy.rows.in_both import base_of, find_in_both
+from keras_npy.rows.timesteps import is_window
+from keras_npy.sequence import NpySequence
+
+
+def warn_of_shared_rows(training: NpySequence, validation: object) -> None:
+    """Warn if `fit` validates with rows that it trains on: their metrics look too good.
+
+    Only where the rows lie is compared: 0.5 ms for 1,000 rows, and 6 ms for 60,000.
+    """
+    if isinstance(validation, PlannedAdapter):
+        validation = validation.plan.seq
+    if not isinstance(validation, NpySequence):
+        return
+    ours, theirs = leaves_of(training.x), leaves_of(validation.x)
+    found = find_in_both(ours, theirs)
+    if found is None:
+        return
+    leaf = theirs[0]
+    path, at = leaf.file_of(found.row)
+    what, which = "train the model too", "row"
+    if is_window(leaf):
+        what, which = "have timesteps of training rows", "the one from timestep"
+    warn_once_of(
+        training,
+        "rows of validation",
+        f"{leaf.name}: validation_data must hold rows that the model does not train on, or its "
+        f"metrics look too good. Received: {found.num_rows} of {len(leaf)} rows that {what}, such "
+        f"as {which} {at} of {path}. {_remedy(ours[0], leaf, path)}",
+    )
+
+
+def _remedy(ours: Rows, theirs: Rows, path: str) -> str:
+    """What keeps rows of training out of validation.
+
+    Args:
+        ours: The first input of training.
+        theirs: That of validation.
+        path: A file of both.
+    """
+    if is_window(theirs):
+        return (
+            "Cut by time: train, validation = seq.split(0.2, in_order=True), or "
+            "windows(..., end_index=t) to train with and windows(..., start_index=t) to validate."
+        )
+    divide = "train, validation = seq.split(0.2), or one pair of seq.folds(5)"
+    if base_of(ours) is base_of(theirs) or len(set(_files_of(ours))) < 2:
+        return f"Divide the rows once: {divide}."
+    return (
+        f"Give NpySequence a list of the training files without {os.path.basename(path)}, or "
+        f"divide all rows once: {divide}."
+    )
+
+
+def _files_of(rows: Rows) -> Sequence[str]:
+    files = base_of(rows).files
+    return files.paths if files else ()

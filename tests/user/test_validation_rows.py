@@ -1,0 +1,333 @@
+"""`fit` warns of validation data that hold rows of the training data, wherever both come from."""
+
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from keras_npy import NpySequence, raw, samples, take, windows
+from keras_npy.boundary.adapter import NpyDataAdapter
+
+NUM_ROWS = 50
+X = np.arange(NUM_ROWS * 2.0, dtype="float32").reshape(NUM_ROWS, 2)
+SERIES = np.arange(200.0, dtype="float32")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Rows in files of several kinds, in the folder in which the test works."""
+    monkeypatch.chdir(tmp_path)
+    for number in range(3):
+        np.save(f"x_{number}.npy", X + 100 * number)
+        np.save(f"y_{number}.npy", np.arange(NUM_ROWS) % 2)
+    np.save("x_test.npy", X + 900)
+    np.save("y_test.npy", np.arange(NUM_ROWS) % 2)
+    np.save("fortran.npy", np.asfortranarray(X))
+    np.savez("x.npz", a=X, b=X + 100)
+    X.tofile("x.bin")
+    np.save("s.npy", SERIES)
+    np.save("t.npy", SERIES + 1000)
+    np.save("table.npy", np.ones((1, 3), "float32"))
+    np.save("captions.npy", np.arange(NUM_ROWS * 5.0, dtype="float32"))
+    os.link("x_0.npy", "hardlink.npy")
+    for number in range(20):
+        np.save(f"i{number + 10}.npy", X[number])
+    return tmp_path
+
+
+class Sum(keras.Model):
+    """Takes inputs of any structure and shape."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = keras.layers.Dense(1)
+
+    def call(self, x: Any) -> Any:
+        sums = [
+            keras.ops.sum(keras.ops.reshape(keras.ops.cast(one, "float32"), (-1, size)), axis=1)
+            for one in keras.tree.flatten(x)
+            for size in [int(np.prod(one.shape[1:], dtype=int))]
+        ]
+        return self.dense(keras.ops.expand_dims(sum(sums), 1))
+
+
+def model_of_sums() -> keras.Model:
+    model = Sum()
+    model.compile("sgd", "mse", run_eagerly=True)
+    return model
+
+
+def with_targets(x: Any) -> NpySequence:
+    return NpySequence(x, np.zeros(NpySequence(x).num_samples, "float32"), batch_size=16)
+
+
+def warned_of(training: Any, validation: Any, **arguments: Any) -> list[str]:
+    """What `fit` says at its beginning of these rows."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        model_of_sums().fit(training, validation_data=validation, verbose=0, **arguments)
+    return [str(one.message) for one in found if "validation_data must hold" in str(one.message)]
+
+
+def whole() -> NpySequence:
+    return with_targets("x_0.npy")
+
+
+def by_permutation() -> tuple[NpySequence, NpySequence]:
+    seq = with_targets(windows("s.npy", sequence_length=10))
+    order = np.random.default_rng(0).permutation(seq.num_samples)
+    return seq.subset(order[:150]), seq.subset(order[150:])
+
+
+def by_indices() -> tuple[NpySequence, NpySequence]:
+    order = np.random.default_rng(0).permutation(191)
+
+    def part(rows: Any) -> NpySequence:
+        x = windows("s.npy", sequence_length=10)
+        return NpySequence(x, np.zeros(191, "float32"), indices=rows)
+
+    return part(order[:150]), part(order[150:])
+
+
+def from_150_on() -> tuple[NpySequence, NpySequence]:
+    late = with_targets(windows("s.npy", sequence_length=10, start_index=150))
+    return with_targets(windows("s.npy", sequence_length=10)), late
+
+
+def dict_of(x: Any) -> dict[str, Any]:
+    return {"x": x, "table": take("table.npy", [0] * NpySequence(x).num_samples)}
+
+
+ROWS = "train, validation = seq.split"
+TIME = "Cut by time: train, validation = seq.split"
+FILES = "list of the training files without x_test.npy"
+
+SHARED = [
+    pytest.param(
+        lambda: (whole().split(0.2)[0], whole().split(0.2, seed=1)[1]),
+        *("8 of 10 rows that train the model too, such as row ", ROWS),
+        id="another-seed",
+    ),
+    pytest.param(
+        lambda: (lambda seq: (seq.split(0.2)[0], seq.split(0.2, seed=1)[1]))(whole()),
+        *("8 of 10 rows", ROWS),
+        id="another-seed-of-one-sequence",
+    ),
+    pytest.param(
+        lambda: (whole().folds(5)[0][0], whole().folds(5)[1][1]), "10 of 10 rows", ROWS, id="folds"
+    ),
+    pytest.param(
+        lambda: (NpySequence("x_*.npy", "y_*.npy"), NpySequence("x_test.npy", "y_test.npy")),
+        *("50 of 50 rows that train the model too, such as row 0 of .*x_test.npy", FILES),
+        id="pattern-with-test",
+    ),
+    pytest.param(lambda: (whole(), whole().subset(slice(30, 40))), "10 of 10 rows", ROWS, id="sub"),
+    pytest.param(lambda: (lambda seq: (seq, seq))(whole()), "50 of 50 rows", ROWS, id="itself"),
+    pytest.param(
+        lambda: (NpyDataAdapter(whole()), NpyDataAdapter(whole())),
+        *("50 of 50 rows", ROWS),
+        id="adapters",
+    ),
+    pytest.param(
+        lambda: (whole(), with_targets("hardlink.npy")), "50 of 50 rows", ROWS, id="hard-link"
+    ),
+    pytest.param(
+        lambda: (with_targets("fortran.npy"), with_targets(take("fortran.npy", [3, 4]))),
+        *("2 of 2 rows that train the model too, such as row 3 of .*fortran.npy", ROWS),
+        id="fortran",
+    ),
+    pytest.param(
+        lambda: (with_targets("x.npz::a"), with_targets(["x.npz::b", "x.npz::a"])),
+        *("50 of 100 rows that train the model too, such as row 0 of .*x.npz::a", ROWS),
+        id="members",
+    ),
+    pytest.param(
+        lambda: (
+            with_targets(raw("x.bin", dtype="float32", shape=(-1, 2))),
+            with_targets(raw("x.bin", dtype="float32", shape=(-1, 2), offset=8 * 45)),
+        ),
+        *("5 of 5 rows", ROWS),
+        id="raw",
+    ),
+    pytest.param(
+        lambda: (with_targets(samples("i*.npy")), with_targets(samples(["i17.npy"]))),
+        *("1 of 1 rows that train the model too, such as row 0 of .*i17.npy", "without i17.npy"),
+        id="samples",
+    ),
+    pytest.param(
+        lambda: (
+            NpySequence("x_0.npy", np.zeros(50), cache="ram").subset(slice(0, 40)),
+            NpySequence("x_0.npy", np.zeros(50), cache="ram").subset(slice(30, 50)),
+        ),
+        *("10 of 20 rows", ROWS),
+        id="cached",
+    ),
+    pytest.param(
+        lambda: (with_targets(dict_of("x_0.npy")), with_targets(dict_of("x_0.npy"))),
+        *("50 of 50 rows", ROWS),
+        id="all-inputs",
+    ),
+    pytest.param(
+        lambda: (
+            with_targets((take("x_0.npy", [0, 0, 1]), take("x_1.npy", [0, 1, 1]))),
+            with_targets((take("x_0.npy", [1, 0]), take("x_1.npy", [0, 1]))),
+        ),
+        *("1 of 2 rows that train the model too, such as row 0 of .*x_0.npy", ROWS),
+        id="one-pair-of-views",
+    ),
+    pytest.param(by_permutation, "41 of 41 rows that have timesteps of", TIME, id="windows-subset"),
+    pytest.param(by_indices, "41 of 41 rows that have timesteps of", TIME, id="windows-indices"),
+    pytest.param(
+        from_150_on,
+        "41 of 41 rows that have timesteps of training rows, such as the one from timestep 150",
+        *(TIME,),
+        id="windows-of-the-end",
+    ),
+    pytest.param(
+        lambda: (
+            with_targets(windows("s.npy", sequence_length=10, sequence_stride=10, end_index=105)),
+            with_targets(windows("s.npy", sequence_length=10, start_index=98)),
+        ),
+        *("2 of 93 rows", TIME),
+        id="windows-that-reach-in",
+    ),
+]
+
+
+@pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+@pytest.mark.parametrize(("make", "received", "remedy"), SHARED)
+def test_fit_with_training_rows_in_validation_warns_once(
+    make: Callable[[], tuple[Any, Any]], received: str, remedy: str
+) -> None:
+    """Rows are the same if they lie in the same place of the same file, in all inputs."""
+    training, validation = make()
+    (message,) = warned_of(training, validation)
+    assert [] == warned_of(training, validation)
+    with pytest.raises(UserWarning, match=received):
+        raise UserWarning(message)
+    assert remedy in message
+
+
+def test_remedies_of_shared_rows_end_the_warning() -> None:
+    """What each message says is silent, and rules out what it warned of."""
+    seq = whole()
+    assert [] == warned_of(*seq.split(0.2))
+    assert [] == warned_of(*seq.folds(5)[1])
+    files = [f"x_{number}.npy" for number in range(3)]
+    assert [] == warned_of(with_targets(files), with_targets("x_test.npy"))
+    series = with_targets(windows("s.npy", sequence_length=10))
+    assert [] == warned_of(*series.split(0.2, in_order=True))
+    early = with_targets(windows("s.npy", sequence_length=10, end_index=150))
+    assert [] == warned_of(early, from_150_on()[1])
+
+
+def by_image() -> tuple[NpySequence, NpySequence]:
+    """Five captions for each image, whose image keeps them together."""
+    images = np.arange(NUM_ROWS * 5) // 5
+    seq = with_targets((take("x_0.npy", images), "captions.npy"))
+    return seq.split(0.2, groups=images)
+
+
+def of_captions() -> tuple[NpySequence, NpySequence]:
+    """Other captions of the same images."""
+    rows, images = np.arange(NUM_ROWS * 5), np.arange(NUM_ROWS * 5) // 5
+    parts = rows[rows % 5 < 4], rows[rows % 5 == 4]
+    return tuple(
+        with_targets((take("x_0.npy", images[part]), take("captions.npy", part))) for part in parts
+    )
+
+
+DISTINCT = [
+    pytest.param(lambda: whole().split(0.2), id="split"),
+    pytest.param(lambda: whole().split(0.2, 0.2)[::2], id="three-parts"),
+    pytest.param(lambda: whole().split(0.2, in_order=True), id="in-order"),
+    pytest.param(lambda: whole().folds(5)[3], id="folds"),
+    pytest.param(lambda: (whole().split(0.2)[0], whole().split(0.2)[1]), id="built-twice"),
+    pytest.param(lambda: (whole(), with_targets("x_1.npy")), id="files"),
+    pytest.param(
+        lambda: (with_targets("x.npz::a"), with_targets("x.npz::b")), id="members-of-one-file"
+    ),
+    pytest.param(
+        lambda: (with_targets(take("x_0.npy", [0, 2])), with_targets(take("x_0.npy", [1, 3]))),
+        id="takes",
+    ),
+    pytest.param(
+        lambda: (with_targets(samples("i1*.npy")), with_targets(samples("i2*.npy"))),
+        id="samples",
+    ),
+    pytest.param(
+        lambda: with_targets(windows("s.npy", sequence_length=10)).split(0.2, in_order=True),
+        id="windows-in-order",
+    ),
+    pytest.param(
+        lambda: (
+            with_targets(windows("s.npy", sequence_length=10)),
+            with_targets(windows("t.npy", sequence_length=10)),
+        ),
+        id="windows-of-two-files",
+    ),
+    pytest.param(
+        lambda: NpySequence(
+            windows("s.npy", sequence_length=10, sequence_stride=10, predict_next=True)
+        ).split(0.2),
+        id="language",
+    ),
+    pytest.param(by_image, id="captions-by-image"),
+    pytest.param(of_captions, id="other-captions"),
+    pytest.param(
+        lambda: (with_targets(dict_of("x_0.npy")), with_targets(dict_of("x_1.npy"))),
+        id="a-table-in-both",
+    ),
+    pytest.param(
+        lambda: (
+            with_targets((take("x_0.npy", [0, 0, 1]), take("x_1.npy", [0, 1, 1]))),
+            with_targets((take("x_0.npy", [1, 2]), take("x_1.npy", [0, 1]))),
+        ),
+        id="other-pairs-of-views",
+    ),
+    pytest.param(lambda: (with_targets(X), with_targets(X)), id="arrays"),
+    pytest.param(lambda: (with_targets({"x": "x_0.npy", "m": X}), whole()), id="fewer-inputs"),
+    pytest.param(lambda: (whole(), (X, np.zeros(50, "float32"))), id="arrays-of-keras"),
+    pytest.param(lambda: (whole(), None), id="no-validation"),
+]
+
+
+@pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+@pytest.mark.parametrize("make", DISTINCT)
+def test_fit_with_rows_of_their_own_in_validation_says_nothing(
+    make: Callable[[], tuple[Any, Any]],
+) -> None:
+    """Parts of one split, other files, and inputs of which not all are shared."""
+    assert [] == warned_of(*make())
+
+
+def test_evaluate_of_training_rows_says_nothing() -> None:
+    """Nothing trains there."""
+    seq = whole()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model_of_sums().evaluate(seq, verbose=0)
+
+
+def test_fit_of_many_files_compares_parts_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files of one sequence are not told apart once more: that asks the disk for each."""
+    monkeypatch.setattr("keras_npy.rows.in_both.FILES_COMPARED", 10)
+    monkeypatch.setattr("keras_npy.rows.in_both.Ground", None)
+    seq = with_targets(samples("i*.npy"))
+    training, validation = seq.split(0.2)
+    assert [] == warned_of(training, validation)
+    (message,) = warned_of(seq, validation)
+    assert "4 of 4 rows" in message
+
+
+def test_fit_of_too_many_rows_compares_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look at all of them would take longer than a warning is worth."""
+    monkeypatch.setattr("keras_npy.rows.in_both.ROWS_COMPARED", 99)
+    seq = whole()
+    assert [] == warned_of(seq, seq)
+    assert 1 == len(warned_of(seq, seq.subset(slice(49))))

@@ -20,6 +20,7 @@ from keras_npy.rows.base import ROWS_AT_ONCE, Rows, Timesteps
 from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.joined import JoinedRows
+from keras_npy.rows.jumps import warn_of_jumps
 from keras_npy.rows.sources import Source, open_rows, open_series
 from keras_npy.rows.time_order import warn_of_time_order
 from keras_npy.types import Array, Indices, Io
@@ -118,7 +119,8 @@ def windows(
         start_index: The first timestep to use, counted over all files.
         end_index: The first timestep not to use.
         join: Whether the files are one long series that was cut into parts, so that windows cross
-            from one to the next.
+            from one to the next. It also says that rows which were picked out, by `take` or as a
+            part, make one series: windows that jump over rows give a warning otherwise.
         io: How files are read, as in `open_rows`.
 
     Returns:
@@ -166,6 +168,8 @@ def windows(
     if not counts.any():
         raise _no_window(series, files, span + 1)
     starts = Starts(files.firsts, counts, sequence_stride)
+    if not join:
+        warn_of_jumps(series, starts, span)
     x = WindowRows(series, starts, sequence_length, sampling_rate)
     if predict_next:
         y = WindowRows(series, starts, sequence_length, sampling_rate, shift=sampling_rate)

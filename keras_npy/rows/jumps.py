@@ -1,0 +1,97 @@
+"""Warn of windows that jump over rows which were not picked out of a series."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_npy.errors import warn
+from keras_npy.rows.base import Rows
+from keras_npy.rows.chosen import ChosenRows
+from keras_npy.rows.joined import JoinedRows
+from keras_npy.types import Indices
+
+
+class Begins(Protocol):
+    """The row of a series at which each window begins."""
+
+    def __len__(self) -> int: ...
+
+    def at(self, indices: Indices) -> Indices: ...
+
+
+def warn_of_jumps(series: Rows, starts: Begins, span: int) -> None:
+    """Warn of windows whose timesteps do not lie at equal distances where they were picked out.
+
+    Args:
+        series: The series, of which each file and source is one of its own.
+        starts: Where the windows begin.
+        span: Rows from the first one of a window to its last one.
+    """
+    are_jumps = _jumps(series)
+    if are_jumps is None or not are_jumps.any():
+        return
+    begins = starts.at(np.arange(len(starts)))
+    before = np.cumsum(np.append(False, are_jumps))
+    jumping = np.flatnonzero(before[begins + span] > before[begins])
+    if not len(jumping):
+        return
+    at = int(begins[jumping[0]])
+    at += int(np.argmax(are_jumps[at:]))
+    path, row = series.file_of(at)
+    next_path, next_row = series.file_of(at + 1)
+    follows = f"row {next_row}" if next_path == path else f"row {next_row} of {next_path}"
+    warn(
+        f"{series.name}: timesteps of a window follow each other at equal distances, as they lie "
+        f"in the file. Received: rows that were picked out, and {len(jumping)} of {len(begins)} "
+        f"windows that jump, such as from row {row} of {path} to {follows}. Make windows of all "
+        "rows, and cut those by time: NpySequence(windows(path, ...)).split(0.2, in_order=True). "
+        "join=True says that the rows make one series as they are."
+    )
+
+
+def _jumps(series: Rows) -> NDArray[np.bool_] | None:
+    """Where the next row lies at another distance than most do; `None` if none was picked out."""
+    steps = _steps(series)
+    if steps is None:
+        return None
+    # No window crosses from one file to the next.
+    are_borders = np.zeros(len(steps), bool)
+    lengths = series.shard_lengths
+    are_borders[np.cumsum(lengths[lengths > 0])[:-1] - 1] = True
+    values, counts = np.unique(steps[~are_borders], return_counts=True)
+    if len(values) < 2:
+        return None
+    usual = values[np.argmax(counts)]
+    # A file of which every second row was picked out has equal distances of its own.
+    files = np.cumsum(are_borders)
+    do_change = (steps[1:] != steps[:-1]) & ~are_borders[1:] & ~are_borders[:-1]
+    is_uneven = np.zeros(int(files[-1]) + 1, bool)
+    is_uneven[files[1:][do_change]] = True
+    jumps: NDArray[np.bool_] = (steps != usual) & ~are_borders & is_uneven[files]
+    return jumps
+
+
+def _steps(rows: Rows) -> Indices | None:
+    """From each row to the next one, in what they were picked from; `None` if none was."""
+    if isinstance(rows, JoinedRows):
+        found = [_steps(source) for source in rows.sources]
+        if all(steps is None for steps in found):
+            return None
+        # Behind each source lies a border, whatever stands there.
+        padded = [
+            np.ones(len(source), np.int64) if steps is None else np.append(steps, 1)
+            for source, steps in zip(rows.sources, found, strict=True)
+        ]
+        return np.concatenate(padded)[:-1]
+    chosen = []
+    while isinstance(rows, ChosenRows):
+        chosen.append(rows)
+        rows = rows.source
+    # A range has equal distances, and its numbers would take 8 bytes each.
+    if all(isinstance(each.indices, range) for each in chosen):
+        return None
+    numbers = np.arange(len(chosen[0]))
+    for each in chosen:
+        numbers = each.source_indices(numbers)
+    return np.diff(numbers)

@@ -11,6 +11,7 @@ from keras_npy.order.groups import deal_groups
 from keras_npy.order.parts import fold_rows, split_in_order, split_rows, without
 from keras_npy.order.selection import to_indices
 from keras_npy.rows.base import Rows
+from keras_npy.rows.class_blocks import ClassesApart, find_classes_apart
 from keras_npy.rows.groups import Groups, read_groups
 from keras_npy.rows.labels import read_classes
 from keras_npy.rows.time_order import warn_of_time_order
@@ -79,13 +80,14 @@ class Divided:
             kept = keep_apart(self._compared, self._indices, parts, self.names)
             shared = self._find(lambda leaves: find_shared_in_order(leaves, self._indices, kept))
             self._warn_of(shared, "lie in several parts", _GROUPS_OF_SERIES)
+            self._warn_of_classes_apart(kept)
             return kept
         num_parts, seed = len(fractions) + 1, checked_seed(seed)
         classes = self._classes(stratify, at_least=num_parts if groups is None else 1)
         if groups is not None:
             shares = [1 - sum(fractions), *fractions]
             return self._by_group(groups, shares, seed, classes)
-        self._warn_at_random("split(..., in_order=True), which cuts by time")
+        self._warn_at_random("split(..., in_order=True), which cuts by time", fractions)
         return split_rows(self.num_rows, fractions, seed=seed, classes=classes)
 
     def folds(
@@ -103,7 +105,7 @@ class Divided:
         if groups is not None:
             held_out = self._by_group(groups, [1 / k] * k, seed, classes)
             return [(without(part, self.num_rows), part) for part in held_out]
-        self._warn_at_random("folds(..., groups=), with a group for each series")
+        self._warn_at_random("folds(..., groups=), with a group for each series", [1 / k])
         return fold_rows(self.num_rows, k, seed=seed, classes=classes)
 
     @property
@@ -161,8 +163,33 @@ class Divided:
         shared = find(targets)
         return None if shared is None else shared._replace(leaf=num_inputs + shared.leaf)
 
-    def _warn_at_random(self, remedy: str) -> None:
+    def _classes_apart(self, parts: Sequence[range]) -> ClassesApart | None:
+        if len(self.outputs) != 1:
+            return None
+        return find_classes_apart(self.outputs[0], self._indices, parts)
+
+    def _warn_of_classes_apart(self, parts: Sequence[range]) -> None:
+        """Warn if rows lie class by class: no part then trains and validates all classes."""
+        found = self._classes_apart(parts)
+        if found is None:
+            return
+        remedy = "stratify=True in place of in_order=True holds out a share of each class"
+        if any(map(is_window, self._compared)):
+            remedy = _CUT_EACH
+        which = ", ".join(map(str, found.labels))
+        warn(
+            f"{self.outputs[0].name}: in_order=True parts the classes where rows lie class by "
+            f"class. Received: {found.num_classes} classes, of which the last part has "
+            f"{len(found.labels)}: {which:.100}. {remedy}."
+        )
+
+    def _warn_at_random(self, remedy: str, fractions: Sequence[float]) -> None:
         shared = self._find(lambda leaves: find_shared(leaves, self._indices))
+        if shared is not None and shared.kind == "overlap":
+            # Neither the last windows nor those of some series have all classes then.
+            in_order = split_in_order(self.num_rows, fractions)
+            if self._classes_apart(in_order) is not None:
+                remedy = _CUT_EACH
         self._warn_of(shared, "are dealt out at random", remedy)
 
     def _warn_of(self, shared: Shared | None, how: str, remedy: str) -> None:
@@ -188,6 +215,12 @@ class Divided:
             f"{_remedy(shared, leaf, name, remedy)}"
         )
 
+
+# Of series that lie class by class.
+_CUT_EACH = (
+    "Cut each series by itself: windows(..., end_index=t) of each to train with, and windows(..., "
+    "start_index=t) of each to validate with; or take windows side by side, and stratify=True"
+)
 
 _GROUPS_OF_SERIES = "groups= with one group for each series"
 
@@ -224,7 +257,7 @@ def _remedy(shared: Shared, leaf: Rows, name: str, remedy: str) -> str:
         remedy: What to use where windows overlap.
     """
     if shared.kind == "overlap":
-        return f"Use {remedy}, or windows side by side."
+        return f"{remedy}." if remedy == _CUT_EACH else f"Use {remedy}, or windows side by side."
     if shared.kind == "copy":
         return (
             f"Give each file to one windows(...), once; groups={_real_path(leaf, shared)} keeps "

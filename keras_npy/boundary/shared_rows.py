@@ -7,7 +7,8 @@ from keras_npy.boundary.adapter import PlannedAdapter
 from keras_npy.errors import warn_once_of
 from keras_npy.feeds.nests import leaves_of
 from keras_npy.rows.base import Rows
-from keras_npy.rows.in_both import base_of, find_in_both
+from keras_npy.rows.chosen import base_of
+from keras_npy.rows.in_both import find_in_both
 from keras_npy.rows.timesteps import is_window
 from keras_npy.sequence import NpySequence
 

@@ -114,6 +114,11 @@ class ChosenRows(ForwardingRows):
         self.source.read_into(self.source_indices(indices), out)
 
 
+def base_of(rows: Rows) -> Rows:
+    """The rows that these were chosen from: all parts of a sequence have them in common."""
+    return base_of(rows.source) if isinstance(rows, ChosenRows) else rows
+
+
 class ChosenDrawnRows(ChosenRows, DrawnRows):
     """As `ChosenRows`, of rows that differ from pass to pass."""
 

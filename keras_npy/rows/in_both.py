@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_npy.rows.base import Rows
-from keras_npy.rows.chosen import ChosenRows
+from keras_npy.rows.chosen import base_of
 from keras_npy.rows.stretches import Ground
 from keras_npy.types import Indices
 
@@ -68,11 +68,6 @@ def find_in_both(first: Sequence[Rows], second: Sequence[Rows]) -> InBoth | None
         is_in_both = partners >= 0
     rows = np.flatnonzero(is_in_both)
     return InBoth(int(rows[0]), len(rows)) if len(rows) else None
-
-
-def base_of(rows: Rows) -> Rows:
-    """The rows that these were chosen from, which parts of one sequence have in common."""
-    return base_of(rows.source) if isinstance(rows, ChosenRows) else rows
 
 
 def _spans_of(one: Rows, other: Rows) -> tuple[_Spans, _Spans] | None:

@@ -173,26 +173,22 @@ def test_fit_finds_the_targets_of_each_loss(
 
 
 @pytest.mark.parametrize(
-    ("make", "is_found"),
+    "make",
     [
-        pytest.param(lambda y, folder: y, True, id="array"),
-        pytest.param(lambda y, folder: as_files(folder, y), False, id="a-file-each"),
-        pytest.param(
-            lambda y, folder: np.repeat(y[:, np.newaxis], 1 << 20, axis=1), False, id="large"
-        ),
+        pytest.param(lambda y, folder: y, id="array"),
+        pytest.param(lambda y, folder: as_files(folder, y), id="a-file-each"),
+        pytest.param(lambda y, folder: np.repeat(y[:, np.newaxis], 1 << 20, axis=1), id="large"),
     ],
 )
-def test_fit_looks_at_all_targets_where_that_is_cheap(
-    tmp_path: Path, make: Any, is_found: bool
-) -> None:
-    """They take a few MB in few files; otherwise it looks at those of the first batch."""
+def test_fit_looks_at_targets_behind_the_first_batch(tmp_path: Path, make: Any) -> None:
+    """All if they take a few MB in few files, and otherwise some from all over."""
     y = make(np.array([0, 1, 0, 1, 255, 255], "uint8"), tmp_path)
     seq = NpySequence(np.zeros((len(y), 4), "float32"), y, batch_size=4)
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
     model.compile("sgd", "bce")
     caught = warnings_of(seq, model)
-    assert [is_found] == [bool(caught)]
-    assert all("from 0 to 255 in all 6 rows." in message for message in caught)
+    assert 1 == len(caught)
+    assert re.search(r"from 0 to 255 in (all 6|\d of 6) rows", caught[0])
 
 
 CLASSES = np.arange(6) % 3
@@ -593,3 +589,70 @@ def test_fit_of_a_loss_without_targets_is_refused_as_it_begins(
     for other, data in ((own, seq), (model, seq.map(lambda x: (x, x)))):
         other.compile("sgd", "mse", run_eagerly=True)
         other.fit(data, verbose=0)
+
+
+def lesions(num_rows: int, value: int) -> np.ndarray:
+    """Masks of 64 KiB, of which few have a lesion, and none of the first 30."""
+    masks = np.zeros((num_rows, 256, 256, 1), "uint8")
+    masks[30::25, 10:20, 10:20] = value
+    return masks
+
+
+def model_of_pixels(loss: Any, units: int = 1) -> keras.Model:
+    model = keras.Sequential([keras.Input((256, 256, 1)), keras.layers.Dense(units)])
+    model.compile("sgd", loss)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("loss", "units", "value", "received"),
+    [
+        pytest.param("binary_crossentropy", 1, 255, "uint8 from 0 to 255 in .* rows", id="binary"),
+        pytest.param(
+            "sparse_categorical_crossentropy", 3, 3, "from 0 to 3 in .* for 3 outputs", id="sparse"
+        ),
+    ],
+)
+@pytest.mark.parametrize("kind", ["file", "part", "shards", "samples"])
+def test_masks_that_begin_without_a_lesion_are_looked_at_all_over(
+    tmp_path: Path, kind: str, loss: str, units: int, value: int, received: str
+) -> None:
+    """They take more than 4 MB, or lie in more than 64 files, and the first batch is empty."""
+    masks = lesions(90, value)
+    y: Any = tmp_path / "y.npy"
+    if kind in ("file", "part"):
+        np.save(y, masks)
+    else:
+        for number, mask in enumerate(masks):
+            np.save(tmp_path / f"m{number + 100}.npy", mask if kind == "samples" else mask[None])
+        y = str(tmp_path / "m*.npy")
+        y = samples(y) if kind == "samples" else y
+    seq = NpySequence(y, y, batch_size=4)
+    if kind == "part":
+        seq = seq.subset(np.arange(1, 90))
+    with pytest.warns(UserWarning, match=received) as caught:
+        warn_of_targets(seq, model_of_pixels(loss, units))
+    (warning,) = caught
+    assert re.search(r"(all|of) (90|89) rows", str(warning.message))
+
+
+@pytest.mark.parametrize(
+    ("loss", "units", "value"),
+    [
+        pytest.param("binary_crossentropy", 1, 1, id="binary"),
+        pytest.param("sparse_categorical_crossentropy", 3, 2, id="sparse"),
+        pytest.param(
+            keras.losses.SparseCategoricalCrossentropy(ignore_class=255), 3, 255, id="ignored"
+        ),
+        pytest.param("mean_squared_error", 1, 255, id="values"),
+    ],
+)
+def test_masks_that_the_loss_takes_say_nothing(
+    tmp_path: Path, loss: Any, units: int, value: int
+) -> None:
+    """However many they are."""
+    np.save(tmp_path / "y.npy", lesions(90, value))
+    seq = NpySequence(tmp_path / "y.npy", tmp_path / "y.npy", batch_size=4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_targets(seq, model_of_pixels(loss, units))

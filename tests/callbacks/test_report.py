@@ -34,6 +34,7 @@ from tests.conftest import (
         pytest.param({"map": True}, {"validation": True}, [7, 7], id="map-and-validation"),
     ],
 )
+@validates_on_training_rows
 def test_report_counts_batches_and_changes_no_weight(
     stored: Stored, arguments: dict[str, Any], of_fit: dict[str, Any], num_batches: list[int]
 ) -> None:

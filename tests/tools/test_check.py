@@ -158,6 +158,17 @@ def test_check_rows_of_another_scale_are_named(
     assert ([expected] if expected else []) == of_scale
 
 
+def test_check_of_many_rows_of_another_scale_leaves_none_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A third of a set is not thrown away, but scaled."""
+    np.save("x.npy", scaled(FLOATS, slice(130), 255))
+    assert 1 == main(["check", "x.npy"])
+    printed = capsys.readouterr().out
+    assert "if the others were divided by 255, divide these too.\n" in printed
+    assert "left out" not in printed
+
+
 @pytest.mark.parametrize(
     "array",
     [
@@ -477,6 +488,19 @@ def test_check_says_a_wrong_label_and_blank_rows_once(capsys: pytest.CaptureFixt
     np.save("y.npy", changed(np.arange(400) % 3, [123, 340], 3))
     kinds = [kind for kind, _, _ in found(capsys, *arguments)]
     assert ["missing class", "constant", "imbalance"] == kinds
+
+
+@pytest.mark.parametrize("shift", [1, -1])
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float32"])
+def test_check_of_the_same_rows_whose_labels_count_from_1_in_one_set(
+    capsys: pytest.CaptureFixture[str], dtype: str, shift: int
+) -> None:
+    """Either set may be the one; what follows from it is no conflict."""
+    for name, first in (("x", 1 if shift < 0 else 0), ("o", 0 if shift < 0 else 1)):
+        np.save(f"{name}.npy", X)
+        np.save(f"{name}_y.npy", (np.arange(400) % 3 + first).astype(dtype))
+    arguments = ["x.npy", "--y", "x_y.npy", "--against", "o.npy", "--against-y", "o_y.npy"]
+    assert ["leak", "labels"] == [kind for kind, _, _ in found(capsys, *arguments)]
 
 
 def test_check_of_labels_of_another_length_leaves_no_row_out(

@@ -137,6 +137,10 @@ def test_command_of_one_source_that_gets_several_says_how_they_are_given(
     assert capsys.readouterr().err.endswith(f"{hint}\n")
 
 
+def _no_process(*_: object, **__: object) -> None:
+    raise BlockingIOError("no more processes")
+
+
 def test_command_says_nothing_of_what_tensorflow_says_when_it_starts(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -146,9 +150,9 @@ def test_command_says_nothing_of_what_tensorflow_says_when_it_starts(
     said = [
         "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR",
         f"I{begin} port.cc:153] oneDNN custom operations are on.",
-        f"W{begin} cpu.cc:1] a warning",
-        f"E{begin} cuda_platform.cc:52] failed call to cuInit: INTERNAL",
-        f"E{begin} cuda_platform.cc:52] another error",
+        f"E{begin} cuda_platform.cc:52] failed call to cuInit: INTERNAL: ... ERROR (303)",
+        f"E{begin} cuda_platform.cc:52] failed call to cuInit: INTERNAL: ... ERROR (999)",
+        f"W{begin} bfc_allocator.cc:1] ran out of memory",
         f"F{begin} cpu_feature_guard.cc:1] compiled to use AVX instructions",
         "Information for the user",
     ]
@@ -156,7 +160,13 @@ def test_command_says_nothing_of_what_tensorflow_says_when_it_starts(
         assert "2" == os.environ["TF_CPP_MIN_LOG_LEVEL"]
         os.write(2, "".join(f"{line}\n" for line in said).encode())
     print("after", file=sys.stderr)
-    assert [*said[4:], "after"] == capfd.readouterr().err.splitlines()
+    assert [*said[3:], "after"] == capfd.readouterr().err.splitlines()
+    monkeypatch.setattr(subprocess, "Popen", _no_process)
+    with backend_noise.kept_away():
+        # The answer counts more than silence.
+        os.write(2, b"shown\n")
+    assert "shown\n" == capfd.readouterr().err
+    monkeypatch.undo()
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
     with backend_noise.kept_away():
         os.write(2, f"{said[1]}\n".encode())

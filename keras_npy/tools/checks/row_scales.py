@@ -22,6 +22,9 @@ _VALUES_MIN = 16
 # are quiet, dark or empty.
 _SCALED_MIN, _SCALED_MAX, _UNSCALED_MIN = 0.25, 1.5, 2.0
 
+# To leave more of the rows out would be a loss.
+_LEFT_OUT_SHARE = 0.05
+
 # Rows of each kind that are read again.
 _READ_MAX = 100
 
@@ -88,19 +91,28 @@ class RowScales:
         yield found.finding(
             "outliers",
             f"{name}: values reach {reach} in {found}, and {number(self.reach_of_others)} in all "
-            f"others. Some rows seem to be scaled, and others not: {self._remedy()}, or leave the "
-            "rows out, of labels too.",
+            f"others. Some rows seem to be scaled, and others not: {self._remedy()}.",
             self._rows,
-            leave_out=True,
+            leave_out=self._are_few,
         )
 
     def _remedy(self) -> str:
-        """What to do to them, if it can be told."""
+        """What to do to them."""
+        return self._scaled_alike() + (
+            ", or leave the rows out, of labels too" if self._are_few else ""
+        )
+
+    def _scaled_alike(self) -> str:
         if self.reach_of_others <= _SCALED_MAX < self._least:
             for greatest in (255, 65535):
                 if self._greatest <= greatest:
                     return f"if the others were divided by {greatest}, divide these too"
         return "scale them alike"
+
+    @property
+    def _are_few(self) -> bool:
+        """Whether to leave them out is a remedy."""
+        return len(self._found) <= _LEFT_OUT_SHARE * len(self._rows)
 
     def _are_of_two_scales(self, smaller: Indices, larger: Indices) -> bool:
         """Whether most of their values differ as much, and not only one in a row."""
@@ -108,10 +120,15 @@ class RowScales:
 
     def _typical(self, indices: Indices) -> float:
         at = indices[np.linspace(0, len(indices) - 1, min(len(indices), _READ_MAX)).astype(int)]
-        at = np.unique(at)
-        self._rows.prepare(at)
-        values = np.abs(self._rows.take(at).astype(np.float64).reshape(len(at), -1))
-        return float(np.median([np.median(row[row > 0]) for row in values if row.any()]))
+        medians = []
+        # One by one: a row may be a volume.
+        for one in np.unique(at):
+            alone = np.array([one])
+            self._rows.prepare(alone)
+            with np.errstate(over="ignore"):
+                values = np.abs(self._rows.take(alone).reshape(-1).astype(np.float32, copy=False))
+            medians.append(float(np.median(values[values > 0])))
+        return float(np.median(medians))
 
 
 def reaches_of(flat: Array) -> NDArray[np.float64]:

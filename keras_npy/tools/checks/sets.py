@@ -153,7 +153,10 @@ def _unlike(first: Indices, second: Indices, y: Rows, others: Rows, shift: int =
     found = RowsFound()
     for one, other in zip(first[:PAIRS_READ_MAX], second[:PAIRS_READ_MAX], strict=True):
         mine = y.take(one[np.newaxis])
-        if not np.array_equal(mine + shift if shift else mine, others.take(other[np.newaxis])):
+        if shift:
+            # Class numbers are small, and unsigned ones have no -1.
+            mine = mine.astype(np.int64) + shift
+        if not np.array_equal(mine, others.take(other[np.newaxis])):
             found.add(other[np.newaxis])
     return found
 

@@ -184,6 +184,14 @@ class Rows(Sized, ABC):
         return None
 
     @property
+    def files_beneath(self) -> FileList | None:
+        """The files, also where a row reaches over several: then lengths are those of the series.
+
+        So it is with windows that cross files.
+        """
+        return self.files
+
+    @property
     def file_paths(self) -> list[str] | None:
         """The file of each row, or `None` if not each row is a file of its own."""
         files = self.files

@@ -76,6 +76,11 @@ class ChosenRows(ForwardingRows):
         return files._replace(paths=paths, lengths=lengths, are_chosen=True)
 
     @property
+    def files_beneath(self) -> FileList | None:
+        # Which files are beneath chosen windows is not computed.
+        return self.files
+
+    @property
     def file_paths(self) -> list[str] | None:
         paths = self.source.file_paths
         return None if paths is None else [paths[row] for row in to_array(self.indices).tolist()]

@@ -45,6 +45,10 @@ class ForwardingRows(Rows):
         return self.source.files
 
     @property
+    def files_beneath(self) -> FileList | None:
+        return self.source.files_beneath
+
+    @property
     def places(self) -> Places:
         return self.source.places
 

@@ -136,11 +136,11 @@ class JoinedRows(Rows):
 
     @property
     def files(self) -> FileList | None:
-        lists = [files for source in self.sources if (files := source.files)]
-        if len(lists) < len(self.sources):
-            return None
-        paths = [path for files in lists for path in files.paths]
-        return FileList(paths, np.concatenate([files.lengths for files in lists]))
+        return _joined_files([source.files for source in self.sources])
+
+    @property
+    def files_beneath(self) -> FileList | None:
+        return _joined_files([source.files_beneath for source in self.sources])
 
     @property
     def shard_lengths(self) -> Indices:
@@ -155,6 +155,15 @@ class JoinedRows(Rows):
             if len(places):
                 number = int(numbers[places[0]])
                 yield number, _as_slice(places), indices[places] - self._starts[number]
+
+
+def _joined_files(lists: Sequence[FileList | None]) -> FileList | None:
+    """The files of all sources, or `None` if one of them has none."""
+    known = [files for files in lists if files]
+    if len(known) < len(lists):
+        return None
+    paths = [path for files in known for path in files.paths]
+    return FileList(paths, np.concatenate([files.lengths for files in known]))
 
 
 class JoinedDrawnRows(JoinedRows, DrawnRows):

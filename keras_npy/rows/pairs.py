@@ -22,6 +22,9 @@ from keras_npy.rows.split_words import other_parts
 
 FILES_NAMED_MAX = 3
 
+# The files of two series of one rate differ by at most this share of their timesteps.
+_RATES_APART = 0.2
+
 # Rows whose timesteps are compared, from all over two sources.
 ROWS_COMPARED = 1000
 
@@ -46,12 +49,14 @@ def check_pairs(leaves: Sequence[Rows], *, check_names: bool) -> None:
     # the third.
     firsts: dict[int, tuple[Rows, FileList]] = {}
     for rows in leaves:
-        files = rows.files
+        files = rows.files_beneath
         if files is not None and len(files.paths) > 1:
             first_rows, first_files = firsts.setdefault(len(files.paths), (rows, files))
             if rows is not first_rows:
-                are_found = any(any(found_files(one)) for one in (first_rows, rows))
-                _check_files(first_files, files, are_found=are_found)
+                both = first_rows, rows
+                are_found = any(any(found_files(one)) for one in both)
+                are_series = any(one.files is None for one in both)
+                _check_files(first_files, files, are_found=are_found, are_series=are_series)
     for other in others:
         _check_windows(first, other)
 
@@ -121,8 +126,10 @@ def found_files(rows: Rows) -> Iterator[Sequence[str]]:
     elif isinstance(rows, ChosenRows):
         # Numbers count files in natural order, whichever of them are chosen.
         yield from found_files(rows.source)
-    elif rows.files is not None and rows.files.are_found:
-        yield rows.files.paths
+    else:
+        files = rows.files_beneath
+        if files is not None and files.are_found:
+            yield files.paths
 
 
 def differ_by_text(paths: Sequence[str]) -> tuple[str, str] | None:
@@ -133,8 +140,9 @@ def differ_by_text(paths: Sequence[str]) -> tuple[str, str] | None:
 
 def _num_files(rows: Rows) -> list[int]:
     """The number of files, or those of each pattern where some rows are in no file."""
-    if rows.files is not None:
-        return [len(rows.files.paths)]
+    files = rows.files_beneath
+    if files is not None:
+        return [len(files.paths)]
     return [len(paths) for paths in found_files(rows)]
 
 
@@ -173,19 +181,24 @@ def _is_chosen(rows: Rows) -> bool:
     return False
 
 
-def _check_files(files: FileList, others: FileList, *, are_found: bool) -> None:
+def _check_files(
+    files: FileList, others: FileList, *, are_found: bool, are_series: bool = False
+) -> None:
     """Raise or warn if files are no partners by name.
 
     Args:
         files: Those of one source.
         others: As many files of another one.
         are_found: Whether a pattern found some of them. Otherwise the user chose their order.
+        are_series: Whether rows reach over several files.
     """
     if (files.are_chosen or others.are_chosen) and not set(files.paths).isdisjoint(others.paths):
         # Two views of the same files, by number: pairs for a siamese net.
         return
     verdict = compare_names(files.paths, others.paths)
-    if verdict.kind == "partners":
+    if verdict.kind == "partners" and are_series:
+        _check_series(files, others)
+    elif verdict.kind == "partners":
         _check_lengths(files, others, "; check_names=False says that they do not belong together")
     elif verdict.kind == "strangers" and are_found:
         warn(
@@ -219,6 +232,25 @@ def _message(paths: Sequence[str], others: Sequence[str], verdict: Verdict) -> s
     return (
         f"{message}{belong}. {_remedy(verdict)}; check_names=False says that the pairs are meant."
     )
+
+
+def _check_series(files: FileList, others: FileList) -> None:
+    """Raise if series that go on from file to file drift apart.
+
+    The last file may end earlier. How long files of two rates are, only the user knows.
+    """
+    ours, theirs = files.lengths[:-1], others.lengths[:-1]
+    apart = np.abs(ours - theirs)
+    has_one_rate = np.all(apart <= _RATES_APART * np.maximum(ours, theirs))
+    if apart.any() and has_one_rate:
+        place = int(np.flatnonzero(apart)[0])
+        raise ValueError(
+            f"{others.paths[place]}: two series that go on from file to file must have the same "
+            f"number of timesteps in each. Received: {files.paths[place]} has "
+            f"N={ours[place]}, {others.paths[place]} has N={theirs[place]}, of which all behind "
+            "are paired with another timestep. Save both again, with the same rows; "
+            "check_names=False says that they do not belong together."
+        )
 
 
 def _check_lengths(files: FileList, others: FileList, or_else: str = "") -> None:

@@ -330,6 +330,10 @@ class WindowRows(ForwardingRows):
         return files._replace(paths=paths, lengths=starts.counts)
 
     @property
+    def files_beneath(self) -> FileList | None:
+        return self.files or self.source.files_beneath
+
+    @property
     def shard_lengths(self) -> Indices:
         return self._starts.counts
 

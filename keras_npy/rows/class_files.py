@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from keras_npy.errors import NpyFileError, cut
+from keras_npy.errors import NpyFileError, cut, warn
 from keras_npy.files.archive import MEMBER_MARK, split_member
 from keras_npy.files.layout import Apart
 from keras_npy.rows.base import Rows
@@ -18,6 +18,7 @@ from keras_npy.rows.class_folders import (
     checked_names,
     encode_labels,
     is_ignored,
+    is_part,
     npy_files,
     other_suffix,
     warn_of_text_order,
@@ -35,6 +36,9 @@ from keras_npy.rows.sources import (
     open_rows,
 )
 from keras_npy.types import Indices, Io, Path
+
+# Fewer files of one shape may be the parts of a class.
+_FILES_OF_CLASS_MIN = 3
 
 
 def open_classes(
@@ -90,11 +94,30 @@ def open_classes(
                 f"{cut(name)}: each class must have a row. Received: files without rows. "
                 "Leave the class out, with class_names= or in the dict."
             )
+    _warn_of_images(rows, len(there))
     lengths = np.zeros(len(names), np.int64)
     lengths[[names.index(name) for name in there]] = of_sources
     stops = np.cumsum(lengths)
     warn_of_two_classes(rows, lambda numbers: np.searchsorted(stops, numbers, side="right"), names)
     return rows, encode_labels(RunRows(lengths), len(names), label_mode), names
+
+
+def _warn_of_images(rows: Rows, num_classes: int) -> None:
+    """Warn if each file seems to be one image, of which each line would be a sample."""
+    files = rows.files
+    if files is None or len(files.paths) < _FILES_OF_CLASS_MIN * num_classes:
+        return
+    shape = (int(files.lengths[0]), *rows.row_shape)
+    if len(shape) not in (2, 3) or np.any(files.lengths != shape[0]):
+        return
+    is_image = shape[0] == shape[1] or (len(shape) == 3 and shape[-1] in (1, 3, 4))
+    if is_image and not all(map(is_part, files.paths)):
+        warn(
+            f"{files.paths[0]}: from_class_files takes each row of a file as one sample. "
+            f"Received: {len(files.paths)} files of {num_classes} classes, all of shape {shape}, "
+            "which seem to be one image each. If each file is a sample, use "
+            "NpySequence.from_directory."
+        )
 
 
 def _checked(source: object) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import glob
 import os
 import re
 from collections import Counter
@@ -18,6 +19,7 @@ from keras_npy.files.header import NpyHeader, read_header
 from keras_npy.rows.base import Rows
 from keras_npy.rows.labels import OneHotRows
 from keras_npy.rows.sources import Source, natural_order
+from keras_npy.rows.split_words import is_no_class
 from keras_npy.rows.timesteps import find_shared_by_label
 from keras_npy.types import Cache, Indices, Io, Path, ShuffleArgument
 
@@ -203,8 +205,27 @@ def infer_labels(
         )
     if class_names is None:
         warn_of_text_order(directory, names)
+        _warn_of_no_classes(directory, names)
     counts = [len(of_class) for of_class in files]
     return ClassFolders(paths, np.repeat(np.arange(len(names), dtype=np.int32), counts), names)
+
+
+def _warn_of_no_classes(directory: str, names: Sequence[str]) -> None:
+    what = is_no_class(names)
+    if what is None:
+        return
+    paths = [os.path.join(directory, name) for name in names]
+    remedy = f"Pass one of them, such as {paths[-1]!r}"
+    if what != "parts of a data set":
+        patterns = [os.path.join(glob.escape(path), "*.npy") for path in paths]
+        remedy = (
+            f"Pair their files, NpySequence(samples({patterns[0]!r}), samples({patterns[1]!r}))"
+        )
+    warn(
+        f"{directory}: from_directory takes each folder as a class. Received: the folders "
+        f"{', '.join(names[:5])}, which seem to be {what}. {remedy}; class_names= says that they "
+        "are classes."
+    )
 
 
 def _check_samples(found: ClassFolders) -> None:
@@ -236,7 +257,7 @@ def _check_samples(found: ClassFolders) -> None:
         return
     if np.all(np.diff(labels)):
         found_of = f"one file for each of {len(paths)} classes"
-    elif all(_PART.search(os.path.basename(path)) for path in paths):
+    elif all(map(is_part, paths)):
         found_of = f"{len(paths)} files whose names say that they are parts"
     else:
         return
@@ -244,6 +265,11 @@ def _check_samples(found: ClassFolders) -> None:
         f"{first.name}: from_directory takes each file as one sample. "
         f"Received: {found_of}, the first of shape {first.shape}. {remedy}"
     )
+
+
+def is_part(path: str) -> bool:
+    """Whether a file is named after the parts of an array."""
+    return _PART.search(os.path.basename(path)) is not None
 
 
 def _readable(paths: Iterable[str]) -> Iterator[NpyHeader]:

@@ -15,6 +15,20 @@ _PARTS = {
     "testing": "test",
 }
 
+# Folders of one kind of data each, which together are no classes.
+_INPUTS = {"image", "images", "img", "imgs", "x", "inputs"}
+_TARGETS = {
+    "mask",
+    "masks",
+    "label",
+    "labels",
+    "seg",
+    "segmentation",
+    "annotations",
+    "y",
+    "targets",
+}
+
 _WORDS = re.compile(r"[^\W\d_]+")
 
 # `test_run.npy` is of no test set.
@@ -36,6 +50,23 @@ def other_parts(paths: Sequence[str], others: Sequence[str]) -> tuple[str, str] 
     if _differing(names[:1], other_names[:1]) is None:
         return None
     return _differing(names, other_names)
+
+
+def is_no_class(names: Sequence[str]) -> str | None:
+    """What folders are whose names are those of parts or of inputs and targets, not of classes.
+
+    Example:
+
+    >>> is_no_class(["test", "train", "val"]), is_no_class(["images", "masks"])
+    ('parts of a data set', 'inputs and their targets')
+    >>> is_no_class(["cat", "test"])
+    """
+    words = {name.casefold() for name in names}
+    if len(words) > 1 and words <= _PARTS.keys():
+        return "parts of a data set"
+    if words & _INPUTS and words & _TARGETS and words <= _INPUTS | _TARGETS:
+        return "inputs and their targets"
+    return None
 
 
 def _differing(names: Sequence[str], others: Sequence[str]) -> tuple[str, str] | None:

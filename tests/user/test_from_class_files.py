@@ -286,3 +286,30 @@ def test_from_directory_of_parts_of_equal_length_gives_a_warning(
         assert "6 files whose names say" in said[0]
         # The remedy.
         assert (24, 2) == NpySequence.from_class_files(tmp_path).x.shape
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "is_image"),
+    [
+        *(("{}.npy", (8, 8, 3), True), ("img_{}.npy", (6, 6), True), ("{}.npy", (5, 8, 1), True)),
+        *(("part-{}.npy", (8, 8, 3), False), ("{}.npy", (9, 4), False), ("{}.npy", (6,), False)),
+        ("{}.npy", (5, 8, 8, 3), False),
+    ],
+)
+def test_from_class_files_of_one_image_each_gives_a_warning(
+    tmp_path: Path, name: str, shape: tuple[int, ...], is_image: bool
+) -> None:
+    """Else each line of pixels would be a sample; the mirror of what from_directory says."""
+    for label in ("cat", "dog"):
+        (tmp_path / label).mkdir()
+        for number in range(4):
+            np.save(tmp_path / label / name.format(number), np.full(shape, number, "uint8"))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        NpySequence.from_class_files(tmp_path)
+    said = [str(one.message) for one in caught if "one image each" in str(one.message)]
+    assert is_image == bool(said)
+    if is_image:
+        assert "8 files of 2 classes" in said[0]
+        # The remedy.
+        assert (8, *shape) == NpySequence.from_directory(tmp_path).x.shape

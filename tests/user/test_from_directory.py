@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from keras.src.utils.dataset_utils import index_directory
 
-from keras_npy import NpyFileError, NpySequence
+from keras_npy import NpyFileError, NpySequence, samples
 from tests.conftest import assert_same_weights, make_model
 
 
@@ -562,3 +562,44 @@ def test_fit_takes_labels_given_by_hand_as_they_are(tmp_path: Path) -> None:
     train = NpySequence.from_directory(folder, labels=[0, 0, 1, 1, 2, 2])
     folder = folder_of(tmp_path / "validation", "bc")
     fit_on(train, NpySequence.from_directory(folder, labels=[1, 1, 2, 2]))
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (("train", "val", "test"), "parts of a data set"),
+        (("Training", "validation"), "parts of a data set"),
+        (("images", "masks"), "inputs and their targets"),
+        *((("cat", "test"), None), (("train", "bus"), None), (("x", "y", "z"), None)),
+    ],
+)
+def test_from_directory_of_folders_that_are_no_classes_gives_a_warning(
+    tmp_path: Path, names: tuple[str, ...], said: str | None
+) -> None:
+    """`from_directory("data")` over `data/train/cat`: each part would be a class."""
+    folder = tmp_path / "data"
+    for name in names:
+        for at in range(4):
+            label = ("cat", "dog")[at % 2] if said == "parts of a data set" else ""
+            save(folder / name / label / f"{at}.npy", at)
+    if said is None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            NpySequence.from_directory(folder)
+        return
+    with pytest.warns(UserWarning, match=f"which seem to be {said}") as caught:
+        NpySequence.from_directory(folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        assert sorted(names) == (
+            NpySequence.from_directory(folder, class_names=sorted(names)).class_names
+        )
+        # The remedy.
+        (text,) = [str(one.message) for one in caught if said in str(one.message)]
+        if said == "parts of a data set":
+            path = eval(text.split("such as ")[1].split("; class_names")[0])
+            assert ["cat", "dog"] == NpySequence.from_directory(path).class_names
+        else:
+            scope = {"NpySequence": NpySequence, "samples": samples}
+            made = eval(text.split("their files, ")[1].split("; class_names")[0], scope)
+            np.testing.assert_array_equal(made[0][0], made[0][1])

@@ -1,6 +1,5 @@
 """What ends a warning of targets, as code that runs for this very sequence."""
 
-import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -64,32 +63,75 @@ def remedy_of_classes(targets: Targets, found: Classes, settings: Mapping[str, A
     return " ".join(part for part in parts if part)
 
 
-# Percent reach this, and votes or ratings less; masks of pixels reach more.
-PERCENT = 100
-RATING_MAX = 20
+# What values up to such a number are; masks of pixels, up to 255, are told of 0 and 1 too.
+SCALES = {5: "votes or ratings", 10: "votes or ratings", 20: "votes or ratings", 100: "percent"}
+PIXEL_MAX = 255
+PIXEL_MAX_OF_16_BITS = 65535
+
+# Probabilities that were resized or smoothed pass 0 and 1 by no more than this.
+OVERSHOT = 0.5
 
 
-def remedy_of_probabilities(targets: Targets, looked_at: Array) -> str:
-    """What ends the warning of targets that are no probabilities, by the values of some."""
-    low, high = looked_at.min(), looked_at.max()
+def remedy_of_probabilities(targets: Targets, looked_at: Array, *, are_all: bool) -> str:
+    """What ends the warning of targets that are no probabilities.
+
+    Args:
+        targets: The targets.
+        looked_at: Finite values of them.
+        are_all: Whether these are the values of all rows, so that none of the others is greater.
+    """
+    # Numbers of Python are printed as they are, and change no dtype.
+    low, high = looked_at.min().item(), looked_at.max().item()
     others = "make class numbers one-hot, or take a loss for sparse ones."
     if low == 1 and high == 2:
         counted = sentence(pass_map(targets, "{y} - 1"))
         return f"{counted} for two classes that are counted from 1; {others}"
-    if low <= 0 and high != 255 and np.all((looked_at == low) | (looked_at == high)):
-        two = sentence(pass_map(targets, f"{{y}} > {low:g}"))
+    are_two = low < high and bool(np.all((looked_at == low) | (looked_at == high)))
+    if low <= 0 and high != PIXEL_MAX and are_two:
+        two = sentence(pass_map(targets, f"{{y}} > {low!r}"))
         return f"{two} for targets of two values; {others}"
+    if looked_at.dtype.kind == "f" and low >= -OVERSHOT and high <= 1 + OVERSHOT:
+        clipped = sentence(pass_map(targets, "np.clip({y}, 0, 1)"))
+        return f"{clipped} for probabilities that were resized; {others}"
     if low < 0:
         return f"Numbers that are no probabilities take another loss, such as 'mse'; {others}"
-    if high <= PERCENT or high > 255:
-        most = PERCENT if RATING_MAX < high <= PERCENT else math.ceil(high)
-        kind = "for percent" if most == PERCENT else f"for votes or ratings of at most {most}"
-        return f"{sentence(pass_map(targets, f'{{y}} / {most}'))} {kind}; {others}"
-    scaled = f"{sentence(pass_map(targets, '{y} / 255'))} for masks of 0 to 255"
+    for most, kind in SCALES.items():
+        if high <= most:
+            return f"{_divided(targets, most)} for {kind} of at most {most}; {others}"
+    if high > PIXEL_MAX:
+        return f"{_divided_by_greatest(targets, high, are_all)}; {others}"
+    scaled = f"{_divided(targets, PIXEL_MAX)} for masks of 0 to 255"
     if low > 0:
         # None of them is 0.
         return f"{scaled}; {others}"
     return f"{scaled}, or {batch_with(targets, '{y} > 0')} for targets of 0 and 1; {others}"
+
+
+def _divided(targets: Targets, most: object) -> str:
+    return sentence(pass_map(targets, f"{{y}} / {most}"))
+
+
+def _divided_by_greatest(targets: Targets, high: float, are_all: bool) -> str:
+    """How to divide targets that have no scale of their own."""
+    if high == PIXEL_MAX_OF_16_BITS:
+        return f"{_divided(targets, high)} for pixels of 16 bits"
+    if are_all:
+        return f"{_divided(targets, repr(high))} for counts, by the greatest of them"
+    # Rows that were not looked at may hold a greater one.
+    of_all = "" if targets.is_mapped else f", such as {access('seq.y', targets.path)}[:].max()"
+    divided = _divided(targets, "greatest")
+    return f"{divided} for counts, where greatest is the greatest value of all rows{of_all}"
+
+
+def remedy_of_infinity(targets: Targets) -> str:
+    """What ends the warning of probabilities that are infinite."""
+    if targets.is_mapped:
+        return "Leave such rows out with subset, before map."
+    values = f"{access('seq.y', targets.path)}[:]"
+    if np.prod(targets.leaf.shape[1:]) == 1:
+        return f"Leave such rows out: seq.subset(np.isfinite({values}).ravel())."
+    each = f"np.isfinite({values}).reshape(seq.num_samples, -1).all(axis=1)"
+    return f"Leave such rows out: seq.subset({each})."
 
 
 def remedy_of_no_numbers(targets: Targets) -> str:
@@ -97,10 +139,7 @@ def remedy_of_no_numbers(targets: Targets) -> str:
     if np.prod(targets.leaf.shape[1:]) != 1:
         marked = pass_map(targets, "np.nan_to_num({y}, nan=255, posinf=255, neginf=255)")
         return f"{sentence(marked)}, and give the loss ignore_class=255."
-    if targets.is_mapped:
-        return "Leave such rows out with subset, before map."
-    labels = access("seq.y", targets.path)
-    return f"Leave such rows out: seq.subset(np.isfinite({labels}[:]).ravel())."
+    return remedy_of_infinity(targets)
 
 
 def sentence(text: str) -> str:

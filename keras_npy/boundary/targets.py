@@ -21,6 +21,7 @@ from keras_npy.boundary.remedies import (
     Targets,
     pass_map,
     remedy_of_classes,
+    remedy_of_infinity,
     remedy_of_no_numbers,
     remedy_of_probabilities,
 )
@@ -137,14 +138,36 @@ def _mapped(seq: NpySequence) -> Any:
 def _warn_of_no_probabilities(name: str, targets: Targets, seq: NpySequence) -> None:
     looked_at = _looked_at(targets.leaf)
     low, high = looked_at.min(), looked_at.max()
+    if np.isfinite(low) and np.isfinite(high):
+        numbers = looked_at
+    else:
+        numbers = looked_at[np.isfinite(looked_at)]
+        # NaN makes the loss NaN, as anyone sees.
+        _warn_of_infinity(name, looked_at, targets, seq)
+    if not numbers.size:
+        return
+    low, high = numbers.min(), numbers.max()
     if low < -ROUNDED or high > 1 + ROUNDED:
+        are_all = not targets.is_mapped and len(looked_at) == len(targets.leaf)
         _warn(
             seq,
             targets,
             f"targets of {name}",
             f"{targets.name}: {name} takes targets from 0 to 1. Received: {looked_at.dtype} from "
             f"{low} to {high} in {_which(looked_at, targets)}. "
-            f"{remedy_of_probabilities(targets, looked_at)}",
+            f"{remedy_of_probabilities(targets, numbers, are_all=are_all)}",
+        )
+
+
+def _warn_of_infinity(name: str, looked_at: Array, targets: Targets, seq: NpySequence) -> None:
+    num_infinite = np.count_nonzero(np.isinf(looked_at))
+    if num_infinite:
+        _warn(
+            seq,
+            targets,
+            f"infinity, {name}",
+            f"{targets.name}: {name} takes targets from 0 to 1. Received: {num_infinite} infinite "
+            f"values in {_which(looked_at, targets)}. {remedy_of_infinity(targets)}",
         )
 
 

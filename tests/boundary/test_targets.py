@@ -297,15 +297,39 @@ VOTES = np.array([0, 9, 3, 4, 1, 7])
 @pytest.mark.parametrize(
     ("y", "change", "expected"),
     [
-        pytest.param(VOTES, r"votes or ratings of at most 9", VOTES / 9, id="votes"),
+        pytest.param(VOTES, r"votes or ratings of at most 10", VOTES / 10, id="votes"),
         pytest.param(
-            VOTES.astype("uint8"), r"votes or ratings of at most 9", VOTES / 9, id="uint8"
+            VOTES.astype("uint8"), r"votes or ratings of at most 10", VOTES / 10, id="uint8"
         ),
+        pytest.param(VOTES * 2, r"votes or ratings of at most 20", VOTES / 10, id="up-to-20"),
         pytest.param(
             VOTES / 2, r"votes or ratings of at most 5", VOTES / 10, id="halves-up-to-4.5"
         ),
         pytest.param(VOTES * 11, r"percent", VOTES * 11 / 100, id="percent"),
-        pytest.param(VOTES * 100, r"votes or ratings of at most 900", VOTES / 9, id="counts"),
+        pytest.param(VOTES * 100, r"counts, by the greatest", VOTES / 9, id="counts"),
+        pytest.param(VOTES * 1.25e7, r"counts, by the greatest", VOTES / 9, id="many-counts"),
+        pytest.param(
+            np.array([0, 1, 65535, 7, 8, 9], "uint16"),
+            r"pixels of 16 bits",
+            np.array([0, 1, 65535, 7, 8, 9]) / 65535,
+            id="16-bits",
+        ),
+        pytest.param(
+            np.array([-0.04, 1.05, 0.5, 0, 1, 1], "float32"),
+            r"probabilities that were resized",
+            np.array([0, 1, 0.5, 0, 1, 1]),
+            id="resized",
+        ),
+        pytest.param(
+            np.where(VOTES > 3, 1, -1234567), r"targets of two values", VOTES > 3, id="far-apart"
+        ),
+        pytest.param(
+            np.where(VOTES > 3, 3.0000002, -1.0000001).astype("float32"),
+            r"targets of two values",
+            VOTES > 3,
+            id="of-many-digits",
+        ),
+        pytest.param(np.full(6, -3), None, None, id="one-number"),
         pytest.param(np.minimum(VOTES, 1) * 9, r"targets of two values", VOTES > 0, id="0-and-9"),
         pytest.param(
             np.minimum(VOTES, 1) * 2 - 1, r"targets of two values", VOTES > 0, id="minus-1-and-1"
@@ -325,9 +349,62 @@ def test_fit_names_a_remedy_for_the_values_seen(y: np.ndarray, change: Any, expe
     found = re.search(rf"(seq\.map\(.*?\)\)) for {change}", said)
     assert found is not None
     assert ("255" in said) == ("255" in change)
-    ended = eval(found[1], {"seq": NpySequence(X, y, batch_size=8)})
+    ended = eval(found[1], {"seq": NpySequence(X, y, batch_size=8), "np": np})
     assert [] == warnings_of(ended, dense(1, "bce"))
     np.testing.assert_allclose(expected, ended[0][1])
+
+
+def test_fit_names_no_greatest_value_where_rows_were_left_out() -> None:
+    """A value behind the one that was seen would still be over 1."""
+    y = np.zeros((400, 1 << 17), "uint16")
+    y[0, :2], y[1] = (4990, 3), 5000
+    seq = NpySequence(np.zeros((400, 4), "float32"), y, batch_size=2)
+    (said,) = warnings_of(seq, dense(1, "bce"))
+    found = re.search(r"Pass (seq\.map\(.*\)\)) for counts, where .* such as (.*?); make", said)
+    assert found is not None
+    ended = eval(found[1], {"seq": seq, "greatest": eval(found[2], {"seq": seq})})
+    np.testing.assert_allclose(y[:2] / 5000, ended[0][1])
+
+
+INFINITE = np.array([0, 0.5, np.inf, np.nan, 1, -np.inf], "float32")
+
+
+@pytest.mark.parametrize(
+    ("y", "kept"),
+    [
+        pytest.param(INFINITE, [0, 1, 4], id="rows"),
+        pytest.param({"o": INFINITE[:, np.newaxis]}, [0, 1, 4], id="column-in-a-dict"),
+        pytest.param(np.tile(INFINITE[:3], (6, 1)), [], id="masks"),
+        pytest.param(INFINITE.reshape(6, 1) * [0.5, 0.1], [0, 1, 4], id="two-columns"),
+        pytest.param(np.full(6, np.inf), [], id="all"),
+    ],
+)
+def test_fit_warns_of_probabilities_that_are_infinite(y: Any, kept: list[int]) -> None:
+    """The loss is infinite; what the warning says ends it."""
+    seq = NpySequence(X, y, batch_size=8)
+    model = dense(1, "bce")
+    if isinstance(y, dict):
+        inputs = keras.Input((4,))
+        model = keras.Model(inputs, {"o": keras.layers.Dense(1)(inputs)})
+        model.compile("sgd", "bce")
+    (said,) = warnings_of(seq, model)
+    found = re.search(r"Received: (\d+) infinite values in all 6 rows\..* (seq\.sub.*)\.$", said)
+    assert found is not None
+    assert np.count_nonzero(np.isinf(y["o"] if isinstance(y, dict) else y)) == int(found[1])
+    if kept:
+        ended = eval(found[2], {"seq": seq, "np": np})
+        np.testing.assert_array_equal(X[kept], ended[0][0])
+        assert [] == warnings_of(ended, model)
+
+
+@pytest.mark.parametrize("last", [np.inf, np.nan])
+def test_fit_takes_the_range_of_finite_targets(last: float) -> None:
+    """Infinity and NaN hide no mask of 0 and 255."""
+    y = np.array([0, 255, 255, 0, 0, last])
+    said = warnings_of(NpySequence(X, y), dense(1, "bce"))
+    assert [np.isinf(last), True] == ["infinite" in said[0], "from 0.0 to 255.0" in said[-1]]
+    assert 1 + np.isinf(last) == len(said)
+    assert "masks of 0 to 255" in said[-1]
 
 
 @pytest.mark.parametrize("loss", [SPARSE(), {"b": SPARSE(), "a": SPARSE()}], ids=["one", "dict"])

@@ -89,6 +89,31 @@ def test_samples_of_a_wav_file_are_read_from_where_they_begin(
     np.testing.assert_array_equal(expected, raw(rf64, dtype="int16", offset=offset)[:])
 
 
+LARGE = (5 << 30) + 6
+
+
+@pytest.mark.parametrize("kind", [b"RF64", b"BW64", b"RIFF"])
+@pytest.mark.parametrize(
+    ("data_bytes", "behind"),
+    [(LARGE, b""), (LARGE - 100, bytes(100)), (0, b"")],
+    ids=["samples", "notes", "never-closed"],
+)
+def test_files_of_more_than_4_gib_say_their_size_in_64_bits(
+    kind: bytes, data_bytes: int, behind: bytes
+) -> None:
+    """32 bits cannot: `data` says 0xFFFFFFFF, which is the end of the file without `ds64`."""
+    size = chunk(b"ds64", struct.pack("<QQQI", 0, data_bytes, 0, 0))
+    path = wav(size, FMT, chunk(b"data", b"", 0xFFFFFFFF), kind=kind)
+    with open(path, "r+b") as file:
+        begin = file.seek(0, 2)
+        file.truncate(begin + LARGE)
+    if behind and kind != b"RIFF":
+        with pytest.raises(NpyFileError, match=rf"at byte {begin} and end at|100 bytes of notes"):
+            raw(path, dtype="int16", offset=begin)
+    else:
+        assert LARGE // 2 == len(raw(path, dtype="int16", offset=begin))
+
+
 def test_files_that_python_writes_are_read_at_44() -> None:
     """Stereo too."""
     with wave.open("w.wav", "wb") as file:

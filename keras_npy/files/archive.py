@@ -39,6 +39,7 @@ def read_header(
     may_be_empty: bool = False,
     is_sample: bool = False,
     files: Files | None = None,
+    looks_behind: bool = True,
 ) -> NpyHeader:
     """The header of an `.npy` file or of a stored member of an archive.
 
@@ -48,6 +49,7 @@ def read_header(
         may_be_empty: Whether the array may have no rows.
         is_sample: Whether the array is one sample.
         files: The pattern or list that the file belongs to.
+        looks_behind: As `header.read_header` takes it.
 
     Raises:
         NpyFileError: If the file or member cannot be streamed.
@@ -65,6 +67,7 @@ def read_header(
         is_sample=is_sample,
         stored_dtype=stored_dtype,
         may_be_empty=may_be_empty,
+        looks_behind=looks_behind,
     )
 
 

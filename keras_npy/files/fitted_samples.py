@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_npy.errors import NpyFileError
-from keras_npy.files.archive import read_header, split_member
+from keras_npy.files.archive import split_member
 from keras_npy.files.header import NpyHeader
 from keras_npy.files.layout import Joined, each_remedy
-from keras_npy.files.members import open_member
 from keras_npy.files.place import open_regular
 from keras_npy.files.reading import read_data
 from keras_npy.files.samples import HowToRead, SampleState, SampleStore
@@ -130,7 +129,7 @@ class FittedSampleStore(SampleStore):
     def _read_fitted(self, index: int, out: NDArray[np.uint8], fractions: Sequence[float]) -> None:
         header, data = self._read_whole(index)
         self._check_alike(header)
-        self._say_behind(header)
+        self._say_once(index, header)
         fitted = out.view(self.first.dtype).reshape(self.first.shape)
         self.fit.copy(as_stored(data, header), fitted, fractions)
 
@@ -141,9 +140,9 @@ class FittedSampleStore(SampleStore):
         with open_regular(archive) as file:
             self._note(index, os.fstat(file.fileno()))
             if member is None:
-                header = read_header(path, is_sample=True, stored_dtype=self._stored_dtype)
+                header = self._header_of(index)
                 return header, map_rows(header) if self.io == "map" else read_data(header)
-            with open_member(file, archive, member, self._stored_dtype) as opened:
+            with self._open_member(index, file, archive, member) as opened:
                 header = opened.header
                 data = np.empty(header.data_bytes, np.uint8)
                 opened.read_into(data, header.offset_bytes - header.place.start_bytes)

@@ -111,6 +111,7 @@ def read_header(
     is_sample: bool = False,
     may_be_empty: bool = False,
     stored_dtype: str | None = None,
+    looks_behind: bool = True,
 ) -> NpyHeader:
     """Read and validate the header of one `.npy` file.
 
@@ -121,6 +122,7 @@ def read_header(
         may_be_empty: Whether the array may have no rows.
         stored_dtype: `"bfloat16"` for a file whose header says `|V2`, as NumPy writes it for
             dtypes that it does not know.
+        looks_behind: Whether to read what lies behind the data, which may be MiB of zeros.
 
     Returns:
         The header of a file that holds at least one row, and all the bytes that it promises.
@@ -141,7 +143,7 @@ def read_header(
         start = _read_start(file, place)
         header = parse_header(start, place, stored_dtype, is_sample=is_sample)
         check_streamable(header, is_sample=is_sample, may_be_empty=may_be_empty)
-        return look_behind(header, file, place.stop_bytes)
+        return look_behind(header, file, place.stop_bytes) if looks_behind else header
 
 
 def _read_start(file: BinaryIO, place: Place) -> bytes:

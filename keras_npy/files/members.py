@@ -41,6 +41,7 @@ class Member:
         path: Its path.
         member: Name of the member.
         stored_dtype: As `header.read_header` takes it.
+        looks_behind: As `header.read_header` takes it.
 
     Raises:
         NpyFileError: If there is no such member, or it is encrypted.
@@ -56,8 +57,10 @@ class Member:
         path: str,
         member: str,
         stored_dtype: str | None,
+        looks_behind: bool,
     ) -> None:
         self._file, self._opened, self._path = file, opened, path
+        self._looks_behind = looks_behind
         self._stored_dtype = stored_dtype
         self._info = info = find_in(opened, path, member)
         self._name = f"{path}{MEMBER_MARK}{member}"
@@ -91,7 +94,7 @@ class Member:
         """
         header = parse_header(self.start, self.place, self._stored_dtype, is_sample=True)
         check_streamable(header, is_sample=True, may_be_empty=False)
-        if header.trailing_bytes:
+        if header.trailing_bytes and self._looks_behind:
             with self._opened.open(self._info) as again:
                 return look_behind(header, again, self.size_bytes)
         return header
@@ -116,7 +119,12 @@ class Member:
 
 @contextlib.contextmanager
 def open_member(
-    file: BinaryIO, path: str, member: str, stored_dtype: str | None = None
+    file: BinaryIO,
+    path: str,
+    member: str,
+    stored_dtype: str | None = None,
+    *,
+    looks_behind: bool = True,
 ) -> Iterator[Member]:
     """Open an array in an archive that is open.
 
@@ -125,6 +133,6 @@ def open_member(
     """
     with open_archive(path, file) as opened:
         try:
-            yield Member(file, opened, path, member, stored_dtype)
+            yield Member(file, opened, path, member, stored_dtype, looks_behind)
         except DAMAGE as error:
             raise damaged(f"{path}{MEMBER_MARK}{member}", f"a damaged one ({error})") from error

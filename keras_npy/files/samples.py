@@ -5,11 +5,13 @@ header is compared with that of the first file. If reading means waiting, severa
 files of a batch.
 """
 
+import dataclasses
 import os
 import pickle
 import time
 import zlib
 from collections.abc import Hashable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, NamedTuple, TypeAlias, TypedDict, Unpack
 
 import numpy as np
@@ -145,6 +147,9 @@ class SampleStore(Store):
         # A mark of each file's state when it was last read, to notice a change; 0 before.
         self._seen = np.zeros(self.num_rows, np.int64)
         self._behind: set[str] = set()
+        # Whether it is known what lies behind the data of a file. To find that out may read MiB of
+        # zeros, too much for each epoch.
+        self._is_looked_at = np.zeros(self.num_rows, bool)
         self._threads = SideBySide()
         self.io = "map" if state.is_mapped else "read"
 
@@ -204,7 +209,7 @@ class SampleStore(Store):
                 raise
             raise unreadable(path, "when it was read", error) from error
         if not is_alike:
-            self._read_other(path, out)
+            self._read_other(index, out)
 
     def _read_alike(self, index: int, descriptor: int, out: NDArray[np.uint8]) -> bool:
         """Read an open file into `out`; return whether its size and header are the first one's."""
@@ -232,8 +237,14 @@ class SampleStore(Store):
             self._note(index, os.fstat(file.fileno()))
             if self._begins[index] and self._read_again(index, file, out):
                 return
-            with open_member(file, archive, member, self._stored_dtype) as opened:
+            with self._open_member(index, file, archive, member) as opened:
                 self._read_opened(index, opened, out)
+
+    def _open_member(
+        self, index: int, file: BinaryIO, archive: str, member: str
+    ) -> AbstractContextManager[Member]:
+        looks_behind = not self._is_looked_at[index]
+        return open_member(file, archive, member, self._stored_dtype, looks_behind=looks_behind)
 
     def _read_again(self, index: int, file: BinaryIO, out: NDArray[np.uint8]) -> bool:
         """Read a stored member whose place is known; return whether it was whole."""
@@ -251,21 +262,39 @@ class SampleStore(Store):
             return
         header = opened.header
         self._check_alike(header)
-        self._say_behind(header)
+        self._say_once(index, header)
         data = np.empty(self.row_bytes, np.uint8)
         opened.read_into(data, header.offset_bytes - header.place.start_bytes)
         as_stored(out, first)[...] = as_stored(data, header)
 
-    def _read_other(self, path: str, out: NDArray[np.uint8]) -> None:
+    def _read_other(self, index: int, out: NDArray[np.uint8]) -> None:
         """Read a file whose header differs from the first one's in writing or in meaning."""
-        header = read_header(path, is_sample=True, stored_dtype=self._stored_dtype)
+        header = self._header_of(index)
         self._check_alike(header)
-        self._say_behind(header)
+        self._say_once(index, header)
         warn_of_layout(header, self._files, are_samples=True)
         data = map_rows(header) if self.io == "map" else read_data(header)
         values = as_stored(data, header)
         # Convert the values to the byte order and the order of axes of the first file.
         as_stored(out, self.first)[...] = values
+
+    def _header_of(self, index: int) -> NpyHeader:
+        """The header of a file that is read. What lies behind its data is looked at once."""
+        is_known = bool(self._is_looked_at[index])
+        header = read_header(
+            self._paths[index],
+            is_sample=True,
+            stored_dtype=self._stored_dtype,
+            looks_behind=not is_known,
+        )
+        if is_known and header.name in self._behind:
+            return dataclasses.replace(header, has_data_behind=True)
+        return header
+
+    def _say_once(self, index: int, header: NpyHeader) -> None:
+        """Warn of values behind the data of a file that is read, and look at them no more."""
+        self._say_behind(header)
+        self._is_looked_at[index] = True
 
     @property
     def _stored_dtype(self) -> str | None:
@@ -279,11 +308,13 @@ class SampleStore(Store):
         """
         found: list[Fault] = []
         behind = [self._state.first]
+        self._is_looked_at[0] = True
         start_s = time.perf_counter()
         for index, path in enumerate(self._paths[1:], 1):
             try:
                 header = self._check_one(path)
                 self._note_shape(index, header.shape)
+                self._is_looked_at[index] = True
                 if header.has_data_behind:
                     behind.append(header)
             except (NpyFileError, OSError) as error:
@@ -315,7 +346,7 @@ class SampleStore(Store):
             return self._check_header(path)
         try:
             size_bytes = os.fstat(descriptor).st_size
-            is_alike = size_bytes == len(self._head) + self.row_bytes and (
+            is_alike = size_bytes == len(self._head) + self._state.first.data_bytes and (
                 self._head == os.pread(descriptor, len(self._head), 0)
             )
         except IsADirectoryError:

@@ -276,7 +276,7 @@ def _readable(paths: Iterable[str]) -> Iterator[NpyHeader]:
     """The headers of the files that have one: `samples` names all others in one error."""
     for path in paths:
         with contextlib.suppress(NpyFileError, OSError):
-            yield read_header(path, is_sample=True)
+            yield read_header(path, is_sample=True, looks_behind=False)
 
 
 def list_files(

@@ -12,7 +12,7 @@ import pytest
 from keras_npy import NpyFileError, NpySequence, convert, open_rows, raw, samples, windows
 from keras_npy.errors import NpyLayoutWarning
 from keras_npy.files.appended import DataBehindWarning
-from keras_npy.files.behind import ZEROS_MAX
+from keras_npy.files.behind import ZEROS_MAX, find_data
 from keras_npy.tools.cli import main
 
 X = np.arange(1, 61, dtype="float32").reshape(20, 3)
@@ -128,6 +128,50 @@ def test_every_way_to_read_says_so(read: Any, more: int) -> None:
     assert "as many as 2 more" in found[0] or "::x" in found[0]
     warned = said(lambda: read(bytes(24)))
     assert not [one for one in warned if one.category is DataBehindWarning]
+
+
+@pytest.mark.parametrize(
+    ("packed", "check", "arguments"),
+    [
+        pytest.param(None, True, {}, id="files"),
+        pytest.param(None, False, {}, id="unchecked"),
+        pytest.param(None, True, {"length": 3}, id="fitted"),
+        pytest.param(None, False, {"length": 3}, id="fitted-unchecked"),
+        pytest.param(None, True, {"io": "map"}, id="mapped"),
+        pytest.param(PACKED, True, {}, id="packed"),
+        pytest.param(PACKED, False, {"length": 3}, id="packed-fitted"),
+        pytest.param(zipfile.ZIP_STORED, True, {}, id="archives"),
+    ],
+)
+@pytest.mark.parametrize("tail", [bytes(300), X[4:9].tobytes()], ids=["zeros", "rows"])
+def test_epochs_read_no_padding(
+    packed: Any, check: bool, arguments: Any, tail: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies behind the data of a sample is looked at once, and not in each epoch."""
+    looks: list[int] = []
+    monkeypatch.setattr(
+        "keras_npy.files.header.find_data", lambda *given: (looks.append(1), find_data(*given))[1]
+    )
+    with warnings.catch_warnings(action="ignore"):
+        rows = samples_of(tail, packed, check=check, **arguments)
+        rows[:]
+    num_looks = len(looks)
+    assert num_looks
+    expected = X[:4][: arguments.get("length")]
+    for _ in range(3):
+        # Its kind of layout and its values behind the data were told before.
+        with warnings.catch_warnings(action="error"):
+            np.testing.assert_array_equal([expected] * 6, rows[:])
+    assert num_looks == len(looks)
+
+
+def test_values_that_fill_a_fitted_sample_are_found_when_it_is_checked() -> None:
+    """A file of its size, whose header is that of the first one."""
+    np.save("0.npy", X[:4])
+    appended("1.npy", X[4:6].tobytes())
+    warned = said(lambda: samples(["0.npy", "1.npy"], length=6))
+    (one,) = [one for one in warned if one.category is DataBehindWarning]
+    assert str(one.message).startswith("1.npy") or "/1.npy: " in str(one.message)
 
 
 def test_from_directory_says_so() -> None:

@@ -3,13 +3,13 @@
 import os
 from collections.abc import Sequence
 
-from keras_npy.errors import warn
+from keras_npy.errors import NpyLayoutWarning, warn
 from keras_npy.files.header import NpyHeader
 from keras_npy.files.layout import convert_command, name_of_converted
 
 
-class DataBehindWarning(UserWarning):
-    """There are values behind the data of a file, which are not read."""
+class DataBehindWarning(NpyLayoutWarning):
+    """There are values behind the data of a file, which are not read: given for each such file."""
 
 
 def warn_of_data_behind(headers: Sequence[NpyHeader], *, are_samples: bool = False) -> None:

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from keras_npy.errors import NpyLayoutWarning
-from keras_npy.files.appended import DataBehindWarning
 from keras_npy.files.archive import MEMBER_MARK
 from keras_npy.order.selection import to_rows
 from keras_npy.rows.base import Rows
@@ -271,7 +270,6 @@ def remarks() -> Iterator[list[str]]:
     said: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", NpyLayoutWarning)
-        warnings.simplefilter("always", DataBehindWarning)
         yield said
     said += dict.fromkeys(str(warning.message) for warning in caught)
 

@@ -174,6 +174,31 @@ def test_values_that_fill_a_fitted_sample_are_found_when_it_is_checked() -> None
     assert str(one.message).startswith("1.npy") or "/1.npy: " in str(one.message)
 
 
+@pytest.mark.parametrize(
+    ("message", "num_said"),
+    [
+        pytest.param("", [0, 0], id="all-of-layout"),
+        pytest.param(".* bytes behind the", [0, 1], id="behind"),
+        pytest.param("nothing", [2, 1], id="none"),
+    ],
+)
+def test_the_documented_lines_silence_files_with_a_footer(
+    message: str, num_said: list[int]
+) -> None:
+    """Each file says it; another layout is silenced with all of them only."""
+    page = (Path(__file__).parents[2] / "docs" / "trouble.md").read_text()
+    assert '("ignore", ".* bytes behind the", keras_npy.NpyLayoutWarning)' in page
+    np.save("f.npy", np.asfortranarray(X))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warnings.filterwarnings("ignore", message, NpyLayoutWarning)
+        for name in ("a.npy", "b.npy"):
+            open_rows(appended(name, b"sha256"))
+        open_rows("f.npy")
+    is_behind = [one.category is DataBehindWarning for one in caught]
+    assert num_said == [sum(is_behind), len(is_behind) - sum(is_behind)]
+
+
 def test_from_directory_says_so() -> None:
     """Once for all files."""
     for label in "ab":

@@ -12,7 +12,7 @@ import time
 import zlib
 from collections.abc import Hashable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, BinaryIO, NamedTuple, TypeAlias, TypedDict, Unpack
+from typing import Any, BinaryIO, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from keras_npy.errors import NpyFileError
 from keras_npy.files import looks
 from keras_npy.files.appended import warn_of_data_behind
-from keras_npy.files.archive import MEMBER_MARK, read_header, split_member
+from keras_npy.files.archive import read_header, split_member
 from keras_npy.files.header import NpyHeader
 from keras_npy.files.layout import (
     FILES_NAMED_MAX,
@@ -36,12 +36,12 @@ from keras_npy.files.place import (
     LOST,
     changed,
     fingerprint_of,
-    local_path,
     open_regular,
     open_to_read,
     unreadable,
 )
 from keras_npy.files.reading import Stopped, read_data, read_whole
+from keras_npy.files.sample_files import Fault, absolute_path, read_first
 from keras_npy.files.side_by_side import SideBySide
 from keras_npy.files.store import FileList, Places, Store, map_rows
 from keras_npy.files.values import as_stored
@@ -50,13 +50,6 @@ from keras_npy.types import Indices, Path
 # A compressed sample is unpacked whole each time that it is read, at 120 MB/s on one core, so that
 # larger ones would keep the model waiting.
 UNPACKED_BYTES_MAX = 16 << 20
-
-# A message of more lines is not read.
-FAULTS_NAMED_MAX = 50
-
-
-# A file, and what is wrong with it.
-Fault: TypeAlias = tuple[str, Exception]
 
 
 class HowToRead(TypedDict, total=False):
@@ -386,82 +379,6 @@ class SampleStore(Store):
         # Paths have much in common, so they compress to a few bytes a file.
         packed = zlib.compress(pickle.dumps((self.fit, self._state)))
         return _opened_again, (type(self), packed)
-
-
-def unreadable_at_begin(
-    paths: Sequence[Path], stored_dtype: str | None, limit_s: float | None
-) -> list[Fault]:
-    """The files before the first one that can be read, which sets the shape and dtype of all.
-
-    Raises:
-        NpyFileError: If none can be read, or none within `limit_s`.
-        OSError: If that is the fault of a single file.
-    """
-    faults: list[Fault] = []
-    start_s = time.perf_counter()
-    for path in map(os.fsdecode, paths):
-        try:
-            read_first(path, stored_dtype)
-        except (NpyFileError, OSError) as error:
-            faults.append((absolute_path(path), error))
-        else:
-            return faults
-        if limit_s is not None and time.perf_counter() - start_s > limit_s:
-            break
-    raise_faults(faults, [], len(paths))
-    return []
-
-
-def raise_faults(before: Sequence[Fault], behind: Sequence[Fault], num_files: int) -> None:
-    """Raise one error that names all files that cannot be samples, if there are some.
-
-    Args:
-        before: Those before the first file that can be read, which sets the shape and dtype.
-        behind: Those behind it.
-        num_files: How many files there are in all.
-
-    Raises:
-        NpyFileError: If there are several; it names `FAULTS_NAMED_MAX` at most.
-        OSError: If that is the fault of a single file.
-    """
-    faults = [*before, *behind]
-    if not faults:
-        return
-    if len(faults) == 1:
-        raise faults[0][1]
-    named = "\n".join(f"  {error}" for _, error in faults[:FAULTS_NAMED_MAX])
-    more = len(faults) - FAULTS_NAMED_MAX
-    doubt = ", so the first file may be the odd one" if 2 * len(behind) > num_files else ""
-    raise NpyFileError(
-        f"{faults[0][0]}: each sample must be a whole .npy of the shape and dtype of the first "
-        f"file. Received: {len(faults)} of {num_files} files that are not{doubt}:\n{named}\n"
-        + (f"  and {more} more.\n" if more > 0 else "")
-        + "Convert or copy these again, leave them out, or pass length= if only sizes differ."
-    )
-
-
-def absolute_path(path: Path) -> str:
-    """The absolute path of a file, or of an archive with the member behind it."""
-    archive, member = split_member(path)
-    absolute = os.path.abspath(archive)
-    return absolute if member is None else f"{absolute}{MEMBER_MARK}{member}"
-
-
-def read_first(path: str, stored_dtype: str | None) -> tuple[NpyHeader, bytes, bool]:
-    """The header of a sample, the bytes before its data, and whether it is compressed."""
-    archive, member = split_member(path)
-    if member is None:
-        header = read_header(path, is_sample=True, stored_dtype=stored_dtype)
-        with open_regular(header.place.path) as file:
-            return header, file.read(header.offset_bytes), False
-    archive = local_path(archive)
-    with (
-        open_regular(archive) as file,
-        open_member(file, archive, member, stored_dtype) as opened,
-    ):
-        header = opened.header
-        head_bytes = header.offset_bytes - header.place.start_bytes
-        return header, opened.start[:head_bytes], opened.is_compressed
 
 
 def _opened_again(kind: type[SampleStore], packed: bytes) -> SampleStore:

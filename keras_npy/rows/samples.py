@@ -10,7 +10,8 @@ import numpy as np
 from keras_npy.errors import check_bool, check_integer, check_io
 from keras_npy.files.fitted_samples import Crop, Fit, FittedSampleStore
 from keras_npy.files.header import NpyHeader
-from keras_npy.files.samples import SampleStore, raise_faults, read_first, unreadable_at_begin
+from keras_npy.files.sample_files import raise_faults, read_first, unreadable_at_begin
+from keras_npy.files.samples import SampleStore
 from keras_npy.files.values import as_bytes, copy_values
 from keras_npy.rows.base import Rows
 from keras_npy.rows.drawn import Draw, DrawnRows

@@ -10,7 +10,7 @@ from keras_npy.files import mounts
 from keras_npy.files.header import NpyHeader
 from keras_npy.files.layout import ALIGNMENT_BYTES, Files, oddities, remedy_of
 from keras_npy.files.residency import share_in_cache
-from keras_npy.files.samples import read_first
+from keras_npy.files.sample_files import read_first
 from keras_npy.rows.base import Rows
 from keras_npy.rows.sources import is_pattern
 from keras_npy.tools import output

@@ -179,6 +179,40 @@ def test_take_truncated_sample_is_named(paths: list[Path]) -> None:
         samples(list(paths))[7]
 
 
+@pytest.mark.parametrize("length", [None, 3], ids=["plain", "fitted"])
+@pytest.mark.parametrize(
+    ("missing", "note"),
+    [
+        pytest.param([0, 1, 2, 3], "So are 3 more of 4 files", id="all"),
+        pytest.param([0, 1], "So is 1 more of 4 files", id="first"),
+        pytest.param([2, 3], "So is 1 more of 4 files", id="last"),
+        pytest.param([2], None, id="one"),
+    ],
+)
+def test_samples_that_are_missing_are_a_file_not_found_error(
+    tmp_path: Path, missing: list[int], note: str | None, length: int | None
+) -> None:
+    """Whichever they are: one `except` is enough. The note names one more."""
+    given = [tmp_path / f"s{number}.npy" for number in range(4)]
+    for number in {0, 1, 2, 3}.difference(missing):
+        np.save(given[number], np.zeros((3, 4)))
+    with pytest.raises(FileNotFoundError, match=f"s{missing[0]}") as raised:
+        samples(given, length=length)
+    assert str(given[missing[0]]) == raised.value.filename
+    notes = getattr(raised.value, "__notes__", [])
+    assert [] == notes if note is None else notes[0].startswith(note)
+    assert all(str(given[missing[1]]) in one for one in notes)
+
+
+def test_samples_that_are_missing_among_other_faults_are_named_with_them(tmp_path: Path) -> None:
+    """It is no error of the system then."""
+    np.save(tmp_path / "0.npy", np.zeros(3))
+    np.save(tmp_path / "1.npy", np.zeros(4))
+    with pytest.raises(NpyFileError, match=r"2 of 3 files") as raised:
+        samples([tmp_path / f"{number}.npy" for number in range(3)])
+    assert "No such file" in str(raised.value)
+
+
 def test_take_missing_sample_lets_the_systems_error_pass(paths: list[Path]) -> None:
     """A file that went is a `FileNotFoundError` that names it."""
     rows = samples(list(paths))

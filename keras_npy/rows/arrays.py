@@ -98,7 +98,12 @@ def _remedy_of_names(array: Array) -> str:
     with contextlib.suppress(ValueError):
         array.astype("float64")
         return "Read the numbers in it: array.astype('float64')."
-    return "Number the names: np.unique(array, return_inverse=True)[1]."
+    return number_names("array")
+
+
+def number_names(names: str) -> str:
+    """How to make class numbers of names."""
+    return f"Number the names: np.unique({names}, return_inverse=True)[1]."
 
 
 def remedy_of_objects(array: Array) -> str:
@@ -114,15 +119,18 @@ def remedy_of_objects(array: Array) -> str:
             f"Its items are dicts: pass each key by itself: np.stack([d[{key!r}] for d in array])."
         )
     shapes = {_shape(item) for item in items}
-    if len(shapes) != 1 or None in shapes:
+    if shapes == {()}:
+        return "Convert it: array.astype('float64')."
+    if len(shapes) == 1 and None not in shapes:
+        return "Its items have one shape: pass np.stack(list(array))."
+    # pad_sequences takes no numbers beside lists, and no lists of lists of unequal length.
+    if array.ndim == 1 and all(shapes) and len({shape[1:] for shape in shapes if shape}) == 1:
         return (
-            "Its items differ in shape: pad them to one, as "
+            "Its items differ in length: pad them to one, as "
             f"keras.utils.pad_sequences(array, dtype={_dtype_of_all(items)!r}) does with lists of "
             "numbers, or save each in a file of its own."
         )
-    if shapes == {()}:
-        return "Convert it: array.astype('float64')."
-    return "Its items have one shape: pass np.stack(list(array))."
+    return "Its items differ in shape: pad each to one shape, such as with np.pad, and stack them."
 
 
 def _dtype_of_all(items: list[Any]) -> str:

@@ -43,7 +43,7 @@ def _each(sources: Sequence[Rows]) -> str:
     kinds = {(source.dtype, len(source), len(source.shape)) for source in sources}
     if len(kinds) > 1 or len(sources[0]) > 1:
         return ""
-    return f" {EACH_A_SAMPLE.replace('one[:]', 'one[0]')}"
+    return f" {EACH_A_SAMPLE.replace('[:]', '[0]')}"
 
 
 class JoinedRows(Rows):

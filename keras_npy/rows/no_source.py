@@ -9,19 +9,21 @@ import numpy as np
 from keras_npy.rows.arrays import holds_paths
 from keras_npy.rows.base import Rows
 
+RULE = "A source must be the path of an .npy file, a list of sources, or a NumPy array."
+
 
 def no_source(received: object) -> TypeError:
     """The error for an object, or a list with an object, that is no source."""
     odd = _first(received, lambda item: not _is_path_or_rows(item) and not _is_data(item))
     return TypeError(
-        "A source must be the path of an .npy file, a list of sources, or a NumPy array. "
-        f"Received: {_described(received, odd)}. {_remedy(odd, odd is not received)}"
+        f"{RULE} Received: {_described(received, odd)}. {_remedy(odd, odd is not received)}"
     )
 
 
 EACH_A_SAMPLE = (
-    "If each is one sample, save each in a file of its own: `for at, one in enumerate(source): "
-    "np.save(f'sample-{at}.npy', one[:])`; then pass samples('sample-*.npy', length=...)."
+    "If each is one sample, save each in a file of its own, in a new folder: `for at, one in "
+    "enumerate(source): os.makedirs('each', exist_ok=at > 0); np.save(f'each/{at}.npy', "
+    "keras_npy.open_rows(one)[:])`; then pass keras_npy.samples('each/*.npy', length=...)."
 )
 
 

@@ -1,5 +1,6 @@
 """Lists that hold data, or one sample a file, where sources are joined: the remedies serve them."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,52 @@ def test_lists_of_lists_of_paths_are_sources() -> None:
     np.testing.assert_array_equal([[1, 2], [3, 4]], np.asarray([[1, 2], [3, 4]]))
     with pytest.raises(TypeError, match=r"np\.asarray\(source\) of the data"):
         open_rows([[1, 2], [3, 4]])
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        pytest.param(["train_x", "train_y"], [0, 1], id="two"),
+        pytest.param(["train_x"], [0], id="one"),
+        pytest.param([["b", "a"], ["c"]], [[2, 1], [0, 3]], id="lists"),
+        pytest.param([str(number) for number in range(10)], list(range(10)), id="numbers"),
+    ],
+)
+def test_names_of_which_each_is_there_once_may_be_paths(source: Any, expected: Any) -> None:
+    """The error is that of a missing file, and says what to do with names of classes too."""
+    with pytest.raises(FileNotFoundError, match="No such file") as raised:
+        open_rows(source)
+    first = source[0][0] if isinstance(source[0], list) else source[0]
+    assert first == raised.value.filename
+    hint = str(raised.value).partition("no paths: ")[2].rpartition("): ")[0]
+    np.testing.assert_array_equal(expected, remedied(hint, source))
+
+
+@pytest.mark.parametrize("source", [[[1, [2]], [3, [4, 5]]], [[[1], [2, 3]], [[4]]]])
+def test_lists_that_pad_sequences_cannot_pad_are_not_sent_there(source: Any) -> None:
+    """It takes flat lists."""
+    with pytest.raises(TypeError, match="lists of unequal length") as raised:
+        open_rows(source)
+    assert "pad_sequences" not in str(raised.value)
+    assert "np.pad" in str(raised.value)
+
+
+def test_a_list_of_paths_and_rows_is_saved_as_samples_without_those_of_an_earlier_run() -> None:
+    """The loop opens paths, and refuses a folder that is there."""
+    for at, length in enumerate((2, 3)):
+        np.save(f"{at}.npy", np.full((length, 1), at + 1))
+    source = ["0.npy", raw("1.npy", dtype="int64", shape=(-1, 1), offset=128)]
+    with pytest.raises(TypeError, match="in a new folder") as raised:
+        samples(source)  # type: ignore[list-item] # Rows are no path.
+    names: dict[str, Any] = {"np": np, "os": os, "keras_npy": keras_npy, "source": source}
+    text = str(raised.value)
+    exec(text.split("`")[1], names)
+    call = re.search(r"pass (.*)\.$", text)
+    assert call is not None
+    rows = eval(call[1].replace("...", "3, pad_value=0"), names)
+    np.testing.assert_array_equal([[1, 1, 0], [2, 2, 2]], rows[:][..., 0])
+    with pytest.raises(FileExistsError):
+        exec(text.split("`")[1], names)
 
 
 def saved(lengths: list[int]) -> list[str]:
@@ -154,10 +201,13 @@ def test_bare_values_of_unequal_length_are_saved_each_as_a_sample(make: Any, err
     with pytest.raises(error, match=r"`for .* in .*`; then pass ") as raised:
         make(paths)
     source: Any = raw_of_each(paths)
-    if "one[0]" in str(raised.value):
+    if "(one)[0]" in str(raised.value):
         source = [rows_of(path) for path in paths]
-    exec(str(raised.value).split("`")[1], {"np": np, "paths": paths, "source": source})
-    x, y = NpySequence(samples("*.npy", length=45), np.arange(3))[0]
+    names = {"np": np, "os": os, "keras_npy": keras_npy, "paths": paths, "source": source}
+    exec(str(raised.value).split("`")[1], names)
+    x, y = NpySequence(
+        samples(["*.npy", "each/*.npy"][Path("each").is_dir()], length=45), np.arange(3)
+    )[0]
     expected = np.zeros((3, 45, 4), "float32")
     for at, scan in enumerate(SCANS):
         expected[at, : len(scan)] = scan[:45]

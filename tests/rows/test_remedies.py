@@ -87,8 +87,22 @@ ARRAYS = [
         [[0, 0, 1], [0, 1, 2]],
         id="ragged-arrays",
     ),
+    pytest.param(objects([[[1], [2, 3]]]), "such as with np.pad", None, id="ragged-twice"),
+    pytest.param(objects([1, [2]]), "such as with np.pad", None, id="numbers-and-lists"),
     pytest.param(
-        objects([[[1], [2, 3]]]), "keras.utils.pad_sequences(array,", None, id="ragged-twice"
+        np.array([[1, [2]], [3, [4, 5]]], object),
+        "such as with np.pad",
+        None,
+        id="lists-in-a-table",
+    ),
+    pytest.param(
+        objects([np.ones((2, 3)), np.ones((1, 4))]), "such as with np.pad", None, id="ragged-wide"
+    ),
+    pytest.param(
+        objects([np.ones((2, 1)), np.ones((1, 1))]),
+        "keras.utils.pad_sequences(array, dtype='float64')",
+        [[[1], [1]], [[0], [1]]],
+        id="ragged-columns",
     ),
     pytest.param(
         objects([{"x": [1, 2]}, {"x": [3, 4]}]),

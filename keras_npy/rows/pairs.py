@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from keras_npy.errors import warn
+from keras_npy.files.archive import MEMBER_MARK
 from keras_npy.files.foreign import RAW_SAMPLES
 from keras_npy.files.store import FileList
 from keras_npy.rows.base import Rows
@@ -301,11 +302,11 @@ def _differ_in_length(first: Rows, other: Rows) -> ValueError:
     for rows, others in ((first, other), (other, first)):
         axes = [axis for axis, size in enumerate(rows.shape) if size == len(others)]
         if len(axes) == 1 and (rows.files is None or rows.files.paths == [rows.name]):
-            loaded = f"np.load({rows.name!r}, mmap_mode='r')" if rows.files else "array"
+            loaded, what = _loaded(rows)
             return ValueError(
                 f"{received}If the samples of {rows.name}, {rows.shape}, lie on axis {axes[0]}, "
-                f"save them on axis 0: np.save(new, np.moveaxis({loaded}, {axes[0]}, 0)). Else "
-                "save matching files."
+                f"save them on axis 0: np.save(new, np.moveaxis({loaded}, {axes[0]}, 0)){what}. "
+                "Else save matching files."
             )
     joined, one = (first, other) if len(first) > len(other) else (other, first)
     lengths = joined.shard_lengths
@@ -318,6 +319,20 @@ def _differ_in_length(first: Rows, other: Rows) -> ValueError:
         f"{received}Save matching files; trim the longer one only if its last rows are those "
         "without a partner."
     )
+
+
+def _loaded(rows: Rows) -> tuple[str, str]:
+    """Code that gives the values of rows, and what a name in it stands for."""
+    if rows.files is None:
+        return "array", ""
+    name = rows.name
+    if not isinstance(rows, ForwardingRows) and rows.dtype.name != "bfloat16":
+        if MEMBER_MARK in name:
+            return f"np.asarray(keras_npy.open_rows({name!r}))", ""
+        if name.lower().endswith(".npy"):
+            return f"np.load({name!r}, mmap_mode='r')", ""
+    # Only the call that made them says what the bytes of a file are.
+    return "np.asarray(rows)", f", in which rows are those of {name} that you pass"
 
 
 def _are_parts_samples(rows: Rows, others: Rows) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import keras_npy
 from keras_npy import NpyLayoutWarning, NpySequence, open_rows, raw, samples, take, windows
 from keras_npy.tools.check import check
 
@@ -336,23 +337,47 @@ def test_sequence_of_arrays_of_other_lengths_says_what_to_trim(tmp_path: Path) -
     assert 3 == NpySequence(samples(images[:3]), np.arange(3)).num_samples
 
 
-@pytest.mark.parametrize("is_file", [True, False])
-def test_samples_on_another_axis_get_a_remedy_that_moves_it(tmp_path: Path, is_file: bool) -> None:
+def _in_archive(array: np.ndarray, folder: Path) -> Any:
+    np.savez(folder / "a.npz", x=array, other=array)
+    return f"{folder}/a.npz::x"
+
+
+def _raw(array: np.ndarray, folder: Path) -> Any:
+    array.tofile(folder / "r.bin")
+    return raw(folder / "r.bin", dtype=array.dtype, shape=array.shape)
+
+
+def _file(array: np.ndarray, folder: Path) -> Any:
+    np.save(folder / "x.npy", array)
+    return str(folder / "x.npy")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda array, folder: array, id="array"),
+        pytest.param(_file, id="file"),
+        pytest.param(_in_archive, id="member"),
+        pytest.param(_raw, id="raw"),
+        pytest.param(lambda *given: open_rows(_in_archive(*given)), id="rows-of-a-member"),
+        pytest.param(lambda *given: take(_file(*given), [3, 2, 1, 0]), id="take"),
+    ],
+)
+def test_samples_on_another_axis_get_a_remedy_that_moves_it(tmp_path: Path, make: Any) -> None:
     """As SVHN stores them, `(32, 32, 3, N)`: to trim the longer one would train on garbage."""
     array = np.arange(4 * 4 * 3 * 9).reshape(4, 4, 3, 9)
     y = np.arange(9)
-    x: Any = array
-    if is_file:
-        x = str(tmp_path / "x.npy")
-        np.save(x, array)
+    x = make(array, tmp_path)
     for one, other in ((x, y), (y, x)):
         with pytest.raises(ValueError, match=r"lie on axis 3, save .*: np\.save\(new, ") as raised:
             NpySequence(one, other)
-    remedy = re.search(r"np\.save\(new, .*, 0\)\)", str(raised.value))
+    remedy = re.search(r"np\.save\(new, .*, 0\)\)(?=(, in which rows)?)", str(raised.value))
     assert remedy is not None
     new = str(tmp_path / "new.npy")
-    eval(remedy[0], {"np": np, "new": new, "array": array})
-    np.testing.assert_array_equal(NpySequence(new, y).x[7], array[..., 7])
+    names = {"np": np, "new": new, "keras_npy": keras_npy, "array": array}
+    eval(remedy[0], {**names, "rows": x} if remedy[1] else names)
+    expected = open_rows(x)[:][..., 7]
+    np.testing.assert_array_equal(expected, NpySequence(new, y).x[7])
     # Nothing in a table says which axis is meant.
     with pytest.raises(ValueError, match="trim the longer one"):
         NpySequence(np.zeros((5, 9, 9)), y)

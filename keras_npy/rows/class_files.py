@@ -21,9 +21,9 @@ from keras_npy.rows.class_folders import (
     is_part,
     npy_files,
     other_suffix,
-    warn_of_text_order,
     warn_of_two_classes,
 )
+from keras_npy.rows.class_order import warn_of_text_order
 from keras_npy.rows.joined import join_rows
 from keras_npy.rows.labels import RunRows
 from keras_npy.rows.sources import (

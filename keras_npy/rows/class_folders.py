@@ -17,6 +17,7 @@ from keras_npy.errors import NpyFileError, warn
 from keras_npy.files.fitted_samples import Crop
 from keras_npy.files.header import NpyHeader, read_header
 from keras_npy.rows.base import Rows
+from keras_npy.rows.class_order import code_of_folders, warn_of_text_order
 from keras_npy.rows.labels import OneHotRows
 from keras_npy.rows.sources import Source, natural_order
 from keras_npy.rows.split_words import is_no_class
@@ -204,7 +205,7 @@ def infer_labels(
             f"{other_suffix(suffix)}."
         )
     if class_names is None:
-        warn_of_text_order(directory, names)
+        warn_of_text_order(directory, names, code_of_folders(directory, names))
         _warn_of_no_classes(directory, names)
     counts = [len(of_class) for of_class in files]
     return ClassFolders(paths, np.repeat(np.arange(len(names), dtype=np.int32), counts), names)
@@ -365,25 +366,6 @@ def _check_order(paths: list[str], labels: NDArray[np.int32], directory: str) ->
         f"here: {len(differs)} labels belong to another file in another order. Received: files in "
         f"natural order ({natural}) and sorted as text, as Keras sorts them ({as_text}). Say which "
         f"label belongs to which file: labels={{{names[at]!r}: {labels[at]}, ...}}."
-    )
-
-
-def warn_of_text_order(place: str, names: Sequence[str]) -> None:
-    """Warn if the names of classes hold numbers that their class numbers do not follow.
-
-    Args:
-        place: Where they were found.
-        names: In the order of their class numbers, that of text, as Keras sorts them.
-    """
-    natural = natural_order(names)
-    if list(names) == natural:
-        return
-    at = next(at for at, name in enumerate(natural) if name != names[at])
-    warn(
-        f"{place}: classes are numbered in the order of their names as text, as Keras numbers "
-        f"them. Received: {names[at]!r:.50} as class {at}, which is {natural[at]!r:.50} in the "
-        "order of the numbers. Say which is meant, with the names in this order or in the "
-        "other: class_names=[" + ", ".join(repr(name) for name in natural[: at + 2]) + ", ...]."
     )
 
 

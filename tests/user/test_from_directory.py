@@ -1,7 +1,9 @@
 """`NpySequence.from_directory`: one folder per class, one file per sample."""
 
+import glob
 import os
 import pickle
+import re
 import shutil
 import warnings
 from pathlib import Path
@@ -88,23 +90,37 @@ def test_from_directory_indexes_as_keras_does(tmp_path: Path, class_names: Any) 
     assert labels.dtype == y.dtype
 
 
+@pytest.mark.parametrize("beside", [None, "__MACOSX"])
 @pytest.mark.parametrize("make", [NpySequence.from_directory, NpySequence.from_class_files])
 def test_classes_whose_numbers_are_not_in_the_order_of_text_give_a_warning(
-    tmp_path: Path, make: Any
+    tmp_path: Path, make: Any, beside: str | None
 ) -> None:
     """`digit_10` is class 2, as Keras sorts names; who says the order is not warned."""
     for number in range(11):
         for sample in range(2):
             save(tmp_path / "data" / f"digit_{number}" / f"{sample}.npy", number)
     folder = tmp_path / "data"
-    with pytest.warns(UserWarning, match="'digit_10' as class 2, which is 'digit_2' in the order"):
+    for name in (beside, ".hidden") if beside else ():
+        (folder / name).mkdir()
+    with pytest.warns(
+        UserWarning, match="'digit_10' as class 2, which is 'digit_2' in the order"
+    ) as warned:
         seq = make(folder)
+    said = re.search(
+        r"class_names=(sorted.*) is the order of text, class_names=(sorted.*) that of",
+        str(warned[0].message),
+    )
+    assert said is not None
+    # Whoever has 1,000 classes types none of them.
+    names = {"glob": glob, "re": re, "seq": seq}
+    assert ("glob" in said[1]) == (make == NpySequence.from_directory and not beside)
     as_text = sorted(f"digit_{number}" for number in range(11))
     assert as_text == seq.class_names
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        assert as_text == make(folder, class_names=as_text).class_names
+        assert as_text == make(folder, class_names=eval(said[1], names)).class_names
         by_number = [f"digit_{number}" for number in range(11)]
+        assert by_number == eval(said[2], names)
         seq = make(folder, class_names=by_number, batch_size=100)
         x, y = seq[0]
         np.testing.assert_array_equal(y, x[:, 0] if x.ndim == 2 else x[:, 0, 0])

@@ -36,29 +36,33 @@ def check_crops(leaves: Sequence[Rows]) -> None:
     Args:
         leaves: The sources whose rows are paired.
     """
-    if _check_kinds(leaves):
-        return
-    found = [(rows, sizes) for rows in leaves if (sizes := _sizes(rows)) is not None]
-    for (one, ours), (other, theirs) in itertools.combinations(found, 2):
-        if _check_two(one, ours, other, theirs):
-            return
+    message = _odd_kind(leaves)
+    if message is None:
+        found = [(rows, sizes) for rows in leaves if (sizes := _sizes(rows)) is not None]
+        pairs = (_pair(*one, *other) for one, other in itertools.combinations(found, 2))
+        messages = (_odd_pair(pair) for pair in pairs if pair is not None)
+        message = next(filter(None, messages), None)
+    if message is not None:
+        warn(message)
 
 
-def _check_kinds(leaves: Sequence[Rows]) -> bool:
-    """Warn if one leaf is cropped at random, and another one to the same size in another place."""
+def _odd_kind(leaves: Sequence[Rows]) -> str | None:
+    """What to say if one leaf is cropped at random, and another one, to the same size, is not."""
     fits = [set(_crops(rows)) for rows in leaves]
     for (rows, ours), (other, theirs) in itertools.permutations(zip(leaves, fits, strict=True), 2):
         for sizes, crop in ours:
             others = {name for size, name in theirs if size == sizes}
             if crop == "random" and others and ours.isdisjoint(theirs):
-                warn(
-                    f"{other.name}: samples that belong together must be cropped in the same "
-                    f"place. Received: crop={others.pop()!r} for these, and crop='random' for "
-                    f"{rows.name}. Pass crop='random' to both calls of samples; check_names=False "
-                    "says that the crops are meant."
-                )
-                return True
-    return False
+                return _of_two_kinds(rows, crop, other, others.pop())
+    return None
+
+
+def _of_two_kinds(one: Rows, crop: str, other: Rows, other_crop: str, more: str = "") -> str:
+    return (
+        f"{other.name}: samples that belong together must be cropped in the same place. Received: "
+        f"crop={other_crop!r} for these, and crop={crop!r} for {one.name}{more}. Pass "
+        f"crop={crop!r} to both calls of samples; check_names=False says that the crops are meant."
+    )
 
 
 def _crops(rows: Rows) -> Iterator[tuple[tuple[int, ...], str]]:
@@ -95,55 +99,78 @@ def _sizes(rows: Rows) -> _Sizes | None:
     return None
 
 
-def _check_two(one: Rows, ours: _Sizes, other: Rows, theirs: _Sizes) -> bool:
-    """Warn if crops of two sources show different places, as far as the sizes of files tell."""
+class _Pair(NamedTuple):
+    """Two sources of which something is cropped, and the sizes of the files that tell."""
+
+    one: Rows
+    other: Rows
+    crops: tuple[str, str]
+    lengths: Indices
+    other_lengths: Indices
+    rows: Indices
+    """Row numbers of these files."""
+    stored: Indices
+    others: Indices
+
+
+def _pair(one: Rows, ours: _Sizes, other: Rows, theirs: _Sizes) -> _Pair | None:
+    """Two sources, if their crops could show different places."""
     lengths, other_lengths = (
         np.array([size for _, size in sizes.fit.lengths], np.int64) for sizes in (ours, theirs)
     )
-    crops = {ours.fit.crop, theirs.fit.crop}
-    if len(lengths) != len(other_lengths) or crops == {"start"}:
-        return False
-    rows, stored, others = _cropped(ours.stored, theirs.stored, lengths, other_lengths)
-    if not rows.size:
-        return False
-    if len(crops) > 1:
-        is_same_size = np.array_equal(lengths, other_lengths) and np.array_equal(stored, others)
-        are_many = len(np.unique(stored, axis=0)) > 1 and np.any(stored > lengths + 1)
-        # Files of several sizes, the same on both sides, belong together. Two views of one file
-        # may differ.
-        if not (is_same_size and are_many) or _share_files(one, other):
-            return False
-        warn(
-            f"{other.name}: samples that belong together must be cropped in the same place. "
-            f"Received: crop={theirs.fit.crop!r} for these, and crop={ours.fit.crop!r} for "
-            f"{one.name}, of the same sizes. Pass crop={ours.fit.crop!r} to both calls of samples; "
-            "check_names=False says that the crops are meant."
-        )
-        return True
-    crop = crops.pop()
-    find = _odd_at_random if crop == "random" else _odd_at_center
-    odd = np.flatnonzero(find(stored, others, lengths, other_lengths))
+    crops = ours.fit.crop, theirs.fit.crop
+    if len(lengths) != len(other_lengths) or set(crops) == {"start"}:
+        return None
+    known = _cropped(ours.stored, theirs.stored, lengths, other_lengths)
+    return _Pair(one, other, crops, lengths, other_lengths, *known) if known[0].size else None
+
+
+def _odd_pair(pair: _Pair) -> str | None:
+    """What to say if crops of two sources show different places."""
+    return _odd_sizes(pair) if len(set(pair.crops)) == 1 else _odd_places(pair)
+
+
+def _odd_places(pair: _Pair) -> str | None:
+    """What to say if files of the same sizes are cropped in two places."""
+    is_same_size = np.array_equal(pair.lengths, pair.other_lengths) and np.array_equal(
+        pair.stored, pair.others
+    )
+    # Files of several sizes, the same on both sides, belong together. Two views of one file may
+    # differ.
+    are_many = len(np.unique(pair.stored, axis=0)) > 1 and np.any(pair.stored > pair.lengths + 1)
+    if not (is_same_size and are_many) or _share_files(pair.one, pair.other):
+        return None
+    crop, other_crop = pair.crops
+    return _of_two_kinds(pair.one, crop, pair.other, other_crop, ", of the same sizes")
+
+
+def _odd_sizes(pair: _Pair) -> str | None:
+    """What to say if the sizes of files make crops of one kind begin in other places."""
+    find = _odd_at_random if pair.crops[0] == "random" else _odd_at_center
+    odd = np.flatnonzero(find(pair.stored, pair.others, pair.lengths, pair.other_lengths))
     if not odd.size:
-        return False
-    row = int(rows[odd[0]])
-    path, partner = other.file_of(row)[0], one.file_of(row)[0]
+        return None
+    row = int(pair.rows[odd[0]])
+    path, partner = pair.other.file_of(row)[0], pair.one.file_of(row)[0]
     more = f", and {odd.size - 1} more pair{'s' * (odd.size > 2)}" if odd.size > 1 else ""
-    remedy = "Give both the same length="
-    if np.array_equal(lengths, other_lengths):
-        remedy = "Make files that belong together of one size"
-    if 2 * odd.size <= len(rows):
-        remedy = (
+    return (
+        f"{path}: {pair.crops[0]} crops that belong together need one length= for files of one "
+        f"size, or else begin in other places. Received: length {_tuple(pair.other_lengths)} of "
+        f"{_tuple(pair.others[odd[0]])} here, beside {_tuple(pair.lengths)} of "
+        f"{_tuple(pair.stored[odd[0]])} in {partner}, pair {row + 1} of {len(pair.one)}{more}. "
+        f"{_remedy(pair, odd.size)}; check_names=False says that the crops are meant."
+    )
+
+
+def _remedy(pair: _Pair, num_odd: int) -> str:
+    if 2 * num_odd <= len(pair.rows):
+        return (
             "Look whether these two belong together: save them again so that they do, or leave "
             "both out"
         )
-    warn(
-        f"{path}: {crop} crops that belong together need one length= for files of one size, or "
-        f"else begin in other places. Received: length {_tuple(other_lengths)} of "
-        f"{_tuple(others[odd[0]])} here, beside {_tuple(lengths)} of {_tuple(stored[odd[0]])} in "
-        f"{partner}, pair {row + 1} of {len(ours.stored)}{more}. {remedy}; check_names=False says "
-        "that the crops are meant."
-    )
-    return True
+    if np.array_equal(pair.lengths, pair.other_lengths):
+        return "Make files that belong together of one size"
+    return "Give both the same length="
 
 
 def _share_files(one: Rows, other: Rows) -> bool:

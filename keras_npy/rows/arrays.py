@@ -10,7 +10,7 @@ from keras_npy.errors import NpyLayoutWarning, warn_once
 from keras_npy.files.header import SUPPORTED_DTYPES, is_supported
 from keras_npy.types import Array
 
-# Items of an object array to look at.
+# Items of an object array, or of lists, to look at.
 ITEMS_LOOKED_AT = 1000
 
 

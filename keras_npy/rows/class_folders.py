@@ -37,8 +37,9 @@ _PART = re.compile(
     re.IGNORECASE,
 )
 
-# Files that are compared with each other: to tell them apart takes 3 us each on a local disk.
-FILES_COMPARED = 100_000
+# In more files none is looked for that is in two classes: to tell them apart takes 3 us each on a
+# local disk.
+FILES_TOLD_APART_MAX = 100_000
 
 # Folders that programs leave behind: macOS in archives, Python, Synology and ext4.
 LEFT_BEHIND = frozenset({"__MACOSX", "__pycache__", "@eaDir", "lost+found"})
@@ -82,7 +83,7 @@ class ClassFolders:
 
     def warn_of_two_classes(self, rows: Rows) -> None:
         """Warn if a file, by two names, is in two classes; `rows` are all samples."""
-        if self.labels is not None and len(rows) <= FILES_COMPARED:
+        if self.labels is not None and len(rows) <= FILES_TOLD_APART_MAX:
             labels = self.labels.astype(np.int64)
             warn_of_two_classes(rows, lambda numbers: labels[numbers])
 

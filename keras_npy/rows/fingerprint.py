@@ -12,7 +12,7 @@ from keras_npy.types import Array, Indices
 WHOLE_BYTES_MAX = 64 << 20
 # Of more bytes, so many rows are compared: each may be a seek of a cold disk.
 SAMPLED_ROWS = 256
-READ_BYTES = 8 << 20
+HASHED_AT_ONCE_BYTES = 8 << 20
 DIGEST_BYTES = 16
 
 
@@ -51,6 +51,6 @@ def _compared(rows: Rows) -> Iterator[Indices]:
         chosen = np.array(sorted(numbers), np.int64)
     else:
         chosen = np.arange(num_rows, dtype=np.int64)
-    at_once = max(1, READ_BYTES // max(rows.row_bytes, 1))
+    at_once = max(1, HASHED_AT_ONCE_BYTES // max(rows.row_bytes, 1))
     for first in range(0, len(chosen), at_once):
         yield chosen[first : first + at_once]

@@ -13,7 +13,7 @@ from keras_npy.rows.scratch import Scratch
 from keras_npy.types import Array, Indices
 
 # Bytes of labels to read at a time. Only class numbers are kept of them.
-READ_BYTES = 8 << 20
+LABELS_AT_ONCE_BYTES = 8 << 20
 
 
 def read_classes(y: Rows, indices: Indices | None, *, at_least: int) -> Indices:
@@ -179,7 +179,7 @@ class OneHotRows(Rows):
 
 def _classes_by_blocks(y: Rows, indices: Indices | None) -> Iterator[Array]:
     num_rows = len(y) if indices is None else len(indices)
-    block_rows = max(1, READ_BYTES // max(1, y.row_bytes))
+    block_rows = max(1, LABELS_AT_ONCE_BYTES // max(1, y.row_bytes))
     for start in range(0, num_rows, block_rows):
         stop = min(start + block_rows, num_rows)
         rows = np.arange(start, stop) if indices is None else indices[start:stop]

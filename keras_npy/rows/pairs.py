@@ -26,8 +26,8 @@ FILES_NAMED_MAX = 3
 # The files of two series of one rate differ by at most this share of their timesteps.
 _RATES_APART = 0.2
 
-# Rows whose timesteps are compared, from all over two sources.
-ROWS_COMPARED = 1000
+# Windows whose first timesteps are compared, from all over two sources.
+WINDOWS_COMPARED = 1000
 
 
 def check_pairs(leaves: Sequence[Rows], *, check_names: bool) -> None:
@@ -155,7 +155,7 @@ def _check_windows(first: Rows, other: Rows) -> None:
     if _is_chosen(first) or _is_chosen(other):
         return
     num_rows = min(len(first), len(other))
-    rows = np.unique(np.linspace(0, num_rows - 1, ROWS_COMPARED).astype(np.int64))
+    rows = np.unique(np.linspace(0, num_rows - 1, WINDOWS_COMPARED).astype(np.int64))
     begins, other_begins = first.timesteps(rows), other.timesteps(rows)
     if begins.num_steps != other_begins.num_steps or begins.num_steps in (len(first), len(other)):
         return

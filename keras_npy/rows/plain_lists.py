@@ -10,11 +10,8 @@ from typing import Any
 import numpy as np
 
 from keras_npy.errors import cut
-from keras_npy.rows.arrays import number_names, remedy_of_objects
+from keras_npy.rows.arrays import ITEMS_LOOKED_AT, number_names, remedy_of_objects
 from keras_npy.rows.no_source import RULE
-
-# Items to look at.
-ITEMS_LOOKED_AT = 1000
 
 
 def check_no_values(sources: Sequence[Any]) -> None:

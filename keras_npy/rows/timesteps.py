@@ -28,7 +28,7 @@ NEIGHBOURS = 64
 SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
 # Rows whose order in time is looked at, from all over the sources.
-ROWS_COMPARED = 1000
+ROWS_SEEN_IN_ORDER = 1000
 
 Kind: TypeAlias = Literal["row", "link", "pair", "copy", "overlap"]
 """What rows share: the same row, or window; the same bytes, of two names or layouts of one file; a
@@ -257,7 +257,7 @@ def keep_apart(
 
 
 def _are_ascending(series: Sequence[Sequence[Rows]], indices: range | Indices) -> bool:
-    positions = np.linspace(0, len(indices) - 1, ROWS_COMPARED).astype(np.int64)
+    positions = np.linspace(0, len(indices) - 1, ROWS_SEEN_IN_ORDER).astype(np.int64)
     found = _timesteps(series, rows_at(indices, np.unique(positions)))
     return all(np.all(begins[1:] >= begins[:-1]) for begins, _ in found)
 

@@ -18,7 +18,7 @@ from keras_npy.tools import output
 from keras_npy.tools.source import open_source
 
 # Bytes that are read at a time, as one stream.
-READ_BYTES = 8 << 20
+STREAMED_AT_ONCE_BYTES = 8 << 20
 
 # The part of the rows that is timed warm has at most so many bytes. It must fit into memory twice.
 PART_BYTES_MAX = 256 << 20
@@ -273,7 +273,7 @@ def _lengths(batches: Iterable[Any]) -> Iterable[int]:
 
 def _time_disk(paths: list[str], seconds: float) -> float | None:
     """Bytes a second of one stream of large reads, or `None` if there are too few."""
-    buffer = bytearray(READ_BYTES)
+    buffer = bytearray(STREAMED_AT_ONCE_BYTES)
     num_bytes, started = 0, time.perf_counter()
     for path in paths:
         with open(path, "rb", buffering=0) as file:

@@ -386,7 +386,7 @@ def test_stratify_reads_labels_in_blocks(monkeypatch: pytest.MonkeyPatch) -> Non
     """A large table of one-hot labels is read a few rows at a time."""
     codes = np.random.default_rng(0).integers(0, 5, 200)
     whole = NpySequence(np.arange(200), np.eye(5)[codes]).split(0.3, stratify=True)[1]
-    monkeypatch.setattr("keras_npy.rows.labels.READ_BYTES", 7 * 5 * 8)
+    monkeypatch.setattr("keras_npy.rows.labels.LABELS_AT_ONCE_BYTES", 7 * 5 * 8)
     again = NpySequence(np.arange(200), np.eye(5)[codes]).split(0.3, stratify=True)[1]
     for one, other in zip(whole, again, strict=True):
         np.testing.assert_array_equal(one[0], other[0])

@@ -30,14 +30,9 @@ from keras_npy.order.position import Position
 from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import base_of
 from keras_npy.rows.labels import ClassWeights
-from keras_npy.rows.spread import read_spread
+from keras_npy.rows.spread import is_cheap, read_spread
 from keras_npy.sequence import NpySequence, batches_of, has_map, map_of
 from keras_npy.types import Array
-
-# Targets of up to so many bytes, in so many files, are looked at whole. Of more, rows from all over
-# are, in about 10 ms.
-LOOKED_AT_BYTES = 4 << 20
-FILES_LOOKED_AT = 64
 
 # How far outside of [0, 1] floats may lie: smoothing and resizing round.
 ROUNDED = 0.01
@@ -48,8 +43,8 @@ def warn_of_targets(seq: NpySequence, model: Any) -> None:
 
     Outside of [0, 1] a loss of probabilities becomes negative without a word: -278 for masks of 0
     and 255 (Keras 3.15). Of class numbers that the model does not have, JAX learns nothing, and
-    says nothing (jax 0.10). All targets are looked at if they take up to `LOOKED_AT_BYTES` in few
-    files, and otherwise rows from all over; of what a function of `map` makes, the first batch.
+    says nothing (jax 0.10). All targets are looked at if that is cheap, and otherwise rows from all
+    over, in about 10 ms; of what a function of `map` makes, the first batch.
     """
     if not has_loss(model, _is_looked_at):
         return
@@ -277,7 +272,7 @@ def warn_of_class_weight(seq: NpySequence, class_weight: Any) -> None:
     That is certain where all targets can be looked at, before any `map`.
     """
     y = seq.y
-    if class_weight is None or has_map(seq) or not isinstance(y, Rows) or not _are_few(y):
+    if class_weight is None or has_map(seq) or not isinstance(y, Rows) or not is_cheap(y):
         return
     labels = y[:]
     weights = ClassWeights(class_weight, np.dtype(np.float64))
@@ -297,18 +292,8 @@ def _looked_at(rows: Any) -> Array:
     """All targets if that is cheap, or some from all over."""
     if isinstance(rows, np.ndarray):
         return rows
-    looked_at: Array = rows[:] if _are_few(rows) else read_spread(rows)
+    looked_at: Array = rows[:] if is_cheap(rows) else read_spread(rows)
     return looked_at
-
-
-def _are_few(rows: Rows) -> bool:
-    """Whether to read all of them is cheap. A sample is a file of its own."""
-    # Chosen rows look at each number to count their files.
-    return (
-        rows.nbytes <= LOOKED_AT_BYTES
-        and len(rows.shard_lengths) <= FILES_LOOKED_AT
-        and rows.file_paths is None
-    )
 
 
 def _which(looked_at: Array, targets: Targets) -> str:

@@ -79,11 +79,16 @@ def split_in_order(num_rows: int, fractions: Sequence[float]) -> list[range]:
     >>> split_in_order(10, [0.25])
     [range(0, 7), range(7, 10)]
     """
-    shares = np.cumsum(np.asarray(fractions)[::-1])[::-1]
-    cuts = [0, *(math.floor(num_rows * (1.0 - share)) for share in shares), num_rows]
-    parts = [range(start, stop) for start, stop in itertools.pairwise(cuts)]
+    parts = cut_in_order(num_rows, fractions)
     _check_sizes([len(part) for part in parts], fractions)
     return parts
+
+
+def cut_in_order(num_rows: int, fractions: Sequence[float]) -> list[range]:
+    """As `split_in_order`, also where a part is empty."""
+    shares = np.cumsum(np.asarray(fractions)[::-1])[::-1]
+    cuts = [0, *(math.floor(num_rows * (1.0 - share)) for share in shares), num_rows]
+    return [range(start, stop) for start, stop in itertools.pairwise(cuts)]
 
 
 def without(part: Indices, num_rows: int) -> Indices:

@@ -8,7 +8,7 @@ from keras_npy.errors import check_bool, check_integer, warn
 from keras_npy.files import archive
 from keras_npy.order.arguments import check_fractions, check_in_order, checked_seed
 from keras_npy.order.groups import deal_groups
-from keras_npy.order.parts import fold_rows, split_in_order, split_rows, without
+from keras_npy.order.parts import cut_in_order, fold_rows, split_in_order, split_rows, without
 from keras_npy.order.selection import to_indices
 from keras_npy.rows.base import Rows
 from keras_npy.rows.class_blocks import ClassesApart, find_classes_apart
@@ -80,7 +80,8 @@ class Divided:
             kept = keep_apart(self._compared, self._indices, parts, self.names)
             shared = self._find(lambda leaves: find_shared_in_order(leaves, self._indices, kept))
             self._warn_of(shared, "lie in several parts", _GROUPS_OF_SERIES)
-            self._warn_of_classes_apart(kept)
+            if self.check_names:
+                self._warn_of_classes_apart(kept)
             return kept
         num_parts, seed = len(fractions) + 1, checked_seed(seed)
         classes = self._classes(stratify, at_least=num_parts if groups is None else 1)
@@ -173,32 +174,36 @@ class Divided:
         found = self._classes_apart(parts)
         if found is None:
             return
-        remedy = "stratify=True in place of in_order=True holds out a share of each class"
+        remedy = (
+            "If rows have no order of time, stratify=True in place of in_order=True holds out a "
+            "share of each class; NpySequence(..., check_names=False) says that the cut is meant"
+        )
         if any(map(is_window, self._compared)):
             remedy = _CUT_EACH
         which = ", ".join(map(str, found.labels))
         warn(
             f"{self.outputs[0].name}: in_order=True parts the classes where rows lie class by "
-            f"class. Received: {found.num_classes} classes, of which the last part has "
+            f"class. Received: {found.num_classes} classes, of which {_PART[found.is_last]} has "
             f"{len(found.labels)}: {which:.100}. {remedy}."
         )
 
     def _warn_at_random(self, remedy: str, fractions: Sequence[float]) -> None:
         shared = self._find(lambda leaves: find_shared(leaves, self._indices))
-        if shared is not None and shared.kind == "overlap":
-            # Neither the last windows nor those of some series have all classes then.
-            in_order = split_in_order(self.num_rows, fractions)
-            if self._classes_apart(in_order) is not None:
-                remedy = _CUT_EACH
-        self._warn_of(shared, "are dealt out at random", remedy)
+        # Neither the last windows nor those of some series have all classes then.
+        are_apart = (
+            shared is not None
+            and shared.kind == "overlap"
+            and self._classes_apart(cut_in_order(self.num_rows, fractions)) is not None
+        )
+        self._warn_of(shared, "are dealt out at random", None if are_apart else remedy)
 
-    def _warn_of(self, shared: Shared | None, how: str, remedy: str) -> None:
+    def _warn_of(self, shared: Shared | None, how: str, remedy: str | None) -> None:
         """Warn of rows that have something in common.
 
         Args:
             shared: These rows, if there are any.
             how: How they come into several parts.
-            remedy: What to use where windows overlap.
+            remedy: What to use where windows overlap; `None` if their series lie class by class.
         """
         if shared is None:
             return
@@ -215,6 +220,9 @@ class Divided:
             f"{_remedy(shared, leaf, name, remedy)}"
         )
 
+
+# By whether it is the last one.
+_PART = {True: "the last part", False: "the first part"}
 
 # Of series that lie class by class.
 _CUT_EACH = (
@@ -247,17 +255,17 @@ def _real_path(leaf: Rows, shared: Shared) -> str:
     return "os.path.realpath"
 
 
-def _remedy(shared: Shared, leaf: Rows, name: str, remedy: str) -> str:
+def _remedy(shared: Shared, leaf: Rows, name: str, remedy: str | None) -> str:
     """What keeps the rows in one part.
 
     Args:
         shared: The rows.
         leaf: Their source.
         name: What a user calls it.
-        remedy: What to use where windows overlap.
+        remedy: What to use where windows overlap; `None` if their series lie class by class.
     """
     if shared.kind == "overlap":
-        return f"{remedy}." if remedy == _CUT_EACH else f"Use {remedy}, or windows side by side."
+        return f"{_CUT_EACH}." if remedy is None else f"Use {remedy}, or windows side by side."
     if shared.kind == "copy":
         return (
             f"Give each file to one windows(...), once; groups={_real_path(leaf, shared)} keeps "

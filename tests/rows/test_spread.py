@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keras_npy import open_rows, samples, take
+from keras_npy import open_rows, samples, take, windows
 from keras_npy.rows import spread
-from keras_npy.rows.spread import read_spread
+from keras_npy.rows.spread import is_cheap, read_spread
 
 
 @pytest.fixture(params=[-1, 60], ids=["no-time", "time"])
@@ -68,3 +68,56 @@ def test_rows_of_many_files_are_read_from_all_over(
     assert expected == set(np.ravel(read_spread(rows)).tolist())
     monkeypatch.setattr(spread, "MORE_S", -1)
     assert 64 <= len(set(np.ravel(read_spread(rows)).tolist()))
+
+
+def joined_windows(paths: list[Path]) -> Any:
+    return windows([*map(str, paths)], sequence_length=3, join=True)
+
+
+MANY_FILES = [
+    pytest.param(lambda paths: [*map(str, paths)], id="shards"),
+    pytest.param(lambda paths: samples(paths), id="samples"),
+    pytest.param(lambda paths: take(samples(paths), np.arange(299, 0, -1)), id="taken"),
+    pytest.param(lambda paths: [samples(paths[:150]), samples(paths[150:])], id="lists"),
+    pytest.param(
+        lambda paths: windows(samples(paths), sequence_length=2, targets=samples(paths)).y,
+        id="targets-of-windows",
+    ),
+    pytest.param(joined_windows, id="windows-over-files"),
+    pytest.param(lambda paths: take([*map(str, paths)], np.arange(599, -1, -1)), id="reversed"),
+]
+
+
+@pytest.mark.parametrize("choose", MANY_FILES)
+def test_rows_of_many_small_files_open_few(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, choose: Any
+) -> None:
+    """To open a file takes longer than to read it: 64 always, and 256 more if there is time."""
+    paths = [tmp_path / f"{number + 100}.npy" for number in range(300)]
+    for number, path in enumerate(paths):
+        np.save(path, np.array([2 * number, 2 * number + 1]))
+    rows = open_rows(choose(paths))
+    assert not is_cheap(rows)
+    for seconds, least, most in ((-1, 32, 64), (60, 128, 320)):
+        monkeypatch.setattr(spread, "MORE_S", seconds)
+        assert least <= len(np.unique(read_spread(rows) // 2)) <= most
+
+
+@pytest.mark.parametrize(
+    ("choose", "expected"),
+    [
+        pytest.param(lambda paths: samples(paths[:64]), True, id="64-samples"),
+        pytest.param(lambda paths: samples(paths), False, id="65-samples"),
+        pytest.param(lambda paths: take(samples(paths), np.arange(9)), True, id="9-of-65"),
+        pytest.param(lambda paths: [*map(str, paths[:64])], True, id="64-shards"),
+        pytest.param(lambda paths: [*map(str, paths)], False, id="65-shards"),
+        pytest.param(lambda paths: np.zeros((1 << 19) + 1), False, id="more-than-4-MiB"),
+        pytest.param(lambda paths: np.zeros(1 << 19), True, id="4-MiB"),
+    ],
+)
+def test_few_bytes_in_few_files_are_cheap(tmp_path: Path, choose: Any, expected: bool) -> None:
+    """A sample is a file of its own."""
+    paths = [tmp_path / f"{number + 100}.npy" for number in range(65)]
+    for path in paths:
+        np.save(path, np.zeros(3))
+    assert expected == is_cheap(open_rows(choose(paths)))

@@ -48,7 +48,19 @@ APART = [
     ),
     pytest.param(lambda: of_labels("y.npy"), (0.3, 0.3), "has 2: 3, 4", id="three-parts"),
     pytest.param(
-        lambda: of_labels("y.npy").subset(slice(100, None)), (0.5,), "3 classes.*: 3, 4", id="part"
+        lambda: of_labels("y.npy").subset(slice(40, None)), (0.5,), "4 classes.*: 3, 4", id="part"
+    ),
+    pytest.param(
+        lambda: of_labels((np.arange(200) > 175).astype(int)),
+        *((0.3,), "2 classes, of which the first part has 1: 0"),
+        id="first-part-lacks-one",
+    ),
+    pytest.param(lambda: of_labels(CLASSES + 1), (0.2,), "has 1: 5", id="from-1"),
+    pytest.param(
+        lambda: of_labels(np.repeat([2000, 2001], 100)), (0.2,), "has 1: 2001", id="two-numbers"
+    ),
+    pytest.param(
+        lambda: of_labels(np.repeat([0, 10, 11], [50, 50, 100])), (0.2,), "has 1: 11", id="uneven"
     ),
     pytest.param(
         lambda: NpySequence.from_class_files({"a": "run.npy", "b": "sit.npy"}),
@@ -86,6 +98,11 @@ KEPT = [
     pytest.param(np.arange(200), id="numbers"),
     pytest.param(np.arange(200) // 3, id="a-counter"),
     pytest.param(np.arange(200) // 5 / 2, id="values"),
+    pytest.param(np.repeat(np.arange(2000, 2010), 20), id="years"),
+    pytest.param(np.repeat(np.arange(2009, 1999, -1), 20), id="years-back"),
+    pytest.param(np.repeat(np.arange(0, 100, 10), 20).astype("uint8"), id="tens"),
+    pytest.param(CLASSES + 5, id="numbers-from-5"),
+    pytest.param((np.arange(200) > 50).astype("complex64"), id="complex"),
     pytest.param(CLASSES.astype("float32"), id="whole-floats"),
     pytest.param(np.cumsum(np.eye(5)[CLASSES], axis=0), id="rows-of-values"),
     pytest.param(np.broadcast_to(CLASSES[:, None, None], (200, 2, 2)).copy(), id="masks"),
@@ -99,6 +116,19 @@ def test_split_in_order_of_other_targets_says_nothing(y: np.ndarray) -> None:
         warnings.simplefilter("error")
         train, validation = of_labels(y).split(0.2, in_order=True)
     assert (160, 40) == (train.num_samples, validation.num_samples)
+
+
+def test_split_in_order_of_classes_that_is_meant_says_nothing() -> None:
+    """The warning names this remedy."""
+    with pytest.warns(UserWarning, match="lie class by class") as found:
+        of_labels("y.npy").split(0.2, in_order=True)
+    assert (
+        "If rows have no order of time, stratify=True in place of in_order=True holds out a share "
+        "of each class; NpySequence(..., check_names=False) says that the cut is meant."
+    ) in str(found[0].message)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        NpySequence("x.npy", "y.npy", check_names=False).split(0.2, in_order=True)
 
 
 def test_split_in_order_without_targets_or_with_several_says_nothing() -> None:
@@ -143,6 +173,28 @@ def test_remedies_of_windows_class_by_class_keep_classes_and_parts_apart() -> No
     for train, validation in parts:
         assert [0, 1, 2] == np.unique(train.y[:]).tolist() == np.unique(validation.y[:]).tolist()
         assert not set(np.ravel(train.x[:])) & set(np.ravel(validation.x[:]))
+
+
+@pytest.mark.parametrize(
+    ("num_windows", "fractions", "sizes"),
+    [
+        pytest.param(9, (0.9,), (1, 8), id="nine"),
+        pytest.param(12, (0.95,), (1, 11), id="twelve"),
+        pytest.param(2, (0.7,), (1, 1), id="two"),
+        pytest.param(9, (0.4, 0.5), (1, 4, 4), id="three-parts"),
+    ],
+)
+@pytest.mark.parametrize("has_labels", [False, True])
+def test_split_at_random_that_would_be_none_in_order_is_dealt_out(
+    num_windows: int, fractions: tuple[float, ...], sizes: tuple[int, ...], has_labels: bool
+) -> None:
+    """Sizes are rounded at random and cut in order: the warning looks at both and refuses none."""
+    x = windows(np.arange(num_windows + 3.0), sequence_length=4)
+    y = np.arange(num_windows) * 2 // num_windows
+    seq = NpySequence(x, y) if has_labels else NpySequence(x)
+    with pytest.warns(UserWarning, match="share timesteps"):
+        parts = seq.split(*fractions)
+    assert sizes == tuple(part.num_samples for part in parts)
 
 
 def test_windows_of_one_series_are_still_told_to_split_in_order() -> None:

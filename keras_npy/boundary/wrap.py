@@ -148,14 +148,16 @@ def _planned(plan: AdapterPlan, call: Call, arguments: Mapping[str, Any]) -> Ada
     if call.method in ("fit", "evaluate"):
         check_has_targets(seq, call.model, call.method)
         check_pixel_weights(seq, call.model, plan.class_weight)
-    if is_training and isinstance(call.validation_data, NpySequence):
+    validation = call.validation_data
+    if isinstance(validation, PlannedAdapter):
+        validation = validation.plan.seq
+    if is_training and isinstance(validation, NpySequence):
         # Keras asks for its adapter at the end of the first epoch.
-        check_has_targets(call.validation_data, call.model, "validation")
-        check_classes(seq, call.validation_data, call.model)
-        check_processes(call.validation_data, call)
-        choose_last_batch(call.validation_data, call.validation_steps, "validation_data", False)
-    if is_training:
-        warn_of_shared_rows(seq, call.validation_data)
+        check_has_targets(validation, call.model, "validation")
+        check_classes(seq, validation, call.model)
+        check_processes(validation, call)
+        choose_last_batch(validation, call.validation_steps, "validation_data", False)
+        warn_of_shared_rows(seq, validation)
     # Only fit continues with the next pass; evaluate and predict end, as they do with arrays.
     # Keras takes 0 as all batches (Keras 3.15), so an endless feed would never end its epoch.
     steps = (arguments["steps_per_epoch"] or None) if call.method == "fit" else None

@@ -1,19 +1,25 @@
 """Which rows two sets have in common, such as those to train on and those to validate with."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_npy.files.store import Places
 from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import base_of
-from keras_npy.rows.stretches import Ground
+from keras_npy.rows.forwarding import ForwardingRows
+from keras_npy.rows.joined import JoinedRows
+from keras_npy.rows.stretches import Ground, farthest_so_far
+from keras_npy.rows.windows import WindowRows
 from keras_npy.types import Indices
 
-# Rows of both sets together that are looked at, which takes up to 0.5 s. More are not.
+# Rows of both sets together that are looked at, which takes up to 0.5 s, and 1.5 s if two
+# inputs have windows that overlap. More are not.
 ROWS_COMPARED = 1 << 21
-# Files that are told apart to find one that comes twice. Of 100,000 samples that takes 0.2 s.
+# Samples that are told apart by their inodes, in 2 us each. More are by their paths, and shards of
+# one source are by their numbers.
 FILES_COMPARED = 1000
 
 
@@ -33,8 +39,16 @@ class _Spans(NamedTuple):
     ends: Indices
     are_known: NDArray[np.bool_]
 
+    def of(self, rows: Indices | NDArray[np.bool_]) -> Self:
+        """The spans of some rows."""
+        return type(self)(self.begins[rows], self.ends[rows], self.are_known[rows])
 
-def find_in_both(first: Sequence[Rows], second: Sequence[Rows]) -> InBoth | None:
+
+def find_in_both(
+    first: Sequence[Rows],
+    second: Sequence[Rows],
+    targets: Sequence[tuple[Rows, Rows]] = (),
+) -> InBoth | None:
     """Whether some row of two sets lies in the same place in each of their sources.
 
     Values are never read, so that equal rows in two places are two rows. A row of several inputs
@@ -43,6 +57,8 @@ def find_in_both(first: Sequence[Rows], second: Sequence[Rows]) -> InBoth | None
     Args:
         first: The sources of one set, in files or memory.
         second: Those of another.
+        targets: Targets of windows of both. A row whose targets all lie outside of those of the
+            first set does not count: it predicts what is new from what was there before.
     """
     sources = [*first, *second]
     are_few = sum(map(len, sources)) <= ROWS_COMPARED
@@ -53,21 +69,33 @@ def find_in_both(first: Sequence[Rows], second: Sequence[Rows]) -> InBoth | None
     # Mostly two sets have files of their own.
     if len(found) < len(pairs):
         return None
-    ours, theirs = [our for our, _ in found], [their for _, their in found]
+    is_in_both = _are_in_both([our for our, _ in found], [their for _, their in found])
+    if targets and is_in_both.any():
+        are_new = [_are_new((first[0], our), (second[0], their)) for our, their in targets]
+        is_in_both &= ~np.all(are_new, axis=0)
+    rows = np.flatnonzero(is_in_both)
+    return InBoth(int(rows[0]), len(rows)) if len(rows) else None
+
+
+def _are_in_both(ours: Sequence[_Spans], theirs: Sequence[_Spans]) -> NDArray[np.bool_]:
+    """Which of their rows lie in the same places as one of ours."""
     numbers = [_num_distinct(spans.begins) for spans in ours] if len(ours) > 1 else [0]
     # Of several inputs, the one with the most rows leaves the fewest to compare in the others.
     key = int(np.argmax(numbers))
     partners = _partners(ours[key], theirs[key])
-    is_in_both = partners >= 0
+    has_partner = is_in_both = partners >= 0
     for our, their in zip(ours, theirs, strict=True):
-        is_in_both &= (our.begins[partners] < their.ends) & (their.begins < our.ends[partners])
+        is_in_both = is_in_both & (our.begins[partners] < their.ends)
+        is_in_both &= their.begins < our.ends[partners]
         is_in_both &= our.are_known[partners] & their.are_known
-    if len(ours) > 1 and numbers[key] < len(first[0]):
-        # Several rows have the same partner in the key: any of them may be the one.
-        partners = np.where(is_in_both, partners, _equal_rows(ours, theirs))
-        is_in_both = partners >= 0
-    rows = np.flatnonzero(is_in_both)
-    return InBoth(int(rows[0]), len(rows)) if len(rows) else None
+    left = np.flatnonzero(has_partner & ~is_in_both)
+    if len(ours) > 1 and len(left) and _do_overlap(ours[key]):
+        # Several of ours reach into one of theirs in the key: another one may lie where it does.
+        is_near = np.isin(ours[key].begins, theirs[key].begins[left])
+        is_in_both[left] = _have_equal(
+            [spans.of(is_near) for spans in ours], [spans.of(left) for spans in theirs]
+        )
+    return is_in_both
 
 
 def _spans_of(one: Rows, other: Rows) -> tuple[_Spans, _Spans] | None:
@@ -75,8 +103,109 @@ def _spans_of(one: Rows, other: Rows) -> tuple[_Spans, _Spans] | None:
     base = base_of(one)
     if base is base_of(other) and len(base.files.paths if base.files else ()) > FILES_COMPARED:
         return _spans(one), _spans(other)
-    ground = Ground([one, other])
-    return None if ground.is_alone(0) else (_spans(one, ground, 0), _spans(other, ground, 1))
+    places = _places_of(one, other)
+    if set(places[0].homes).isdisjoint(places[1].homes):
+        return None
+    ground = Ground([one, other], places)
+    return _spans(one, ground, 0), _spans(other, ground, 1)
+
+
+def _places_of(*sources: Rows) -> list[Places]:
+    """Where the rows of sources lie. Many samples are told apart by their paths.
+
+    So each `fit` is spared a question to the disk for each of them; a hard link is then another
+    file.
+    """
+    stored = [[*_stored(rows)] for rows in sources]
+    num_samples = sum(len(rows) for each in stored for rows in each if _are_samples(rows))
+    if num_samples <= FILES_COMPARED:
+        return [rows.places for rows in sources]
+    return [_joined([_named(rows) for rows in each]) for each in stored]
+
+
+def _stored(rows: Rows) -> Iterator[Rows]:
+    """What rows are made of, in order."""
+    if isinstance(rows, JoinedRows):
+        for source in rows.sources:
+            yield from _stored(source)
+    elif isinstance(rows, ForwardingRows):
+        yield from _stored(rows.source)
+    else:
+        yield rows
+
+
+def _are_samples(rows: Rows) -> bool:
+    return len(rows.shard_lengths) == 1 and rows.file_paths is not None
+
+
+def _named(rows: Rows) -> Places:
+    if not _are_samples(rows):
+        return rows.places
+    ones = np.ones(len(rows), np.int64)
+    return Places(rows.file_paths or [], np.zeros_like(ones), ones, ones)
+
+
+def _joined(places: Sequence[Places]) -> Places:
+    homes = [home for each in places for home in each.homes]
+    starts, strides, lengths = (
+        np.concatenate(columns) for columns in zip(*(each[1:] for each in places), strict=True)
+    )
+    return Places(homes, starts, strides, lengths)
+
+
+def is_of_windows(rows: Rows) -> bool:
+    """Whether rows are windows of a series, or their targets, as `windows` gives them."""
+    if isinstance(rows, JoinedRows):
+        return all(map(is_of_windows, rows.sources))
+    if isinstance(rows, WindowRows):
+        return True
+    return isinstance(rows, ForwardingRows) and is_of_windows(rows.source)
+
+
+def _are_new(ours: tuple[Rows, Rows], theirs: tuple[Rows, Rows]) -> NDArray[np.bool_]:
+    """Which of their targets lie in front of all of ours in a file, or behind them.
+
+    Args:
+        ours: The windows of one set, and their targets.
+        theirs: Those of another.
+    """
+    leaves = [*ours, *theirs]
+    places = _places_of(*leaves)
+    if set(places[1].homes).isdisjoint(places[3].homes):
+        # Nothing says how the steps of one belong to those of the other.
+        return np.zeros(len(theirs[1]), bool)
+    ground = Ground(leaves, places)
+    homes, begins, ends = _predicted(ground, 0)
+    lows = np.full(int(ground.home_of.max()) + 1, np.iinfo(np.int64).max)
+    highs = np.full_like(lows, -1)
+    np.minimum.at(lows, homes, begins)
+    np.maximum.at(highs, homes, ends)
+    homes, begins, ends = _predicted(ground, 2)
+    are_new: NDArray[np.bool_] = (ends <= lows[homes]) | (begins >= highs[homes])
+    return are_new
+
+
+def _predicted(ground: Ground, leaf: int) -> tuple[Indices, Indices, Indices]:
+    """The file of each target, and where in it that begins and ends which a window predicts.
+
+    Args:
+        ground: Where windows and targets lie.
+        leaf: The number of the windows, which that of the targets follows.
+    """
+    (_, x_begins, x_ends), (homes, begins, ends) = (
+        _last_stretches(ground, leaf),
+        _last_stretches(ground, leaf + 1),
+    )
+    # Of targets that are the next values, all but the last ones are inputs too.
+    are_inputs = (x_begins <= begins) & (begins < x_ends) & (x_ends < ends)
+    return homes, np.where(are_inputs, x_ends, begins), ends
+
+
+def _last_stretches(ground: Ground, leaf: int) -> tuple[Indices, Indices, Indices]:
+    """The file in which each row ends, and where it lies there."""
+    begins, ends, positions, runs = ground.stretches(leaf, np.arange(len(ground.leaves[leaf])))
+    at = np.flatnonzero(np.diff(positions, append=-1))
+    return ground.home_of[runs[at]], begins[at], ends[at]
 
 
 def _spans(rows: Rows, ground: Ground | None = None, leaf: int = 0) -> _Spans:
@@ -98,28 +227,28 @@ def _num_distinct(numbers: Indices) -> int:
     return 1 + int(np.count_nonzero(np.diff(np.sort(numbers))))
 
 
+def _do_overlap(spans: _Spans) -> bool:
+    order = np.argsort(spans.begins, kind="stable")
+    reach, _ = farthest_so_far(spans.ends[order])
+    return bool(np.any(spans.begins[order][1:] < reach[:-1]))
+
+
 def _partners(ours: _Spans, theirs: _Spans) -> Indices:
     """For each of their rows, one of ours that reaches into it; -1 if there is none."""
     order = np.argsort(ours.begins, kind="stable")
-    ends = ours.ends[order]
     # If any of ours reaches into a row, that one does which reaches farthest.
-    reach = np.maximum.accumulate(ends)
-    is_farther = np.diff(reach, prepend=-1) > 0
-    farthest = np.maximum.accumulate(np.where(is_farther, np.arange(len(reach)), 0))
+    reach, farthest = farthest_so_far(ours.ends[order])
     at = np.searchsorted(ours.begins[order], theirs.ends, side="left") - 1
     is_reached = (at >= 0) & (reach[at] > theirs.begins)
     return np.where(is_reached, order[farthest[at]], -1)
 
 
-def _equal_rows(ours: Sequence[_Spans], theirs: Sequence[_Spans]) -> Indices:
-    """For each of their rows, one of ours that lies in the same places; -1 if there is none."""
+def _have_equal(ours: Sequence[_Spans], theirs: Sequence[_Spans]) -> NDArray[np.bool_]:
+    """Which of their rows begin and end where one of ours does, in all sources."""
     num_ours = len(ours[0].begins)
     ids = np.zeros(num_ours + len(theirs[0].begins), np.int64)
     for our, their in zip(ours, theirs, strict=True):
         for one, other in ((our.begins, their.begins), (our.ends, their.ends)):
             _, numbers = np.unique(np.concatenate([one, other]), return_inverse=True)
             _, ids = np.unique(ids * len(ids) + numbers, return_inverse=True)
-    first_with = np.full(int(ids.max()) + 1, -1)
-    first_with[ids[:num_ours]] = np.arange(num_ours)
-    equal: Indices = first_with[ids[num_ours:]]
-    return equal
+    return np.isin(ids[num_ours:], ids[:num_ours])

@@ -5,6 +5,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
+from keras_npy.files.store import Places
 from keras_npy.rows.base import Rows
 from keras_npy.types import Indices
 
@@ -29,11 +30,19 @@ class Stretches(NamedTuple):
         return bool(np.all(self.begins[1:] >= self.ends[:-1]))
 
 
+def farthest_so_far(ends: Indices) -> tuple[Indices, Indices]:
+    """Of sorted stretches, how far those up to each one reach, and which of them does."""
+    reach = np.maximum.accumulate(ends)
+    is_farther = np.diff(reach, prepend=-1) > 0
+    return reach, np.maximum.accumulate(np.where(is_farther, np.arange(len(reach)), 0))
+
+
 class Ground:
     """The files and memories of some sources.
 
     Args:
         leaves: The sources.
+        places: Where the rows of each lie, if that is not `leaf.places`.
     """
 
     leaves: Sequence[Rows]
@@ -44,9 +53,9 @@ class Ground:
     number_of: Indices
     """The number of each run in its source."""
 
-    def __init__(self, leaves: Sequence[Rows]) -> None:
+    def __init__(self, leaves: Sequence[Rows], places: Sequence[Places] | None = None) -> None:
         self.leaves = leaves
-        places = [leaf.places for leaf in leaves]
+        places = places or [leaf.places for leaf in leaves]
         numbers: dict[object, int] = {}
         of_homes = [
             numbers.setdefault(home, len(numbers)) for runs in places for home in runs.homes

@@ -13,7 +13,7 @@ from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.joined import JoinedRows
-from keras_npy.rows.stretches import Ground, Stretches
+from keras_npy.rows.stretches import Ground, Stretches, farthest_so_far
 from keras_npy.types import Indices
 
 # Rows to look at, which takes 0.1 s and 40 MB. Of more, those at the beginning of each file are
@@ -197,10 +197,8 @@ def _overlaps(stretches: Stretches, labels: Indices) -> tuple[Indices, Indices]:
     If any stretches of two labels overlap, one of them overlaps with the one before it that reaches
     farthest. So only that is looked at.
     """
-    reach = np.maximum.accumulate(stretches.ends)
-    is_farther = np.diff(reach, prepend=-1) > 0
-    farthest = np.maximum.accumulate(np.where(is_farther, np.arange(len(reach)), 0))[:-1]
-    do_overlap = (stretches.begins[1:] < reach[:-1]) & (labels[1:] != labels[farthest])
+    reach, farthest = (found[:-1] for found in farthest_so_far(stretches.ends))
+    do_overlap = (stretches.begins[1:] < reach) & (labels[1:] != labels[farthest])
     later = np.flatnonzero(do_overlap)
     return later + 1, farthest[later]
 

@@ -1,6 +1,7 @@
 """`fit` warns of validation data that hold rows of the training data, wherever both come from."""
 
 import os
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -103,6 +104,44 @@ def dict_of(x: Any) -> dict[str, Any]:
     return {"x": x, "table": take("table.npy", [0] * NpySequence(x).num_samples)}
 
 
+def windows_and_table() -> NpySequence:
+    """Windows that overlap, each with a row of its own."""
+    return with_targets(
+        {"a": windows("s.npy", sequence_length=24, end_index=73), "b": take("x_0.npy", range(50))}
+    )
+
+
+def forecast(**cut: Any) -> NpySequence:
+    """Windows of ten steps, of which each predicts the one behind it."""
+    cut = {"end_index": 199, **cut}
+    targets = take("s.npy", slice(10, None))
+    return NpySequence(windows("s.npy", sequence_length=10, targets=targets, **cut))
+
+
+def forecast_next(**cut: Any) -> NpySequence:
+    return NpySequence(windows("s.npy", sequence_length=10, predict_next=True, **cut))
+
+
+def forecast_both(**cut: Any) -> NpySequence:
+    """Forecasts of two series."""
+    cut = {"end_index": 199, **cut}
+    of_each = [
+        windows(path, sequence_length=10, targets=take(path, slice(10, None)), **cut)
+        for path in ("s.npy", "t.npy")
+    ]
+    return NpySequence([each.x for each in of_each], [each.y for each in of_each])
+
+
+def encoder(**cut: Any) -> NpySequence:
+    rows = windows("s.npy", sequence_length=10, **cut)
+    return NpySequence(rows, rows)
+
+
+def by_chance(seq: NpySequence) -> tuple[NpySequence, NpySequence]:
+    order = np.random.default_rng(0).permutation(seq.num_samples)
+    return seq.subset(np.sort(order[:150])), seq.subset(np.sort(order[150:]))
+
+
 ROWS = "train, validation = seq.split"
 TIME = "Cut by time: train, validation = seq.split"
 FILES = "list of the training files without x_test.npy"
@@ -196,6 +235,48 @@ SHARED = [
         *("2 of 93 rows", TIME),
         id="windows-that-reach-in",
     ),
+    pytest.param(
+        lambda: (windows_and_table(), windows_and_table().subset(slice(10))),
+        *("10 of 10 rows", TIME),
+        id="windows-and-a-table",
+    ),
+    pytest.param(
+        lambda: (windows_and_table(), windows_and_table()),
+        *("50 of 50 rows", TIME),
+        id="windows-and-a-table-themselves",
+    ),
+    pytest.param(
+        lambda: (forecast(end_index=150), forecast(start_index=140)),
+        *("1 of 50 rows that have timesteps of", TIME),
+        id="target-that-trains",
+    ),
+    pytest.param(
+        lambda: (forecast_both(end_index=150), forecast_both(start_index=138)),
+        *("6 of 104 rows", TIME),
+        id="targets-of-lists-that-train",
+    ),
+    pytest.param(
+        lambda: (forecast_next(end_index=150), forecast_next(start_index=139)),
+        *("1 of 51 rows", TIME),
+        id="next-that-trains",
+    ),
+    pytest.param(
+        lambda: (encoder(end_index=150), encoder(start_index=145)),
+        *("5 of 46 rows", TIME),
+        id="encoder",
+    ),
+    pytest.param(
+        lambda: by_chance(forecast()),
+        r"\d+ of 40 rows",
+        TIME,
+        id="targets-between-those-that-train",
+    ),
+    pytest.param(
+        lambda: by_chance(forecast_next()),
+        r"\d+ of 40 rows",
+        TIME,
+        id="next-between-those-that-train",
+    ),
 ]
 
 
@@ -224,6 +305,19 @@ def test_remedies_of_shared_rows_end_the_warning() -> None:
     assert [] == warned_of(*series.split(0.2, in_order=True))
     early = with_targets(windows("s.npy", sequence_length=10, end_index=150))
     assert [] == warned_of(early, from_150_on()[1])
+    early_next = forecast(end_index=150)
+    assert [] == warned_of(early_next, forecast(start_index=150))
+
+
+def test_fit_with_training_rows_that_are_meant_says_nothing() -> None:
+    """The filter that the message names is one."""
+    (message,) = warned_of(whole(), whole())
+    found = re.search(r"If it is meant, (warnings\.filterwarnings\(.*?\)) ends", message)
+    assert found is not None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        eval(found[1])
+        model_of_sums().fit(whole(), validation_data=whole(), verbose=0)
 
 
 def by_image() -> tuple[NpySequence, NpySequence]:
@@ -277,6 +371,26 @@ DISTINCT = [
         ).split(0.2),
         id="language",
     ),
+    pytest.param(lambda: (forecast(end_index=150), forecast(start_index=141)), id="forecast"),
+    pytest.param(
+        lambda: (forecast(start_index=50), forecast(end_index=59)), id="forecast-of-the-past"
+    ),
+    pytest.param(
+        lambda: (forecast_both(end_index=150), forecast_both(start_index=141)), id="forecast-list"
+    ),
+    pytest.param(
+        lambda: (forecast_next(end_index=150), forecast_next(start_index=140)), id="forecast-next"
+    ),
+    pytest.param(
+        lambda: (encoder(end_index=150), encoder(start_index=150)), id="encoder-of-new-steps"
+    ),
+    pytest.param(
+        lambda: (
+            windows_and_table().subset([*range(0, 50, 2)]),
+            windows_and_table().subset([*range(1, 50, 2)]),
+        ),
+        id="windows-and-tables-of-their-own",
+    ),
     pytest.param(by_image, id="captions-by-image"),
     pytest.param(of_captions, id="other-captions"),
     pytest.param(
@@ -323,6 +437,44 @@ def test_fit_of_many_files_compares_parts_by_number(monkeypatch: pytest.MonkeyPa
     assert [] == warned_of(training, validation)
     (message,) = warned_of(seq, validation)
     assert "4 of 4 rows" in message
+
+
+def series_of(frames: Any) -> NpySequence:
+    return with_targets(windows(samples(frames), sequence_length=3))
+
+
+@pytest.mark.parametrize("make", [lambda x: with_targets(samples(x)), series_of])
+def test_fit_of_many_samples_compares_their_paths(
+    monkeypatch: pytest.MonkeyPatch, make: Callable[[Any], NpySequence]
+) -> None:
+    """To ask the disk for each of 100,000 files would take 0.2 s in each `fit`."""
+    monkeypatch.setattr("keras_npy.rows.in_both.FILES_COMPARED", 10)
+    monkeypatch.setattr("keras_npy.files.samples._identity", None)
+    training = make("i1*.npy")
+    assert [] == warned_of(training, make("i2*.npy"))
+    (message,) = warned_of(training, make(["i10.npy", *(f"i2{at}.npy" for at in range(9))]))
+    assert "Received: 1 of " in message
+
+
+def test_fit_again_compares_no_rows_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`fit` may be called for each epoch. Another sequence is compared."""
+    pairs = []
+    monkeypatch.setattr(
+        "keras_npy.boundary.shared_rows.find_in_both", lambda *pair: pairs.append(pair)
+    )
+    training, validation = whole().split(0.2)
+    for data in (validation, NpyDataAdapter(validation), validation, whole()):
+        warned_of(training, data)
+    assert 2 == len(pairs)
+
+
+def test_fit_refuses_an_adapter_of_validation_data_as_it_refuses_the_sequence() -> None:
+    """At its beginning, and not behind the first epoch."""
+    training = NpySequence.from_class_files({"a": "x_0.npy", "b": "x_1.npy"})
+    other = NpySequence.from_class_files({"a": "x_0.npy", "c": "x_2.npy"})
+    for validation in (other, NpyDataAdapter(other)):
+        with pytest.raises(ValueError, match="must number its classes"):
+            model_of_sums().fit(training, validation_data=validation, verbose=0)
 
 
 def test_fit_of_too_many_rows_compares_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,8 +46,16 @@ def warn_of_jumps(series: Rows, starts: Begins, span: int) -> None:
         f"in the file. Received: rows that were picked out, and {len(jumping)} of {len(begins)} "
         f"windows that jump, such as from row {row} of {path} to {follows}. Make windows of all "
         "rows, and cut those by time: NpySequence(windows(path, ...)).split(0.2, in_order=True). "
-        "join=True says that the rows make one series as they are."
+        f"{_JOIN if len(series.shard_lengths) == 1 else _JOIN_EACH}"
     )
+
+
+_JOIN = "join=True says that the rows make one series as they are."
+# It would also join the series to each other.
+_JOIN_EACH = (
+    "If the rows of each file make one series as they are, pass a list with the windows of each, "
+    "as [windows(take(path, rows), ..., join=True) for path, rows in ...]."
+)
 
 
 def _jumps(series: Rows) -> NDArray[np.bool_] | None:
@@ -59,17 +67,36 @@ def _jumps(series: Rows) -> NDArray[np.bool_] | None:
     are_borders = np.zeros(len(steps), bool)
     lengths = series.shard_lengths
     are_borders[np.cumsum(lengths[lengths > 0])[:-1] - 1] = True
-    values, counts = np.unique(steps[~are_borders], return_counts=True)
-    if len(values) < 2:
+    inside = steps[~are_borders]
+    if not len(inside) or np.all(inside == inside[0]):
         return None
+    files = np.cumsum(np.append(False, are_borders))
+    is_uneven = _are_uneven(np.cumsum(np.append(0, steps)), files)
+    if not is_uneven.any():
+        return None
+    values, counts = np.unique(inside, return_counts=True)
     usual = values[np.argmax(counts)]
-    # A file of which every second row was picked out has equal distances of its own.
-    files = np.cumsum(are_borders)
-    do_change = (steps[1:] != steps[:-1]) & ~are_borders[1:] & ~are_borders[:-1]
-    is_uneven = np.zeros(int(files[-1]) + 1, bool)
-    is_uneven[files[1:][do_change]] = True
-    jumps: NDArray[np.bool_] = (steps != usual) & ~are_borders & is_uneven[files]
+    jumps: NDArray[np.bool_] = (steps != usual) & ~are_borders & is_uneven[files[1:]]
     return jumps
+
+
+def _are_uneven(numbers: Indices, files: Indices) -> NDArray[np.bool_]:
+    """Of which files some rows were left out or come twice.
+
+    If every second row was picked out, or rows were sorted by time, none is missing.
+    """
+    # One number for both: np.lexsort takes several times as long.
+    width = int(numbers.max()) - int(numbers.min()) + 1
+    placed = np.sort(files * width + (numbers - numbers.min()))
+    of_files = placed // width
+    is_inside = of_files[1:] == of_files[:-1]
+    distances, at = np.diff(placed)[is_inside], of_files[1:][is_inside]
+    least = np.full(int(files[-1]) + 1, np.iinfo(np.int64).max)
+    most = np.zeros_like(least)
+    np.minimum.at(least, at, distances)
+    np.maximum.at(most, at, distances)
+    are_uneven: NDArray[np.bool_] = (least < most) | (least == 0)
+    return are_uneven
 
 
 def _steps(rows: Rows) -> Indices | None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from keras_npy import NpySequence, samples, take, windows
+from keras_npy.rows.base import Rows
 
 SERIES = np.arange(50)
 MASK = (SERIES < 20) | (SERIES >= 27)
@@ -51,7 +52,9 @@ JUMPING = [
     ),
     pytest.param(lambda: take("s.npy", MASK), {"start_index": 17}, id="start"),
     pytest.param(
-        lambda: take("s.npy", np.random.default_rng(0).permutation(50)), {}, id="permutation"
+        lambda: take("s.npy", np.random.default_rng(0).permutation(50)[:40]),
+        {},
+        id="permutation-of-some",
     ),
     pytest.param(lambda: take("s.npy", [0, 1, 2, 2, 3, 4, 5]), {}, id="one-twice"),
 ]
@@ -68,7 +71,9 @@ def test_windows_that_jump_over_rows_give_a_warning(make: Any, arguments: dict[s
     received = re.search(r"(\d+) of (\d+) windows that jump, such as from row \d+ of ", message)
     assert received is not None
     assert (num_jumping(rows[:]), len(rows)) == tuple(map(int, received.groups()))
-    assert "join=True says that the rows make one series" in message
+    is_one = len(source.shard_lengths if isinstance(source, Rows) else source) == 1
+    assert is_one == ("join=True says that the rows make one series" in message)
+    assert is_one != ("[windows(take(path, rows), ..., join=True) for path, rows" in message)
 
 
 def test_warning_of_jumps_names_the_rows_and_remedies_that_end_it() -> None:
@@ -88,7 +93,41 @@ def test_warning_of_jumps_names_the_rows_and_remedies_that_end_it() -> None:
     assert (39, 4) == (len(rows), num_jumping(rows[:]))
 
 
+def test_rows_picked_out_of_several_files_stay_apart_by_the_remedy() -> None:
+    """`join=True` over all of them would let windows cross from file to file."""
+    paths = ["part-1.npy", "part-2.npy"]
+    mask = (SERIES < 10) | (SERIES > 13)
+    with pytest.warns(UserWarning, match=r"pass a list .* as \[windows\(take\(path, rows\)"):
+        rows = windows(take(paths, mask), sequence_length=5)
+    masks = zip(paths, (mask[:25], mask[25:]), strict=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        each = [windows(take(path, mask), sequence_length=5, join=True) for path, mask in masks]
+        np.testing.assert_array_equal(rows[:], NpySequence(each).x[:])
+
+
+SHUFFLED = np.random.default_rng(0).permutation(50)
+
 EVEN = [
+    pytest.param(lambda: take("s.npy", SHUFFLED), id="sorted-by-time"),
+    pytest.param(lambda: take(samples("frame-*.npy"), SHUFFLED), id="samples-sorted-by-time"),
+    pytest.param(lambda: NpySequence("s.npy").subset(SHUFFLED).x, id="sequence-sorted-by-time"),
+    pytest.param(lambda: take(take("s.npy", SHUFFLED), SHUFFLED), id="sorted-twice"),
+    pytest.param(
+        lambda: [take(f"part-{part}.npy", np.argsort(SHUFFLED[:25])) for part in (1, 2)],
+        id="list-sorted-by-time",
+    ),
+    pytest.param(
+        lambda: take("part-*.npy", np.append(SHUFFLED[SHUFFLED < 25], SHUFFLED[SHUFFLED >= 25])),
+        id="files-sorted-by-time",
+    ),
+    pytest.param(
+        lambda: take("part-*.npy", np.append(np.argsort(SHUFFLED[:25]), np.arange(25, 50, 3))),
+        id="one-file-sorted-and-every-third-of-the-other",
+    ),
+    pytest.param(
+        lambda: take(take("s.npy", slice(0, 30)), np.argsort(SHUFFLED[:30])), id="part-sorted"
+    ),
     pytest.param(lambda: "s.npy", id="file"),
     pytest.param(lambda: "part-*.npy", id="files"),
     pytest.param(lambda: take("s.npy", slice(None, None, 2)), id="every-second"),

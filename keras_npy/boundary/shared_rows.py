@@ -29,10 +29,11 @@ def warn_of_shared_rows(training: NpySequence, validation: NpySequence) -> None:
         return
     compared.add(validation)
     ours, theirs = leaves_of(training.x), leaves_of(validation.x)
-    found = find_in_both(ours, theirs, _targets_of_windows(training, validation))
+    targets = _targets_of_windows(training, validation)
+    found = find_in_both(ours, theirs, targets)
     if found is None:
         return
-    leaf = theirs[0]
+    leaf = next(filter(is_window, theirs), theirs[0])
     path, at = leaf.file_of(found.row)
     what, which = "train the model too", "row"
     if is_window(leaf):
@@ -42,8 +43,9 @@ def warn_of_shared_rows(training: NpySequence, validation: NpySequence) -> None:
         "rows of validation",
         f"{leaf.name}: validation_data must hold rows that the model does not train on, or its "
         f"metrics look too good. Received: {found.num_rows} of {len(leaf)} rows that {what}, such "
-        f"as {which} {at} of {path}. {_remedy(ours[0], leaf, path)} If it is meant, "
-        "warnings.filterwarnings('ignore', '.*validation_data must hold') ends this warning.",
+        f"as {which} {at} of {path}. {_remedy(ours[0], leaf, path, bool(targets))} If it is "
+        "meant, warnings.filterwarnings('ignore', '.*validation_data must hold') ends this "
+        "warning.",
     )
 
 
@@ -55,18 +57,25 @@ def _targets_of_windows(training: NpySequence, validation: NpySequence) -> list[
     return list(zip(ours, theirs, strict=True))
 
 
-def _remedy(ours: Rows, theirs: Rows, path: str) -> str:
+def _remedy(ours: Rows, theirs: Rows, path: str, has_targets: bool) -> str:
     """What keeps rows of training out of validation.
 
     Args:
         ours: The first input of training.
         theirs: That of validation.
         path: A file of both.
+        has_targets: Whether windows say what they predict.
     """
     if is_window(theirs):
-        return (
+        cut = (
             "Cut by time: train, validation = seq.split(0.2, in_order=True), or "
             "windows(..., end_index=t) to train with and windows(..., start_index=t) to validate."
+        )
+        if not has_targets:
+            return cut
+        return (
+            f"{cut} These may begin in the training data if they predict what comes behind: "
+            "start_index=t - sequence_length + 1."
         )
     divide = "train, validation = seq.split(0.2), or one pair of seq.folds(5)"
     if base_of(ours) is base_of(theirs) or len(set(_files_of(ours))) < 2:

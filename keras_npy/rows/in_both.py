@@ -71,7 +71,8 @@ def find_in_both(
         return None
     is_in_both = _are_in_both([our for our, _ in found], [their for _, their in found])
     if targets and is_in_both.any():
-        are_new = [_are_new((first[0], our), (second[0], their)) for our, their in targets]
+        at = next(filter(lambda at: is_of_windows(first[at]), range(len(first))), 0)
+        are_new = [_are_new((first[at], our), (second[at], their)) for our, their in targets]
         is_in_both &= ~np.all(are_new, axis=0)
     rows = np.flatnonzero(is_in_both)
     return InBoth(int(rows[0]), len(rows)) if len(rows) else None

@@ -132,6 +132,12 @@ def forecast_both(**cut: Any) -> NpySequence:
     return NpySequence([each.x for each in of_each], [each.y for each in of_each])
 
 
+def forecast_beside(**cut: Any) -> NpySequence:
+    """Another input stands before the windows."""
+    x, y = windows("s.npy", sequence_length=10, predict_next=True, **cut)
+    return NpySequence({"a": take("table.npy", [0] * len(x)), "b": x}, y)
+
+
 def encoder(**cut: Any) -> NpySequence:
     rows = windows("s.npy", sequence_length=10, **cut)
     return NpySequence(rows, rows)
@@ -261,6 +267,11 @@ SHARED = [
         id="next-that-trains",
     ),
     pytest.param(
+        lambda: (forecast_beside(end_index=150), forecast_beside(start_index=138)),
+        *("2 of 52 rows that have timesteps of training rows, such as the one from", TIME),
+        id="next-beside-a-table-that-trains",
+    ),
+    pytest.param(
         lambda: (encoder(end_index=150), encoder(start_index=145)),
         *("5 of 46 rows", TIME),
         id="encoder",
@@ -305,8 +316,11 @@ def test_remedies_of_shared_rows_end_the_warning() -> None:
     assert [] == warned_of(*series.split(0.2, in_order=True))
     early = with_targets(windows("s.npy", sequence_length=10, end_index=150))
     assert [] == warned_of(early, from_150_on()[1])
-    early_next = forecast(end_index=150)
-    assert [] == warned_of(early_next, forecast(start_index=150))
+    for make in (forecast, forecast_next):
+        (message,) = warned_of(make(end_index=150), make(start_index=139))
+        assert "if they predict what comes behind: start_index=t - sequence_length + 1." in message
+        for start in (150, 150 - 10 + 1):
+            assert [] == warned_of(make(end_index=150), make(start_index=start))
 
 
 def test_fit_with_training_rows_that_are_meant_says_nothing() -> None:
@@ -380,6 +394,10 @@ DISTINCT = [
     ),
     pytest.param(
         lambda: (forecast_next(end_index=150), forecast_next(start_index=140)), id="forecast-next"
+    ),
+    pytest.param(
+        lambda: (forecast_beside(end_index=150), forecast_beside(start_index=140)),
+        id="forecast-next-beside-a-table",
     ),
     pytest.param(
         lambda: (encoder(end_index=150), encoder(start_index=150)), id="encoder-of-new-steps"

@@ -179,7 +179,9 @@ def _find(ground: Ground, rows: Indices, labels: Indices) -> Shared | None:
     are_steps = _is_step(leaves[leaf], row) and _is_step(leaves[leaf_of_other], other)
     if leaf == leaf_of_other and are_steps:
         is_same = leaves[leaf].file_of(row) == leaves[leaf].file_of(other)
-        kind = "row" if is_same else "link"
+        # Where two inputs have rows in common, to group those of one leaves the other's apart.
+        are_paired = bool(np.any(ground.leaf_of[runs] != ground.leaf_of[others]))
+        kind = ("pair" if are_paired else "row") if is_same else "link"
     elif are_steps:
         kind = "pair"
     elif kind == "overlap" and are_same[at]:

@@ -244,11 +244,19 @@ def test_windows_of_rows_that_take_repeats_name_the_row_that_comes_twice() -> No
     assert 2 == len(once.split(0.5, in_order=True))
 
 
-def test_split_of_pairs_of_rows_that_meet_names_pairs_and_what_helps(tmp_path: Path) -> None:
-    """There are no windows; pairs of each part's own rows have none in common."""
+@pytest.mark.parametrize("of_each", [1, 19], ids=["once", "all"])
+def test_split_of_pairs_of_rows_that_meet_names_pairs_and_what_helps(
+    tmp_path: Path, of_each: int
+) -> None:
+    """There are no windows; pairs of each part's own rows have none in common.
+
+    Of all pairs, as for a siamese net, groups of the first input leave those of the second apart.
+    """
     np.save(tmp_path / "x.npy", np.arange(20))
     path = tmp_path / "x.npy"
-    seq = NpySequence((take(path, range(19)), take(path, range(1, 20))))
+    pairs = [(i, j) for i in range(20) for j in range(i + 1, min(20, i + 1 + of_each))]
+    first, second = map(list, zip(*pairs, strict=True))
+    seq = NpySequence((take(path, first), take(path, second)))
     message = r"have one in common, as pairs of rows.*such as row \d+ of .*Split the rows first"
     with pytest.warns(UserWarning, match=message):
         seq.split(0.4)

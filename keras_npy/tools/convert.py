@@ -26,9 +26,11 @@ from keras_npy.files.place import Extent, Place, local_path, open_regular, place
 from keras_npy.files.values import as_bytes
 from keras_npy.rows.base import Rows
 from keras_npy.rows.cast import cast
-from keras_npy.rows.joined import join_rows
+from keras_npy.rows.joined import JoinedRows, join_rows
 from keras_npy.rows.shards import join_files
-from keras_npy.rows.sources import Source, is_path, named_files, open_rows
+from keras_npy.rows.sources import Source, expand_all, is_path, named_paths, open_rows
+from keras_npy.rows.time_order import warn_of_lost_times
+from keras_npy.rows.windows import WindowRows
 from keras_npy.tools.new_files import UNPACKED_SUFFIX, check_new, lock, new_file
 
 # Bytes that are read and written at a time.
@@ -85,10 +87,17 @@ def convert(
     """
     path = check_new(path, force)
     with open_any(source, stored_dtype, os.path.dirname(path)) as rows:
+        _warn_of_lost_times(rows)
         if dtype is not None:
             rows = cast(rows, dtype, may_round=may_round)
         write_rows(rows, path, force, progress)
         return rows
+
+
+def _warn_of_lost_times(rows: Rows) -> None:
+    sources = rows.sources if isinstance(rows, JoinedRows) else [rows]
+    # Windows are of series of their own, or `windows` has warned of them.
+    warn_of_lost_times([source for source in sources if not isinstance(source, WindowRows)])
 
 
 def write_rows(rows: Rows, path: str, force: bool, progress: Progress | None = None) -> None:
@@ -127,7 +136,7 @@ def _opened(
         parts = [part for are_paths, group in groups for part in ([group] if are_paths else group)]
         return join_rows([_opened(part, stored_dtype, folder, unpacked) for part in parts])
     is_named = is_path(source) or (isinstance(source, list) and source)
-    paths = named_files(source, "convert") if is_named else []
+    paths, are_found = expand_all(named_paths(source, "convert")) if is_named else ([], False)
     if not any(map(_is_compressed, paths)):
         return _open(source, stored_dtype)
     may_be_empty = len(paths) > 1
@@ -135,7 +144,7 @@ def _opened(
         _header(path, stored_dtype, folder, unpacked, may_be_empty=may_be_empty) for path in paths
     ]
     warn_of_data_behind(headers)
-    return join_files(headers, "read")
+    return join_files(headers, "read", are_found=are_found)
 
 
 def _header(

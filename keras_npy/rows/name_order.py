@@ -2,26 +2,35 @@
 
 import re
 from collections.abc import Sequence
-from itertools import pairwise
-from typing import TypeAlias
 
+from keras_npy.rows.name_calendar import (
+    LONG_MONTHS,
+    MONTHS,
+    Times,
+    are_close,
+    calendar_times,
+    is_counted_by,
+    times_of_cycle,
+)
 from keras_npy.rows.name_decimals import decimals_as_numbers
 from keras_npy.rows.name_parts import SPELLED, Part, parts_of, step_of_sample, without_folder
 
-Times: TypeAlias = list[tuple[int, ...]]
-"""When each file is, in numbers of any unit."""
-
-_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
-_LONG_MONTHS = (
-    "january february march april may june july august september october november december".split()
-)
 _DAYS = "mon tue wed thu fri sat sun".split()
 _LONG_DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
 _CYCLES = [
     {word: at for words in table for at, word in enumerate(words)}
-    for table in ((_MONTHS, _LONG_MONTHS), (_DAYS, _LONG_DAYS))
+    for table in ((MONTHS, LONG_MONTHS), (_DAYS, _LONG_DAYS))
 ]
-_IN_A_YEAR = frozenset(["q", "quarter", "week", "month", "day"])
+# Words for what is counted in a year, and the highest number of it.
+_IN_A_YEAR = {
+    **dict.fromkeys(["h", "half"], 2),
+    **dict.fromkeys(["q", "qtr", "quarter"], 4),
+    "month": 12,
+    **dict.fromkeys(["w", "wk", "kw", "cw", "week"], 53),
+    **dict.fromkeys(["day", "doy"], 366),
+}
+# Also workers are counted with a w.
+_WEEKS_APART_MAX = 4
 
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}")
 _YEAR_LAST = re.compile(
@@ -30,7 +39,7 @@ _YEAR_LAST = re.compile(
 )
 _SPELLED_DATE = re.compile(
     r"(?<![0-9])(?:([0-9]{1,2})[-_. ]?)?(?<![^\W\d_])"
-    rf"({'|'.join((*_LONG_MONTHS, *_MONTHS))})[-_., ]*(?:([0-9]{{1,2}})[-_., ]+)?"
+    rf"({'|'.join((*LONG_MONTHS, *MONTHS))})[-_., ]*(?:([0-9]{{1,2}})[-_., ]+)?"
     r"((?:19|20)[0-9]{2})(?![0-9])"
 )
 _MONTH_AND_YEAR = re.compile(
@@ -52,12 +61,14 @@ def orders_of_time(names: Sequence[str]) -> list[list[int]]:
     """
     # Most patterns find files that are numbered: a few names say so.
     few = names[:: step_of_sample(names)]
-    if len(few) < len(names) and not _readings([name.casefold() for name in without_folder(few)]):
-        return []
+    if len(few) < len(names):
+        stems = [name.casefold() for name in without_folder(few)]
+        if not _readings(stems, is_sample=True):
+            return []
     stems = [name.casefold() for name in without_folder(names)]
     if len(set(stems)) < len(stems):
         return []
-    orders = [_order(times) for times in _readings(stems)]
+    orders = [_order(times) for times in _readings(stems, is_sample=False)]
     return orders if all(order != sorted(order) for order in orders) else []
 
 
@@ -65,19 +76,21 @@ def _order(times: Times) -> list[int]:
     return sorted(range(len(times)), key=times.__getitem__)
 
 
-def _readings(names: Sequence[str]) -> list[Times]:
+def _readings(names: Sequence[str], *, is_sample: bool) -> list[Times]:
     """The times of names, in each way in which they can be read; nothing if they state none."""
     if all(map(_YEAR_LAST.search, names)):
         return _of_dates(names)
     if all(map(_SPELLED_DATE.search, names)):
         return _of_spelled_dates(names)
-    if all(map(_MONTH_AND_YEAR.search, names)):
-        return _of_months(names)
+    of_months = _of_months(names) if all(map(_MONTH_AND_YEAR.search, names)) else []
+    times = of_months or calendar_times(names, is_sample=is_sample)
+    if times:
+        return times
     decimals = decimals_as_numbers(names, names)
     if decimals is not None:
         return _of_number(decimals.names) if decimals.are_certain else []
     parts = parts_of(names)
-    return _of_parts(parts) if parts else []
+    return _of_parts(parts, is_sample) if parts else []
 
 
 def _of_dates(names: Sequence[str]) -> list[Times]:
@@ -114,6 +127,8 @@ def _of_months(names: Sequence[str]) -> list[Times]:
     months = [found for name in names if (found := _MONTH_AND_YEAR.search(name))]
     times: Times = [(int(found[2]), int(found[1])) for found in months]
     are_all = len({_MONTH_AND_YEAR.sub("", name) for name in names}) == 1
+    if is_counted_by(names[0][: months[0].start()]):
+        return []
     return [times] if are_all and all(1 <= month <= 12 for _, month in times) else []
 
 
@@ -130,7 +145,7 @@ def _of_number(names: Sequence[str]) -> list[Times]:
     return [[(int(value or 0),) for value in parts[0].values]]
 
 
-def _of_parts(parts: Sequence[Part]) -> list[Times]:
+def _of_parts(parts: Sequence[Part], is_sample: bool) -> list[Times]:
     """Those of years, of words for months, days of the week or numbers, and of what they count."""
     words = [part for part in parts if not part.is_number]
     numbers = [part for part in parts if part.is_number]
@@ -139,8 +154,9 @@ def _of_parts(parts: Sequence[Part]) -> list[Times]:
         return []
     others = [part for part in numbers if part not in years]
     if not words:
-        are_in_a_year = len(years) == len(others) == 1 and others[0].labels & _IN_A_YEAR
-        return [_columns(*years, *others)] if are_in_a_year else []
+        if len(years) == len(others) == 1 and _is_in_a_year(years[0], others[0], is_sample):
+            return [_columns(*years, *others)]
+        return []
     (word,) = words
     cycle = _cycle(word)
     if cycle is None:
@@ -153,25 +169,26 @@ def _of_parts(parts: Sequence[Part]) -> list[Times]:
     return (
         []
         if numbers
-        else _of_cycle([cycle[value] for value in word.values], len(set(cycle.values())))
+        else times_of_cycle([cycle[value] for value in word.values], len(set(cycle.values())))
     )
+
+
+def _is_in_a_year(year: Part, part: Part, is_sample: bool) -> bool:
+    """Whether numbers count weeks or the like of a year."""
+    loose = {label for label in part.loose_labels if len(label) > 1}
+    counts_max = [_IN_A_YEAR[label] for label in part.labels | loose if label in _IN_A_YEAR]
+    numbers = [int(value or 0) for value in part.values]
+    if not counts_max or max(numbers) > max(counts_max):
+        return False
+    if is_sample or "w" not in part.labels:
+        return True
+    weeks = [int(value) * 52 + week for value, week in zip(year.values, numbers, strict=True)]
+    return are_close(weeks, _WEEKS_APART_MAX)
 
 
 def _cycle(part: Part) -> dict[str, int] | None:
     """The months or the days of the week, if the words are some of these."""
     return next((cycle for cycle in _CYCLES if all(map(cycle.__contains__, part.values))), None)
-
-
-def _of_cycle(places: Sequence[int], length: int) -> list[Times]:
-    """Times without a year: those after the longest pause come first, if there is one."""
-    known = sorted(set(places))
-    if len(known) < len(places):
-        return []
-    pauses = [after - before for before, after in pairwise([*known, known[0] + length])]
-    longest = [
-        known[(at + 1) % len(known)] for at, pause in enumerate(pauses) if pause == max(pauses)
-    ]
-    return [[((place - first) % length,) for place in places] for first in sorted(longest)]
 
 
 def _columns(*parts: Part) -> Times:

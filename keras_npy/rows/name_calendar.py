@@ -1,5 +1,6 @@
 """Times in names that a calendar tells from counters: 1-2022, 355_2021, 1Q21, 15-12-21, 9am."""
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -41,9 +42,11 @@ _HOUR = re.compile(
 )
 
 _MINUTES_OF_DAY = 24 * 60
-# Months and quarters, of which one may be missing; days of measurements once a month.
+# Months and quarters, of which one may be missing; days of the year, once a month; and dates, which
+# say more, once a quarter.
 _APART_MAX = 2
 _DAYS_APART_MAX = 31
+_DATES_APART_MAX = 100
 # How many times as long as in one reading the files must take in another one that is dropped.
 _LONGER = 10
 
@@ -115,6 +118,10 @@ def _if_close(times: Sequence[int], is_sample: bool, apart_max: int) -> list[Tim
 
 def _dates(found: _Found, is_sample: bool) -> list[Times]:
     rows = [(int(one[1] or one[3]), int(one[2] or one[4]), int(one[5])) for one in found]
+    counts = [len(set(column)) for column in zip(*rows, strict=True)]
+    if min(counts[:2]) > 2 and counts[2] > 1 and math.prod(counts) == len(rows):
+        # All points of a grid. Dates that are all there are the first and the 15th, at most.
+        return []
     return _likely(
         [
             _as_days([(year, month, day) for day, month, year in rows]),
@@ -146,7 +153,7 @@ def _likely(
     readings = [days for days in year_last if days]
     are_years = max(years) - min(years) < len(set(years))
     # A grid of three counters is no series: its dates lie far apart.
-    are_series = are_years and any(are_close(days, 2 * _DAYS_APART_MAX) for days in readings)
+    are_series = are_years and any(are_close(days, _DATES_APART_MAX) for days in readings)
     if not readings or not (is_sample or are_series):
         return []
     longest = max(map(_span, readings))

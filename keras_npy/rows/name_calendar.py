@@ -47,8 +47,10 @@ _MINUTES_OF_DAY = 24 * 60
 _APART_MAX = 2
 _DAYS_APART_MAX = 31
 _DATES_APART_MAX = 100
-# How many times as long as in one reading the files must take in another one that is dropped.
+# A reading is far-fetched in which files take so many times as long as in another one, or have so
+# many times as many years as days.
 _LONGER = 10
+_MORE = 4
 
 _Found: TypeAlias = Sequence[re.Match[str]]
 
@@ -120,15 +122,14 @@ def _dates(found: _Found, is_sample: bool) -> list[Times]:
     rows = [(int(one[1] or one[3]), int(one[2] or one[4]), int(one[5])) for one in found]
     counts = [len(set(column)) for column in zip(*rows, strict=True)]
     if min(counts[:2]) > 2 and counts[2] > 1 and math.prod(counts) == len(rows):
-        # All points of a grid. Dates that are all there are the first and the 15th, at most.
+        # All points of a grid. Of dates that leave none out there are two days a month at most.
         return []
     return _likely(
         [
             _as_days([(year, month, day) for day, month, year in rows]),
             _as_days([(year, month, day) for month, day, year in rows]),
         ],
-        _as_days(rows),
-        [year for *_, year in rows],
+        rows,
         is_sample,
     )
 
@@ -137,27 +138,33 @@ def _spelled_dates(found: _Found, is_sample: bool) -> list[Times]:
     rows = [(int(one[1]), MONTHS.index(one[2][:3]) + 1, int(one[3])) for one in found]
     return _likely(
         [_as_days([(year, month, day) for day, month, year in rows])],
-        _as_days(rows),
-        [year for *_, year in rows],
+        rows,
         is_sample,
     )
 
 
 def _likely(
-    year_last: Sequence[list[int]], year_first: list[int], years: Sequence[int], is_sample: bool
+    year_last: Sequence[list[int]], rows: Sequence[tuple[int, int, int]], is_sample: bool
 ) -> list[Times]:
-    """The readings with the year last, and that with the year first unless it takes far longer.
+    """The readings with the year last, and that with the year first unless it is far-fetched.
 
-    What is a day in one of them is a year in the other one.
+    What is a day in one of them is a year in the other one: it then takes far longer, or has few
+    days and many years.
     """
+    firsts, _, years = zip(*rows, strict=True)
     readings = [days for days in year_last if days]
     are_years = max(years) - min(years) < len(set(years))
     # A grid of three counters is no series: its dates lie far apart.
     are_series = are_years and any(are_close(days, _DATES_APART_MAX) for days in readings)
     if not readings or not (is_sample or are_series):
         return []
-    longest = max(map(_span, readings))
-    if year_first and _span(year_first) < _LONGER * longest and not is_sample:
+    year_first = _as_days(rows)
+    is_far_fetched = (
+        not year_first
+        or len(set(firsts)) >= _MORE * len(set(years))
+        or _span(year_first) >= _LONGER * max(map(_span, readings))
+    )
+    if not (is_sample or is_far_fetched):
         readings.append(year_first)
     return [[(day,) for day in days] for days in readings]
 

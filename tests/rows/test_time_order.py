@@ -1,6 +1,7 @@
 """A pattern whose natural order contradicts the times in the names is not the order of a series."""
 
 import warnings
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,10 @@ OUT_OF_ORDER = [
     pytest.param(["t_12-28-21", "t_12-30-21", "t_01-05-22"], id="american-years-of-two-digits"),
     pytest.param(["28-01-21", "30-04-21", "15-07-21"], id="dates-of-each-quarter"),
     pytest.param([f"{d}-{m}-21" for m in range(1, 13) for d in ("01", "15")], id="twice-a-month"),
+    pytest.param(
+        [f"{date(2018, 1, 1) + timedelta(days=13 * n):%d-%m-%y}" for n in range(150)],
+        id="five-years",
+    ),
     pytest.param(["28.01.21", "02.02.21"], id="german"),
     pytest.param(["15dec20", "05jan21"], id="spelled-years-of-two-digits"),
     pytest.param(["t_28-Jan-21", "t_02-Feb-21", "t_03-Mar-21"], id="spelled-with-signs"),
@@ -110,6 +115,10 @@ IN_ORDER = [
     pytest.param(["05-01-22", "15-12-22"], id="years-first-or-last"),
     pytest.param(["20-12-28", "21-01-05", "21-02-03"], id="years-of-two-digits-first"),
     pytest.param([f"{y}-12-21" for y in (15, 16, 17)], id="once-a-year"),
+    pytest.param(
+        [f"{date(2018, 1, 1) + timedelta(days=13 * n):%y-%m-%d}" for n in range(150)],
+        id="five-years-with-the-year-first",
+    ),
     pytest.param(["10-59-58", "10-59-59", "11-00-01"], id="times-of-a-day"),
     pytest.param([f"v1.{n}.21" for n in range(1, 13)], id="versions"),
     pytest.param(["v1-12-21", "v2-01-21"], id="versions-with-signs"),

@@ -242,7 +242,7 @@ def test_series_that_need_no_order_of_time_do_not_warn(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         windows(pattern, sequence_length=2)
-        windows(take(samples(pattern), [2, 1, 3, 0]), sequence_length=2, join=True)
+        windows(take(samples(pattern), [2, 1, 3, 0]), sequence_length=2)
         NpySequence(pattern).split(0.25)
         NpySequence(pattern, check_names=False).split(0.25, in_order=True)
         NpySequence(samples(pattern), np.arange(4))

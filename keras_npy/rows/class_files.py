@@ -40,6 +40,9 @@ from keras_npy.types import Indices, Io, Path
 # Fewer files of one shape may be the parts of a class.
 _FILES_OF_CLASS_MIN = 3
 
+# Recordings of three channels are longer than pictures.
+_SIDES_MAX = 1.5
+
 
 def open_classes(
     source: Path | Mapping[str, Source],
@@ -94,7 +97,8 @@ def open_classes(
                 f"{cut(name)}: each class must have a row. Received: files without rows. "
                 "Leave the class out, with class_names= or in the dict."
             )
-    _warn_of_images(rows, len(there))
+    if class_names is None and not isinstance(source, Mapping):
+        _warn_of_images(rows, len(there))
     lengths = np.zeros(len(names), np.int64)
     lengths[[names.index(name) for name in there]] = of_sources
     stops = np.cumsum(lengths)
@@ -110,13 +114,14 @@ def _warn_of_images(rows: Rows, num_classes: int) -> None:
     shape = (int(files.lengths[0]), *rows.row_shape)
     if len(shape) not in (2, 3) or np.any(files.lengths != shape[0]):
         return
-    is_image = shape[0] == shape[1] or (len(shape) == 3 and shape[-1] in (1, 3, 4))
+    is_picture = max(shape[:2]) <= _SIDES_MAX * min(shape[:2])
+    is_image = shape[0] == shape[1] if len(shape) == 2 else is_picture and shape[-1] in (1, 3, 4)
     if is_image and not all(map(is_part, files.paths)):
         warn(
             f"{files.paths[0]}: from_class_files takes each row of a file as one sample. "
             f"Received: {len(files.paths)} files of {num_classes} classes, all of shape {shape}, "
             "which seem to be one image each. If each file is a sample, use "
-            "NpySequence.from_directory."
+            "NpySequence.from_directory; class_names= says that rows are samples."
         )
 
 

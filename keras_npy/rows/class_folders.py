@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_npy.errors import NpyFileError, warn
+from keras_npy.files.archive import MEMBER_MARK
 from keras_npy.files.fitted_samples import Crop
 from keras_npy.files.header import NpyHeader, read_header
 from keras_npy.rows.base import Rows
@@ -207,22 +208,24 @@ def infer_labels(
         )
     if class_names is None:
         warn_of_text_order(directory, names, code_of_folders(directory, names))
-        _warn_of_no_classes(directory, names)
+        _warn_of_no_classes(directory, names, suffix)
     counts = [len(of_class) for of_class in files]
     return ClassFolders(paths, np.repeat(np.arange(len(names), dtype=np.int32), counts), names)
 
 
-def _warn_of_no_classes(directory: str, names: Sequence[str]) -> None:
-    what = is_no_class(names)
-    if what is None:
+def _warn_of_no_classes(directory: str, names: Sequence[str], suffix: str) -> None:
+    behind = "" if suffix == ".npy" else f"{MEMBER_MARK}member"
+    found = is_no_class(names)
+    if found is None:
         return
-    paths = [os.path.join(directory, name) for name in names]
-    remedy = f"Pass one of them, such as {paths[-1]!r}"
-    if what != "parts of a data set":
-        patterns = [os.path.join(glob.escape(path), "*.npy") for path in paths]
-        remedy = (
-            f"Pair their files, NpySequence(samples({patterns[0]!r}), samples({patterns[1]!r}))"
+    what, (first, *others) = found
+    remedy = f"Pass one of them, such as {os.path.join(directory, first)!r}"
+    if others:
+        paths = (
+            os.path.join(glob.escape(directory), name, "**", f"*{suffix}") for name in found[1]
         )
+        x, y = (f"samples({path + behind!r})" for path in paths)
+        remedy = f"Pair their files, NpySequence({x}, {y})"
     warn(
         f"{directory}: from_directory takes each folder as a class. Received: the folders "
         f"{', '.join(names[:5])}, which seem to be {what}. {remedy}; class_names= says that they "

@@ -20,7 +20,8 @@ _YEAR = "((?:19|20)[0-9]{2})"
 _BEGIN = r"(?<![^\W_])(?<![0-9][-_./])"
 _COUNTERS = re.compile(
     r"(?<![^\W\d_])(?:s|sub|subj|subject|site|station|patient|p|id|no|nr|num|run|trial|session|seed|"
-    r"fold|batch|part|case|exp|cam|camera|sensor|tile|img|image|v|ver|version|user|mouse|room)"
+    r"fold|batch|part|case|exp|cam|camera|sensor|tile|img|image|v|ver|version|user|mouse|room|well|plot|"
+    r"farm|field|zone|lake|river|buoy|house|building|plant|cell|chip|line|unit|node|channel|animal)"
     r"[-_. ]*\Z"
 )
 _MONTH = re.compile(rf"{_BEGIN}([0-9]{{1,2}})[-_.]{_YEAR}(?![0-9])")
@@ -37,7 +38,8 @@ _SPELLED = re.compile(
     "([0-9]{2})(?![0-9])"
 )
 _HOUR = re.compile(
-    r"(?<![0-9])(?<![0-9][-_.:])(0?[1-9]|1[0-2])(?:[-_.:]?([0-5][0-9]))?[-_ ]?([ap])m"
+    # A session of day 1 is day1_am.
+    r"(?<![^\W_])(?<![0-9][-_.:])(0?[1-9]|1[0-2])(?:[-_.:]?([0-5][0-9]))?([ap])m"
     r"(?![^\W_])"
 )
 
@@ -75,7 +77,7 @@ def calendar_times(names: Sequence[str], *, is_sample: bool) -> list[Times]:
             # Whatever else differs may be a station.
             rest = {pattern.sub("", name, count=1) for name in names}
             before = names[0][: found[0].start()]
-            is_counter = read is not _hours and is_counted_by(before)
+            is_counter = is_counted_by(before)
             return read(found, is_sample) if len(rest) == 1 and not is_counter else []
     return []
 

@@ -55,9 +55,8 @@ def check_pairs(leaves: Sequence[Rows], *, check_names: bool) -> None:
             first_rows, first_files = firsts.setdefault(len(files.paths), (rows, files))
             if rows is not first_rows:
                 both = first_rows, rows
-                are_found = any(any(found_files(one)) for one in both)
-                are_series = any(one.files is None for one in both)
-                _check_files(first_files, files, are_found=are_found, are_series=are_series)
+                if _check_files(first_files, files, *both):
+                    _check_lengths_of(first_files, files, *both)
     for other in others:
         _check_windows(first, other)
 
@@ -69,7 +68,8 @@ def check_beside(leaves: Sequence[Rows], rows: Rows) -> None:
     for leaf in in_files:
         files, others = leaf.files, rows.files
         if files and others and len(files.paths) == len(others.paths):
-            _check_files(files, others, are_found=any(map(any, map(found_files, (leaf, rows)))))
+            if _check_files(files, others, leaf, rows):
+                _check_lengths(files, others, _APART)
             return
     _check_natural_order([*(in_files or leaves)[:1], rows])
 
@@ -182,26 +182,25 @@ def _is_chosen(rows: Rows) -> bool:
     return False
 
 
-def _check_files(
-    files: FileList, others: FileList, *, are_found: bool, are_series: bool = False
-) -> None:
+def _check_files(files: FileList, others: FileList, first: Rows, second: Rows) -> bool:
     """Raise or warn if files are no partners by name.
 
     Args:
         files: Those of one source.
         others: As many files of another one.
-        are_found: Whether a pattern found some of them. Otherwise the user chose their order.
-        are_series: Whether rows reach over several files.
+        first: The rows of the one.
+        second: Those of the other.
+
+    Returns:
+        Whether they are partners.
     """
     if (files.are_chosen or others.are_chosen) and not set(files.paths).isdisjoint(others.paths):
         # Two views of the same files, by number: pairs for a siamese net.
-        return
+        return False
     verdict = compare_names(files.paths, others.paths)
-    if verdict.kind == "partners" and are_series:
-        _check_series(files, others)
-    elif verdict.kind == "partners":
-        _check_lengths(files, others, "; check_names=False says that they do not belong together")
-    elif verdict.kind == "strangers" and are_found:
+    # Otherwise the user chose their order.
+    are_found = any(any(found_files(one)) for one in (first, second))
+    if verdict.kind == "strangers" and are_found:
         warn(
             f"{others.paths[0]}: files that belong together must have a number or a word in common "
             "that tells them from the others. Received: a pattern, whose natural order pairs "
@@ -213,6 +212,7 @@ def _check_files(
         if verdict.kind == "differ":
             raise ValueError(message)
         warn(message)
+    return verdict.kind == "partners"
 
 
 def _message(paths: Sequence[str], others: Sequence[str], verdict: Verdict) -> str:
@@ -235,22 +235,39 @@ def _message(paths: Sequence[str], others: Sequence[str], verdict: Verdict) -> s
     )
 
 
-def _check_series(files: FileList, others: FileList) -> None:
-    """Raise if series that go on from file to file drift apart.
+def _check_lengths_of(files: FileList, others: FileList, first: Rows, second: Rows) -> None:
+    """Raise or warn if partners by name have other lengths."""
+    reach_over = [rows.files is None for rows in (first, second)]
+    if all(reach_over):
+        begins = [int(rows.timesteps(np.zeros(1, np.int64)).begins[0]) for rows in (first, second)]
+        # With start_index= the user says where the one begins beside the other.
+        if begins[0] == begins[1]:
+            _warn_of_drift(files, others)
+    elif not any(reach_over):
+        _check_lengths(files, others, _APART)
 
-    The last file may end earlier. How long files of two rates are, only the user knows.
+
+_APART = "; check_names=False says that they do not belong together"
+
+
+def _warn_of_drift(files: FileList, others: FileList) -> None:
+    """Warn if series that go on from file to file seem to drift apart.
+
+    The last file may end earlier. How long files of two rates are, only the user knows, and one
+    series may be cut in other places than the other.
     """
     ours, theirs = files.lengths[:-1], others.lengths[:-1]
     apart = np.abs(ours - theirs)
     has_one_rate = np.all(apart <= _RATES_APART * np.maximum(ours, theirs))
     if apart.any() and has_one_rate:
         place = int(np.flatnonzero(apart)[0])
-        raise ValueError(
-            f"{others.paths[place]}: two series that go on from file to file must have the same "
+        warn(
+            f"{others.paths[place]}: two series that go on from file to file should have the same "
             f"number of timesteps in each. Received: {files.paths[place]} has "
-            f"N={ours[place]}, {others.paths[place]} has N={theirs[place]}, of which all behind "
-            "are paired with another timestep. Save both again, with the same rows; "
-            "check_names=False says that they do not belong together."
+            f"N={ours[place]}, {others.paths[place]} has N={theirs[place]}, so that rows of the "
+            "next file are paired with those of another time, unless the two are only cut in other "
+            "places. Save both again, with the same rows; check_names=False says that the pairs "
+            "are meant."
         )
 
 

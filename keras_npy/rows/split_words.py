@@ -52,20 +52,25 @@ def other_parts(paths: Sequence[str], others: Sequence[str]) -> tuple[str, str] 
     return _differing(names, other_names)
 
 
-def is_no_class(names: Sequence[str]) -> str | None:
+def is_no_class(names: Sequence[str]) -> tuple[str, tuple[str, ...]] | None:
     """What folders are whose names are those of parts or of inputs and targets, not of classes.
+
+    Returns:
+        What they are, and the names to use: that of training, or of the input and the target.
 
     Example:
 
-    >>> is_no_class(["test", "train", "val"]), is_no_class(["images", "masks"])
-    ('parts of a data set', 'inputs and their targets')
+    >>> is_no_class(["test", "train", "val"]), is_no_class(["annotations", "images"])
+    (('parts of a data set', ('train',)), ('inputs and their targets', ('images', 'annotations')))
     >>> is_no_class(["cat", "test"])
     """
-    words = {name.casefold() for name in names}
-    if len(words) > 1 and words <= _PARTS.keys():
-        return "parts of a data set"
-    if words & _INPUTS and words & _TARGETS and words <= _INPUTS | _TARGETS:
-        return "inputs and their targets"
+    words = {name.casefold(): name for name in names}
+    if len(words) > 1 and words.keys() <= _PARTS.keys():
+        of_training = [words[word] for word in words if _PARTS[word] == "train"]
+        return "parts of a data set", (*of_training, names[-1])[:1]
+    inputs, targets = ([words[one] for one in words if one in of] for of in (_INPUTS, _TARGETS))
+    if len(inputs) == 1 and len(targets) == 1 and len(words) == 2:
+        return "inputs and their targets", (*inputs, *targets)
     return None
 
 

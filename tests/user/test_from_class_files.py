@@ -291,7 +291,8 @@ def test_from_directory_of_parts_of_equal_length_gives_a_warning(
 @pytest.mark.parametrize(
     ("name", "shape", "is_image"),
     [
-        *(("{}.npy", (8, 8, 3), True), ("img_{}.npy", (6, 6), True), ("{}.npy", (5, 8, 1), True)),
+        *(("{}.npy", (8, 8, 3), True), ("img_{}.npy", (6, 6), True), ("{}.npy", (6, 8, 1), True)),
+        ("{}.npy", (5, 12, 3), False),
         *(("part-{}.npy", (8, 8, 3), False), ("{}.npy", (9, 4), False), ("{}.npy", (6,), False)),
         ("{}.npy", (5, 8, 8, 3), False),
     ],

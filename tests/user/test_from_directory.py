@@ -586,6 +586,7 @@ def test_fit_takes_labels_given_by_hand_as_they_are(tmp_path: Path) -> None:
         (("train", "val", "test"), "parts of a data set"),
         (("Training", "validation"), "parts of a data set"),
         (("images", "masks"), "inputs and their targets"),
+        (("annotations", "images"), "inputs and their targets"),
         *((("cat", "test"), None), (("train", "bus"), None), (("x", "y", "z"), None)),
     ],
 )
@@ -614,8 +615,10 @@ def test_from_directory_of_folders_that_are_no_classes_gives_a_warning(
         (text,) = [str(one.message) for one in caught if said in str(one.message)]
         if said == "parts of a data set":
             path = eval(text.split("such as ")[1].split("; class_names")[0])
+            assert Path(path).name.casefold().startswith("train")
             assert ["cat", "dog"] == NpySequence.from_directory(path).class_names
         else:
             scope = {"NpySequence": NpySequence, "samples": samples}
             made = eval(text.split("their files, ")[1].split("; class_names")[0], scope)
             np.testing.assert_array_equal(made[0][0], made[0][1])
+            assert "images" in made.file_paths[0]

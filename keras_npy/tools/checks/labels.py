@@ -39,7 +39,7 @@ _DOUBT_WIDTH, _DOUBT_LABELS, _DOUBT_SHARE = 3, 3, 0.02
 _RENUMBERED_MAX = 20
 
 # How labels that count from 1 are made to count from 0.
-_SUBTRACTED = "with seq.map(lambda x, y: (x, y - 1))"
+SUBTRACTED = "with seq.map(lambda x, y: (x, y - 1))"
 
 Kind = Literal["classes", "one-hot", "mask", "values"]
 
@@ -263,7 +263,7 @@ class Labels:
             return [
                 self._code(
                     f"labels go from 1 to {most}, but {most} classes are numbered from 0 to "
-                    f"{most - 1}: subtract 1, {_SUBTRACTED}, for all files that count from 1."
+                    f"{most - 1}: subtract 1, {SUBTRACTED}, for all files that count from 1."
                 )
             ]
         return None
@@ -299,7 +299,7 @@ class Labels:
                 "labels",
                 f"{self.name}: labels go from 1 to {max(whole)}. Classes are numbered from 0, so "
                 f"Dense({max(whole)}) has no output for the last one. Unless class 0 is in another "
-                f"file, subtract 1, {_SUBTRACTED}, for all files that count from 1.",
+                f"file, subtract 1, {SUBTRACTED}, for all files that count from 1.",
             )
         elif self.num_classes is None and len(missing) > len(whole):
             yield Finding(

@@ -98,9 +98,8 @@ class RowScales:
 
     def _remedy(self) -> str:
         """What to do to them."""
-        return self._scaled_alike() + (
-            ", or leave the rows out, of labels too" if self._are_few else ""
-        )
+        left_out = ", or leave the rows out, of labels too" if self._are_few else ""
+        return f"{self._scaled_alike()}{left_out}"
 
     def _scaled_alike(self) -> str:
         if self.reach_of_others <= _SCALED_MAX < self._least:

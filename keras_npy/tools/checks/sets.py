@@ -17,7 +17,7 @@ from keras_npy.tools.checks.findings import (
     rows_to_leave_out,
 )
 from keras_npy.tools.checks.hashes import PAIRS_READ_MAX, Hashes, Pairs
-from keras_npy.tools.checks.labels import Labels
+from keras_npy.tools.checks.labels import SUBTRACTED, Labels
 from keras_npy.tools.checks.values import Values
 from keras_npy.tools.output import count, number, some_of
 from keras_npy.types import Indices
@@ -203,7 +203,7 @@ def _different_labels(one: Labels, other: Labels) -> Iterator[Finding]:
                 f"{ahead.name} and {behind.name}: labels go from 1 to {last} in one, from 0 to "
                 f"{number(max(behind.counts))} in the other: one of them may be numbered wrongly. "
                 f"If classes 1 to {last} are the other's 0 to {number(max(behind.counts))}, "
-                f"subtract 1 in {ahead.name} alone, with seq.map(lambda x, y: (x, y - 1)).",
+                f"subtract 1 in {ahead.name} alone, {SUBTRACTED}.",
             )
             return
     shares, others = one.class_shares(), other.class_shares()

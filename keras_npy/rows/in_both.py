@@ -1,6 +1,6 @@
 """Which rows two sets have in common, such as those to train on and those to validate with."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -10,7 +10,7 @@ from keras_npy.files.store import Places
 from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import base_of
 from keras_npy.rows.forwarding import ForwardingRows
-from keras_npy.rows.joined import JoinedRows
+from keras_npy.rows.joined import JoinedRows, stored_beneath
 from keras_npy.rows.stretches import Ground, farthest_so_far
 from keras_npy.rows.windows import WindowRows
 from keras_npy.types import Indices
@@ -117,22 +117,11 @@ def _places_of(*sources: Rows) -> list[Places]:
     So each `fit` is spared a question to the disk for each of them; a hard link is then another
     file.
     """
-    stored = [[*_stored(rows)] for rows in sources]
+    stored = [[*stored_beneath(rows)] for rows in sources]
     num_samples = sum(len(rows) for each in stored for rows in each if _are_samples(rows))
     if num_samples <= FILES_COMPARED:
         return [rows.places for rows in sources]
     return [_joined([_named(rows) for rows in each]) for each in stored]
-
-
-def _stored(rows: Rows) -> Iterator[Rows]:
-    """What rows are made of, in order."""
-    if isinstance(rows, JoinedRows):
-        for source in rows.sources:
-            yield from _stored(source)
-    elif isinstance(rows, ForwardingRows):
-        yield from _stored(rows.source)
-    else:
-        yield rows
 
 
 def _are_samples(rows: Rows) -> bool:

@@ -11,6 +11,7 @@ from keras_npy.files.store import FileList, Places
 from keras_npy.order.selection import ascending
 from keras_npy.rows.base import Rows, Timesteps
 from keras_npy.rows.drawn import Draw, DrawnRows
+from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.no_source import EACH_A_SAMPLE
 from keras_npy.rows.scratch import Scratch
 from keras_npy.types import Array, Indices
@@ -155,6 +156,17 @@ class JoinedRows(Rows):
             if len(places):
                 number = int(numbers[places[0]])
                 yield number, _as_slice(places), indices[places] - self._starts[number]
+
+
+def stored_beneath(rows: Rows) -> Iterator[Rows]:
+    """What rows are made of, in order: no lists, and nothing that forwards to other rows."""
+    if isinstance(rows, JoinedRows):
+        for source in rows.sources:
+            yield from stored_beneath(source)
+    elif isinstance(rows, ForwardingRows):
+        yield from stored_beneath(rows.source)
+    else:
+        yield rows
 
 
 def _joined_files(lists: Sequence[FileList | None]) -> FileList | None:

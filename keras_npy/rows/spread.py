@@ -5,8 +5,7 @@ import time
 import numpy as np
 
 from keras_npy.rows.base import Rows
-from keras_npy.rows.forwarding import ForwardingRows
-from keras_npy.rows.joined import JoinedRows
+from keras_npy.rows.joined import stored_beneath
 from keras_npy.types import Array, Indices
 
 # So many bytes are always read, in so many files, and so many more until the time is up.
@@ -64,12 +63,10 @@ def read_spread(rows: Rows) -> Array:
 
 def _file_lengths(rows: Rows) -> Indices:
     """Timesteps in each of the files that rows are made of."""
-    if isinstance(rows, JoinedRows):
-        return np.concatenate([_file_lengths(source) for source in rows.sources])
-    if isinstance(rows, ForwardingRows):
-        return _file_lengths(rows.source)
-    files = rows.files
-    return np.array([len(rows)], np.int64) if files is None else files.lengths
+    stored = [(one, one.files) for one in stored_beneath(rows)]
+    return np.concatenate(
+        [np.array([len(one)]) if files is None else files.lengths for one, files in stored]
+    )
 
 
 def _files_of_a_row(rows: Rows, lengths: Indices) -> int:

@@ -188,7 +188,10 @@ class MappedStore(MemoryStore):
 
     def prepare(self, indices: Indices) -> None:
         self.check_unchanged()
-        advice.advise_rows(self._data.ctypes.data, self.row_bytes, indices, self._are_resident)
+        if self._data.nbytes <= advice.WHOLE_BYTES_MAX:
+            advice.advise_whole(self._data.ctypes.data, self._data.nbytes)
+        else:
+            advice.advise_rows(self._data.ctypes.data, self.row_bytes, indices, self._are_resident)
 
     def check_unchanged(self, indices: Indices | None = None) -> None:
         self._header.place.check_unchanged(are_there=self._are_there)

@@ -48,12 +48,15 @@ KINDS = [pytest.param(dtype, (33, 5), True, id=dtype) for dtype in DTYPES] + [
 def test_dataset_aliased_and_copied_rows_are_identical(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str, shape: Any, shuffle: Any
 ) -> None:
-    """Whether rows are aliased, copied by blocks or copied by batches, batches are the same."""
+    """Whether rows are aliased, gathered, copied by blocks or by batches, batches are the same."""
     rng = np.random.default_rng(0)
     array = (rng.random(shape) * 200).astype(dtype)
     np.save(tmp_path / "x.npy", array)
     seq = NpySequence(tmp_path / "x.npy", np.arange(len(array)), batch_size=4, seed=1)
     aliased = served(seq, shuffle)
+    seq.epoch = 0
+    monkeypatch.setattr(feed, "GATHERED_BATCH_BYTES_MIN", 0)
+    gathered = served(seq, shuffle)
     seq.epoch = 0
     monkeypatch.setattr(feed, "is_aligned", lambda array: False)
     by_blocks = served(seq, shuffle)
@@ -61,11 +64,90 @@ def test_dataset_aliased_and_copied_rows_are_identical(
     monkeypatch.setattr(feed, "PIECE_BYTES", 0)
     by_batches = served(seq, shuffle)
     assert -(-shape[0] // 4) == len(aliased)
-    for batch in (aliased, by_blocks, by_batches):
+    for batch in (aliased, gathered, by_blocks, by_batches):
         for (x, rows), (first_x, first_rows) in zip(batch, aliased, strict=True):
             np.testing.assert_array_equal(array[rows], x)
             np.testing.assert_array_equal(first_x, x)
             np.testing.assert_array_equal(first_rows, rows)
+
+
+LARGE = (feed.GATHERED_BATCH_BYTES_MIN // 32,)
+
+
+def unaligned(values: Any) -> Any:
+    """The same values in memory that no tensor can lie over."""
+    memory = np.empty(len(values) + 16, values.dtype)
+    start = next(at for at in range(16) if not feed.is_aligned(memory[at : at + len(values)]))
+    memory[start : start + len(values)] = values
+    return memory[start : start + len(values)]
+
+
+@pytest.mark.parametrize("batches_per_epoch", [None, 9], ids=["pass", "endless"])
+@pytest.mark.parametrize("labels", ["file", "unaligned"])
+def test_dataset_gathers_large_shuffled_batches_in_tensorflow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, labels: str, batches_per_epoch: int | None
+) -> None:
+    """Python reads no row of x; labels that no tensor lies over come with the plan of a block."""
+    array = np.random.default_rng(0).integers(0, 256, (70, *LARGE)).astype("uint8")
+    np.save(tmp_path / "x.npy", array)
+    np.save(tmp_path / "y.npy", np.arange(70))
+    y = tmp_path / "y.npy" if labels == "file" else unaligned(np.arange(70))
+    seq = NpySequence(tmp_path / "x.npy", y, batch_size=32, seed=0)
+    monkeypatch.setattr(plans, "BLOCK_BATCHES_MAX", 2)
+    read, planned = [], []
+    read_into, block_rows = type(seq.x).read_into, feed._Feed.block_rows
+
+    def noted(rows: Any, indices: Any, out: Any) -> None:
+        read.append(out.shape)
+        read_into(rows, indices, out)
+
+    def counted(*arguments: Any) -> Any:
+        planned.append(arguments)
+        return block_rows(*arguments)
+
+    monkeypatch.setattr(type(seq.x), "read_into", noted)
+    monkeypatch.setattr(feed._Feed, "block_rows", counted)
+    adapter = PlannedAdapter(AdapterPlan(seq, True, batches_per_epoch=batches_per_epoch))
+    adapter.on_epoch_begin()
+    batches = [(x.numpy(), y.numpy()) for x, y in adapter.get_tf_dataset().take(9)]
+    assert [32, 32, 6] * (len(batches) // 3) == [len(x) for x, _ in batches]
+    for start in range(0, len(batches), 3):
+        epoch = batches[start : start + 3]
+        assert list(range(70)) == sorted(np.concatenate([rows for _, rows in epoch]))
+    for x, rows in batches:
+        np.testing.assert_array_equal(array[rows], x)
+    # Of labels alone, by two batches at once: `(n,)`.
+    assert (labels == "unaligned") == bool(read)
+    assert all(len(shape) == 1 for shape in read)
+    assert len(planned) < len(batches) or batches_per_epoch
+
+
+@pytest.mark.parametrize(
+    ("why", "shape"),
+    [
+        pytest.param("map", LARGE, id="map"),
+        pytest.param("small", (LARGE[0] - 1,), id="small"),
+        pytest.param("bool", LARGE, id="bool"),
+        pytest.param("both large", LARGE, id="large-and-unaligned-beside"),
+    ],
+)
+def test_dataset_gathers_other_batches_in_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str, shape: Any
+) -> None:
+    """A map needs them there, small ones take longer otherwise, and for some there is no tensor."""
+    array = np.random.default_rng(0).integers(0, 2, (70, *shape)).astype("uint8")
+    np.save(tmp_path / "x.npy", array.view("bool") if why == "bool" else array)
+    y: Any = np.empty((70, 1 << 16), "uint8").T.copy().T if why == "both large" else None
+    seq = NpySequence(tmp_path / "x.npy", y, batch_size=32, seed=0)
+    if why == "map":
+        seq = seq.map(lambda x: x)
+    asked = []
+    gather = tf.gather
+    monkeypatch.setattr(tf, "gather", lambda *a, **k: asked.append(a) or gather(*a, **k))
+    batches = served(seq, shuffle=True)
+    assert [] == asked
+    rows = np.concatenate([batch[0] for batch in batches])
+    assert sorted(map(bytes, array)) == sorted(map(bytes, rows.view("uint8")))
 
 
 def test_dataset_in_file_order_slices_batches_that_span_files_of_whole_pages(
@@ -292,7 +374,7 @@ def test_dataset_under_mirrored_strategy_holds_no_copy(tmp_path: Path, shuffle: 
                 model = keras.Sequential([keras.Input((1000,)), keras.layers.Dense(1)])
                 model.compile("sgd", "mse")
             seq = keras_npy.NpySequence(
-                f"{folder}/x.npy", f"{folder}/y.npy", batch_size=500, seed=0
+                f"{folder}/x.npy", f"{folder}/y.npy", batch_size=1000, seed=0
             )
             before = anonymous_bytes()
             model.fit(seq, epochs=2, verbose=0, shuffle=shuffle)

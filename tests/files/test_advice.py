@@ -143,6 +143,33 @@ _ADVISE = """
 """
 
 
+@pytest.mark.parametrize("num_rows", [1, 40, advice.WHOLE_BYTES_MAX // PAGE])
+def test_advise_asks_for_all_of_a_small_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_rows: int
+) -> None:
+    """Without a look: each page once, by calls that the kernel takes."""
+    calls: list[tuple[int, int]] = []
+
+    class Libc:
+        @staticmethod
+        def madvise(start: Any, size: Any, advice_number: int) -> None:
+            assert mmap.MADV_WILLNEED == advice_number
+            calls.append((start.value, size.value))
+
+    np.save(tmp_path / "x.npy", np.ones((num_rows, PAGE), "uint8"))
+    rows = open_rows(tmp_path / "x.npy")
+    monkeypatch.setattr(advice, "_LIBC", Libc)
+    monkeypatch.setattr(advice, "advise_rows", None)
+    rows.prepare(np.array([0]))
+    data = rows.alias()
+    assert data is not None
+    first = data.ctypes.data // PAGE * PAGE
+    pages = [page for start, size in calls for page in range(start, start + size, PAGE)]
+    # The header lies before the data, so the data ends in the page behind.
+    assert [first + number * PAGE for number in range(num_rows + 1)] == pages
+    assert all(size <= advice.ADVICE_BYTES for _, size in calls)
+
+
 @pytest.mark.skipif(not os.path.exists("/proc/self/io"), reason="this system counts no reads")
 def test_advise_brings_cold_rows_into_memory(tmp_path: Path) -> None:
     """Advice reads the rows of a file that is not cached, and to touch them then reads nothing."""
@@ -169,7 +196,7 @@ def test_advise_fortran_and_arrays_in_memory_do_nothing(
     open_rows(tmp_path / "f.npy").prepare(np.arange(5))
     open_rows(np.ones((5, 3))).prepare(np.arange(5))
     assert [] == asked
-    np.save(tmp_path / "c.npy", np.ones((50, 30)))
+    np.save(tmp_path / "c.npy", np.ones((3000, 30)))
     rows = open_rows(tmp_path / "c.npy")
     rows.prepare(np.arange(5))
     assert 1 == len(asked)

@@ -428,6 +428,16 @@ def test_bench_iterator_tiny_times_iterators_and_their_epochs(tmp_path):
     assert [10.0, None] == [line["target"] for line in lines if "figure" in line]
 
 
+def test_bench_windows_tiny_trains_alike_from_windows_and_views(tmp_path):
+    """`run_all` leaves it out: its question is one layout's. Losses are compared first."""
+    ended = run_python("-m", "benchmarks.bench_windows", "--tiny", TMPDIR=str(tmp_path))
+    assert ended.returncode == 0, ended.stderr[-5000:]
+    lines = [json.loads(line) for line in ended.stdout.splitlines()]
+    names = ["keras_npy", "sliding_window_view, array in RAM", "timeseries_dataset_from_array"]
+    assert names == [line["variant"] for line in lines if "variant" in line]
+    assert 2 == sum("figure" in line for line in lines)
+
+
 def test_bench_super_batches_tiny_times_every_variant_on_two_versions_of_keras(tmp_path):
     """`run_all` leaves it out, since it needs two; here the same one stands for both."""
     if importlib.util.find_spec("jax") is None:

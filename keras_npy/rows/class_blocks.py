@@ -1,4 +1,4 @@
-"""Whether rows lie class by class, so that a cut of them in order parts classes from each other."""
+"""Which classes a part of a split lacks: rows lie class by class, or groups are whole classes."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -63,6 +63,86 @@ def find_classes_apart(
     if not is_last:
         found = classes[: np.searchsorted(begins, len(parts[0]))]
     return ClassesApart([int(label) for label in found], len(classes), is_last)
+
+
+class ClassesLost(NamedTuple):
+    """The classes that a part lacks, of groups that were dealt out whole."""
+
+    labels: list[int]
+    num_classes: int
+    """Classes of all parts."""
+    are_trained: bool
+    """Whether the part to train with has them, so that another part holds one class alone."""
+    are_whole: bool
+    """Whether one of them lies in a single group, so that no two parts can have it."""
+
+
+def find_classes_lost(
+    y: Rows,
+    indices: range | Indices,
+    parts: Sequence[Indices],
+    groups: Indices,
+    *,
+    classes: Indices | None,
+    are_folds: bool,
+) -> ClassesLost | None:
+    """The classes that are not trained, since all of their groups came to other parts.
+
+    Without `classes`, labels may be counts or ages, of which some are rare: only numbers of all
+    classes from 0 or 1, of which several rows each are missing, count.
+
+    Args:
+        y: Labels.
+        indices: The row of `y` at each position.
+        parts: Positions of each part. The first one trains, unless they are folds.
+        groups: The group of each position.
+        classes: The class of each position from 0, if rows were dealt out by it. A part of a split
+            that then has one class alone is lost, too.
+        are_folds: Whether each part is held out once, and all others train.
+    """
+    first_row = 1
+    numbers = classes
+    if numbers is None:
+        numbers, first_row = _numbers_of(y, indices), ROWS_PER_CLASS
+    if numbers is None or (num_classes := int(numbers.max()) + 1) < 2:
+        return None
+    part_of = np.empty(len(numbers), np.int64)
+    for number, part in enumerate(parts):
+        part_of[part] = number
+    counts = np.bincount(part_of * num_classes + numbers, minlength=len(parts) * num_classes)
+    counts = counts.reshape(len(parts), num_classes)
+    in_all = counts.sum(axis=0)
+    trained = in_all - counts if are_folds else counts[:1]
+    are_lost = (trained == 0).any(axis=0) & (in_all >= first_row)
+    are_trained = not are_lost.any()
+    if are_trained and classes is not None and not are_folds:
+        alone = np.flatnonzero(np.count_nonzero(counts[1:], axis=1) == 1)
+        are_lost = counts[1 + alone[0]] == 0 if alone.size else are_lost
+    if not are_lost.any():
+        return None
+    lost = np.flatnonzero(are_lost)
+    are_whole = any(len(np.unique(groups[numbers == number])) == 1 for number in lost)
+    rows = rows_at(indices, np.array([np.argmax(numbers == number) for number in lost]))
+    labels = _labels_of(without_column(y.take(rows)))
+    found = [] if labels is None else labels.tolist()
+    return ClassesLost(sorted(map(int, found)), num_classes, are_trained, are_whole)
+
+
+def _numbers_of(y: Rows, indices: range | Indices) -> Indices | None:
+    """The class of each position from 0, or `None` if labels may be anything else."""
+    if len(y.row_shape) > 1 or not is_cheap(y, indices):
+        return None
+    y.check_unchanged()
+    stored = without_column(y.take(rows_at(indices, np.arange(len(indices)))))
+    labels = _labels_of(stored)
+    if labels is None:
+        return None
+    names, numbers = np.unique(labels, return_inverse=True)
+    if stored.ndim == 1 and names.dtype.kind != "b":
+        are_all = names[0] in (0, 1) and names[-1] - names[0] == len(names) - 1
+        if not are_all or len(names) > min(CLASSES_MAX, len(labels) // ROWS_PER_CLASS):
+            return None
+    return numbers.astype(np.int64, copy=False)
 
 
 def _are_steps(numbers: Array) -> bool:

@@ -11,7 +11,7 @@ from keras_npy.order.groups import deal_groups
 from keras_npy.order.parts import cut_in_order, fold_rows, split_in_order, split_rows, without
 from keras_npy.order.selection import to_indices
 from keras_npy.rows.base import Rows
-from keras_npy.rows.class_blocks import ClassesApart, find_classes_apart
+from keras_npy.rows.class_blocks import ClassesApart, find_classes_apart, find_classes_lost
 from keras_npy.rows.groups import Groups, read_groups
 from keras_npy.rows.labels import read_classes
 from keras_npy.rows.time_order import warn_of_time_order
@@ -104,7 +104,7 @@ class Divided:
         k, seed = int(k), checked_seed(seed)
         classes = self._classes(stratify, at_least=k if groups is None else 1)
         if groups is not None:
-            held_out = self._by_group(groups, [1 / k] * k, seed, classes)
+            held_out = self._by_group(groups, [1 / k] * k, seed, classes, are_folds=True)
             return [(without(part, self.num_rows), part) for part in held_out]
         self._warn_at_random("folds(..., groups=), with a group for each series", [1 / k])
         return fold_rows(self.num_rows, k, seed=seed, classes=classes)
@@ -129,7 +129,13 @@ class Divided:
         return read_classes(y, rows, at_least=at_least)
 
     def _by_group(
-        self, groups: Groups, shares: Sequence[float], seed: int, classes: Indices | None
+        self,
+        groups: Groups,
+        shares: Sequence[float],
+        seed: int,
+        classes: Indices | None,
+        *,
+        are_folds: bool = False,
     ) -> list[Indices]:
         numbers = read_groups(
             groups,
@@ -142,6 +148,8 @@ class Divided:
         parts = deal_groups(numbers, shares, seed=seed, classes=classes)
         shared = self._find(lambda leaves: find_shared_by_parts(leaves, self._indices, parts))
         self._warn_of(shared, "are dealt out by groups= to several parts", _GROUPS_OF_SERIES)
+        if self.check_names and len(self.outputs) == 1:
+            self._warn_of_classes_lost(parts, numbers, classes, are_folds)
         return parts
 
     @property
@@ -187,6 +195,36 @@ class Divided:
             f"{len(found.labels)}: {which:.100}. {remedy}."
         )
 
+    def _warn_of_classes_lost(
+        self,
+        parts: Sequence[Indices],
+        groups: Indices,
+        classes: Indices | None,
+        are_folds: bool,
+    ) -> None:
+        """Warn if groups came to parts so that a class is not trained, or validated alone."""
+        (y,) = self.outputs
+        found = find_classes_lost(
+            y, self._indices, parts, groups, classes=classes, are_folds=are_folds
+        )
+        if found is None:
+            return
+        how = "parts the classes" if found.are_trained else "takes classes out of training"
+        where = "the first part"
+        if are_folds or found.are_trained:
+            where = "the part to train with of a fold" if are_folds else "another part"
+        remedy = "stratify=True deals groups out by class, too"
+        if found.are_whole:
+            remedy = _CUT_EACH if any(map(is_window, self._compared)) else _SMALLER_GROUPS
+        elif classes is not None:
+            remedy = _OTHER_SHARE
+        which = ", ".join(map(str, found.labels))
+        warn(
+            f"{y.name}: groups= {how}. Received: {found.num_classes} classes, of which {where} has "
+            f"no row of {which:.100}. {remedy}. NpySequence(seq.x, seq.y, check_names=False) "
+            "says that it is meant."
+        )
+
     def _warn_at_random(self, remedy: str, fractions: Sequence[float]) -> None:
         shared = self._find(lambda leaves: find_shared(leaves, self._indices))
         # Neither the last windows nor those of some series have all classes then.
@@ -229,6 +267,13 @@ _CUT_EACH = (
     "Cut each series by itself: windows(..., end_index=t) of each to train with, and windows(..., "
     "start_index=t) of each to validate with; or take windows side by side, and stratify=True"
 )
+
+# Of a class that lies in one group, and of one that lies in several but large ones.
+_SMALLER_GROUPS = (
+    "A class that is one group lies in one part: give its rows several groups, such as one for "
+    "each recording or patient, and stratify=True"
+)
+_OTHER_SHARE = "Take a fraction nearer to the share of a group, such as 0.5 of two, or more groups"
 
 _GROUPS_OF_SERIES = "groups= with one group for each series"
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from keras_npy.boundary.callers import epoch_of_fit, is_called_from_reset
+from keras_npy.boundary.class_weight import warn_of_class_weight
 from keras_npy.boundary.devices import LastBatch
 from keras_npy.boundary.passes import Passes
 from keras_npy.boundary.waits import Waits
@@ -253,6 +254,7 @@ class NpyDataAdapter(PlannedAdapter):
         class_weight: Mapping[int, float] | None = None,
     ) -> None:
         super().__init__(AdapterPlan(seq, shuffle, class_weight))
+        warn_of_class_weight(seq, None, class_weight)
         # A method of this adapter would be a reference cycle, which keeps the memory of batches.
         position = functools.partial(_position_by_hand, seq, self._passes)
         self._batches = dataclasses.replace(self._batches, position=position)

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
+from keras_npy.boundary.class_weight import shown_weights
 from keras_npy.boundary.losses import found_loss, has_loss, is_sparse, loses_last_axis
 from keras_npy.boundary.models import output_shapes
 from keras_npy.rows.labels import ClassWeights
 from keras_npy.sequence import NpySequence
-
-# More are not written into an error.
-_WEIGHTS_SHOWN_MAX = 10
 
 
 def check_pixel_weights(
@@ -67,9 +66,8 @@ def _check_steps(
     if not isinstance(shape, tuple) or len(shape) != 3 or shape[1] != y.shape[1]:
         return
     if is_sparse(found_loss(loss, y, shape)):
-        given = {int(number): float(weight) for number, weight in class_weight.items()}
-        each = [given.get(number, 1.0) for number in range(max(given) + 1)]
-        table = f"np.array({each})" if len(each) <= _WEIGHTS_SHOWN_MAX else "weights_of_classes"
+        weights = ClassWeights(class_weight, np.dtype(np.float64))
+        table = shown_weights(weights, shape[-1] or 1)
         raise ValueError(
             "class_weight takes one label for each row, or a mask (b, H, W). Received: labels of "
             f"{y.shape[1]} steps {_with_batch(y.shape[1:])}. Leave class_weight out and give a "

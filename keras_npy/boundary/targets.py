@@ -27,9 +27,7 @@ from keras_npy.boundary.remedies import (
 )
 from keras_npy.errors import warn_once_of
 from keras_npy.order.position import Position
-from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import base_of
-from keras_npy.rows.labels import ClassWeights
 from keras_npy.rows.spread import is_cheap, read_spread
 from keras_npy.sequence import NpySequence, batches_of, has_map, map_of
 from keras_npy.types import Array
@@ -48,7 +46,7 @@ def warn_of_targets(seq: NpySequence, model: Any) -> None:
     """
     if not has_loss(model, _is_looked_at):
         return
-    y = _mapped(seq) if has_map(seq) else seq.y
+    y = mapped_targets(seq) if has_map(seq) else seq.y
     for loss, leaf, path, shape in pair_losses(seq, model, y):
         if leaf.dtype.kind not in "iuf":
             continue
@@ -90,25 +88,40 @@ def gives_targets_to_loss(model: Any) -> bool:
     return are_of_keras and any(loss is not None for loss in losses)
 
 
-def look_when_built(seq: NpySequence, model: Any) -> Callable[[], None] | None:
+def look_when_built(
+    seq: NpySequence, model: Any, weigh: Callable[[Any], None] | None = None
+) -> Callable[[], None] | None:
     """What looks at the targets of a model once more, when it is built and its outputs are known.
 
     `None` if they are known now, or do not matter. Keras asks for a batch to build a model with,
     before the first epoch (Keras 3.15).
+
+    Args:
+        seq: The sequence.
+        model: The model that `fit` trains.
+        weigh: What else is looked at in the model.
     """
-    if not isinstance(model, keras.Model) or is_built(model):
+    if not will_be_built(model):
         return None
     # By their names, several losses find their targets.
     is_one = not isinstance(getattr(model, "loss", None), dict | list | tuple)
-    if is_one and not has_loss(model, is_of_outputs):
+    if weigh is None and is_one and not has_loss(model, is_of_outputs):
         return None
     left = [model]
 
     def look() -> None:
         if left and is_built(left[0]):
-            warn_of_targets(seq, left.pop())
+            built = left.pop()
+            warn_of_targets(seq, built)
+            if weigh is not None:
+                weigh(built)
 
     return look
+
+
+def will_be_built(model: Any) -> bool:
+    """Whether a model gets its weights, and shapes of its outputs, only from its first batch."""
+    return isinstance(model, keras.Model) and not is_built(model)
 
 
 def _is_looked_at(loss: Any) -> bool:
@@ -116,7 +129,7 @@ def _is_looked_at(loss: Any) -> bool:
     return probability_loss(loss) is not None or is_of_outputs(loss)
 
 
-def _mapped(seq: NpySequence) -> Any:
+def mapped_targets(seq: NpySequence) -> Any:
     """The targets of the first batch that `fit` would train on if it began now and shuffled."""
     if seq.y_spec is None:
         return None
@@ -131,7 +144,7 @@ def _mapped(seq: NpySequence) -> Any:
 
 
 def _warn_of_no_probabilities(name: str, targets: Targets, seq: NpySequence) -> None:
-    looked_at = _looked_at(targets.leaf)
+    looked_at = look_at(targets.leaf)
     low, high = looked_at.min(), looked_at.max()
     if np.isfinite(low) and np.isfinite(high):
         numbers = looked_at
@@ -170,8 +183,8 @@ def _warn_of_no_classes(
     loss: Any, targets: Targets, seq: NpySequence, shape: Sequence[int | None] | None
 ) -> None:
     settings = settings_of(loss)
-    num_classes = _num_classes(shape, settings.get("axis", -1))
-    looked_at = _looked_at(targets.leaf)
+    num_classes = number_of_classes(shape, settings.get("axis", -1))
+    looked_at = look_at(targets.leaf)
     if _are_classes(looked_at, num_classes, settings.get("ignore_class")):
         return
     is_number = np.isfinite(looked_at)
@@ -210,7 +223,7 @@ def _are_classes(labels: Array, num_classes: int | None, ignored: Any) -> bool:
     return not are_beyond.any()
 
 
-def _num_classes(shape: Sequence[int | None] | None, axis: int) -> int | None:
+def number_of_classes(shape: Sequence[int | None] | None, axis: int) -> int | None:
     """Outputs along an axis, which Keras counts from the end or from the batch."""
     is_axis = shape is not None and len(shape) > 1 and -len(shape) <= axis < len(shape)
     return shape[axis] if shape is not None and is_axis else None
@@ -246,7 +259,7 @@ def _warn_of_no_one_hot(
     targets: Targets, seq: NpySequence, shape: Sequence[int | None] | None
 ) -> None:
     received = targets.leaf.shape
-    num_classes = _num_classes(shape, -1)
+    num_classes = number_of_classes(shape, -1)
     is_broadcast = shape is not None and len(received) == len(shape) and received[-1] == 1
     if num_classes is not None and num_classes > 1 and is_broadcast:
         one_hot = f"np.eye({num_classes}, dtype='float32')[{{y}}[..., 0].astype('int32')]"
@@ -266,29 +279,7 @@ def _warn(seq: NpySequence, targets: Targets, kind: str, message: str) -> None:
     warn_once_of(map_of(seq) or base_of(targets.leaf), kind, message)
 
 
-def warn_of_class_weight(seq: NpySequence, class_weight: Any) -> None:
-    """Warn if no class of the targets has a weight: Keras says nothing, and all weigh 1.
-
-    That is certain where all targets can be looked at, before any `map`.
-    """
-    y = seq.y
-    if class_weight is None or has_map(seq) or not isinstance(y, Rows) or not is_cheap(y):
-        return
-    labels = y[:]
-    weights = ClassWeights(class_weight, np.dtype(np.float64))
-    if not np.isfinite(labels).all() or weights.has_any_of(labels):
-        return
-    warn_once_of(
-        base_of(y),
-        "class_weight",
-        f"{y.name}: class_weight needs the class numbers that y holds as keys. Received: no class "
-        f"of {', '.join(map(str, class_weight))!s:.100}, in {y.dtype} from {labels.min()} to "
-        f"{labels.max()} in all {len(y)} rows, which all weigh 1. Pass a dict with the numbers of "
-        "np.unique(seq.y[:]) as keys.",
-    )
-
-
-def _looked_at(rows: Any) -> Array:
+def look_at(rows: Any) -> Array:
     """All targets if that is cheap, or some from all over."""
     if isinstance(rows, np.ndarray):
         return rows
@@ -297,9 +288,14 @@ def _looked_at(rows: Any) -> Array:
 
 
 def _which(looked_at: Array, targets: Targets) -> str:
-    if targets.is_mapped:
+    return which_rows(looked_at, targets.leaf)
+
+
+def which_rows(looked_at: Array, leaf: Any) -> str:
+    """What a message calls the rows that were looked at."""
+    if isinstance(leaf, np.ndarray):
         return f"a batch of {len(looked_at)} rows"
-    num_rows = len(targets.leaf)
+    num_rows = len(leaf)
     if len(looked_at) == num_rows:
         return f"all {num_rows} rows"
     return f"{len(looked_at)} of {num_rows} rows, from all over"

@@ -8,6 +8,7 @@ given, and passes everything else through.
 """
 
 import dataclasses
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,6 +17,7 @@ import keras
 
 from keras_npy.boundary.adapter import AdapterPlan, PlannedAdapter
 from keras_npy.boundary.callers import Call, calling_method
+from keras_npy.boundary.class_weight import warn_of_class_weight
 from keras_npy.boundary.classes import check_classes
 from keras_npy.boundary.devices import choose_last_batch, wrap_distribute_data_input
 from keras_npy.boundary.epochs import wrap_epochs
@@ -26,8 +28,8 @@ from keras_npy.boundary.shared_rows import warn_of_shared_rows
 from keras_npy.boundary.targets import (
     check_has_targets,
     look_when_built,
-    warn_of_class_weight,
     warn_of_targets,
+    will_be_built,
 )
 from keras_npy.boundary.waits import waits_among
 from keras_npy.boundary.wrapping import is_wrapped, wrap
@@ -144,10 +146,15 @@ def _planned(plan: AdapterPlan, call: Call, arguments: Mapping[str, Any]) -> Ada
     )
     if call.method == "fit":
         warn_of_targets(seq, call.model)
-        warn_of_class_weight(seq, plan.class_weight)
     if call.method in ("fit", "evaluate"):
         check_has_targets(seq, call.model, call.method)
         check_pixel_weights(seq, call.model, plan.class_weight)
+    weigh = None
+    if is_training and plan.class_weight is not None:
+        weigh = functools.partial(_weigh, seq, plan.class_weight)
+        # TensorFlow builds a model in its first step, behind the first look (Keras 3.15).
+        if not will_be_built(call.model) or keras.backend.backend() == "tensorflow":
+            weigh(call.model)
     validation = call.validation_data
     if isinstance(validation, PlannedAdapter):
         validation = validation.plan.seq
@@ -183,8 +190,12 @@ def _planned(plan: AdapterPlan, call: Call, arguments: Mapping[str, Any]) -> Ada
         is_training=is_training,
         last_batch=last_batch,
         waits=waits_among(call.callbacks) if is_training else None,
-        at_epoch=look_when_built(seq, call.model) if is_training else None,
+        at_epoch=look_when_built(seq, call.model, weigh) if is_training else None,
     )
+
+
+def _weigh(seq: NpySequence, class_weight: Mapping[int, float], model: Any) -> None:
+    warn_of_class_weight(seq, model, class_weight)
 
 
 def _refuse_adapter(adapter: PlannedAdapter, call: Call, arguments: Mapping[str, Any]) -> None:

@@ -55,7 +55,8 @@ class ClassWeights:
 
     Classes are read from labels as Keras reads them from arrays. Labels `(N,)` or `(N, 1)` are
     class numbers, and floats are rounded. In rows of several values (one-hot) the largest counts.
-    Labels with more axes are masks: a class number for each pixel, which gets a weight of its own.
+    Labels with more axes are masks, or steps `(N, T, 1)`: a class number for each pixel or step,
+    which gets a weight of its own.
 
     Args:
         class_weight: Weight of each class number.
@@ -72,7 +73,7 @@ class ClassWeights:
         self._classes = np.array(classes, np.int64)
         self._weights = np.array([weights[key] for key in classes], dtype)
         # Masks are mostly of bytes: look up their weights at once.
-        self._of_bytes = self._look_up(np.arange(256))
+        self._of_bytes = self.of_classes(np.arange(256))
 
     def weights_into(self, labels: Array, out: Array) -> None:
         """Write the weights of labels, of the shape that `shape_of` gives.
@@ -80,12 +81,14 @@ class ClassWeights:
         Raises:
             ValueError: If a mask is one-hot.
         """
-        if labels.ndim > 2:
+        are_pixels = labels.ndim > 2
+        if are_pixels:
             labels = _class_of_each_pixel(labels)
         if labels.dtype.kind in "bu" and labels.dtype.itemsize == 1 and labels.shape == out.shape:
             np.take(self._of_bytes, labels, out=out, mode="clip")
         else:
-            out[...] = self._look_up(_classes_as_keras(labels))
+            # Steps have two axes then, as one-hot rows have.
+            out[...] = self.of_classes(_whole(labels) if are_pixels else classes_as_keras(labels))
 
     def has_any_of(self, labels: Array) -> bool:
         """Whether any of these labels has a weight.
@@ -93,11 +96,17 @@ class ClassWeights:
         Raises:
             ValueError: If a mask is one-hot.
         """
-        if labels.ndim > 2:
-            labels = _class_of_each_pixel(labels)
-        return bool(np.isin(self._classes, _classes_as_keras(labels)).any())
+        are_pixels = labels.ndim > 2
+        classes = _whole(_class_of_each_pixel(labels)) if are_pixels else classes_as_keras(labels)
+        return bool(np.isin(self._classes, classes).any())
 
-    def _look_up(self, classes: Indices) -> Array:
+    @property
+    def classes(self) -> list[int]:
+        """The class numbers that have a weight, in ascending order."""
+        return [int(number) for number in self._classes]
+
+    def of_classes(self, classes: Indices) -> Array:
+        """The weight of each of these class numbers."""
         out = np.ones(classes.shape, self.dtype)
         if self._classes.size:
             nearest = np.searchsorted(self._classes, classes).clip(max=self._classes.size - 1)
@@ -186,14 +195,16 @@ def _classes_by_blocks(y: Rows, indices: Indices | None) -> Iterator[Array]:
         yield _one_class_per_row(without_column(y.take(rows)), y)
 
 
-def _classes_as_keras(labels: Array) -> Indices:
+def classes_as_keras(labels: Array) -> Indices:
     """The class of each label, as Keras's `class_weight` reads it from any numbers."""
     labels = without_column(labels)
     if labels.ndim == 2:
         labels = np.argmax(labels, axis=1)
-    if labels.dtype.kind != "b":
-        labels = np.round(labels)
-    return labels.astype(np.int64)
+    return _whole(labels)
+
+
+def _whole(labels: Array) -> Indices:
+    return (labels if labels.dtype.kind == "b" else np.round(labels)).astype(np.int64)
 
 
 def _one_class_per_row(labels: Array, y: Rows) -> Array:

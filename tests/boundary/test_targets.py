@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from keras_npy import NpySequence, samples
-from keras_npy.boundary.targets import warn_of_class_weight, warn_of_targets
+from keras_npy.boundary.targets import warn_of_targets
 from tests.conftest import BACKEND
 
 X = np.arange(24, dtype="float32").reshape(6, 4) / 24
@@ -430,47 +430,6 @@ def test_fit_counts_the_outputs_along_the_axis_of_the_loss() -> None:
     assert warnings_of(NpySequence(X, y), model) == []
     (said,) = warnings_of(NpySequence(X, y + 1), model)
     assert "for 3 outputs" in said
-
-
-@pytest.mark.parametrize(
-    ("y", "class_weight", "is_warned"),
-    [
-        pytest.param(CLASSES + 5, {0: 1.0, 1: 2.0, 2: 3.0}, True, id="none"),
-        pytest.param(ONE_HOT, {3: 2.0}, True, id="one-hot"),
-        pytest.param(MASK[:, None, None], {1: 9.0}, True, id="mask"),
-        pytest.param(CLASSES + 2, {0: 1.0, 1: 2.0, 2: 3.0}, False, id="one-of-three"),
-        pytest.param(CLASSES + 0.4, {0: 2.0}, False, id="rounded"),
-        pytest.param(ONE_HOT, {2: 2.0}, False, id="one-hot-right"),
-        pytest.param(np.full(6, np.nan), {7: 1.0}, False, id="nan"),
-    ],
-)
-def test_fit_warns_of_class_weight_that_no_label_has(
-    y: Any, class_weight: Any, is_warned: bool
-) -> None:
-    """Once; with the keys that it names, it is gone."""
-    seq = NpySequence(X, y, batch_size=4)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        warn_of_class_weight(seq, class_weight)
-        warn_of_class_weight(seq, class_weight)
-        if is_warned:
-            warn_of_class_weight(NpySequence(X, y), dict.fromkeys(np.unique(y).tolist(), 2.0))
-    message = (
-        r"class_weight needs the class numbers .*no class of .* in all 6 rows.*np\.unique\(seq"
-    )
-    found = [bool(re.search(message, str(warning.message))) for warning in caught]
-    assert [True] * is_warned == found
-
-
-def test_fit_hands_over_its_class_weight() -> None:
-    """The warning points at the line of `fit`."""
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
-    model.compile("sgd", "mse", run_eagerly=True)
-    with pytest.warns(UserWarning, match="no class of 7") as caught:
-        model.fit(NpySequence(X, CLASSES), class_weight={7: 1.0}, verbose=0)
-    # torch warns of more.
-    found = [warning.filename for warning in caught if "no class of 7" in str(warning.message)]
-    assert [__file__] == found
 
 
 IMAGES = np.arange(24, dtype="uint8").reshape(6, 4) * 10

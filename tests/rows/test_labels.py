@@ -126,6 +126,9 @@ MASK = np.arange(3 * 4 * 5).reshape(3, 4, 5) % 5
         pytest.param(MASK.reshape(3, 2, 2, 5).astype("uint8"), id="volume"),
         pytest.param(MASK.reshape(3, 4, 5, 1, 1).astype("int8"), id="channel-of-a-volume"),
         pytest.param(MASK * 60, id="far-apart"),
+        pytest.param(MASK[0, :, :, None], id="steps"),
+        pytest.param(MASK[0, :, :, None].astype("float32"), id="steps-of-floats"),
+        pytest.param(MASK[0, :, :1, None], id="one-step"),
         pytest.param(MASK[:, :1] * 0, id="empty"),
     ],
 )

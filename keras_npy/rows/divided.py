@@ -4,14 +4,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
-from keras_npy.errors import check_bool, check_integer, warn
+from keras_npy.errors import check_bool, check_integer, warn, warn_once_of
 from keras_npy.files import archive
 from keras_npy.order.arguments import check_fractions, check_in_order, checked_seed
 from keras_npy.order.groups import deal_groups
 from keras_npy.order.parts import cut_in_order, fold_rows, split_in_order, split_rows, without
 from keras_npy.order.selection import to_indices
 from keras_npy.rows.base import Rows
+from keras_npy.rows.chosen import base_of
 from keras_npy.rows.class_blocks import ClassesApart, find_classes_apart, find_classes_lost
+from keras_npy.rows.crossed import find_crossed, is_kept_apart
 from keras_npy.rows.groups import Groups, read_groups
 from keras_npy.rows.labels import read_classes
 from keras_npy.rows.time_order import warn_of_time_order
@@ -147,7 +149,7 @@ class Divided:
         )
         parts = deal_groups(numbers, shares, seed=seed, classes=classes)
         shared = self._find(lambda leaves: find_shared_by_parts(leaves, self._indices, parts))
-        self._warn_of(shared, "are dealt out by groups= to several parts", _GROUPS_OF_SERIES)
+        self._warn_of(shared, "are dealt out by groups= to several parts", _GROUPS_OF_SERIES, parts)
         if self.check_names and len(self.outputs) == 1:
             self._warn_of_classes_lost(parts, numbers, classes, are_folds)
         return parts
@@ -235,27 +237,53 @@ class Divided:
         )
         self._warn_of(shared, "are dealt out at random", None if are_apart else remedy)
 
-    def _warn_of(self, shared: Shared | None, how: str, remedy: str | None) -> None:
+    def _warn_of(
+        self,
+        shared: Shared | None,
+        how: str,
+        remedy: str | None,
+        parts: Sequence[Indices] | None = None,
+    ) -> None:
         """Warn of rows that have something in common.
 
         Args:
             shared: These rows, if there are any.
             how: How they come into several parts.
             remedy: What to use where windows overlap; `None` if their series lie class by class.
+            parts: Those that groups were dealt out to.
         """
         if shared is None:
+            return
+        crossed: Sequence[int] = []
+        if shared.kind == "row":
+            inputs = self.sources[: len(self._compared) - len(self.outputs)]
+            crossed, wider = find_crossed(inputs, self._indices, shared.leaf)
+            shared = shared._replace(leaf=wider)
+        kept = (is_kept_apart(self.sources[at], self._indices, parts or []) for at in crossed)
+        if parts is not None and any(kept):
+            # New users are held out: that items are not new cannot be helped, and is meant.
             return
         leaf, name = self.sources[shared.leaf], self.names[shared.leaf]
         path, at = leaf.file_of(shared.row)
         looked_at = " that were looked at" if shared.num_looked_at < self.num_rows else ""
         is_row = shared.kind in _WHAT
         what = _WHAT.get(shared.kind, "share timesteps")
-        warn(
+        message = (
             f"Rows that {what}{_AS[shared.kind]} {how}, so that the parts have values in common "
             f"and validation looks too good. Received: {shared.num_rows} of {shared.num_looked_at} "
             f"rows of {leaf.name}{looked_at}, such as "
-            f"{'row' if is_row else 'the one from timestep'} {at} of {path}. "
-            f"{_remedy(shared, leaf, name, remedy)}"
+            f"{'row' if is_row else 'the one from timestep'} {at} of {path}."
+        )
+        if not crossed:
+            warn(f"{message} {_remedy(shared, leaf, name, remedy)}")
+            return
+        each = " or ".join(_groups_of(name) for name in (name, self.names[crossed[0]]))
+        warn_once_of(
+            base_of(leaf),
+            "crossed inputs",
+            f"{message} Rows of {self.names[crossed[0]]} are, too, as users and items are: {each} "
+            "holds out new ones of one side. If only pairs must be new, "
+            "warnings.filterwarnings('ignore', '.*served more than once') ends this warning.",
         )
 
 
@@ -326,7 +354,10 @@ def _remedy(shared: Shared, leaf: Rows, name: str, remedy: str | None) -> str:
             f"row {row} of {path}" for path, row in map(leaf.file_of, (shared.row, shared.other))
         )
         return f"Give each row once: {one} and {other} have the same bytes."
-    numbers = f"[str({name}.file_of(i)) for i in range(seq.num_samples)]"
-    if shared.row == shared.other:
-        numbers = "seq.indices"
-    return f"Use each row once, or groups={numbers}, which keeps the copies of a row in one part."
+    groups = "groups=seq.indices" if shared.row == shared.other else _groups_of(name)
+    return f"Use each row once, or {groups}, which keeps the copies of a row in one part."
+
+
+def _groups_of(name: str) -> str:
+    """Code for one group for each row of a source of this name."""
+    return f"groups=[str({name}.file_of(i)) for i in range(seq.num_samples)]"

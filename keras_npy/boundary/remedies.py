@@ -1,6 +1,6 @@
 """What ends a warning of targets, as code that runs for this very sequence."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,14 +72,19 @@ PIXEL_MAX_OF_16_BITS = 65535
 OVERSHOT = 0.5
 
 
-def remedy_of_probabilities(targets: Targets, looked_at: Array, *, are_all: bool) -> str:
+def remedy_of_probabilities(
+    targets: Targets, looked_at: Array, shape: Sequence[int | None] | None, *, are_all: bool
+) -> str:
     """What ends the warning of targets that are no probabilities.
 
     Args:
         targets: The targets.
         looked_at: Finite values of them.
+        shape: That of the outputs, if it is known.
         are_all: Whether these are the values of all rows, so that none of the others is greater.
     """
+    if (one_hot := _one_hot(targets, looked_at, shape)) is not None:
+        return one_hot
     # Numbers of Python are printed as they are, and change no dtype.
     low, high = looked_at.min().item(), looked_at.max().item()
     others = "make class numbers one-hot, or take a loss for sparse ones."
@@ -105,6 +110,26 @@ def remedy_of_probabilities(targets: Targets, looked_at: Array, *, are_all: bool
         # None of them is 0.
         return f"{scaled}; {others}"
     return f"{scaled}, or {batch_with(targets, '{y} > 0')} for targets of 0 and 1; {others}"
+
+
+def _one_hot(targets: Targets, looked_at: Array, shape: Sequence[int | None] | None) -> str | None:
+    """What ends the warning of class numbers for several outputs; `None` if they may be others."""
+    received = targets.leaf.shape
+    num_classes = shape[-1] if shape else None
+    if shape is None or num_classes is None or num_classes < 2:
+        return None
+    has_column = len(received) == len(shape) and received[-1] == 1
+    low, high = looked_at.min(), looked_at.max()
+    are_classes = low >= 0 and high - (low >= 1) < num_classes and np.all(looked_at % 1 == 0)
+    if not are_classes or not (has_column or len(received) == len(shape) - 1):
+        return None
+    numbers = "{y}[..., 0].astype('int32')" if has_column else "{y}.astype('int32')"
+    if high == num_classes:
+        numbers += " - 1"
+    made = sentence(pass_map(targets, f"np.eye({num_classes}, dtype='float32')[{numbers}]"))
+    counted = " counted from 1" if high == num_classes else ""
+    sparse = "" if counted else "; or take loss='sparse_categorical_crossentropy' as they are"
+    return f"{made} for class numbers{counted}{sparse}."
 
 
 def _divided(targets: Targets, most: object) -> str:

@@ -15,7 +15,7 @@ from keras_npy.boundary.losses import (
     pair_losses,
     probability_loss,
 )
-from keras_npy.boundary.models import is_built, settings_of
+from keras_npy.boundary.models import is_built, output_shapes, settings_of
 from keras_npy.boundary.remedies import (
     Classes,
     Targets,
@@ -54,7 +54,7 @@ def warn_of_targets(seq: NpySequence, model: Any) -> None:
         loss = found_loss(loss, leaf, shape)
         name = probability_loss(loss)
         if name is not None:
-            _warn_of_no_probabilities(name, targets, seq)
+            _warn_of_no_probabilities(name, targets, seq, model)
         elif is_sparse(loss):
             _warn_of_no_classes(loss, targets, seq, shape)
         elif is_one_hot(loss):
@@ -143,7 +143,7 @@ def mapped_targets(seq: NpySequence) -> Any:
     return y
 
 
-def _warn_of_no_probabilities(name: str, targets: Targets, seq: NpySequence) -> None:
+def _warn_of_no_probabilities(name: str, targets: Targets, seq: NpySequence, model: Any) -> None:
     looked_at = look_at(targets.leaf)
     low, high = looked_at.min(), looked_at.max()
     if np.isfinite(low) and np.isfinite(high):
@@ -157,13 +157,16 @@ def _warn_of_no_probabilities(name: str, targets: Targets, seq: NpySequence) -> 
     low, high = numbers.min(), numbers.max()
     if low < -ROUNDED or high > 1 + ROUNDED:
         are_all = not targets.is_mapped and len(looked_at) == len(targets.leaf)
+        # To find the shape may take a second, so that it waits until there is something to say.
+        shape = output_shapes(model, seq)
+        shape = shape if isinstance(shape, tuple) and not targets.path else None
         _warn(
             seq,
             targets,
             f"targets of {name}",
             f"{targets.name}: {name} takes targets from 0 to 1. Received: {looked_at.dtype} from "
             f"{low} to {high} in {_which(looked_at, targets)}. "
-            f"{remedy_of_probabilities(targets, numbers, are_all=are_all)}",
+            f"{remedy_of_probabilities(targets, numbers, shape, are_all=are_all)}",
         )
 
 

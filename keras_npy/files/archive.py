@@ -167,12 +167,24 @@ def _refuse_whole(path: str) -> None:
         file.seek(0)
         with open_archive(path, file) as opened:
             names = [name.removesuffix(".npy") for name in opened.namelist()]
+    if _are_of_sparse(names):
+        raise NpyFileError(
+            f"{path}: a source is one array. Received: a sparse matrix, as scipy.sparse.save_npz "
+            f"writes it, in the members {', '.join(names)}. "
+            "np.save(new, scipy.sparse.load_npz(path).toarray(order='C'))."
+        )
     if names:
         raise NpyFileError(
             f"{path}: a source is one array. Received: a zip archive (.npz) with the members "
             f"{', '.join(names)[:1000]}. Name one of them behind the path or pattern, as in "
             f'"{os.path.basename(path)}{MEMBER_MARK}{names[0]}".'
         )
+
+
+def _are_of_sparse(members: list[str]) -> bool:
+    """Whether an archive holds one sparse matrix: its members are no arrays to train on."""
+    places = ({"indices", "indptr"}, {"row", "col"}, {"offsets"})
+    return {"format", "shape", "data"} <= {*members} and any(one <= {*members} for one in places)
 
 
 def is_encrypted(info: zipfile.ZipInfo) -> bool:

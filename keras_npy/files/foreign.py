@@ -1,5 +1,6 @@
 """Guess the format of a file that is not `.npy` from its first bytes, with a remedy."""
 
+import csv
 import math
 
 import numpy as np
@@ -171,7 +172,32 @@ def _remedy_of_text(text: str, bare: str) -> str:
         if rows[1]:
             header = "" if rows[0] else ", skiprows=1"
             return f"np.save(new, np.loadtxt(path{argument}{header}))."
-    return "Pass the file that holds the array."
+    return _remedy_of_table(lines) or "Pass the file that holds the array."
+
+
+def _remedy_of_table(lines: list[str]) -> str | None:
+    """How to read a table of which some cells hold no numbers; `None` if it is none."""
+    for delimiter in (",", ";", "\t"):
+        first, row = (next(csv.reader([line], delimiter=delimiter), []) for line in lines[:2])
+        numbers = [at for at, cell in enumerate(row) if _are_numbers(cell, delimiter)]
+        if len(row) < 2 or len(first) != len(row) or not numbers:
+            continue
+        is_header = not all(_are_numbers(first[at], delimiter) or not first[at] for at in numbers)
+        of_text = f", delimiter={delimiter!r}"
+        names = [at for at, cell in enumerate(row) if at not in numbers and cell.strip()]
+        if not names:
+            skipped = ", skip_header=1" if is_header else ""
+            read = f"np.save(new, np.genfromtxt(path{of_text}{skipped}))"
+            return f"{read} makes NaN of empty cells."
+        if any('"' in line for line in lines):
+            of_text += ", quotechar='\"'"
+        of_text += ", skiprows=1" if is_header else ""
+        text = f"np.loadtxt(path, str{of_text}, usecols={names[0]})"
+        return (
+            f"np.save(new, np.loadtxt(path{of_text}, usecols={numbers})) takes the numbers; "
+            f"np.unique({text}, return_inverse=True)[1] numbers the names in column {names[0]}."
+        )
+    return None
 
 
 def _are_numbers(line: str, delimiter: str | None) -> bool:

@@ -288,7 +288,8 @@ def _dtype_remedy(dtype: np.dtype[Any], shape: tuple[int, ...]) -> str:
     if dtype.kind == "O" and shape == ():
         return (
             "It is a pickled object, such as a dict. Where you trust the file, take it apart and "
-            "save its arrays: np.load(path, allow_pickle=True).item()."
+            "save its arrays: np.load(path, allow_pickle=True).item(); of a sparse matrix, save "
+            "item.toarray()."
         )
     if dtype.kind == "O":
         return (
@@ -299,8 +300,9 @@ def _dtype_remedy(dtype: np.dtype[Any], shape: tuple[int, ...]) -> str:
         )
     if dtype.kind in "SUT":
         return (
-            "If it holds numbers as text, save array.astype('float64'). Number the names "
-            "otherwise: np.save(new, np.unique(array, return_inverse=True)[1])."
+            "If it holds numbers as text, save array.astype('int64'), or 'float64' if they are not "
+            "whole. Number the names otherwise: np.save(new, np.unique(array, "
+            "return_inverse=True)[1])."
         )
     if dtype.kind in "mM":
         return "Save it as int64: np.save(new, array.view('int64'))."
@@ -327,7 +329,8 @@ def check_streamable(
     elif not shape:
         raise NpyFileError(
             f"{path}: axis 0 of the array counts the samples. Received: a 0-d array. "
-            "Save it with a first axis of samples."
+            "Pass keras_npy.samples(...) if each file is one sample, or save the values of all "
+            "with a first axis of samples."
         )
     elif shape[0] == 0 and not may_be_empty:
         raise NpyFileError(

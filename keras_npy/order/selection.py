@@ -5,6 +5,9 @@ import numpy as np
 from keras_npy.types import Indices
 
 # Of up to so many rows, numbers that are drawn at random may all be 0 or 1: of 5 in 1 of 100 draws.
+# Columns of pairs, or of a few inputs.
+_COLUMNS_MAX = 4
+
 _FEW_ROWS = 5
 
 
@@ -70,7 +73,7 @@ def to_rows(index: object, num_rows: int) -> range | Indices:
         )
     if chosen.ndim != 1:
         raise ValueError(
-            f"Indices must have one axis. Received: shape {chosen.shape}. Pass them flat."
+            f"Indices must have one axis. Received: shape {chosen.shape}. {_flat(chosen.shape)}"
         )
     low, high = int(chosen.min()), int(chosen.max())
     _check_bounds(low, high, num_rows)
@@ -97,6 +100,15 @@ def chosen_rows(index: object, num_rows: int) -> range | Indices:
             "two rows are meant, take them first."
         )
     return rows
+
+
+def _flat(shape: tuple[int, ...]) -> str:
+    """What makes row numbers of an array of this shape."""
+    if len(shape) == 2 and 1 < shape[1] <= _COLUMNS_MAX and shape[0] > 1:
+        # Flat, pairs would be twice as many rows as there are pairs.
+        columns = ", ".join(f"indices[:, {column}]" for column in range(shape[1]))
+        return f"Choose with each column by itself: {columns}."
+    return "Pass np.ravel(indices)."
 
 
 def _check_bounds(low: int, high: int, num_rows: int) -> None:

@@ -95,21 +95,51 @@ def _remedy(array: Array) -> str:
 def _remedy_of_names(array: Array) -> str:
     if holds_paths(array):
         return "Pass the paths as a list: array.tolist()."
+    whole = _whole_numbers(array)
+    if whole is not None:
+        read = f"Read the numbers in it: array.astype({whole.dtype.name!r})"
+        if len(np.unique(whole)) == len(np.unique(array)):
+            return f"{read}."
+        return f"{read}. If they are names, of which '07' is another one than '7': {_NUMBERED}."
     with contextlib.suppress(ValueError):
-        array.astype("float64")
-        return "Read the numbers in it: array.astype('float64')."
+        # Of more digits than 64 bits hold, float64 makes some ids equal.
+        if len(np.unique(array.astype("float64"))) == len(np.unique(array)) or not _are_digits(
+            array
+        ):
+            return "Read the numbers in it: array.astype('float64')."
     return number_names("array")
+
+
+def _whole_numbers(array: Array) -> Array | None:
+    """The whole numbers that an array of text holds, if 64 bits hold them: float64 rounds ids."""
+    for dtype in ("int64", "uint64"):
+        with contextlib.suppress(ValueError, OverflowError):
+            return array.astype(dtype)
+    return None
+
+
+def _are_digits(array: Array) -> bool:
+    return all(
+        str(text, "ascii", "replace").isdigit() if isinstance(text, bytes) else str(text).isdigit()
+        for text in array.flat
+    )
+
+
+_NUMBERED = "np.unique(array, return_inverse=True)[1]"
 
 
 def number_names(names: str) -> str:
     """How to make class numbers of names."""
-    return f"Number the names: np.unique({names}, return_inverse=True)[1]."
+    return f"Number the names: {_NUMBERED.replace('array', names)}."
 
 
 def remedy_of_objects(array: Array) -> str:
     """What makes numbers of an array of objects."""
     if array.ndim == 0:
-        return f"It holds a {type(array.item()).__name__}: take it apart with array.item()."
+        item = array.item()
+        dense = dense_of(item, "array.item()")
+        remedy = "take it apart with array.item()" if dense is None else f"pass {dense}"
+        return f"It holds a {type(item).__name__}: {remedy}."
     items = [item for _, item in zip(range(ITEMS_LOOKED_AT), array.flat, strict=False)]
     if any(isinstance(item, str | bytes) for item in items):
         return _remedy_of_names(np.asarray(array, str)).replace("array", "array.astype(str)")
@@ -120,7 +150,7 @@ def remedy_of_objects(array: Array) -> str:
         )
     shapes = {_shape(item) for item in items}
     if shapes == {()}:
-        return "Convert it: array.astype('float64')."
+        return _remedy_of_numbers(array)
     if len(shapes) == 1 and None not in shapes:
         return "Its items have one shape: pass np.stack(list(array))."
     # pad_sequences takes no numbers beside lists, and no lists of lists of unequal length.
@@ -131,6 +161,42 @@ def remedy_of_objects(array: Array) -> str:
             "numbers, or save each in a file of its own."
         )
     return "Its items differ in shape: pad each to one shape, such as with np.pad, and stack them."
+
+
+def dense_of(source: object, name: str) -> str | None:
+    """Code for the dense array of a sparse one, of which NumPy makes an object; else `None`."""
+    if callable(getattr(source, "toarray", None)):
+        return f"{name}.toarray()"
+    if type(source).__name__ == "SparseTensor":
+        return f"tf.sparse.to_dense({name}).numpy()"
+    if getattr(source, "is_sparse", False):
+        return f"{name}.to_dense().numpy()"
+    if callable(getattr(source, "todense", None)):
+        return f"np.asarray({name}.todense())"
+    return None
+
+
+# Whole numbers beyond it are rounded in float64, so that two ids may become one.
+_WHOLE_MAX = 2**53
+
+
+def _remedy_of_numbers(array: Array) -> str:
+    """What makes an array of numbers of one of objects that are single values."""
+    # All are looked at: int64 would cut a fraction among them.
+    if all(isinstance(item, int | np.integer) for item in array.flat):
+        low, high = min(array.flat), max(array.flat)
+        for dtype in ("int64", "uint64"):
+            if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
+                return f"Convert it: array.astype({dtype!r})."
+        return f"Number the values, which 64 bits do not hold: {_NUMBERED}."
+    items = [item for item in array.flat if item is not None]
+    are_whole = all(isinstance(item, int | np.integer) for item in items)
+    if items and are_whole and max(abs(int(item)) for item in items) > _WHOLE_MAX:
+        return (
+            "Give what is missing a number, which float64 would round: np.array([-1 if item is "
+            "None else item for item in array.flat]).reshape(array.shape)."
+        )
+    return "Convert it: array.astype('float64')."
 
 
 def _dtype_of_all(items: list[Any]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_npy.rows.arrays import holds_paths
+from keras_npy.rows.arrays import dense_of, holds_paths
 from keras_npy.rows.base import Rows
 
 RULE = "A source must be the path of an .npy file, a list of sources, or a NumPy array."
@@ -65,6 +65,10 @@ def _remedy(source: object, is_item: bool = False) -> str:
         return "Pass os.fsdecode(source)."
     if isinstance(source, np.lib.npyio.NpzFile):
         return f'Name a member of the archive in its path, as in "data.npz::{source.files[0]}".'
+    if is_item and dense_of(source, "one") is not None:
+        return f"Pass [{dense_of(source, 'one')} for one in source]."
+    if (dense := dense_of(source, "source")) is not None:
+        return f"Pass {dense}, since rows of a sparse array have no place of their own."
     if isinstance(source, Mapping):
         return f"Pass one of its values, such as source[{next(iter(source), None)!r:.50}]."
     if holds_paths(source):

@@ -60,7 +60,7 @@ def raw(
     array([4, 5], dtype=uint16)
     """
     check_io(io)
-    checked = _checked_dtype(dtype)
+    checked = _checked_dtype(dtype, offset)
     _check_shape(shape)
     check_integer("offset", offset, at_least=0)
     layout = checked, tuple(int(size) for size in shape), int(offset)
@@ -147,7 +147,7 @@ def _is_behind_header(start: bytes, offset: int) -> bool:
     return offset == prefix_bytes + int.from_bytes(start[8:prefix_bytes], "little")
 
 
-def _checked_dtype(dtype: Any) -> np.dtype[Any]:
+def _checked_dtype(dtype: Any, offset: int) -> np.dtype[Any]:
     try:
         found = bfloat16() if dtype == "bfloat16" else np.dtype(dtype)
     except TypeError as error:
@@ -159,9 +159,24 @@ def _checked_dtype(dtype: Any) -> np.dtype[Any]:
     if dtype is None or not is_supported(found):
         raise TypeError(
             f"dtype must be one of {SUPPORTED_DTYPES}. Received: dtype={dtype!r:.100}. "
-            "Pass a name such as 'uint16'."
+            f"{_remedy_of_dtype(np.dtype(dtype), offset)}"
         )
     return found
+
+
+def _remedy_of_dtype(dtype: np.dtype[Any], offset: int) -> str:
+    """How to read values that are no numbers."""
+    if dtype.names is not None:
+        # Mostly the signal, beside a time and a status.
+        largest = max(dtype.names, key=lambda name: dtype[name].itemsize)
+        skipped = f", {offset}" if offset else ""
+        field = f"np.memmap(path, dtype, 'r'{skipped})[{largest!r}]"
+        return f"Pass a field of a map in place of raw: {field}."
+    if dtype.kind in "mM":
+        return f"Count them in integers: dtype='{dtype.byteorder.strip('|=')}i8'."
+    if dtype.kind in "SV" and dtype.itemsize:
+        return f"Read their bytes: dtype='uint8', shape=(-1, {dtype.itemsize})."
+    return "Pass a name such as 'uint16'."
 
 
 def _check_shape(shape: Any) -> None:

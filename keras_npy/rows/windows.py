@@ -443,6 +443,14 @@ def _targets_of(files: _Files, targets: Rows, series: Rows) -> tuple[Indices, In
     remedy = "Save one file of targets for each file of the series."
     if is_across:
         remedy = "Take from each file for itself: targets=[take(path, ...) for path in paths]."
+    elif are_pairs:
+        at = int(np.argmax(lengths > files.lengths))
+        longer, _ = targets.file_of(int(np.sum(lengths[:at])))
+        remedy = (
+            f"{longer} holds {lengths[at]} for the {files.lengths[at]} timesteps of "
+            f"{series.file_of(int(np.sum(files.lengths[:at])))[0]}: trim it, or give the files of "
+            "targets in the order of those of the series."
+        )
     raise ValueError(
         f"{targets.name}: a series of several files needs a target for each timestep, or targets "
         f"in as many files, each no longer than its series. Received: {len(targets)} targets in "

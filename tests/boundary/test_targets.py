@@ -61,6 +61,55 @@ def test_fit_masks_of_0_and_255_warn_once_and_the_remedy_ends_it(tmp_path: Path,
         fit(scaled, loss)
 
 
+CLASS_NUMBERS = np.array([0, 1, 2, 0, 1, 2])
+
+
+@pytest.mark.parametrize("loss", ["categorical_crossentropy", "kl_divergence", "bce"])
+@pytest.mark.parametrize(
+    "y",
+    [
+        pytest.param(CLASS_NUMBERS, id="numbers"),
+        pytest.param(CLASS_NUMBERS[:, None].astype("uint8"), id="column"),
+        pytest.param(CLASS_NUMBERS.astype("float32"), id="floats"),
+        pytest.param(CLASS_NUMBERS + 1, id="from-1"),
+        pytest.param((CLASS_NUMBERS + 1)[:, None], id="column-from-1"),
+    ],
+)
+def test_class_numbers_for_several_outputs_are_told_of_one_hot_first(y: Any, loss: str) -> None:
+    """Divided by 5 they would have the wrong shape still."""
+    model = dense(3, loss)
+    with pytest.warns(UserWarning, match=r"from \d\S* to \d\S* in all 6 rows\. Pass seq") as caught:
+        warn_of_targets(NpySequence(X, y, batch_size=6), model)
+    found = re.search(r"Pass (seq\.map\(.*\)) for class numbers", str(caught[0].message))
+    assert found is not None
+    seq = eval(found[1], {"seq": NpySequence(X, y, batch_size=6), "np": np})
+    assert ONE_HOT.tolist() == seq[0][1].tolist()
+    is_from_0 = y.min() == 0
+    assert is_from_0 == ("sparse_categorical_crossentropy' as they are" in str(caught[0].message))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_targets(seq, model)
+        if is_from_0:
+            warn_of_targets(NpySequence(X, y), dense(3, "sparse_categorical_crossentropy"))
+
+
+@pytest.mark.parametrize(
+    ("y", "units", "message"),
+    [
+        pytest.param(
+            np.array([0.5, 4, 5, 1, 2, 3]), 6, r"\} / 5|/ 5\)\) for votes", id="fractions"
+        ),
+        pytest.param(CLASS_NUMBERS * 2, 1, r"/ 5\)\) for votes", id="one-output"),
+        pytest.param(ONE_HOT + 4, 3, r"/ 5\)\) for votes", id="votes-for-each-class"),
+        pytest.param(CLASS_NUMBERS + 7, 3, r"/ 10\)\) for votes", id="beyond-the-outputs"),
+    ],
+)
+def test_other_numbers_are_told_of_their_scale_first(y: Any, units: int, message: str) -> None:
+    """They are no class numbers of the model."""
+    with pytest.warns(UserWarning, match=message):
+        warn_of_targets(NpySequence(X, y), dense(units, "categorical_crossentropy"))
+
+
 @pytest.mark.parametrize(
     ("loss", "units", "message"),
     [("bce", 1, "from 0 to 1"), ("sparse_categorical_crossentropy", 2, "count from 0")],

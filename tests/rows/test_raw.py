@@ -171,6 +171,7 @@ def test_raw_bfloat16_has_its_name(tmp_path: Path) -> None:
         pytest.param({"dtype": None}, TypeError, r"dtype=None", id="none"),
         pytest.param({"dtype": object}, TypeError, r"dtype must be one of bool", id="object"),
         pytest.param({"dtype": "S2"}, TypeError, r"dtype must be one of bool", id="bytes"),
+        pytest.param({"dtype": "V"}, TypeError, r"Pass a name such as 'uint16'", id="void"),
     ],
 )
 def test_raw_that_cannot_be_is_refused(
@@ -187,6 +188,43 @@ def test_raw_remedy_for_a_part_of_a_file_works(path: Path) -> None:
         raw(path, dtype="uint16", shape=(10,))
     part = open_rows(np.memmap(path, "uint16", "r", 4, (10,)))
     np.testing.assert_array_equal(TOKENS[2:12], part[:])
+
+
+RECORDS = np.dtype([("time", "<i8"), ("wave", "<f4", (3,)), ("state", "u1")])
+
+
+@pytest.mark.parametrize("offset", [0, 7])
+@pytest.mark.parametrize("dtype", [RECORDS, RECORDS.descr], ids=["dtype", "list"])
+def test_raw_of_records_names_a_field_of_their_map(tmp_path: Path, dtype: Any, offset: int) -> None:
+    """The largest one, which mostly is the signal."""
+    records = np.zeros(4, RECORDS)
+    records["wave"] = np.arange(12).reshape(4, 3)
+    path = tmp_path / "x.bin"
+    path.write_bytes(bytes(offset) + records.tobytes())
+    with pytest.raises(TypeError, match=r"dtype=.*np\.memmap\(.*\['wave'\]\.$") as caught:
+        raw(path, dtype=dtype, offset=offset)
+    found = re.search(r"np\.memmap\(.*\]", str(caught.value))
+    assert found is not None
+    rows = open_rows(eval(found[0], {"np": np, "path": path, "dtype": dtype}))
+    assert records["wave"].tolist() == rows[:].tolist()
+
+
+@pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+@pytest.mark.parametrize("dtype", [">M8[s]", "<m8[ms]", "S3"])
+def test_raw_of_values_that_are_no_numbers_names_the_dtype_that_reads_them(
+    tmp_path: Path, dtype: str
+) -> None:
+    """Times are counted, text is bytes."""
+    path = tmp_path / "x.bin"
+    stored = np.array([1, 2, 3], ">i8" if ">" in dtype else "<i8") if "8" in dtype else b"abcdef"
+    path.write_bytes(bytes(stored))
+    with pytest.raises(TypeError, match=r"dtype='.?[iu].*'") as caught:
+        raw(path, dtype=dtype)
+    found = re.search(r"(dtype='[iu><].*)\.$", str(caught.value).split("Received")[1][12:])
+    assert found is not None
+    rows = eval(f"raw(path, {found[1]})", {"raw": raw, "path": path})
+    expected = [[97, 98, 99], [100, 101, 102]] if "S" in dtype else [1, 2, 3]
+    assert expected == rows[:].tolist()
 
 
 @pytest.mark.parametrize("source", [[], 3, ("a", "b"), [3]], ids=repr)

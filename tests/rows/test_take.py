@@ -97,6 +97,17 @@ def test_take_of_rows_that_do_not_exist_is_refused(
         take(ROWS, indices)
 
 
+def test_take_of_pairs_names_each_column() -> None:
+    """Flat, they would be twice as many rows as there are pairs."""
+    indices = np.array([[0, 1], [2, 3], [4, 5]])
+    with pytest.raises(ValueError, match=r"\(3, 2\)\. Choose with .*: indices\[:, 0\], ind.*1\]\."):
+        take(ROWS, indices)
+    np.testing.assert_array_equal(ROWS[[1, 3, 5]], take(ROWS, indices[:, 1])[:])
+    with pytest.raises(ValueError, match=r"\(3, 1\)\. Pass np\.ravel\(indices\)"):
+        take(ROWS, indices[:, :1])
+    np.testing.assert_array_equal(ROWS[[0, 2, 4]], take(ROWS, np.ravel(indices[:, :1]))[:])
+
+
 def test_windows_of_taken_rows_are_those_of_the_array() -> None:
     """Every second timestep, as a series."""
     rows = windows(take(np.arange(20), slice(0, None, 2)), sequence_length=3)

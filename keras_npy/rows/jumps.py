@@ -1,5 +1,7 @@
-"""Warn of windows that jump over rows which were not picked out of a series."""
+"""Warn of windows that jump over rows of a series, or cross from one series to the next."""
 
+import os
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -9,6 +11,7 @@ from keras_npy.errors import warn
 from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.joined import JoinedRows
+from keras_npy.rows.name_series import begins_of_series
 from keras_npy.types import Indices
 
 
@@ -31,19 +34,16 @@ def warn_of_jumps(series: Rows, starts: Begins, span: int) -> None:
     are_jumps = _jumps(series)
     if are_jumps is None or not are_jumps.any():
         return
-    begins = starts.at(np.arange(len(starts)))
-    before = np.cumsum(np.append(False, are_jumps))
-    jumping = np.flatnonzero(before[begins + span] > before[begins])
-    if not len(jumping):
+    found = _crossing(are_jumps, starts, span)
+    if found is None:
         return
-    at = int(begins[jumping[0]])
-    at += int(np.argmax(are_jumps[at:]))
+    num_jumping, at = found
     path, row = series.file_of(at)
     next_path, next_row = series.file_of(at + 1)
     follows = f"row {next_row}" if next_path == path else f"row {next_row} of {next_path}"
     warn(
         f"{series.name}: timesteps of a window follow each other at equal distances, as they lie "
-        f"in the file. Received: rows that were picked out, and {len(jumping)} of {len(begins)} "
+        f"in the file. Received: rows that were picked out, and {num_jumping} of {len(starts)} "
         f"windows that jump, such as from row {row} of {path} to {follows}. Make windows of all "
         "rows, and cut those by time: NpySequence(windows(path, ...)).split(0.2, in_order=True). "
         f"{_JOIN if len(series.shard_lengths) == 1 else _JOIN_EACH}"
@@ -56,6 +56,89 @@ _JOIN_EACH = (
     "If the rows of each file make one series as they are, pass a list with the windows of each, "
     "as [windows(take(path, rows), ..., join=True) for path, rows in ...]."
 )
+
+
+def warn_of_crossings(series: Rows, starts: Begins, span: int) -> None:
+    """Warn of windows over files of one timestep each that cross from one series to the next.
+
+    They lie in several folders, or their names begin to count again.
+
+    Args:
+        series: The series, of which each file and source is one of its own.
+        starts: Where the windows begin.
+        span: Rows from the first one of a window to its last one.
+    """
+    for first, paths in _files_of_timesteps(series):
+        folders = [*map(os.path.dirname, paths)]
+        borders = [at for at in range(1, len(paths)) if folders[at] != folders[at - 1]]
+        are_in_one = not borders
+        if are_in_one:
+            borders = begins_of_series(paths)
+        are_borders = np.zeros(len(series) - 1, bool)
+        are_borders[np.array(borders, np.int64) + first - 1] = True
+        found = _crossing(are_borders, starts, span)
+        if found is None:
+            continue
+        warn(
+            _cross_names(series.name, found[0], len(starts), paths[found[1] - first :][:2])
+            if are_in_one
+            else _cross_folders(series.name, [*dict.fromkeys(folders)])
+        )
+        return
+
+
+def _cross_folders(name: str, folders: Sequence[str]) -> str:
+    return (
+        f"{name}: of samples each file is one timestep, and windows cross from folder to folder. "
+        f"Received: {len(folders)} folders, such as {folders[0]} and {folders[1]}. Pass a list "
+        f"with the windows of each folder, as {_LIST}; join=True says that all are one series."
+    )
+
+
+def _cross_names(name: str, num: int, num_windows: int, paths: Sequence[str]) -> str:
+    path, next_path = paths
+    return (
+        f"{name}: of samples each file is one timestep, and windows cross to another series where "
+        f"the names begin to count again. Received: {num} of {num_windows} windows that do, such "
+        f"as from {path} to {next_path}. Pass a list with the windows of each series, as {_LIST}; "
+        "join=True says that all are one series."
+    )
+
+
+_LIST = "[windows(samples(pattern), ...) for pattern in patterns]"
+
+
+def _files_of_timesteps(rows: Rows, first: int = 0) -> Iterator[tuple[int, Sequence[str]]]:
+    """The files of each series that has one for each timestep, and the row of the first of them."""
+    if isinstance(rows, JoinedRows):
+        for source in rows.sources:
+            yield from _files_of_timesteps(source, first)
+            first += len(source)
+    # Files of one row each that are no samples are series of their own.
+    elif len(rows.shard_lengths) == 1 < len(rows) and (paths := rows.file_paths) is not None:
+        yield first, paths
+
+
+def _crossing(are_borders: NDArray[np.bool_], starts: Begins, span: int) -> tuple[int, int] | None:
+    """The number of windows that cross from a row to the next where there is a border.
+
+    Args:
+        are_borders: Whether there is one behind each row but the last.
+        starts: Where the windows begin.
+        span: Rows from the first one of a window to its last one.
+
+    Returns:
+        It, and the row in front of the first border that a window crosses; `None` if none does.
+    """
+    if not are_borders.any():
+        return None
+    begins = starts.at(np.arange(len(starts)))
+    before = np.cumsum(np.append(False, are_borders))
+    crossing = np.flatnonzero(before[begins + span] > before[begins])
+    if not len(crossing):
+        return None
+    at = int(begins[crossing[0]])
+    return len(crossing), at + int(np.argmax(are_borders[at:]))
 
 
 def _jumps(series: Rows) -> NDArray[np.bool_] | None:

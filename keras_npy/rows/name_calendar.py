@@ -21,7 +21,8 @@ _BEGIN = r"(?<![^\W_])(?<![0-9][-_./])"
 _COUNTERS = re.compile(
     r"(?<![^\W\d_])(?:s|sub|subj|subject|site|station|patient|p|id|no|nr|num|run|trial|session|seed|"
     r"fold|batch|part|case|exp|cam|camera|sensor|tile|img|image|v|ver|version|user|mouse|room|well|plot|"
-    r"farm|field|zone|lake|river|buoy|house|building|plant|cell|chip|line|unit|node|channel|animal)"
+    r"farm|field|zone|lake|river|buoy|house|building|plant|cell|chip|line|unit|node|channel|animal|"
+    r"video|vid|clip|movie|film|recording|rec|sequence|seq|volume|vol|scan|stack)"
     r"[-_. ]*\Z"
 )
 _MONTH = re.compile(rf"{_BEGIN}([0-9]{{1,2}})[-_.]{_YEAR}(?![0-9])")

@@ -13,14 +13,14 @@ from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 
-from keras_npy.errors import check_bool, warn
+from keras_npy.errors import check_bool
 from keras_npy.files.store import FileList
 from keras_npy.order.selection import ascending, rows_at
 from keras_npy.rows.base import ROWS_AT_ONCE, Rows, Timesteps
 from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.joined import JoinedRows
-from keras_npy.rows.jumps import warn_of_jumps
+from keras_npy.rows.jumps import warn_of_crossings, warn_of_jumps
 from keras_npy.rows.sources import Source, open_rows, open_series
 from keras_npy.rows.time_order import warn_of_time_order
 from keras_npy.types import Array, Indices, Io
@@ -151,8 +151,6 @@ def windows(
     start, end = _bounds(start_index, end_index, len(series))
     _check_targets(targets, predict_next)
     opened = None if targets is None else _open(targets, join, io)
-    if not join:
-        _warn_of_folders(series)
     if join or len(series.shard_lengths) == 1:
         warn_of_time_order([series], "a series that goes on from file to file")
     lengths = np.array([len(series)]) if join else series.shard_lengths
@@ -169,6 +167,7 @@ def windows(
         raise _no_window(series, files, span + 1)
     starts = Starts(files.firsts, counts, sequence_stride)
     if not join:
+        warn_of_crossings(series, starts, span)
         warn_of_jumps(series, starts, span)
     x = WindowRows(series, starts, sequence_length, sampling_rate)
     if predict_next:
@@ -179,22 +178,6 @@ def windows(
     of_targets = Starts(target_firsts, counts, sequence_stride)
     _check_last_target(opened, int(of_targets.at(np.array([len(starts) - 1]))[0]))
     return WindowsAndTargets(x, WindowRows(opened, of_targets))
-
-
-def _warn_of_folders(series: Rows) -> None:
-    """Warn of windows over files of one timestep each that lie in several folders."""
-    paths = series.file_paths
-    # Files of one row each that are no samples are series of their own.
-    if paths is None or len(paths) != len(series) or len(series.shard_lengths) > 1:
-        return
-    folders = [*dict.fromkeys(map(os.path.dirname, paths))]
-    if len(folders) > 1:
-        warn(
-            f"{series.name}: of samples each file is one timestep, and windows cross from folder "
-            f"to folder. Received: {len(folders)} folders, such as {folders[0]} and {folders[1]}. "
-            "Pass a list with the windows of each folder, as [windows(samples(pattern), ...) for "
-            "pattern in patterns]; join=True says that all are one series."
-        )
 
 
 def _counts(num_starts: Indices, stride: int) -> Indices:

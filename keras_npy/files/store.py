@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from keras_npy.files import advice, mapping
 from keras_npy.files.header import NpyHeader
+from keras_npy.files.memory import address_of
 from keras_npy.types import Array, Indices
 
 # Runs of rows up to this size are copied as a whole: 256 runs of 128 tokens in 26 us, row by row in
@@ -144,7 +145,8 @@ class MemoryStore(Store):
 
     @property
     def places(self) -> Places:
-        return one_place("memory", self._data.ctypes.data, self.row_bytes, self.num_rows)
+        home, start_bytes = address_of(self._data)
+        return one_place(home, start_bytes, self.row_bytes, self.num_rows)
 
     def fetch(self, indices: Indices, out: NDArray[np.uint8]) -> None:
         # Gather bytes: with some dtypes and alignments np.take copies the whole array first. Its

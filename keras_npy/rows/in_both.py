@@ -62,7 +62,7 @@ def find_in_both(
     """
     sources = [*first, *second]
     are_few = sum(map(len, sources)) <= ROWS_COMPARED
-    if len(first) != len(second) or not are_few or all(rows.io is None for rows in sources):
+    if len(first) != len(second) or not are_few:
         return None
     pairs = [_spans_of(*pair) for pair in zip(first, second, strict=True)]
     found = [pair for pair in pairs if pair is not None]
@@ -75,6 +75,9 @@ def find_in_both(
         are_new = [_are_new((first[at], our), (second[at], their)) for our, their in targets]
         is_in_both &= ~np.all(are_new, axis=0)
     rows = np.flatnonzero(is_in_both)
+    if len(rows) == len(first[0]) == len(second[0]) and all(one.io is None for one in sources):
+        # Whoever passes the same arrays twice means it.
+        return None
     return InBoth(int(rows[0]), len(rows)) if len(rows) else None
 
 

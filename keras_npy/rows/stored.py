@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from keras_npy.files.header import NpyHeader
+from keras_npy.files.memory import address_of
 from keras_npy.files.mounts import may_fall_back, should_read
 from keras_npy.files.reading import ReadStore, read_file
 from keras_npy.files.shards import Shards
@@ -137,8 +138,14 @@ class StridedRows(Rows):
 
     @property
     def places(self) -> Places:
-        home = (self._array.ctypes.data, self._array.strides, self.shape)
-        return one_place(home, 0, 1, len(self))
+        home, start_bytes = address_of(self._array)
+        stride = self._array.strides[0]
+        if stride <= 0:
+            return one_place((home, start_bytes, self._array.strides, self.shape), 0, 1, len(self))
+        # Rows lie between each other: those of other columns or steps are on another line.
+        start, phase = divmod(start_bytes, stride)
+        line = (home, phase, self._array.strides, self.row_shape, self._array.itemsize)
+        return one_place(line, start, 1, len(self))
 
 
 class FortranRows(StridedRows):

@@ -16,6 +16,7 @@ from keras_npy.boundary.adapter import NpyDataAdapter
 
 NUM_ROWS = 50
 X = np.arange(NUM_ROWS * 2.0, dtype="float32").reshape(NUM_ROWS, 2)
+FORTRAN = np.asfortranarray(X)
 SERIES = np.arange(200.0, dtype="float32")
 
 
@@ -73,6 +74,10 @@ def warned_of(training: Any, validation: Any, **arguments: Any) -> list[str]:
         warnings.simplefilter("always")
         model_of_sums().fit(training, validation_data=validation, verbose=0, **arguments)
     return [str(one.message) for one in found if "validation_data must hold" in str(one.message)]
+
+
+def mapped() -> np.ndarray:
+    return np.load("x_0.npy", mmap_mode="r")
 
 
 def whole() -> NpySequence:
@@ -288,6 +293,53 @@ SHARED = [
         TIME,
         id="next-between-those-that-train",
     ),
+    pytest.param(
+        lambda: (with_targets(mapped()[:30]), with_targets(mapped()[28:])),
+        *("2 of 22 rows that train the model too, such as row 0 of ", ROWS),
+        id="views-of-a-file",
+    ),
+    pytest.param(
+        lambda: (with_targets(np.asarray(mapped())[:30]), with_targets(take("x_0.npy", range(31)))),
+        *("30 of 31 rows", ROWS),
+        id="view-beside-its-file",
+    ),
+    pytest.param(
+        lambda: (with_targets(mapped()[:30].view("int32")), whole()),
+        *("30 of 50 rows", ROWS),
+        id="view-as-another-dtype",
+    ),
+    pytest.param(
+        lambda: (with_targets(mapped()[:30, 1:]), with_targets(mapped()[28:, 1:])),
+        *("2 of 22 rows", ROWS),
+        id="views-of-a-column",
+    ),
+    pytest.param(
+        lambda: (with_targets(X[:30]), with_targets(X[28:])), "2 of 22 rows", ROWS, id="of-an-array"
+    ),
+    pytest.param(
+        lambda: (with_targets(X), with_targets(X[40:])),
+        "10 of 10 rows",
+        ROWS,
+        id="all-and-the-last",
+    ),
+    pytest.param(
+        lambda: (with_targets(FORTRAN[:30]), with_targets(FORTRAN[28:])),
+        *("2 of 22 rows", ROWS),
+        id="views-of-fortran-order",
+    ),
+    pytest.param(
+        lambda: (with_targets(X).split(0.2)[0], with_targets(X).split(0.2, seed=1)[1]),
+        *("8 of 10 rows", ROWS),
+        id="parts-of-an-array",
+    ),
+    pytest.param(
+        lambda: (
+            with_targets({"a": X[:30], "b": mapped()[:30]}),
+            with_targets({"a": X[28:], "b": mapped()[28:]}),
+        ),
+        *("2 of 22 rows", ROWS),
+        id="views-as-two-inputs",
+    ),
 ]
 
 
@@ -423,6 +475,28 @@ DISTINCT = [
         id="other-pairs-of-views",
     ),
     pytest.param(lambda: (with_targets(X), with_targets(X)), id="arrays"),
+    pytest.param(lambda: (with_targets(mapped()), with_targets(mapped())), id="all-of-a-map"),
+    pytest.param(lambda: map(with_targets, (X[:30], X[30:])), id="views-side-by-side"),
+    pytest.param(lambda: map(with_targets, np.split(mapped(), [30])), id="views-of-a-file-apart"),
+    pytest.param(lambda: map(with_targets, (X[::2], X[1::2])), id="every-second-and-the-others"),
+    pytest.param(lambda: map(with_targets, (X[:, :1], X[:, 1:])), id="two-columns"),
+    pytest.param(lambda: map(with_targets, (FORTRAN[:30], FORTRAN[30:])), id="fortran-order-apart"),
+    pytest.param(lambda: map(with_targets, (X[:30], X[28:].copy())), id="copies"),
+    pytest.param(lambda: (with_targets(mapped()[:30]), with_targets("x_1.npy")), id="another-file"),
+    pytest.param(
+        lambda: (
+            with_targets((X[:20], take("x_0.npy", range(20)))),
+            with_targets((X[10:30], take("x_0.npy", range(30, 50)))),
+        ),
+        id="one-view-of-two-inputs",
+    ),
+    pytest.param(
+        lambda: map(with_targets, (np.broadcast_to(X[0], (9, 2)), np.broadcast_to(X[1], (9, 2)))),
+        id="one-row-again-and-again",
+    ),
+    pytest.param(lambda: with_targets(X).split(0.2), id="split-of-an-array"),
+    pytest.param(lambda: with_targets(FORTRAN).split(0.2), id="split-of-fortran-order"),
+    pytest.param(lambda: with_targets(mapped()[5:, 1:]).folds(4)[2], id="folds-of-a-view"),
     pytest.param(lambda: (with_targets({"x": "x_0.npy", "m": X}), whole()), id="fewer-inputs"),
     pytest.param(lambda: (whole(), (X, np.zeros(50, "float32"))), id="arrays-of-keras"),
     pytest.param(lambda: (whole(), None), id="no-validation"),

@@ -11,6 +11,7 @@ from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import base_of
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.joined import JoinedRows, stored_beneath
+from keras_npy.rows.stored import StridedRows
 from keras_npy.rows.stretches import Ground, farthest_so_far
 from keras_npy.rows.windows import WindowRows
 from keras_npy.types import Indices
@@ -212,7 +213,14 @@ def _spans(rows: Rows, ground: Ground | None = None, leaf: int = 0) -> _Spans:
         # A window of several files has a stretch in each: the first one is enough.
         at = np.flatnonzero(np.diff(positions, prepend=-1))
         begins, ends = begins[at], ends[at]
+        if not is_of_windows(rows) and any(map(_is_strided, stored_beneath(rows))):
+            # Nobody knows what windows predict that are views: only equal ones count.
+            ends = begins + 1
     return _Spans(begins, ends, lengths == lengths.min())
+
+
+def _is_strided(rows: Rows) -> bool:
+    return isinstance(rows, StridedRows)
 
 
 def _num_distinct(numbers: Indices) -> int:

@@ -64,8 +64,12 @@ def read_spread(rows: Rows) -> Array:
 def _file_lengths(rows: Rows) -> Indices:
     """Timesteps in each of the files that rows are made of."""
     stored = [(one, one.files) for one in stored_beneath(rows)]
+    nothing = np.empty(0, np.int64)
     return np.concatenate(
-        [np.array([len(one)]) if files is None else files.lengths for one, files in stored]
+        [
+            np.array([one.timesteps(nothing).num_steps]) if files is None else files.lengths
+            for one, files in stored
+        ]
     )
 
 

@@ -21,7 +21,7 @@ from keras_npy.files.store import (
     places_of,
 )
 from keras_npy.files.values import as_bytes, as_stored, copy_values, make_native
-from keras_npy.rows.base import Rows
+from keras_npy.rows.base import Rows, Timesteps
 from keras_npy.rows.scratch import Scratch
 from keras_npy.types import Array, Indices, Io
 
@@ -132,9 +132,14 @@ class StridedRows(Rows):
         self.shape = array.shape
         self.dtype = array.dtype.newbyteorder("=")
         self._array = array
+        self._num_steps = _num_steps(array)
 
     def read_into(self, indices: Indices, out: Array) -> None:
         copy_values(self._array[indices], out)
+
+    def timesteps(self, indices: Indices) -> Timesteps:
+        ends = indices + self._num_steps
+        return Timesteps(indices, ends, len(self) + self._num_steps - 1)
 
     @property
     def places(self) -> Places:
@@ -145,7 +150,25 @@ class StridedRows(Rows):
         # Rows lie between each other: those of other columns or steps are on another line.
         start, phase = divmod(start_bytes, stride)
         line = (home, phase, self._array.strides, self.row_shape, self._array.itemsize)
-        return one_place(line, start, 1, len(self))
+        return one_place(line, start, 1, len(self) + self._num_steps - 1)
+
+
+def _num_steps(array: Array) -> int:
+    """How many rows further a row reaches in memory than the next one begins: 1 without overlap.
+
+    So it is with windows that overlap, as `sliding_window_view` gives them.
+    """
+    num_rows, by = len(array), array.strides[0]
+    axes = [
+        (size, abs(stride))
+        for size, stride in zip(array.shape[1:], array.strides[1:], strict=True)
+        if size > 1 and stride
+    ]
+    # Some steps along the axis lead to the same value as some rows do.
+    do_overlap = by > 0 and any(
+        math.lcm(by, stride) < min(num_rows * by, size * stride) for size, stride in axes
+    )
+    return 1 + sum((size - 1) * stride for size, stride in axes) // by if do_overlap else 1
 
 
 class FortranRows(StridedRows):

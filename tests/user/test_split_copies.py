@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import as_strided, sliding_window_view
 
 from keras_npy import NpySequence, raw, samples, take, windows
 
 ROWS = np.arange(40).reshape(20, 2)
 SERIES = np.arange(50)
+TABLE = np.arange(60).reshape(30, 2)
+IMAGES = np.arange(4 * 3 * 5 * 6).reshape(4, 3, 5, 6)
 
 
 @pytest.fixture
@@ -298,6 +301,69 @@ def test_split_of_rows_that_come_once_does_not_warn(folder: Path, make: Any) -> 
         parts = [seq.split(0.3), seq.split(0.4, in_order=True), *seq.folds(2)]
         parts.append(seq.split(0.5, groups=np.arange(num_rows) % 2))
     assert num_rows == len({tuple(np.ravel(row)) for part in parts[0] for row in part.y[:]})
+
+
+OVERLAPPING = [
+    pytest.param(lambda: sliding_window_view(SERIES, 10), id="windows"),
+    pytest.param(lambda: sliding_window_view(SERIES, 10)[::3], id="every-third"),
+    pytest.param(lambda: sliding_window_view(SERIES, 10)[..., ::2], id="sampled"),
+    pytest.param(lambda: sliding_window_view(SERIES, 10)[:, ::-1], id="backwards"),
+    pytest.param(lambda: sliding_window_view(TABLE, 4, axis=0), id="of-two-columns"),
+    pytest.param(lambda: sliding_window_view(TABLE, 4, axis=0).swapaxes(1, 2), id="keras"),
+    pytest.param(lambda: sliding_window_view(TABLE, (4, 2))[:, 0], id="of-both-axes"),
+    pytest.param(lambda: sliding_window_view(np.load("s.npy", "r"), 5), id="of-a-file"),
+    pytest.param(lambda: as_strided(SERIES, (15, 6), (24, 8)), id="strides"),
+    pytest.param(
+        lambda: [SERIES[:12].reshape(2, 6), as_strided(SERIES, (9, 6), (40, 8))], id="list"
+    ),
+]
+
+
+@pytest.mark.parametrize("make", OVERLAPPING)
+def test_split_of_windows_by_strides_warns(folder: Path, make: Any) -> None:
+    """As those of `windows` do: `in_order=True` leaves out what the parts share."""
+    x = make()
+    seq = NpySequence(x, np.arange(NpySequence(x).num_samples))
+    for divide in (lambda: seq.split(0.3), lambda: seq.folds(3)[0]):
+        with pytest.warns(UserWarning, match="windows that overlap do, are dealt out") as found:
+            parts = divide()
+        assert leaks(parts)
+        assert "Use " in str(found[0].message)
+    if not isinstance(x, list):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            parts = seq.split(0.3, in_order=True)
+        assert not leaks(parts)
+        assert sum(part.num_samples for part in parts) < seq.num_samples
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: sliding_window_view(SERIES, 10)[::10], id="side-by-side"),
+        pytest.param(lambda: sliding_window_view(SERIES, 10)[::15], id="apart"),
+        pytest.param(lambda: sliding_window_view(SERIES, 1), id="single-steps"),
+        pytest.param(lambda: sliding_window_view(SERIES, 10).copy(), id="copied"),
+        pytest.param(lambda: sliding_window_view(IMAGES, (3, 3), axis=(1, 2)), id="patches"),
+        pytest.param(lambda: TABLE.T, id="columns-as-rows"),
+        pytest.param(lambda: np.asfortranarray(TABLE), id="fortran-order"),
+        pytest.param(lambda: IMAGES.transpose(0, 2, 3, 1), id="channels-last"),
+        pytest.param(lambda: IMAGES.swapaxes(0, 1), id="axes-swapped"),
+        pytest.param(lambda: TABLE[:, ::-1], id="columns-backwards"),
+        pytest.param(lambda: TABLE[::-1], id="rows-backwards"),
+        pytest.param(lambda: TABLE[::2, 1:], id="every-second"),
+        pytest.param(lambda: np.broadcast_to(SERIES[:, None], (50, 3)), id="repeated"),
+        pytest.param(lambda: {"a": TABLE[:, :1], "b": TABLE[:, 1:]}, id="two-inputs"),
+        pytest.param(lambda: [TABLE[:, 1:], TABLE[:, :-1]], id="two-columns-joined"),
+    ],
+)
+def test_split_of_views_that_do_not_overlap_does_not_warn(make: Any) -> None:
+    """Rows that lie between each other, or one in several of its own places, share nothing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        seq = NpySequence(make())
+        assert seq.num_samples == sum(part.num_samples for part in seq.split(0.4))
+        assert seq.num_samples == sum(part.num_samples for part in seq.split(0.4, in_order=True))
 
 
 def test_split_of_pairs_of_rows_warns_only_of_rows_in_two_pairs(folder: Path) -> None:

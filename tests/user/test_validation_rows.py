@@ -18,6 +18,7 @@ NUM_ROWS = 50
 X = np.arange(NUM_ROWS * 2.0, dtype="float32").reshape(NUM_ROWS, 2)
 FORTRAN = np.asfortranarray(X)
 SERIES = np.arange(200.0, dtype="float32")
+WINDOWS = np.lib.stride_tricks.sliding_window_view(SERIES, 10)
 
 
 @pytest.fixture(autouse=True)
@@ -340,6 +341,11 @@ SHARED = [
         *("2 of 22 rows", ROWS),
         id="views-as-two-inputs",
     ),
+    pytest.param(
+        lambda: map(with_targets, (WINDOWS[:100], WINDOWS[95:])),
+        *("5 of 96 rows", TIME),
+        id="windows-that-are-views",
+    ),
 ]
 
 
@@ -482,6 +488,8 @@ DISTINCT = [
     pytest.param(lambda: map(with_targets, (X[:, :1], X[:, 1:])), id="two-columns"),
     pytest.param(lambda: map(with_targets, (FORTRAN[:30], FORTRAN[30:])), id="fortran-order-apart"),
     pytest.param(lambda: map(with_targets, (X[:30], X[28:].copy())), id="copies"),
+    # What they predict may be new.
+    pytest.param(lambda: map(with_targets, (WINDOWS[:100], WINDOWS[100:])), id="views-by-time"),
     pytest.param(lambda: (with_targets(mapped()[:30]), with_targets("x_1.npy")), id="another-file"),
     pytest.param(
         lambda: (

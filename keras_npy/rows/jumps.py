@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -11,8 +12,11 @@ from keras_npy.errors import warn
 from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.joined import JoinedRows
-from keras_npy.rows.name_series import begins_of_series
+from keras_npy.rows.name_series import begins_of_series, gaps
 from keras_npy.types import Indices
+
+# Stretches without a gap that a message names.
+_STRETCHES_NAMED_MAX = 4
 
 
 class Begins(Protocol):
@@ -59,9 +63,9 @@ _JOIN_EACH = (
 
 
 def warn_of_crossings(series: Rows, starts: Begins, span: int) -> None:
-    """Warn of windows over files of one timestep each that cross from one series to the next.
+    """Warn of windows over files of one timestep each that cross to another series, or a gap.
 
-    They lie in several folders, or their names begin to count again.
+    They lie in several folders, or their names begin to count again, or leave numbers out.
 
     Args:
         series: The series, of which each file and source is one of its own.
@@ -72,18 +76,24 @@ def warn_of_crossings(series: Rows, starts: Begins, span: int) -> None:
         folders = [*map(os.path.dirname, paths)]
         borders = [at for at in range(1, len(paths)) if folders[at] != folders[at - 1]]
         are_in_one = not borders
-        if are_in_one:
-            borders = begins_of_series(paths)
+        borders = borders or begins_of_series(paths)
+        missing = [] if borders else gaps(paths)
+        if not borders and not missing:
+            continue
         are_borders = np.zeros(len(series) - 1, bool)
-        are_borders[np.array(borders, np.int64) + first - 1] = True
+        are_borders[np.array(borders or missing) + first - 1] = True
         found = _crossing(are_borders, starts, span)
         if found is None:
             continue
-        warn(
-            _cross_names(series.name, found[0], len(starts), paths[found[1] - first :][:2])
-            if are_in_one
-            else _cross_folders(series.name, [*dict.fromkeys(folders)])
-        )
+        received = found[0], len(starts), paths[found[1] - first :][:2]
+        if missing:
+            # Of rows that were picked out, those say it that were left out.
+            if _steps(series) is None:
+                warn(_cross_gap(series.name, *received, missing, len(paths) == len(series)))
+        elif are_in_one:
+            warn(_cross_names(series.name, *received))
+        else:
+            warn(_cross_folders(series.name, [*dict.fromkeys(folders)]))
         return
 
 
@@ -102,6 +112,28 @@ def _cross_names(name: str, num: int, num_windows: int, paths: Sequence[str]) ->
         f"the names begin to count again. Received: {num} of {num_windows} windows that do, such "
         f"as from {path} to {next_path}. Pass a list with the windows of each series, as {_LIST}; "
         "join=True says that all are one series."
+    )
+
+
+def _cross_gap(
+    name: str,
+    num: int,
+    num_windows: int,
+    paths: Sequence[str],
+    missing: Sequence[int],
+    is_alone: bool,
+) -> str:
+    path, next_path = paths
+    cuts = [0, *missing]
+    stretches = [*pairwise(cuts), (cuts[-1], None)]
+    named = str(stretches) if is_alone and len(stretches) <= _STRETCHES_NAMED_MAX else "stretches"
+    return (
+        f"{name}: of samples each file is one timestep, and those of a window follow each other "
+        f"at equal distances. Received: numbers that are left out, and {num} of {num_windows} "
+        f"windows that jump over them, such as from {path} to {next_path}. Add the files that are "
+        "missing, or pass a list with the windows of each stretch: [windows(take(frames, "
+        f"slice(first, stop)), ...) for first, stop in {named}], in which frames are these "
+        "samples; join=True says that they make one series as they are."
     )
 
 

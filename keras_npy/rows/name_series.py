@@ -1,11 +1,17 @@
-"""Where names of files, of which each is a timestep, say that another series begins."""
+"""Where names of files, of which each is a timestep, begin another series or leave a file out."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from keras_npy.rows.name_calendar import LONG_MONTHS, MONTHS, is_counted_by
 from keras_npy.rows.name_decimals import decimals_as_numbers
 from keras_npy.rows.name_parts import NUMBERS, Part, parts_of, step_of_sample, without_folder
+
+# Gaps are few beside as many steps that are alike. Weekends are two of seven days.
+_FEW = 0.1
+_USUAL_MIN = 4
 
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}")
 _MONTH, _DAY = "(?:0[1-9]|1[0-2])", "(?:0[1-9]|[12][0-9]|3[01])"
@@ -64,6 +70,54 @@ def begins_of_series(names: Sequence[str]) -> list[int]:
     return []
 
 
+def gaps(names: Sequence[str]) -> list[int]:
+    """The places of names in front of which files are missing, as `f6` behind `f4`.
+
+    Nothing where numbers count nothing, or leave more out than a few.
+
+    Example:
+
+    >>> gaps(["f0", "f1", "f2", "f3", "f5", "f6"])
+    [4]
+    >>> gaps(["0920", "0930", "0940", "0950", "1000", "1010"])
+    []
+    """
+    ends = _parts([name.casefold() for name in without_folder([*names[:2], names[-1]])])
+    if len(ends) != 1 or not ends[0].is_number:
+        return []
+    first, second, last = _numbers(ends[0])
+    if last - first == (second - first) * (len(names) - 1):
+        return []
+    parts = _parts([name.casefold() for name in without_folder(names)])
+    if len(parts) != 1 or not parts[0].is_number:
+        return []
+    numbers = _numbers(parts[0])
+    steps = [after - before for before, after in pairwise(numbers)]
+    ((usual, num_usual),) = Counter(steps).most_common(1)
+    if num_usual < _USUAL_MIN or usual <= 0 or any(step <= 0 or step % usual for step in steps):
+        return []
+    found = [
+        at
+        for at, step in enumerate(steps, 1)
+        if step != usual and not _is_carry(numbers, numbers[at - 1], numbers[at])
+    ]
+    return found if len(found) <= max(1, _FEW * len(steps)) else []
+
+
+def _is_carry(numbers: Sequence[int], before: int, after: int) -> bool:
+    """Whether a number may rise by so much because it is a time: 0950 and 1000, 0131 and 0201."""
+    return any(
+        after // size == before // size + 1
+        and after % size <= before % size
+        and max(number % size for number in numbers) < most
+        for size, most in ((100, 60), (1000, 367), (10000, 5960))
+    )
+
+
+def _numbers(part: Part) -> list[int]:
+    return [int(value or 0) for value in part.values]
+
+
 def _parts(names: Sequence[str]) -> list[Part]:
     """What differs from name to name: of names that are not alike, their last number, and all else.
 
@@ -82,7 +136,7 @@ def _parts(names: Sequence[str]) -> list[Part]:
 
 
 def _begins(counter: Part, parts: Sequence[Part], names: Sequence[str]) -> list[int]:
-    numbers = [int(value or 0) for value in counter.values]
+    numbers = _numbers(counter)
     begins = [at for at in range(1, len(numbers)) if numbers[at] <= numbers[at - 1]]
     # Numbers that count nothing fall again and again.
     if not begins or 2 * (len(begins) + 1) > len(numbers):
@@ -153,7 +207,7 @@ def _have_year(names: Sequence[str]) -> bool:
 def _is_carried(key: Part, numbers: Sequence[int], begins: Sequence[int]) -> bool:
     """Whether two numbers are one, such as hours and minutes, which rises by even steps."""
     labels = [label for label in key.labels if label in _IN_ONE]
-    of_key = [int(value or 0) for value in key.values]
+    of_key = _numbers(key)
     changes = set(begins)
     inside = [numbers[at] - numbers[at - 1] for at in range(1, len(numbers)) if at not in changes]
     # Frames of 30 a second are 33 or 34 ms apart.

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from keras_npy import NpySequence, open_rows, samples, take, windows
-from keras_npy.rows.name_series import begins_of_series
+from keras_npy.rows.name_series import begins_of_series, gaps
 
 
 @pytest.fixture(autouse=True)
@@ -172,3 +172,92 @@ def test_windows_that_end_with_each_series_do_not_warn() -> None:
         for pattern in ("v*.npy", "[ab]/*.npy"):
             windows(samples(pattern), sequence_length=5, sequence_stride=5)
         windows("v*.npy", sequence_length=2)
+
+
+def without(names: list[str], *places: int) -> list[str]:
+    return [name for at, name in enumerate(names) if at not in places]
+
+
+GAPS = [
+    pytest.param(without(grid("f{}", 12), 5), [5], id="a-frame"),
+    pytest.param(without(grid("{:05}_rgb", 300), 40, 41, 99), [40, 97], id="three-of-many"),
+    pytest.param([f"f{n}" for n in range(0, 500, 10) if n != 90], [9], id="of-each-tenth"),
+    pytest.param([*grid("f{}", 20), *(f"f{n}" for n in range(500, 520))], [20], id="two-stretches"),
+    pytest.param(without(times("%H%M", 25, minutes=5), 3, 9), [3, 8], id="of-a-clock"),
+    pytest.param(without(times("%Y%m%d", 90, days=1), 50), [50], id="of-days"),
+    pytest.param(without(grid("f{:04}", 104), 98, 99), [98], id="before-a-hundred"),
+]
+
+
+@pytest.mark.parametrize(("names", "places"), GAPS)
+def test_names_say_where_files_are_missing(names: list[str], places: list[int]) -> None:
+    """In front of a number that is two or more steps behind the one before it."""
+    assert places == gaps([f"/data/{name}.npy" for name in names])
+
+
+UNEVEN = [
+    pytest.param(["f0", "f1", "f3"], id="too-few"),
+    pytest.param([f"cam_{n:04}" for n in (931, 945, 958, 1012, 1030, 1044)], id="clock-times"),
+    pytest.param(times("%H%M", 30, minutes=10), id="each-ten-minutes"),
+    pytest.param([f"t{60 * h + m}" for h in range(9) for m in (0, 7, 21, 40)], id="rhythm"),
+    pytest.param(times("%H%M%S", 90, seconds=30), id="each-half-minute"),
+    pytest.param(times("%M%S", 70, seconds=1), id="each-second"),
+    pytest.param(times("%Y%m%d", 90, days=1), id="dates"),
+    pytest.param([f"{n // 12}{n % 12 + 1:02}" for n in range(24240, 24280)], id="months"),
+    pytest.param(times("%m%d", 90, days=1), id="days"),
+    pytest.param(times("%Y%j", 700, days=1), id="days-of-years"),
+    pytest.param(times("%Y%W", 90, days=7)[:48], id="weeks"),
+    pytest.param([f"d{n}" for n in range(70) if n % 7 < 5], id="trading-days"),
+    pytest.param([f"f{n}" for n in range(60) if n % 4 != 3], id="many-left-out"),
+    pytest.param([f"f{n * n}" for n in range(20)], id="squares"),
+    pytest.param(["f0", "f10", "f20", "f30", "f40", "f45", "f50"], id="half-a-step"),
+    pytest.param([f"{16094592e8 + 33.4 * n:.0f}" for n in range(60)], id="milliseconds"),
+    pytest.param([f"t{n / 10}" for n in range(30) if n != 7], id="decimals"),
+    pytest.param(["f3", "f2", "f1", "f0", "f5", "f6", "f7", "f8"], id="in-an-order-of-its-own"),
+]
+
+
+@pytest.mark.parametrize(
+    "names", [*(case.values[0] for case in ONE_SERIES), *(case.values[0] for case in UNEVEN)]
+)
+def test_names_that_leave_nothing_out_have_no_gap(names: list[str]) -> None:
+    """Times, other numbers that are no counter, and counters of which many are missing."""
+    assert [] == gaps([f"/data/{name}.npy" for name in names])
+
+
+@pytest.mark.parametrize("left_out", [(5,), (5, 6, 15)])
+def test_windows_that_jump_over_missing_files_give_a_warning(left_out: tuple[int, ...]) -> None:
+    """Its list ends it, and cuts the windows out; so does `join=True`."""
+    names = grid("f{}", 24)
+    save(names)
+    for number in left_out:
+        Path(f"f{number}.npy").unlink()
+    frames = samples("f*.npy")
+    with pytest.warns(UserWarning, match=r"such as from \S+f4\.npy to \S+f[67]\.npy\.") as found:
+        rows = windows(frames, sequence_length=3)
+    (message,) = [str(one.message) for one in found]
+    received = re.search(r"(\d+) of (\d+) windows that jump over them", message)
+    are_jumping = (np.diff(rows[:][:, :, 0, 0], axis=1) != 1).any(axis=1)
+    assert received
+    assert (are_jumping.sum(), len(rows)) == tuple(map(int, received.groups()))
+    call = re.search(r"each stretch: (\[.*\]), in which frames", message)
+    assert call
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        code = call[1].replace("...", "sequence_length=3")
+        each = open_rows(eval(code, {"windows": windows, "take": take, "frames": frames}))
+        assert len(rows) == len(windows(frames, sequence_length=3, join=True))
+    np.testing.assert_array_equal(rows[:][~are_jumping], each[:])
+
+
+def test_windows_beside_a_gap_do_not_warn() -> None:
+    """Windows that end in front of it, and rows that were picked out, which have a warning."""
+    save(without(grid("f{:02}", 20), 8))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        windows(samples("f*.npy"), sequence_length=4, sequence_stride=4)
+        windows(samples("f*.npy"), sequence_length=3, end_index=8)
+        windows(take(samples("f*.npy"), slice(0, None, 2)), sequence_length=2, join=True)
+    with pytest.warns(UserWarning, match="rows that were picked out") as found:
+        windows(take(samples("f*.npy"), [0, 1, 2, 3, 4, 6, 7, 8, 9]), sequence_length=3)
+    assert 1 == len(found)

@@ -13,6 +13,7 @@ from keras_npy.files.archive import MEMBER_MARK
 from keras_npy.files.foreign import RAW_SAMPLES
 from keras_npy.files.store import FileList
 from keras_npy.rows.base import Rows
+from keras_npy.rows.beside_windows import remedy_beside_windows
 from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.crops import check_crops
 from keras_npy.rows.forwarding import ForwardingRows
@@ -244,7 +245,7 @@ def _check_lengths_of(files: FileList, others: FileList, first: Rows, second: Ro
         if begins[0] == begins[1]:
             _warn_of_drift(files, others)
     elif not any(reach_over):
-        _check_lengths(files, others, _APART)
+        _check_lengths(files, others, _APART, remedy_beside_windows(first, second))
 
 
 _APART = "; check_names=False says that they do not belong together"
@@ -271,12 +272,14 @@ def _warn_of_drift(files: FileList, others: FileList) -> None:
         )
 
 
-def _check_lengths(files: FileList, others: FileList, or_else: str = "") -> None:
+def _check_lengths(
+    files: FileList, others: FileList, or_else: str = "", found: str | None = None
+) -> None:
     differs = np.flatnonzero(files.lengths != others.lengths)
     if differs.size:
         place = int(differs[0])
-        remedy = f"Save both again, with the same rows{or_else}."
-        if files.paths[place] == others.paths[place]:
+        remedy = found or f"Save both again, with the same rows{or_else}."
+        if found is None and files.paths[place] == others.paths[place]:
             remedy = (
                 "start_index and end_index count over all files: cut each for itself, "
                 "[windows(path, ...) for path in paths]."
@@ -297,6 +300,9 @@ def _differ_in_length(first: Rows, other: Rows) -> ValueError:
     for joined, one in ((first, other), (other, first)):
         if _are_parts_samples(joined, one):
             return ValueError(f"{received}{_remedy_of_samples(joined, one)}")
+    remedy = remedy_beside_windows(first, other)
+    if remedy is not None:
+        return ValueError(f"{received}{remedy}")
     if first.files and other.files:
         remedy = _remedy_of_counts(first.files, other.files)
         if remedy:
@@ -319,7 +325,7 @@ def _differ_in_length(first: Rows, other: Rows) -> ValueError:
     for rows, others in ((first, other), (other, first)):
         axes = [axis for axis, size in enumerate(rows.shape) if size == len(others)]
         if len(axes) == 1 and (rows.files is None or rows.files.paths == [rows.name]):
-            loaded, what = _loaded(rows)
+            loaded, what = loaded_by(rows)
             return ValueError(
                 f"{received}If the samples of {rows.name}, {rows.shape}, lie on axis {axes[0]}, "
                 f"save them on axis 0: np.save(new, np.moveaxis({loaded}, {axes[0]}, 0)){what}. "
@@ -338,7 +344,7 @@ def _differ_in_length(first: Rows, other: Rows) -> ValueError:
     )
 
 
-def _loaded(rows: Rows) -> tuple[str, str]:
+def loaded_by(rows: Rows) -> tuple[str, str]:
     """Code that gives the values of rows, and what a name in it stands for."""
     if rows.files is None:
         return "array", ""

@@ -17,10 +17,12 @@ from keras_npy.errors import check_bool
 from keras_npy.files.store import FileList
 from keras_npy.order.selection import ascending, rows_at
 from keras_npy.rows.base import ROWS_AT_ONCE, Rows, Timesteps
+from keras_npy.rows.beside_windows import repeat_for_each
 from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.joined import JoinedRows
 from keras_npy.rows.jumps import warn_of_crossings, warn_of_jumps
+from keras_npy.rows.pairs import loaded_by
 from keras_npy.rows.sources import Source, open_rows, open_series
 from keras_npy.rows.time_order import warn_of_time_order
 from keras_npy.types import Array, Indices, Io
@@ -424,7 +426,12 @@ def _targets_of(files: _Files, targets: Rows, series: Rows) -> tuple[Indices, In
     if are_pairs and np.all(lengths <= files.lengths) and not is_across:
         return lengths - skipped, np.cumsum(lengths) - lengths + skipped
     remedy = "Save one file of targets for each file of the series."
-    if is_across:
+    if len(targets) == len(files.lengths):
+        remedy = (
+            "Leave targets= out if there is one for each file, and pass them to NpySequence(x, y): "
+            f"{repeat_for_each('y')}."
+        )
+    elif is_across:
         remedy = "Take from each file for itself: targets=[take(path, ...) for path in paths]."
     elif are_pairs:
         at = int(np.argmax(lengths > files.lengths))
@@ -451,14 +458,33 @@ def _is_across_files(rows: Rows) -> bool:
 
 def _no_window(series: Rows, files: _Files, num_steps: int) -> ValueError:
     where = f"{files.num_steps[0]} timesteps"
-    join = ""
+    remedy = "Pass a smaller sequence_length"
     if len(files.lengths) > 1:
         where = f"{len(files.lengths)} files of at most {max(files.num_steps)} timesteps"
-        join = ", or join=True if the files are one long series"
+        remedy += ", or join=True if the files are one long series"
+    are_samples = series.file_paths is not None and len(series.shard_lengths) < len(series)
+    if are_samples and series.row_shape and series.row_shape[0] >= num_steps:
+        where += f", each a file of shape {series.row_shape}"
+        remedy = (
+            "Of samples each file is one timestep: leave samples out, windows(pattern, ...), if "
+            "each file is a series of its own. Else pass a smaller sequence_length"
+        )
+    elif series.ndim == 2 and series.shape[1] >= num_steps:
+        remedy = f"If time runs along axis 1, {_transposed(series)}. Else pass a smaller " + (
+            remedy.removeprefix("Pass a smaller ")
+        )
     return ValueError(
         f"{series.name}: a series must hold at least one window. Received: {where}, of which a "
-        f"window takes {num_steps}. Pass a smaller sequence_length{join}."
+        f"window takes {num_steps}. {remedy}."
     )
+
+
+def _transposed(series: Rows) -> str:
+    """What to pass for series of which each has a row for each channel."""
+    if len(series.shard_lengths) > 1:
+        return f"as in {series.shape}, pass [np.load(path, mmap_mode='r').T for path in paths]"
+    loaded, what = loaded_by(series)
+    return f"as in {series.shape}, pass {loaded}.T{what}"
 
 
 def _bounds(start_index: int | None, end_index: int | None, num_rows: int) -> tuple[int, int]:

@@ -1,0 +1,84 @@
+"""What to do with rows that do not belong to windows one by one: the remedies of errors."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from keras_npy.rows.base import Rows
+from keras_npy.rows.chosen import ChosenRows
+from keras_npy.rows.forwarding import ForwardingRows
+from keras_npy.rows.joined import JoinedRows
+from keras_npy.types import Indices
+
+
+def remedy_beside_windows(first: Rows, second: Rows) -> str | None:
+    """A remedy if one of two sources is of windows, and it is clear what the other one counts."""
+    for windows, others in ((first, second), (second, first)):
+        series = [*_series_of(windows)]
+        if series and not any(_series_of(others)):
+            lengths = np.concatenate([rows.shard_lengths for rows in series])
+            remedy = _of_steps(windows, others, lengths) or _of_counts(windows, others, lengths)
+            if remedy:
+                return remedy
+    return None
+
+
+def _series_of(rows: Rows) -> Iterator[Rows]:
+    """The series of windows; nothing if rows are none."""
+    if isinstance(rows, JoinedRows):
+        for source in rows.sources:
+            yield from _series_of(source)
+    elif isinstance(rows, ForwardingRows) and not isinstance(rows, ChosenRows):
+        begins, ends, _ = rows.timesteps(np.zeros(1, np.int64))
+        if ends[0] - begins[0] > 1:
+            yield rows.source
+
+
+def _of_steps(windows: Rows, others: Rows, lengths: Indices) -> str | None:
+    """What to do with a row for each timestep of several files."""
+    source, named = others, others.name
+    shift = "which takes those that windows begin with"
+    if isinstance(others, ChosenRows):
+        part = others.indices
+        if not isinstance(part, range) or part.step != 1:
+            return None
+        source = others.source
+        if part.start:
+            named = f"take(y, slice({part.start}, None)), in which y are all of these rows,"
+            shift = "which counts in each file for itself"
+        elif len(part) < len(source):
+            named = "all of its rows"
+    if len(lengths) < 2 or not np.array_equal(source.shard_lengths, lengths):
+        return None
+    return (
+        f"{source.name} has a row for each timestep, and each file has fewer windows: pass "
+        f"{named} as targets= of windows, {shift}."
+    )
+
+
+def _of_counts(windows: Rows, others: Rows, lengths: Indices) -> str | None:
+    """What to do with a row for each file, or for each window of the files as one series."""
+    if 1 < len(windows.shard_lengths) == len(others):
+        return f"{others.name} has a row for each file of the windows: {repeat_for_each('y')}."
+    begins, ends, num_steps = windows.timesteps(np.arange(len(windows)))
+    span, stride = ends[0] - begins[0], begins[1:2].sum() - begins[0]
+    if len(lengths) < 2 or stride < 1 or np.any(begins[1:] <= begins[:-1]):
+        return None
+    num_joined = -(-(num_steps - begins[0] - span + 1) // stride)
+    if num_joined != len(others) or len(others) <= len(windows):
+        return None
+    remedy = "pass join=True to windows if the files are one series"
+    if begins[0] == 0 and stride == 1:
+        remedy += (
+            "; else leave out the rows of windows that would cross from file to file, with "
+            "take(y, x.timesteps(np.arange(len(x))).begins), in which x are the windows"
+        )
+    return f"{others.name} has a row for each window of the files joined, {len(others)}: {remedy}."
+
+
+def repeat_for_each(labels: str) -> str:
+    """How to give each window of a file the label of the file."""
+    return (
+        "if it is the label of all windows of the file, pass "
+        f"np.repeat({labels}, x.shard_lengths), in which x are the windows"
+    )

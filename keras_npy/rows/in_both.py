@@ -109,10 +109,24 @@ def _spans_of(one: Rows, other: Rows) -> tuple[_Spans, _Spans] | None:
     if base is base_of(other) and len(base.files.paths if base.files else ()) > FILES_COMPARED:
         return _spans(one), _spans(other)
     places = _places_of(one, other)
-    if set(places[0].homes).isdisjoint(places[1].homes):
+    if set(places[0].homes).isdisjoint(places[1].homes) or _are_apart(*places):
         return None
     ground = Ground([one, other], places)
     return _spans(one, ground, 0), _spans(other, ground, 1)
+
+
+def _are_apart(one: Places, other: Places) -> bool:
+    """Whether each of two sources is one run, and these lie apart, as two arrays in memory do."""
+    if len(one.homes) > 1 or len(other.homes) > 1:
+        return False
+    begins, ends = zip(
+        *(
+            (runs.starts[0], runs.starts[0] + runs.strides[0] * runs.lengths[0])
+            for runs in (one, other)
+        ),
+        strict=True,
+    )
+    return bool(max(begins) >= min(ends))
 
 
 def _places_of(*sources: Rows) -> list[Places]:

@@ -20,8 +20,9 @@ from keras_npy.feeds.nests import leaves_of, map_leaves
 from keras_npy.files.header import SUPPORTED_DTYPES, is_supported
 from keras_npy.order.draws import fractions
 from keras_npy.order.position import Position
-from keras_npy.rows.base import Rows, Sized
+from keras_npy.rows.base import Sized
 from keras_npy.rows.drawn import DrawnRows, RowNumbers
+from keras_npy.rows.scaled_crops import read_drawn
 from keras_npy.types import Array
 
 _NAMES = ("x", "y", "sample_weight")
@@ -71,8 +72,14 @@ class DrawnRead:
     is_random = True
 
     def __call__(self, batch: tuple[Any, ...], place: Place) -> tuple[Any, ...]:
+        beside = [rows for rows in leaves_of(self.leaves) if isinstance(rows, DrawnRows)]
+        draw = functools.partial(fractions, place.seed, place.position.epoch)
         read: tuple[Any, ...] = map_leaves(
-            lambda rows, array: _read_drawn(rows, array, place), self.leaves, batch
+            lambda rows, array: (
+                read_drawn(rows, array, beside, draw) if isinstance(rows, DrawnRows) else array
+            ),
+            self.leaves,
+            batch,
         )
         return read
 
@@ -83,17 +90,6 @@ class DrawnRead:
             lambda rows: RowNumbers(rows) if isinstance(rows, DrawnRows) else rows, self.leaves
         )
         return numbers
-
-
-def _read_drawn(rows: Rows, array: Array, place: Place) -> Array:
-    if not isinstance(rows, DrawnRows):
-        return array
-    out = np.empty((len(array), *rows.row_shape), rows.dtype)
-    draw = functools.partial(fractions, place.seed, place.position.epoch)
-    # The number that the sources share, not that of a leaf's own file: the leaves of a row may
-    # count their files differently.
-    rows.read_drawn(array, out, array, draw)
-    return out
 
 
 # Each is itself alone, so that it can be remembered what was said of it.

@@ -106,6 +106,13 @@ class FittedSampleStore(SampleStore):
     def _note_shape(self, index: int, shape: tuple[int, ...]) -> None:
         self.stored_lengths[index] = [shape[axis] for axis, _ in self.fit.lengths]
 
+    def sizes_at(self, indices: Indices) -> Indices:
+        """As `stored_lengths`, of these samples. A header that was not read yet is read now."""
+        unknown = indices[(self.stored_lengths[indices] < 0).any(axis=1)]
+        for index in unknown.tolist():
+            self._note_shape(index, self._check_header(self._paths[index]).shape)
+        return self.stored_lengths[indices]
+
     def _remedy(self, header: NpyHeader, files: Joined) -> str:
         # Samples of different length fit into no common file.
         return each_remedy(header, files)

@@ -131,3 +131,10 @@ class ChosenDrawnRows(ChosenRows, DrawnRows):
 
     def read_drawn(self, indices: Indices, out: Array, keys: Indices, draw: Draw) -> None:
         self.source.read_drawn(self.source_indices(indices), out, keys, draw)
+
+    @property
+    def crop_lengths(self) -> Indices | None:
+        return self.source.crop_lengths
+
+    def sizes_at(self, indices: Indices) -> Indices:
+        return self.source.sizes_at(self.source_indices(indices))

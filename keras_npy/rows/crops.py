@@ -15,16 +15,12 @@ from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.joined import JoinedRows
 from keras_npy.rows.samples import FittedRows
+from keras_npy.rows.scaled_crops import ALIKE, FRAMES_APART
 from keras_npy.types import Indices
 
 Mask: TypeAlias = NDArray[np.bool_]
 
-# How far the shares of a file that two crops take may lie from each other: frames of sound and of
-# film, of which one is cut off, still show the same.
-ALIKE = 0.05
-
-# So many frames more or less, of the coarser source, come of how a recording's ends are counted.
-FRAMES_APART = 2
+_SIZES_ALIKE = (", whose sizes and crops are in one ratio", ", of the same sizes")
 
 # Sizes of another kind, such as boxes beside pixels, agree by chance in fewer pairs than these.
 SURE_SHARE = 0.75
@@ -131,17 +127,19 @@ def _odd_pair(pair: _Pair) -> str | None:
 
 
 def _odd_places(pair: _Pair) -> str | None:
-    """What to say if files of the same sizes are cropped in two places."""
-    is_same_size = np.array_equal(pair.lengths, pair.other_lengths) and np.array_equal(
-        pair.stored, pair.others
-    )
-    # Files of several sizes, the same on both sides, belong together. Two views of one file may
-    # differ.
-    are_many = len(np.unique(pair.stored, axis=0)) > 1 and np.any(pair.stored > pair.lengths + 1)
-    if not (is_same_size and are_many) or _share_files(pair.one, pair.other):
+    """What to say if files of the same sizes, or of two resolutions, are cropped in two places."""
+    are_scaled = np.array_equal(pair.stored * pair.other_lengths, pair.others * pair.lengths)
+    is_same = np.array_equal(pair.lengths, pair.other_lengths)
+    # Files of several sizes, the same on both sides, belong together, and so do images of which
+    # those of one side are as many times larger. Two views of one file may differ.
+    are_many = len(np.unique(pair.stored, axis=0)) > 1 or (not is_same and len(pair.lengths) > 1)
+    is_cropped = np.any(pair.stored > pair.lengths + 1)
+    if not (are_scaled and are_many and is_cropped) or _share_files(pair.one, pair.other):
         return None
     crop, other_crop = pair.crops
-    return _of_two_kinds(pair.one, crop, pair.other, other_crop, ", of the same sizes")
+    if other_crop == "random":
+        return _of_two_kinds(pair.other, other_crop, pair.one, crop, _SIZES_ALIKE[is_same])
+    return _of_two_kinds(pair.one, crop, pair.other, other_crop, _SIZES_ALIKE[is_same])
 
 
 def _odd_sizes(pair: _Pair) -> str | None:
@@ -200,8 +198,8 @@ def _odd_at_random(
 ) -> Mask:
     """Pairs of which random crops begin in other places.
 
-    Each begins at the same share of what may be left out. Where files and crops of one source are
-    in all axes as many times larger, as an image is than its mask, crops show the same.
+    Where files and crops of one source are in all axes as many times larger, as an image is than
+    its mask, `scaled_crops` lets crops begin at one place.
     """
     if np.array_equal(lengths, other_lengths):
         # Of crops of one size, those of a file that is 2 longer begin up to 2 later.

@@ -33,6 +33,15 @@ class DrawnRows(Rows):
             draw: Returns the numbers of a pass.
         """
 
+    @property
+    def crop_lengths(self) -> Indices | None:
+        """The sizes to which all rows are cropped at random, `(axes,)`, if these are the same."""
+        return None
+
+    def sizes_at(self, indices: Indices) -> Indices:
+        """The sizes that rows have along these axes before they are cropped, `(b, axes)`."""
+        raise NotImplementedError
+
 
 class RowNumbers(Rows):
     """Row i is the number i. It stands for rows that are read later, when the pass is known.

@@ -191,6 +191,24 @@ class JoinedDrawnRows(JoinedRows, DrawnRows):
                 source.read_into(rows, taken)
             out[places] = taken
 
+    @property
+    def crop_lengths(self) -> Indices | None:
+        drawn = [source for source in self.sources if isinstance(source, DrawnRows)]
+        first, *others = (source.crop_lengths for source in drawn)
+        if first is None or len(drawn) < len(self.sources):
+            return None
+        are_alike = all(other is not None and np.array_equal(first, other) for other in others)
+        return first if are_alike else None
+
+    def sizes_at(self, indices: Indices) -> Indices:
+        lengths = self.crop_lengths
+        sizes = np.empty((len(indices), 0 if lengths is None else len(lengths)), np.int64)
+        for number, places, rows in self._by_source(indices):
+            source = self.sources[number]
+            if isinstance(source, DrawnRows):
+                sizes[places] = source.sizes_at(rows)
+        return sizes
+
 
 def _moved(indices: range | Indices, by: int) -> range | Indices:
     if isinstance(indices, range):

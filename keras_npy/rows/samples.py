@@ -52,6 +52,8 @@ def samples(
             another part in each pass of `fit`. It depends on the seed, the pass and the number of
             the row in the sequence alone, so that images and masks of one size are cropped alike,
             also if only one side is a list or comes through `take`. `subset` and `split` keep it.
+            Where sizes and `length` of two sides are in one ratio, such as 2:1 or 160:1, crops
+            begin at the same place: at twice the pixel, at the sample where the frame begins.
         check: Whether to compare all files now, however long it takes; `False` for none. `None`
             stops after a second.
         unpack: Whether compressed members may hold more than 16 MiB. Each is unpacked whole each
@@ -172,6 +174,13 @@ class CroppedRows(FittedRows, DrawnRows):
     def read_drawn(self, indices: Indices, out: Array, keys: Indices, draw: Draw) -> None:
         drawn = draw(keys, len(self.fit.lengths))
         self._store.fetch_drawn(indices, as_bytes(out), drawn)
+
+    @property
+    def crop_lengths(self) -> Indices | None:
+        return np.array([length for _, length in self.fit.lengths], np.int64)
+
+    def sizes_at(self, indices: Indices) -> Indices:
+        return self._store.sizes_at(indices)
 
 
 class FortranSampleRows(StoredRows):

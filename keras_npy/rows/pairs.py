@@ -16,6 +16,7 @@ from keras_npy.rows.base import Rows
 from keras_npy.rows.beside_windows import remedy_beside_windows
 from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.crops import check_crops
+from keras_npy.rows.element_lengths import check_element_lengths
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.joined import JoinedRows
 from keras_npy.rows.no_source import EACH_A_SAMPLE
@@ -60,6 +61,7 @@ def check_pairs(leaves: Sequence[Rows], *, check_names: bool) -> None:
                     _check_lengths_of(first_files, files, *both)
     for other in others:
         _check_windows(first, other)
+    check_element_lengths(leaves)
 
 
 def check_beside(leaves: Sequence[Rows], rows: Rows) -> None:
@@ -71,8 +73,10 @@ def check_beside(leaves: Sequence[Rows], rows: Rows) -> None:
         if files and others and len(files.paths) == len(others.paths):
             if _check_files(files, others, leaf, rows):
                 _check_lengths(files, others, _APART)
-            return
-    _check_natural_order([*(in_files or leaves)[:1], rows])
+            break
+    else:
+        _check_natural_order([*(in_files or leaves)[:1], rows])
+    check_element_lengths([leaves[0], rows])
 
 
 def _check_parts(leaves: Sequence[Rows]) -> None:

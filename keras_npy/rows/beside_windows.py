@@ -58,8 +58,12 @@ def _of_steps(windows: Rows, others: Rows, lengths: Indices) -> str | None:
 
 def _of_counts(windows: Rows, others: Rows, lengths: Indices) -> str | None:
     """What to do with a row for each file, or for each window of the files as one series."""
-    if 1 < len(windows.shard_lengths) == len(others):
-        return f"{others.name} has a row for each file of the windows: {repeat_for_each('y')}."
+    num_files = len(windows.shard_lengths)
+    if num_files > 1 and len(others) in (num_files, len(lengths)):
+        remedy = repeat_for_each("y")
+        if num_files < len(others):
+            remedy = f"leave out those of files that are too short for a window; {remedy}"
+        return f"{others.name} has a row for each file of the windows: {remedy}."
     begins, ends, num_steps = windows.timesteps(np.arange(len(windows)))
     span, stride = ends[0] - begins[0], begins[1:2].sum() - begins[0]
     if len(lengths) < 2 or stride < 1 or np.any(begins[1:] <= begins[:-1]):

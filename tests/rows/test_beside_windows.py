@@ -70,6 +70,12 @@ def test_label_of_each_recording_is_repeated() -> None:
     x = of_files()
     y = np.repeat(labels, x.shard_lengths)
     np.testing.assert_array_equal(labels[x[:][:, 0] // 100], NpySequence(x, y).y[:])
+    np.save("r1.npy", np.arange(3))
+    with pytest.raises(ValueError, match=rf"leave out those of files that are .*{repeated}"):
+        NpySequence(of_files(), labels)
+    x = of_files()
+    y = np.repeat(labels[[0, 2]], x.shard_lengths)
+    np.testing.assert_array_equal(labels[x[:][:, 0] // 100], NpySequence(x, y).y[:])
 
 
 def test_labels_of_windows_of_the_joined_files_lose_those_that_cross() -> None:

@@ -64,16 +64,19 @@ def warn_of_class_weight(
     if not isinstance(leaf, Rows | np.ndarray) or leaf.dtype.kind not in "iubf":
         return
     labels = look_at(leaf)
-    if not np.isfinite(labels).all():
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
         return
-    output = _output_of(seq, model)
-    message = _of_several(labels, weights, output, which_rows(labels, leaf)) if is_wide else None
+    message, which = None, which_rows(labels, leaf)
+    if is_wide:
+        message = _of_several(labels, weights, _output_of(seq, model), which)
     if message is None and isinstance(leaf, Rows):
-        named = numbered_classes(seq)
-        num_classes = y.shape[1] if is_wide else len(named) if named else output.num_classes
         message = _of_keys(labels, weights) if len(labels) == len(leaf) else None
-        if message is None:
-            message = _of_shifted(labels, weights, num_classes, which_rows(labels, leaf))
+        if message is None and (shift := _shift(labels, weights)):
+            # To find the outputs may take a second.
+            named = numbered_classes(seq)
+            num_classes = len(named) if named else _output_of(seq, model).num_classes
+            num_classes = y.shape[1] if is_wide else num_classes
+            message = _of_shifted(shift, labels, weights, num_classes, which)
     if message is not None:
         warn_once_of(map_of(seq) or base_of(seq.y), "class_weight", f"{name}: {message}")
 
@@ -164,25 +167,37 @@ def _of_keys(labels: Array, weights: ClassWeights) -> str | None:
     )
 
 
-def _of_shifted(
-    labels: Array, weights: ClassWeights, num_classes: int | None, which: str
-) -> str | None:
-    """What to say if keys count from 0 and labels from 1, or the other way round."""
-    classes = classes_as_keras(labels) if labels.ndim == 2 else labels
-    low, high = (round(float(most)) for most in (classes.min(), classes.max()))
+def _shift(labels: Array, weights: ClassWeights) -> int:
+    """What to add to keys 0 to K-1 beside labels 1 to K, or the other way round; 0 for others."""
     keys = weights.classes
     size = len(keys)
     if size < 2 or keys != list(range(keys[0], keys[0] + size)):
-        return None
+        return 0
+    low, high = _ends(labels)
     if keys[0] == 0 and (low, high) == (1, size):
+        return 1
+    return -1 if keys[0] == 1 and (low, high) == (0, size - 1) else 0
+
+
+def _ends(labels: Array) -> tuple[int, int]:
+    classes = classes_as_keras(labels) if labels.ndim == 2 else labels
+    return round(float(classes.min())), round(float(classes.max()))
+
+
+def _of_shifted(
+    shift: int, labels: Array, weights: ClassWeights, num_classes: int | None, which: str
+) -> str | None:
+    """What to say if keys count from 0 and labels from 1, or the other way round."""
+    keys = weights.classes
+    size = len(keys)
+    if shift > 0 and num_classes is not None and num_classes <= size:
         # A model with an output for each is warned of the labels themselves.
-        is_shifted, change, alone = num_classes is None or num_classes > size, "+", size
-    else:
-        # There may be a class more of which these rows have none.
-        is_shifted = keys[0] == 1 and (low, high) == (0, size - 1)
-        is_shifted, change, alone = is_shifted and num_classes == size, "-", 0
-    if not is_shifted:
         return None
+    if shift < 0 and num_classes != size:
+        # There may be a class more of which these rows have none.
+        return None
+    low, high = _ends(labels)
+    change, alone = ("+", size) if shift > 0 else ("-", 0)
     return (
         "class_weight needs the class numbers that y holds as keys. Received: keys from "
         f"{keys[0]} to {keys[-1]}, and labels from {low} to {high} in {which}, so "

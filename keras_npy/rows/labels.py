@@ -97,7 +97,13 @@ class ClassWeights:
             ValueError: If a mask is one-hot.
         """
         are_pixels = labels.ndim > 2
-        classes = _whole(_class_of_each_pixel(labels)) if are_pixels else classes_as_keras(labels)
+        if are_pixels:
+            labels = _class_of_each_pixel(labels)
+        is_wide = labels.ndim == 2 and labels.shape[1] > 1 and not are_pixels
+        if labels.dtype.kind in "iu" and not is_wide:
+            # Mostly the first one is there; np.isin would copy, and sort, a whole mask.
+            return any(bool((labels == number).any()) for number in self.classes)
+        classes = _whole(labels) if are_pixels else classes_as_keras(labels)
         return bool(np.isin(self._classes, classes).any())
 
     @property

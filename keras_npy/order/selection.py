@@ -108,7 +108,7 @@ def _flat(shape: tuple[int, ...]) -> str:
         # Flat, pairs would be twice as many rows as there are pairs.
         columns = ", ".join(f"indices[:, {column}]" for column in range(shape[1]))
         return f"Choose with each column by itself: {columns}."
-    return "Pass np.ravel(indices)."
+    return "Pass them flat: np.ravel(indices)."
 
 
 def _check_bounds(low: int, high: int, num_rows: int) -> None:

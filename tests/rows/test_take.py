@@ -103,7 +103,7 @@ def test_take_of_pairs_names_each_column() -> None:
     with pytest.raises(ValueError, match=r"\(3, 2\)\. Choose with .*: indices\[:, 0\], ind.*1\]\."):
         take(ROWS, indices)
     np.testing.assert_array_equal(ROWS[[1, 3, 5]], take(ROWS, indices[:, 1])[:])
-    with pytest.raises(ValueError, match=r"\(3, 1\)\. Pass np\.ravel\(indices\)"):
+    with pytest.raises(ValueError, match=r"\(3, 1\)\. Pass them flat: np\.ravel\(indices\)"):
         take(ROWS, indices[:, :1])
     np.testing.assert_array_equal(ROWS[[0, 2, 4]], take(ROWS, np.ravel(indices[:, :1]))[:])
 

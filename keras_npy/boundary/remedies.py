@@ -42,24 +42,38 @@ class Classes(NamedTuple):
     beyond: Array
     """Each number beyond the outputs, once."""
     num_classes: int
+    numbers: Array
+    """Each number, once."""
+    is_any_row_right: bool
+    """Whether a row has none of the numbers beyond the outputs."""
+
+
+# So many class numbers fit into a line.
+LISTED_MAX = 20
 
 
 def remedy_of_classes(targets: Targets, found: Classes, settings: Mapping[str, Any]) -> str:
     """What ends the warning of class numbers; `settings` are those of the loss."""
-    others = (
-        "leave rows with others out with indices=; give the last layer more units only if all "
-        "numbers are classes."
-    )
+    others = "give the last layer more units only if all numbers are classes."
+    if found.is_any_row_right:
+        others = f"leave rows with others out with indices=; {others}"
     if not targets.is_mapped:
         check = f"`keras-npy check X.npy --y Y.npy --classes {found.num_classes}`"
         others = f"{check} names them: {others}"
-    if found.low == 1:
+    parts = [_wraps(targets, found)]
+    are_from_1 = found.low == 1 and found.high == found.num_classes
+    if len(found.numbers) == found.num_classes <= LISTED_MAX and not are_from_1:
+        # As many numbers as outputs, such as 0, 127 and 255 of a mask.
+        numbers = ", ".join(str(int(number)) for number in found.numbers)
+        numbered = pass_map(targets, f"np.searchsorted([{numbers}], {{y}})")
+        parts += [f"If these are the {found.num_classes} classes, {numbered}."]
+    elif found.low == 1:
         # Unsigned numbers have none below 0, and perhaps only some of them were looked at.
         is_unsigned = targets.leaf.dtype.kind == "u"
         change = "{y}.astype('int32') - 1" if is_unsigned else "{y} - 1"
         counted = f"If they count from 1, {pass_map(targets, change)}."
-        return counted if found.high == found.num_classes else f"{counted} {sentence(others)}"
-    parts = [_wraps(targets, found), _ignored(found, settings), sentence(others)]
+        return counted if are_from_1 else f"{counted} {sentence(others)}"
+    parts += [_ignored(found, settings), sentence(others)]
     return " ".join(part for part in parts if part)
 
 

@@ -1,5 +1,6 @@
 """Warn of targets that a loss cannot take: no probabilities, or no classes of the model."""
 
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -59,6 +60,19 @@ def warn_of_targets(seq: NpySequence, model: Any) -> None:
             _warn_of_no_classes(loss, targets, seq, shape)
         elif is_one_hot(loss):
             _warn_of_no_one_hot(targets, seq, shape)
+
+
+# Sequences, and the models that evaluated them.
+_EVALUATED: "weakref.WeakKeyDictionary[NpySequence, weakref.WeakSet[Any]]"
+_EVALUATED = weakref.WeakKeyDictionary()
+
+
+def warn_of_targets_once(seq: NpySequence, model: Any) -> None:
+    """As `warn_of_targets`, once for a model: a callback may evaluate it after each epoch."""
+    models = _EVALUATED.setdefault(seq, weakref.WeakSet())
+    if model not in models:
+        models.add(model)
+        warn_of_targets(seq, model)
 
 
 def check_has_targets(seq: NpySequence, model: Any, method: str) -> None:
@@ -200,7 +214,15 @@ def _warn_of_no_classes(
     elif num_classes is not None and classes.size:
         beyond = np.unique(classes[(classes < 0) | (classes >= num_classes)])
         if beyond.size:
-            found = Classes(classes.min(), classes.max(), beyond, num_classes)
+            is_right = np.isin(looked_at, beyond, invert=True).reshape(len(looked_at), -1)
+            found = Classes(
+                classes.min(),
+                classes.max(),
+                beyond,
+                num_classes,
+                numbers=np.unique(classes),
+                is_any_row_right=bool(is_right.all(axis=1).any()),
+            )
             _warn(
                 seq,
                 targets,

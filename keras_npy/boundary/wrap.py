@@ -29,6 +29,7 @@ from keras_npy.boundary.targets import (
     check_has_targets,
     look_when_built,
     warn_of_targets,
+    warn_of_targets_once,
     will_be_built,
 )
 from keras_npy.boundary.waits import waits_among
@@ -146,6 +147,8 @@ def _planned(plan: AdapterPlan, call: Call, arguments: Mapping[str, Any]) -> Ada
     )
     if call.method == "fit":
         warn_of_targets(seq, call.model)
+    elif call.method == "evaluate":
+        warn_of_targets_once(seq, call.model)
     if call.method in ("fit", "evaluate"):
         check_has_targets(seq, call.model, call.method)
         check_pixel_weights(seq, call.model, plan.class_weight)

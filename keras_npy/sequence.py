@@ -11,7 +11,7 @@ from keras_npy.drawing.html import html_of
 from keras_npy.drawing.pictures import Look
 from keras_npy.drawing.sheets import check_number, draw_sheet, num_drawn, spread_rows
 from keras_npy.drawing.worst import worst_rows
-from keras_npy.errors import check_bool, check_integer, check_io
+from keras_npy.errors import check_bool, check_integer, check_io, warn_once_of
 from keras_npy.feeds.asked import Asked, Served
 from keras_npy.feeds.batches import Batches, Sources, common_length, open_data, spec_of
 from keras_npy.feeds.device_cache import DeviceCache, check_cache, refuse_map
@@ -31,6 +31,7 @@ from keras_npy.order.arguments import (
     check_subset,
     make_order,
 )
+from keras_npy.order.indexed import IndexedPasses
 from keras_npy.order.order import Order
 from keras_npy.order.position import PassCounter, Position
 from keras_npy.order.selection import chosen_rows, to_array
@@ -315,7 +316,8 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
     def __getitem__(self, index: int) -> Any:
         """Batch `index` as new arrays: `x`, `(x, y)` or `(x, y, sample_weight)`."""
         index = check_batch_number(index, self.num_batches)
-        self._was_indexed = True
+        if self._indexed.note(index, self.epoch, self.num_batches) and self._shuffle:
+            self._warn_of_one_order()
         if index + 1 == self.num_batches:
             check_last_part(self)
         batches = batches_of(self, shuffle=self._shuffle)
@@ -341,9 +343,20 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
         Keras calls it for a `PyDataset`. A dataset of your own around a sequence must pass it on,
         or each of its epochs has the same batches.
         """
-        if self._was_indexed and self._shuffle:
+        if self._indexed.has_any and self._shuffle:
             self._passes.begin()
-        self._was_indexed = False
+        self._indexed.end()
+
+    def _warn_of_one_order(self) -> None:
+        warn_once_of(
+            self,
+            "on_epoch_end",
+            "With shuffle=True, batches that are read by index get a new order from "
+            f"on_epoch_end(). Received: all {self.num_batches} batches twice, and now again, in "
+            f"the order of pass {self.epoch}. Call seq.on_epoch_end() after each pass, in "
+            "on_epoch_end(self) of a PyDataset around it; or iterate, `for batch in seq:`, which "
+            "begins a new pass each time.",
+        )
 
     def get_state(self) -> dict[str, Any]:
         """Where a loop of one's own stands: `set_state` goes on there, also in a new process.
@@ -939,7 +952,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
 
     def __getstate__(self) -> dict[str, Any]:
         # The count of passes belongs to the process that trains, and its lock cannot be pickled.
-        counted = ("_passes", "_was_indexed", "_is_epoch_set")
+        counted = ("_passes", "_indexed", "_is_epoch_set")
         return {key: value for key, value in self.__dict__.items() if key not in counted}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -948,7 +961,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
 
     def _count_from_zero(self) -> None:
         self._passes = PassCounter()
-        self._was_indexed = False
+        self._indexed = IndexedPasses()
         self._is_epoch_set = False
 
     def _keep(self, cache: Cache, slots: Slots) -> None:

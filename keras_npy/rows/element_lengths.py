@@ -11,6 +11,7 @@ from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.joined import JoinedRows
+from keras_npy.rows.partners import compare_names
 from keras_npy.types import Indices
 
 
@@ -26,7 +27,7 @@ def check_element_lengths(leaves: Sequence[Rows]) -> None:
         lengths = _lengths(rows)
         if lengths is not None:
             first, first_lengths = firsts.setdefault(len(lengths), (rows, lengths))
-            if not np.array_equal(lengths, first_lengths):
+            if not np.array_equal(lengths, first_lengths) and not _are_partners(first, rows):
                 raise _differ(first, first_lengths, rows, lengths)
 
 
@@ -45,6 +46,17 @@ def _lengths(rows: Rows) -> Indices | None:
         return np.array([len(source) for source in rows.sources], np.int64)
     lengths = rows.shard_lengths
     return lengths if len(lengths) > 1 else None
+
+
+def _are_partners(one: Rows, other: Rows) -> bool:
+    """Whether the files say that rows belong together, however they are put into lists."""
+    files, others = one.files, other.files
+    return (
+        files is not None
+        and others is not None
+        and np.array_equal(files.lengths, others.lengths)
+        and compare_names(files.paths, others.paths).kind == "partners"
+    )
 
 
 def _differ(first: Rows, lengths: Indices, other: Rows, others: Indices) -> ValueError:

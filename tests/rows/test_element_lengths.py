@@ -127,3 +127,14 @@ def test_lists_that_say_nothing_of_the_order_are_accepted(x: Any, y: Any) -> Non
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         NpySequence(x, y)
+
+
+def test_lists_of_other_cuts_whose_files_are_partners_are_accepted() -> None:
+    """Names say more than how files are put into lists."""
+    for name in "xy":
+        Path(name).mkdir()
+        for number in range(4):
+            np.save(f"{name}/{number}.npy", np.array(number))
+    x = [samples("x/0.npy"), samples("x/[123].npy")]
+    y = [samples("y/[01].npy"), samples("y/[23].npy")]
+    assert [(number, number) for number in range(4)] == served(x, y)

@@ -14,6 +14,7 @@ from keras_npy.files.sample_files import raise_faults, read_first, unreadable_at
 from keras_npy.files.samples import SampleStore
 from keras_npy.files.values import as_bytes, copy_values
 from keras_npy.rows.base import Rows
+from keras_npy.rows.channel_axes import warn_of_channel_axes
 from keras_npy.rows.drawn import Draw, DrawnRows
 from keras_npy.rows.scratch import Scratch
 from keras_npy.rows.sources import expand_all, is_pattern, named_paths
@@ -98,6 +99,8 @@ def samples(
     )
     if check is not False:
         raise_faults(faults, store.faults(limit_s), len(paths))
+        if isinstance(store, FittedSampleStore):
+            warn_of_channel_axes(store)
     return _rows(store)
 
 

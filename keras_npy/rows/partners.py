@@ -41,6 +41,7 @@ from keras_npy.rows.name_readings import (
     have_few_apart,
     is_shifted,
 )
+from keras_npy.rows.name_signs import compare_signs
 from keras_npy.rows.name_stamps import steps_of_stamps
 
 # Ways in which numbers may be joined that are compared.
@@ -82,7 +83,8 @@ def compare_names(names: Sequence[str], others: Sequence[str]) -> Verdict:
     >>> compare_names(["s1_r10.npy", "s2_r1.npy"], ["r1_s2.npy", "r10_s1.npy"]).belong
     ('s1_r10.npy', 'r10_s1.npy')
     """
-    best = _with_decimals(folded(names), folded(others))
+    alike = folded(names), folded(others)
+    best = compare_signs(*alike) or _with_decimals(*alike)
     if _strength(best) < _DECISIVE:
         best = _with_stamps(names, others, best)
     if isinstance(best, str):

@@ -43,6 +43,7 @@ from keras_npy.rows.name_readings import (
 )
 from keras_npy.rows.name_signs import compare_signs
 from keras_npy.rows.name_stamps import steps_of_stamps
+from keras_npy.rows.name_wells import things_apart
 
 # Ways in which numbers may be joined that are compared.
 _JOINED_MAX = 24
@@ -87,6 +88,8 @@ def compare_names(names: Sequence[str], others: Sequence[str]) -> Verdict:
     best = compare_signs(*alike) or _with_decimals(*alike)
     if _strength(best) < _DECISIVE:
         best = _with_stamps(names, others, best)
+    if best == "partners":
+        best = things_apart(names, others) or best
     if isinstance(best, str):
         return Verdict(best)
     return _verdict(names, others, best)

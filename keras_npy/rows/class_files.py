@@ -22,6 +22,7 @@ from keras_npy.rows.class_folders import (
     is_part,
     npy_files,
     other_suffix,
+    warn_of_other_suffix,
     warn_of_two_classes,
 )
 from keras_npy.rows.class_order import warn_of_text_order
@@ -260,6 +261,7 @@ def _find(place: str, member: str | None) -> tuple[dict[str, Source], Apart | No
     """
     suffix, has_folders = ".npy" if member is None else ".npz", False
     classes: dict[str, Source] = {}
+    empty: list[str] = []
     for path in _entries(place):
         file, named = split_member(path)
         is_folder = os.path.isdir(file)
@@ -273,7 +275,9 @@ def _find(place: str, member: str | None) -> tuple[dict[str, Source], Apart | No
                 f"{path}: each class must have one file, or one folder. "
                 f"Received: a second one for {name!r}. Pass a dict of class names and sources."
             )
-        if files:
+        if not files:
+            empty.append(file)
+        else:
             classes[name] = [f if member is None else f"{f}{MEMBER_MARK}{member}" for f in files]
     if not classes:
         raise NpyFileError(
@@ -281,6 +285,8 @@ def _find(place: str, member: str | None) -> tuple[dict[str, Source], Apart | No
             "folder of them, for each class. Received: none. Save the rows of each class there, as "
             f"cat{suffix} and dog{suffix}; {other_suffix(suffix)}."
         )
+    for folder in empty:
+        warn_of_other_suffix(folder, member)
     return classes, _pattern_of(place, member, has_folders=has_folders)
 
 

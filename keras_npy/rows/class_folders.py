@@ -169,7 +169,7 @@ def find_samples(
     suffix = ".npy" if member is None else ".npz"
     if has_labels and is_inferred:
         found = infer_labels(
-            os.fspath(directory), class_names, follow_links=follow_links, suffix=suffix
+            os.fspath(directory), class_names, follow_links=follow_links, member=member
         )
         if suffix == ".npy" and not are_fitted:
             _check_samples(found)
@@ -187,9 +187,10 @@ def infer_labels(
     class_names: Iterable[str] | None,
     *,
     follow_links: bool,
-    suffix: str = ".npy",
+    member: str | None = None,
 ) -> ClassFolders:
     """Number the folders of a directory, and label each file with the number of its folder."""
+    suffix = ".npy" if member is None else ".npz"
     folders = sorted(entry for entry in os.listdir(directory) if _is_folder(directory, entry))
     names = folders if class_names is None else checked_names(class_names, folders)
     folders_of = {name: os.path.join(directory, name) for name in folders}
@@ -209,6 +210,9 @@ def infer_labels(
     if class_names is None:
         warn_of_text_order(directory, names, code_of_folders(directory, names))
         _warn_of_no_classes(directory, names, suffix)
+    for name, of_class in zip(names, files, strict=True):
+        if name in folders_of and not of_class:
+            warn_of_other_suffix(folders_of[name], member, follow_links=follow_links)
     counts = [len(of_class) for of_class in files]
     return ClassFolders(paths, np.repeat(np.arange(len(names), dtype=np.int32), counts), names)
 
@@ -436,6 +440,24 @@ def other_suffix(suffix: str) -> str:
     if suffix == ".npy":
         return "for .npz files pass member= too"
     return "for .npy files leave member= out"
+
+
+def warn_of_other_suffix(folder: str, member: str | None, *, follow_links: bool = False) -> None:
+    """Warn if the folder of a class, without samples, has files of the other kind."""
+    suffix, other = (".npy", ".npz") if member is None else (".npz", ".npy")
+    path = next(npy_files(folder, follow_links, other), None)
+    if path is None:
+        return
+    paths = os.path.join(glob.escape(folder), "**", f"*{other}")
+    save = "np.save(path[:-1] + 'y', np.load(path)[np.load(path).files[0]])"
+    if member is not None:
+        save = f"np.savez(path[:-1] + 'z', **{{{member!r}: np.load(path)}})"
+    warn(
+        f"{path}: only {suffix} files are read {'without' if member is None else 'with'} "
+        f"member=. Received: the folder {folder}, which has {other} files and none of these, so "
+        f"that its class has no samples. Save them again, [{save} for path in "
+        f"glob.glob({paths!r}, recursive=True)], or move the folder away."
+    )
 
 
 def npy_files(folder: str, follow_links: bool = False, suffix: str = ".npy") -> Iterator[str]:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from keras.src.utils.dataset_utils import index_directory
 
-from keras_npy import NpyFileError, NpySequence, samples
+from keras_npy import NpyFileError, NpyLayoutWarning, NpySequence, samples
 from tests.conftest import assert_same_weights, make_model
 
 
@@ -646,3 +646,36 @@ def test_from_directory_of_folders_that_are_no_classes_gives_a_warning(
             made = eval(text.split("their files, ")[1].split("; class_names")[0], scope)
             np.testing.assert_array_equal(made[0][0], made[0][1])
             assert "images" in made.file_paths[0]
+
+
+@pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+@pytest.mark.parametrize("member", [None, "member"])
+@pytest.mark.parametrize("method", ["from_directory", "from_class_files"])
+def test_classes_of_files_of_the_other_kind_give_a_warning(
+    tmp_path: Path, member: str | None, method: str
+) -> None:
+    """The remedy saves them again; an empty folder, and notes, say nothing."""
+    folder = tmp_path / "a [1]"
+    (folder / "empty").mkdir(parents=True)
+    (folder / "empty" / "notes.txt").write_text("none yet")
+    for at, name in enumerate("ab"):
+        for number in range(3):
+            values = np.full((4, 2), at + 10 * number)
+            path = folder / name / f"{number}.npy"
+            path.parent.mkdir(exist_ok=True)
+            if (name == "a") == (member is None):
+                np.save(path, values)
+            else:
+                np.savez(path.with_suffix(".npz"), member=values)
+    build = getattr(NpySequence, method)
+    with pytest.warns(UserWarning, match=r"has \.np[yz] files and none of these") as caught:
+        assert {0} == {*build(folder, member=member).y[:].tolist()}
+    text = str(caught[0].message)
+    eval(text.split("again, ")[1].split(", or move")[0], {"np": np, "glob": glob})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        warnings.simplefilter("ignore", NpyLayoutWarning)
+        seq = build(folder, member=member)
+    labels = seq.y[:].tolist()
+    assert labels.count(0) == labels.count(1) > 0
+    assert 21 == np.max(seq[0][0])

@@ -2,7 +2,6 @@
 
 import glob
 import os
-import re
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -34,19 +33,13 @@ from keras_npy.rows.sources import (
     is_path,
     is_pattern,
     named_files,
-    natural_order,
     open_groups,
     open_rows,
 )
-from keras_npy.rows.split_words import is_no_class, named_after_parts
 from keras_npy.types import Indices, Io, Path
 
 # Fewer files of one shape may be the parts of a class.
 _FILES_OF_CLASS_MIN = 3
-
-# Names of parts of a class: `cat_00001-of-00002` certainly is one, `cat_0` may be one.
-_OF = re.compile(r"(.+?)[_\-. ]?(\d+)[_\-. ]of[_\-. ]\d+", re.IGNORECASE)
-_NUMBERED = re.compile(r"(.*[^\W\d_]{2}.*)[_\-. ](\d+)", re.IGNORECASE)
 
 # Recordings of three channels are longer than pictures.
 _SIDES_MAX = 1.5
@@ -89,7 +82,6 @@ def open_classes(
         sources, apart = _find(place, member)
         if class_names is None:
             warn_of_text_order(place, list(sources))
-            _warn_of_no_classes(place, sources, member)
     names = list(sources) if class_names is None else checked_names(class_names, list(sources))
     check_num_classes(label_mode, names)
     if not names:
@@ -113,94 +105,6 @@ def open_classes(
     stops = np.cumsum(lengths)
     warn_of_two_classes(rows, lambda numbers: np.searchsorted(stops, numbers, side="right"), names)
     return rows, encode_labels(RunRows(lengths), len(names), label_mode), names
-
-
-def _warn_of_no_classes(place: str, sources: Mapping[str, Source], member: str | None) -> None:
-    """Warn if files or folders are named after other things than classes.
-
-    These are the parts of a data set, inputs and their targets, or parts of one array.
-    """
-    what, remedy = _found_instead(sources, member) or ("", "")
-    if what:
-        warn(
-            f"{place}: from_class_files takes each file, or folder of files, as a class. Received: "
-            f"{', '.join(list(sources)[:5])}, which seem to be {what}. {remedy}; class_names= says "
-            "that they are classes."
-        )
-
-
-def _found_instead(sources: Mapping[str, Source], member: str | None) -> tuple[str, str] | None:
-    """What sources are that are no classes, and the remedy."""
-    codes = {name: _code(name, source, member) for name, source in sources.items()}
-    found = is_no_class(list(sources))
-    of_part = named_after_parts(list(sources))
-    if found is not None:
-        what, names = found
-        if len(names) > 1:
-            return what, f"Pair them, NpySequence({', '.join(codes[name] for name in names)})"
-        (name,) = names
-        folder = _folder_of(name, sources[name])
-        if folder is None:
-            return what, f"Open one of them with its labels, NpySequence({codes[name]}, labels)"
-        named = "" if member is None else f", member={member!r}"
-        return what, f"Open one of them, NpySequence.from_class_files({folder!r}{named})"
-    if of_part is not None:
-        what = "parts of a data set"
-        inner = is_no_class(list(of_part))
-        if inner is not None and len(inner[1]) > 1:
-            pair = ", ".join(codes[of_part[name]] for name in inner[1])
-            return what, f"Pair the files of one part, NpySequence({pair})"
-        if len(of_part) == 1:
-            (name,) = of_part.values()
-            return what, f"Open one of them with its labels, NpySequence({codes[name]}, labels)"
-        return what, f"Name the files of one, {_call({k: codes[of_part[k]] for k in of_part})}"
-    stems = _stems(sources)
-    if stems is None:
-        return None
-    lists = {stem: f"[{', '.join(codes[name] for name in of)}]" for stem, of in stems.items()}
-    if len(lists) == 1:
-        return "parts of one array", f"Open them as one, NpySequence({lists.popitem()[1]})"
-    return "parts of classes", f"Name the files of each, {_call(lists)}"
-
-
-def _call(codes: Mapping[str, str]) -> str:
-    inside = ", ".join(f"{name!r}: {code}" for name, code in codes.items())
-    return f"NpySequence.from_class_files({{{inside}}})"
-
-
-def _folder_of(name: str, source: Source) -> str | None:
-    """The folder of a class, if its files lie in one of its own."""
-    path = str(source[0]) if isinstance(source, list) else str(source)
-    head, found, _ = path.rpartition(f"{os.sep}{name}{os.sep}")
-    return f"{head}{os.sep}{name}" if found else None
-
-
-def _code(name: str, source: Source, member: str | None) -> str:
-    folder = _folder_of(name, source)
-    if folder is None:
-        return repr(source[0] if isinstance(source, list) else source)
-    suffix = "*.npy" if member is None else f"*.npz{MEMBER_MARK}{member}"
-    return repr(os.path.join(glob.escape(folder), "**", suffix))
-
-
-def _stems(sources: Mapping[str, Source]) -> dict[str, list[str]] | None:
-    """The names of numbered files by what they have before the number, if they are parts.
-
-    A number of one word only counts classes, as `level_1` and `level_2`, and those of several
-    words may: only from 0 on they count parts.
-    """
-    stems: dict[str, list[str]] = {}
-    counts: dict[str, list[int]] = {}
-    pattern = _OF if all(map(_OF.fullmatch, sources)) else _NUMBERED
-    for name in natural_order(list(sources)):
-        found = pattern.fullmatch(name)
-        if found is None or _folder_of(name, sources[name]) is not None:
-            return None
-        stems.setdefault(found[1], []).append(name)
-        counts.setdefault(found[1], []).append(int(found[2]))
-    count_parts = all(of == list(range(len(of))) for of in counts.values())
-    are_parts = pattern is _OF or (count_parts and 1 < len(stems))
-    return stems if are_parts and len(stems) < len(sources) else None
 
 
 def _warn_of_images(rows: Rows, num_classes: int) -> None:

@@ -21,7 +21,7 @@ from keras_npy.rows.base import Rows
 from keras_npy.rows.class_order import code_of_folders, warn_of_text_order
 from keras_npy.rows.labels import OneHotRows
 from keras_npy.rows.sources import Source, natural_order
-from keras_npy.rows.split_words import is_no_class, named_after_parts
+from keras_npy.rows.split_words import is_no_class
 from keras_npy.rows.timesteps import find_shared_by_label
 from keras_npy.types import Cache, Indices, Io, Path, ShuffleArgument
 
@@ -219,19 +219,15 @@ def infer_labels(
 
 def _warn_of_no_classes(directory: str, names: Sequence[str], suffix: str) -> None:
     behind = "" if suffix == ".npy" else f"{MEMBER_MARK}member"
-    what, found = is_no_class(names) or ("parts of a data set", ())
-    of_part = named_after_parts(names) or {}
-    if of_part:
-        # x_train and y_train are a pair, x_train and x_test two parts, cat_train a class of one.
-        _, pair = is_no_class(list(of_part)) or ("", of_part)
-        found = tuple(of_part[name] for name in pair)
-    if not found:
+    found = is_no_class(names)
+    if found is None:
         return
-    remedy = f"Pass one of them, such as {os.path.join(directory, found[0])!r}"
-    if of_part and is_no_class(list(of_part)) is None and len(found) > 1:
-        remedy = f"Take those of one part, class_names={list(found)!r}"
-    elif len(found) > 1:
-        paths = (os.path.join(glob.escape(directory), name, "**", f"*{suffix}") for name in found)
+    what, (first, *others) = found
+    remedy = f"Pass one of them, such as {os.path.join(directory, first)!r}"
+    if others:
+        paths = (
+            os.path.join(glob.escape(directory), name, "**", f"*{suffix}") for name in found[1]
+        )
         x, y = (f"samples({path + behind!r})" for path in paths)
         remedy = f"Pair their files, NpySequence({x}, {y})"
     warn(

@@ -29,7 +29,6 @@ _TARGETS = {
     "targets",
 }
 
-_SEPARATORS = re.compile(r"[\W_]+")
 _WORDS = re.compile(r"[^\W\d_]+")
 
 # `test_run.npy` is of no test set.
@@ -73,32 +72,6 @@ def is_no_class(names: Sequence[str]) -> tuple[str, tuple[str, ...]] | None:
     if len(inputs) == 1 and len(targets) == 1 and len(words) == 2:
         return "inputs and their targets", (*inputs, *targets)
     return None
-
-
-def named_after_parts(names: Sequence[str]) -> dict[str, str] | None:
-    """What is named after parts of a data set, and its name in one of them: that of training.
-
-    `None` where a word for a part may belong to the name of a class.
-
-    Example:
-
-    >>> named_after_parts(["cat_test", "cat_train", "dog_test", "dog_train"])
-    {'cat': 'cat_train', 'dog': 'dog_train'}
-    >>> named_after_parts(["express_train", "freight_train"])
-    """
-    parts: dict[str, dict[str, str]] = {}
-    for name in names:
-        words = _SEPARATORS.split(name)
-        found = [at for at in {0, len(words) - 1} if words[at].casefold() in _PARTS]
-        if len(found) != 1 or len(words) < 2:
-            return None
-        part = _PARTS[words.pop(found[0]).casefold()]
-        parts.setdefault(part, {})["_".join(words)] = name
-    of_part = parts.get("train") or next(iter(parts.values()))
-    named = {what for names_of_part in parts.values() for what in names_of_part}
-    are_pairs = is_no_class(list(named)) is not None
-    num_named = sum(map(len, parts.values()))
-    return of_part if len(named) < num_named or (are_pairs and len(of_part) > 1) else None
 
 
 def _differing(names: Sequence[str], others: Sequence[str]) -> tuple[str, str] | None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keras_npy import NpyFileError, NpyLayoutWarning, NpySequence, samples, take
+from keras_npy import NpyFileError, NpySequence, samples, take
 from keras_npy.files import header
 
 ROWS = {
@@ -314,74 +314,3 @@ def test_from_class_files_of_one_image_each_gives_a_warning(
         assert "8 files of 2 classes" in said[0]
         # The remedy.
         assert (8, *shape) == NpySequence.from_directory(tmp_path).x.shape
-
-
-@pytest.mark.parametrize(
-    ("names", "said", "classes"),
-    [
-        pytest.param("x_train x_test", "parts of a data set", None, id="parts"),
-        pytest.param("train test", "parts of a data set", None, id="parts-alone"),
-        pytest.param(
-            "cat_train cat_test dog_train dog_test", "parts of a data set", "cat dog", id="both"
-        ),
-        pytest.param("x_train y_train", "parts of a data set", None, id="x-and-y"),
-        pytest.param("x_train y_train x_test y_test", "parts of a data set", None, id="all-four"),
-        pytest.param("images masks", "inputs and their targets", None, id="masks"),
-        pytest.param("train/cat train/dog val/cat val/dog", "parts of", "cat dog", id="folders"),
-        pytest.param("images/0 images/1 masks/0 masks/1", "inputs and", None, id="mask-folders"),
-        pytest.param("cat_0 cat_1 dog_0", "parts of classes", "cat dog", id="numbered"),
-        pytest.param(
-            "cat_00000-of-00002 cat_00001-of-00002 dog_00000-of-00001",
-            "parts of classes",
-            "cat dog",
-            id="shards",
-        ),
-        pytest.param("x-0-of-2 x-1-of-2", "parts of one array", None, id="shards-of-one"),
-    ],
-)
-@pytest.mark.parametrize("member", [None, "m"])
-@pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
-def test_from_class_files_of_files_that_are_no_classes_gives_a_warning(
-    tmp_path: Path, names: str, said: str, classes: str | None, member: str | None
-) -> None:
-    """The remedy runs, without a word, and gives the classes that are meant, if there are any."""
-    folder = tmp_path / "a [1]"
-    for at, name in enumerate(names.split()):
-        path = save(folder / f"{name}.npy", np.arange(4) + 10 * at)
-        if member:
-            np.savez(path.removesuffix("y") + "z", m=np.load(path))
-            Path(path).unlink()
-    with pytest.warns(UserWarning, match=f"which seem to be {said}") as caught:
-        found = NpySequence.from_class_files(folder, member=member)
-    (text,) = [str(one.message) for one in caught if "seem to be" in str(one.message)]
-    code = "NpySequence" + text.split("NpySequence", 1)[1].split("; class_names")[0]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
-        warnings.simplefilter("ignore", NpyLayoutWarning)
-        made = eval(code, {"NpySequence": NpySequence, "labels": np.zeros(4)})
-        assert classes is None or classes.split() == made.class_names
-        assert found.class_names is not None
-        meant = NpySequence.from_class_files(folder, class_names=found.class_names, member=member)
-    np.testing.assert_array_equal(found.y[:], meant.y[:])
-
-
-@pytest.mark.parametrize(
-    "names",
-    [
-        *("0 1 2 3 4 5 6 7 8 9", "class_0 class_1", "level_1 level_2", "level_0 level_1 other"),
-        *("cat test", "train bus", "express_train freight_train", "cat_train dog_train"),
-        *("blood_test express_train", "a1 a2 b1 b2", "left_1 left_2 right_1 right_2"),
-        *("x y z", "images labels other", "h1_n1 h3_n2", "grade_1 grade_2 stage_1", "a_0 a_1 b_0"),
-        *("type_0/p-0-of-1 type_1/p-0-of-1", "2021_0 2021_1 2022_0", "covid_19 sars_2"),
-    ],
-)
-def test_from_class_files_of_names_that_may_be_classes_says_nothing(
-    tmp_path: Path, names: str
-) -> None:
-    """Numbers of one word, words with one part each, and single letters name classes."""
-    for at, name in enumerate(names.split()):
-        save(tmp_path / f"{name}.npy", np.arange(4) + 10 * at)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
-        seq = NpySequence.from_class_files(tmp_path)
-    assert sorted({name.split("/")[0] for name in names.split()}) == seq.class_names

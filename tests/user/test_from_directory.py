@@ -580,24 +580,6 @@ def test_fit_takes_labels_given_by_hand_as_they_are(tmp_path: Path) -> None:
     fit_on(train, NpySequence.from_directory(folder, labels=[1, 1, 2, 2]))
 
 
-def test_from_directory_of_a_class_in_parts_gives_a_warning(tmp_path: Path) -> None:
-    """Its remedy takes the classes of one part; a word that all classes have says nothing."""
-    for at, name in enumerate(("cat_test", "cat_train", "dog_test", "dog_train")):
-        save(tmp_path / "data" / name / "0.npy", at)
-        save(tmp_path / "data" / name / "1.npy", at + 10)
-    with pytest.warns(UserWarning, match="which seem to be parts of a data set") as caught:
-        NpySequence.from_directory(tmp_path / "data")
-    names = eval(str(caught[0].message).split("class_names=")[1].split("; ")[0])
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
-        made = NpySequence.from_directory(tmp_path / "data", class_names=names)
-        assert ["cat_train", "dog_train"] == made.class_names
-        for name in ("express_train", "freight_train"):
-            save(tmp_path / "trains" / name / "0.npy", 0)
-            save(tmp_path / "trains" / name / "1.npy", 1)
-        NpySequence.from_directory(tmp_path / "trains")
-
-
 @pytest.mark.parametrize(
     ("names", "said"),
     [
@@ -605,8 +587,6 @@ def test_from_directory_of_a_class_in_parts_gives_a_warning(tmp_path: Path) -> N
         (("Training", "validation"), "parts of a data set"),
         (("images", "masks"), "inputs and their targets"),
         (("annotations", "images"), "inputs and their targets"),
-        (("train_images", "train_masks", "val_images", "val_masks"), "parts of a data set"),
-        (("images_train", "images_val"), "parts of a data set"),
         *((("cat", "test"), None), (("train", "bus"), None), (("x", "y", "z"), None)),
     ],
 )
@@ -617,11 +597,7 @@ def test_from_directory_of_folders_that_are_no_classes_gives_a_warning(
     folder = tmp_path / "data"
     for name in names:
         for at in range(4):
-            label = (
-                ""
-                if any("mask" in one or "anno" in one for one in names)
-                else "cat dog".split()[at % 2]
-            )
+            label = ("cat", "dog")[at % 2] if said == "parts of a data set" else ""
             save(folder / name / label / f"{at}.npy", at)
     if said is None:
         with warnings.catch_warnings():
@@ -637,9 +613,9 @@ def test_from_directory_of_folders_that_are_no_classes_gives_a_warning(
         )
         # The remedy.
         (text,) = [str(one.message) for one in caught if said in str(one.message)]
-        if "such as " in text:
+        if said == "parts of a data set":
             path = eval(text.split("such as ")[1].split("; class_names")[0])
-            assert "train" in Path(path).name.casefold()
+            assert Path(path).name.casefold().startswith("train")
             assert ["cat", "dog"] == NpySequence.from_directory(path).class_names
         else:
             scope = {"NpySequence": NpySequence, "samples": samples}

@@ -24,6 +24,7 @@ from keras_npy.rows.class_folders import (
     warn_of_other_suffix,
     warn_of_two_classes,
 )
+from keras_npy.rows.class_names import warn_of_no_class_files
 from keras_npy.rows.class_order import warn_of_text_order
 from keras_npy.rows.joined import join_rows
 from keras_npy.rows.labels import RunRows
@@ -79,8 +80,8 @@ def open_classes(
         sources = dict(source)
     else:
         place = _checked(source)
-        sources, apart = _find(place, member)
-        if class_names is None:
+        found_at, sources, apart = _find(place, member)
+        if class_names is None and not warn_of_no_class_files(place, found_at, member):
             warn_of_text_order(place, list(sources))
     names = list(sources) if class_names is None else checked_names(class_names, list(sources))
     check_num_classes(label_mode, names)
@@ -158,11 +159,12 @@ def _are_paths(source: Source) -> bool:
     return is_path(source) or (isinstance(source, list) and all(map(is_path, source)))
 
 
-def _find(place: str, member: str | None) -> tuple[dict[str, Source], Apart | None]:
-    """The sources of each class in a directory, or of the files that match a pattern.
+def _find(place: str, member: str | None) -> tuple[dict[str, str], dict[str, Source], Apart | None]:
+    """The file or folder of each class in a directory, or of a pattern, and its source.
 
     And what found their files, if it is a pattern of files.
     """
+    found_at: dict[str, str] = {}
     suffix, has_folders = ".npy" if member is None else ".npz", False
     classes: dict[str, Source] = {}
     empty: list[str] = []
@@ -182,6 +184,7 @@ def _find(place: str, member: str | None) -> tuple[dict[str, Source], Apart | No
         if not files:
             empty.append(file)
         else:
+            found_at[name] = path
             classes[name] = [f if member is None else f"{f}{MEMBER_MARK}{member}" for f in files]
     if not classes:
         raise NpyFileError(
@@ -191,7 +194,7 @@ def _find(place: str, member: str | None) -> tuple[dict[str, Source], Apart | No
         )
     for folder in empty:
         warn_of_other_suffix(folder, member)
-    return classes, _pattern_of(place, member, has_folders=has_folders)
+    return found_at, classes, _pattern_of(place, member, has_folders=has_folders)
 
 
 def _entries(place: str) -> list[str]:

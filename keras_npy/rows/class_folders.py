@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import glob
 import os
 import re
 from collections import Counter
@@ -14,14 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_npy.errors import NpyFileError, warn
-from keras_npy.files.archive import MEMBER_MARK
 from keras_npy.files.fitted_samples import Crop
 from keras_npy.files.header import NpyHeader, read_header
 from keras_npy.rows.base import Rows
+from keras_npy.rows.class_names import warn_of_no_class_folders
 from keras_npy.rows.class_order import code_of_folders, warn_of_text_order
 from keras_npy.rows.labels import OneHotRows
 from keras_npy.rows.sources import Source, natural_order
-from keras_npy.rows.split_words import is_no_class
 from keras_npy.rows.timesteps import find_shared_by_label
 from keras_npy.types import Cache, Indices, Io, Path, ShuffleArgument
 
@@ -209,32 +207,12 @@ def infer_labels(
         )
     if class_names is None:
         warn_of_text_order(directory, names, code_of_folders(directory, names))
-        _warn_of_no_classes(directory, names, suffix)
+        warn_of_no_class_folders(directory, names, suffix)
     for name, of_class in zip(names, files, strict=True):
         if name in folders_of and not of_class:
             warn_of_other_suffix(folders_of[name], member, follow_links=follow_links)
     counts = [len(of_class) for of_class in files]
     return ClassFolders(paths, np.repeat(np.arange(len(names), dtype=np.int32), counts), names)
-
-
-def _warn_of_no_classes(directory: str, names: Sequence[str], suffix: str) -> None:
-    behind = "" if suffix == ".npy" else f"{MEMBER_MARK}member"
-    found = is_no_class(names)
-    if found is None:
-        return
-    what, (first, *others) = found
-    remedy = f"Pass one of them, such as {os.path.join(directory, first)!r}"
-    if others:
-        paths = (
-            os.path.join(glob.escape(directory), name, "**", f"*{suffix}") for name in found[1]
-        )
-        x, y = (f"samples({path + behind!r})" for path in paths)
-        remedy = f"Pair their files, NpySequence({x}, {y})"
-    warn(
-        f"{directory}: from_directory takes each folder as a class. Received: the folders "
-        f"{', '.join(names[:5])}, which seem to be {what}. {remedy}; class_names= says that they "
-        "are classes."
-    )
 
 
 def _check_samples(found: ClassFolders) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from keras_npy.rows.name_parts import without_folder
 
-_PARTS = {
+PARTS = {
     "train": "train",
     "training": "train",
     "val": "validation",
@@ -13,20 +13,6 @@ _PARTS = {
     "validation": "validation",
     "test": "test",
     "testing": "test",
-}
-
-# Folders of one kind of data each, which together are no classes.
-_INPUTS = {"image", "images", "img", "imgs", "x", "inputs"}
-_TARGETS = {
-    "mask",
-    "masks",
-    "label",
-    "labels",
-    "seg",
-    "segmentation",
-    "annotations",
-    "y",
-    "targets",
 }
 
 _WORDS = re.compile(r"[^\W\d_]+")
@@ -52,33 +38,11 @@ def other_parts(paths: Sequence[str], others: Sequence[str]) -> tuple[str, str] 
     return _differing(names, other_names)
 
 
-def is_no_class(names: Sequence[str]) -> tuple[str, tuple[str, ...]] | None:
-    """What folders are whose names are those of parts or of inputs and targets, not of classes.
-
-    Returns:
-        What they are, and the names to use: that of training, or of the input and the target.
-
-    Example:
-
-    >>> is_no_class(["test", "train", "val"]), is_no_class(["annotations", "images"])
-    (('parts of a data set', ('train',)), ('inputs and their targets', ('images', 'annotations')))
-    >>> is_no_class(["cat", "test"])
-    """
-    words = {name.casefold(): name for name in names}
-    if len(words) > 1 and words.keys() <= _PARTS.keys():
-        of_training = [words[word] for word in words if _PARTS[word] == "train"]
-        return "parts of a data set", (*of_training, names[-1])[:1]
-    inputs, targets = ([words[one] for one in words if one in of] for of in (_INPUTS, _TARGETS))
-    if len(inputs) == 1 and len(targets) == 1 and len(words) == 2:
-        return "inputs and their targets", (*inputs, *targets)
-    return None
-
-
 def _differing(names: Sequence[str], others: Sequence[str]) -> tuple[str, str] | None:
     # A word at the other end may mean something else: `valid_mask` beside `x_train`.
     for at in (0, -1):
         found, other_found = _words_of_all(names, at), _words_of_all(others, at)
-        parts, other_parts = ({_PARTS[word] for word in words} for words in (found, other_found))
+        parts, other_parts = ({PARTS[word] for word in words} for words in (found, other_found))
         if parts and other_parts and not parts & other_parts:
             return min(found), min(other_found)
     return None
@@ -97,7 +61,7 @@ def _words(path: str, at: int) -> Iterator[str]:
     """The words for parts that the names of folders, files and members begin or end with."""
     for name in re.split(r"[/\\]|::", path):
         words = _WORDS.findall(re.sub(r"\.[^.]*\Z", "", name).casefold())
-        if not words or words[at] not in _PARTS:
+        if not words or words[at] not in PARTS:
             continue
         if at == -1 or len(words) == 1 or (len(words) == 2 and words[1] not in _OTHER_TESTS):
             yield words[at]

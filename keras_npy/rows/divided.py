@@ -4,18 +4,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
+import numpy as np
+
 from keras_npy.errors import check_bool, check_integer, warn, warn_once_of
 from keras_npy.files import archive
 from keras_npy.order.arguments import check_fractions, check_in_order, checked_seed
 from keras_npy.order.groups import deal_groups
 from keras_npy.order.parts import cut_in_order, fold_rows, split_in_order, split_rows, without
-from keras_npy.order.selection import to_indices
+from keras_npy.order.selection import rows_at, to_indices
 from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import base_of
 from keras_npy.rows.class_blocks import ClassesApart, find_classes_apart, find_classes_lost
 from keras_npy.rows.crossed import find_crossed, is_kept_apart
 from keras_npy.rows.groups import Groups, read_groups
 from keras_npy.rows.labels import read_classes
+from keras_npy.rows.name_entities import FILES_LOOKED_AT, entities, entity_pattern
 from keras_npy.rows.time_order import warn_of_time_order
 from keras_npy.rows.timesteps import (
     Kind,
@@ -91,7 +94,9 @@ class Divided:
             shares = [1 - sum(fractions), *fractions]
             return self._by_group(groups, shares, seed, classes)
         self._warn_at_random("split(..., in_order=True), which cuts by time", fractions)
-        return split_rows(self.num_rows, fractions, seed=seed, classes=classes)
+        at_random = split_rows(self.num_rows, fractions, seed=seed, classes=classes)
+        self._warn_of_entities(at_random)
+        return at_random
 
     def folds(
         self, k: int, seed: int | None, stratify: bool, groups: Groups | None
@@ -109,7 +114,9 @@ class Divided:
             held_out = self._by_group(groups, [1 / k] * k, seed, classes, are_folds=True)
             return [(without(part, self.num_rows), part) for part in held_out]
         self._warn_at_random("folds(..., groups=), with a group for each series", [1 / k])
-        return fold_rows(self.num_rows, k, seed=seed, classes=classes)
+        pairs = fold_rows(self.num_rows, k, seed=seed, classes=classes)
+        self._warn_of_entities([part for _, part in pairs])
+        return pairs
 
     @property
     def _indices(self) -> range | Indices:
@@ -237,6 +244,49 @@ class Divided:
         )
         self._warn_of(shared, "are dealt out at random", None if are_apart else remedy)
 
+    def _warn_of_entities(self, parts: Sequence[Indices]) -> None:
+        """Warn if names say that files of one patient, or the like, are in several parts."""
+        every = next((paths for leaf in self._compared if (paths := leaf.file_paths)), None)
+        if every is None or not self.check_names:
+            return
+        part_of = np.full(self.num_rows, -1)
+        for number, part in enumerate(parts):
+            part_of[np.asarray(part)] = number
+        paths = [
+            every[row] for row in rows_at(self._indices, np.arange(self.num_rows))[:FILES_LOOKED_AT]
+        ]
+        pattern = entity_pattern(paths)
+        if pattern is None:
+            return
+        first: dict[str, int] = {}
+        each = list(entities(paths, pattern))
+        apart = [
+            (first[entity], at)
+            for at, entity in enumerate(each)
+            if part_of[first.setdefault(entity, at)] != part_of[at]
+        ]
+        if not apart or self._are_classes(each):
+            return
+        one, other = (paths[at] for at in apart[0])
+        warn(
+            f"{one}: files of one {each[0].rstrip('0123456789 _-')} should lie in one part, or "
+            f"validation looks too good. Received: {one} and {other} in two parts. Pass "
+            f"groups=lambda path: re.findall({pattern!r}, path)[-1] to split or folds, of "
+            "from_directory without validation_split=; NpySequence(..., check_names=False) says "
+            "that the parts are meant."
+        )
+
+    def _are_classes(self, each: Sequence[str]) -> bool:
+        """Whether y tells the same ones from each other, as to recognize speakers."""
+        if len(self.outputs) != 1 or len(self.outputs[0].row_shape) > 1:
+            return False
+        each = each[:_LABELS_COMPARED]
+        rows = rows_at(self._indices, np.arange(len(each)))
+        # They may be one-hot.
+        labels = [label.tobytes() for label in self.outputs[0][rows]]
+        pairs = set(zip(each, labels, strict=True))
+        return len(pairs) == len(set(each)) == len(set(labels))
+
     def _warn_of(
         self,
         shared: Shared | None,
@@ -286,6 +336,8 @@ class Divided:
             "warnings.filterwarnings('ignore', '.*served more than once') ends this warning.",
         )
 
+
+_LABELS_COMPARED = 1000
 
 # By whether it is the last one.
 _PART = {True: "the last part", False: "the first part"}

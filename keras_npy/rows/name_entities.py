@@ -1,0 +1,51 @@
+"""Whom files are of, as names say: several slices of one patient, whom no split should part."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from keras_npy.rows.name_parts import step_of_sample, without_folder
+
+# Whom or what a file is of. `sub-` is that of BIDS.
+_ENTITY = re.compile(
+    r"(?<![^\W\d_])(patient|subject|sub(?=-)|case|person|speaker|volunteer|participant|slide|video"
+    r"|scan|session)[ _-]?[0-9]+",
+    re.IGNORECASE,
+)
+
+# More files are not looked at: 20,000 take 20 ms.
+FILES_LOOKED_AT = 20_000
+
+
+def entity_pattern(paths: Sequence[str]) -> str | None:
+    """What finds whom each file is of, if all names say it, and some are of the same one.
+
+    Example:
+
+    >>> entity_pattern(["a/patient03/07.npy", "a/patient03/08.npy", "a/patient04/01.npy"])
+    '(?i)(?<![a-z])patient[ _-]?[0-9]+'
+    >>> entity_pattern(["patient03.npy", "patient04.npy"])
+    """
+    names = without_folder(paths)
+    # Those that stand first have the others, such as the sessions of a subject.
+    words = {_word(name) for name in names[:: step_of_sample(names)]}
+    word = words.pop() if len(words) == 1 else ""
+    if not word:
+        return None
+    pattern = rf"(?i)(?<![a-z]){word}[ _-]?[0-9]+"
+    found = set()
+    for name in names:
+        each = re.findall(pattern, name)
+        if not each:
+            return None
+        found.add(each[-1].casefold())
+    return pattern if 1 < len(found) < len(names) else None
+
+
+def entities(paths: Sequence[str], pattern: str) -> Iterator[str]:
+    """Whom each file is of, by `entity_pattern`."""
+    return (re.findall(pattern, path)[-1].casefold() for path in paths)
+
+
+def _word(name: str) -> str:
+    found = _ENTITY.search(name)
+    return found[1].casefold() if found else ""

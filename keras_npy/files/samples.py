@@ -357,11 +357,13 @@ class SampleStore(Store):
     def _check_alike(self, header: NpyHeader) -> None:
         first = self.first
         if (header.shape, _native(header)) != (first.shape, _native(first)):
+            remedy = "leave it out, or pass length= for samples of different length"
+            if header.shape == first.shape:
+                remedy = "or leave it out"
             raise NpyFileError(
                 f"{header.name}: each sample must have the shape and dtype of the first file. "
                 f"Received: {header.dtype} {header.shape} here, but {_native(first)} "
-                f"{first.shape} in {first.name}. Convert this file, leave it out, or pass "
-                "length= for samples of different length."
+                f"{first.shape} in {first.name}. Convert this file, {remedy}."
             )
 
     def _note(self, index: int, status: os.stat_result) -> None:

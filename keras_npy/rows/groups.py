@@ -54,10 +54,14 @@ def read_groups(
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1 or len(values) not in (num_rows, len(leaves[0])):
+        remedy = "Pass an array (N,), the path of one, or a function of a file's path."
+        if values.dtype.kind == "U" and all(str(value).endswith(".npy") for value in values.flat):
+            remedy = (
+                "Names of files are no groups: pass keras_npy.open_rows(groups), which reads them."
+            )
         raise ValueError(
             "groups must hold one value for each row. "
-            f"Received: {values.dtype} {values.shape} for {num_rows} rows. "
-            "Pass an array (N,), the path of one, or a function of a file's path."
+            f"Received: {values.dtype} {values.shape} for {num_rows} rows. {remedy}"
         )
     if len(values) == len(leaves[0]):
         _warn_of_paths(values, leaves)

@@ -280,3 +280,26 @@ def test_samples_leave_no_descriptor_and_no_thread(paths: list[Path]) -> None:
         paths[0].parent,
     )
     assert "True" == printed
+
+
+@pytest.mark.parametrize(
+    ("other", "remedy"),
+    [
+        pytest.param(np.zeros(3, "float32"), "Convert this file, or leave it out.", id="dtype"),
+        pytest.param(
+            np.zeros(4), "Convert this file, leave it out, or pass length= for samples", id="length"
+        ),
+    ],
+)
+def test_length_is_advised_for_samples_of_another_length_alone(
+    tmp_path: Path, other: np.ndarray, remedy: str
+) -> None:
+    """It changes no dtype; the remedy for one does."""
+    np.save(tmp_path / "0.npy", np.zeros(3))
+    np.save(tmp_path / "1.npy", other)
+    with pytest.raises(NpyFileError, match=rf"1\.npy: each sample.*in .*0\.npy\. {remedy}"):
+        samples(tmp_path / "*.npy")
+    if "length=" in remedy:
+        assert (2, 3) == samples(tmp_path / "*.npy", length=3).shape
+    np.save(tmp_path / "1.npy", other[:3].astype("float64"))
+    assert (2, 3) == samples(tmp_path / "*.npy").shape

@@ -1110,3 +1110,23 @@ def test_split_in_order_that_leaves_nothing_is_refused() -> None:
     seq = NpySequence(windows(SERIES, sequence_length=30))
     with pytest.raises(ValueError, match=r"24 rows .*all do\. .*shorter windows"):
         seq.split(0.2, in_order=True)
+
+
+def test_groups_that_are_names_of_files_are_told_how_to_read_them(tmp_path: Path) -> None:
+    """`sorted(glob(...))` is a list of names; the remedy reads them."""
+    paths = [str(tmp_path / f"g{number}.npy") for number in range(3)]
+    for number, path in enumerate(paths):
+        np.save(path, np.repeat([2 * number, 2 * number + 1], 2))
+    seq = NpySequence(np.arange(12))
+    message = (
+        r"one value for each row\. .*\(3,\) for 12 rows\. .*pass (keras_npy\.open_rows\(groups\))"
+    )
+    with pytest.raises(ValueError, match=message):
+        seq.split(0.5, groups=paths)
+    train, held_out = seq.split(0.5, groups=open_rows(paths))
+    assert {0, 1} == {(row // 2) % 2 for row in train.x[:].tolist() + held_out.x[:].tolist()}
+    assert not {row // 2 for row in train.x[:].tolist()} & {
+        row // 2 for row in held_out.x[:].tolist()
+    }
+    with pytest.raises(ValueError, match=r"for 12 rows\. Pass an array \(N,\)"):
+        seq.split(0.5, groups=["a", "b"])

@@ -19,6 +19,7 @@ from keras_npy.rows.crops import check_crops
 from keras_npy.rows.element_lengths import check_element_lengths
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.joined import JoinedRows
+from keras_npy.rows.named_after import remedy_of_named_after
 from keras_npy.rows.no_source import EACH_A_SAMPLE
 from keras_npy.rows.partners import Verdict, compare_names
 from keras_npy.rows.split_words import other_parts
@@ -302,6 +303,9 @@ def _differ_in_length(first: Rows, other: Rows) -> ValueError:
         f"N={len(other)}. "
     )
     for joined, one in ((first, other), (other, first)):
+        remedy = remedy_of_named_after(joined, one)
+        if remedy:
+            return ValueError(f"{received}{remedy}")
         if _are_parts_samples(joined, one):
             return ValueError(f"{received}{_remedy_of_samples(joined, one)}")
     remedy = remedy_beside_windows(first, other)

@@ -1,4 +1,4 @@
-"""Whether files are named after a part of a data set: training, validation or test."""
+"""Whether files are named after a part of a data set: training, test, or a fold by its number."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -17,6 +17,14 @@ PARTS = {
 
 _WORDS = re.compile(r"[^\W\d_]+")
 
+# What partners have in common: the fold of a data set, and whom they are of. A scan may well have
+# the next one as its target, and `p95` at the end of a name is no patient.
+_NUMBERED = re.compile(
+    r"(?<![^\W\d_])(fold|split|part|shard|patient|subject|subj|sub|participant|person|volunteer|"
+    r"speaker|case|(?<![^/])p)[_\-. ]?0*(\d+)(?![^\W_])",
+    re.IGNORECASE,
+)
+
 # `test_run.npy` is of no test set.
 _OTHER_TESTS = ("run", "case")
 
@@ -29,13 +37,30 @@ def other_parts(paths: Sequence[str], others: Sequence[str]) -> tuple[str, str] 
     >>> other_parts(["ds/train/images/1.npy"], ["ds/val/masks/1.npy"])
     ('train', 'val')
     >>> other_parts(["ds/train/1.npy"], ["ds/labels_test_run.npy"])
+    >>> other_parts(["x_fold0.npy"], ["y_fold1.npy"])
+    ('fold0', 'fold1')
     """
+    if len(paths) == len(others) == 1:
+        numbers = _other_numbers(paths[0], others[0])
+        if numbers is not None:
+            return numbers
     every = without_folder([*paths, *others])
     names, other_names = every[: len(paths)], every[len(paths) :]
     # Most files have no such word, which the first ones show.
     if _differing(names[:1], other_names[:1]) is None:
         return None
     return _differing(names, other_names)
+
+
+def _other_numbers(path: str, other: str) -> tuple[str, str] | None:
+    """What two files are of if both say so, and not the same. Many files are compared by name."""
+    names, other_names = (
+        {match[1].casefold(): match for match in _NUMBERED.finditer(each)} for each in (path, other)
+    )
+    for word, match in names.items():
+        if word in other_names and match[2] != other_names[word][2]:
+            return match[0], other_names[word][0]
+    return None
 
 
 def _differing(names: Sequence[str], others: Sequence[str]) -> tuple[str, str] | None:

@@ -12,6 +12,9 @@ _ENTITY = re.compile(
     re.IGNORECASE,
 )
 
+# Years, and dates: those of a scan say when it was made.
+_TIME = re.compile(r"(?:19|20)[0-9]{2}|[0-9]{8,}")
+
 # More files are not looked at: 20,000 take 20 ms.
 FILES_LOOKED_AT = 20_000
 
@@ -38,6 +41,8 @@ def entity_pattern(paths: Sequence[str]) -> str | None:
         if not each:
             return None
         found.add(each[-1].casefold())
+    if all(_TIME.fullmatch(re.sub("[^0-9]", "", one)) for one in found):
+        return None
     return pattern if 1 < len(found) < len(names) else None
 
 

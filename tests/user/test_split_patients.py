@@ -68,6 +68,8 @@ def test_split_of_files_of_one_patient_warns_with_groups(
         *(["patient{0}"], ["{1}/patient{0}"], ["subject_{0}_scan_1"], ["frame{0}"], ["{1}/{0}"]),
         # Labels of their own, no number, one of all, and other words.
         *(["speaker{1}/{0}"], ["patient_{0}x"], ["{1}/patient7_{0}"], ["substance{1}_{0}"]),
+        # A year, and a date.
+        *(["scan_200{1}_{0}"], ["scan_2021010{1}_{0}"]),
         *(["sub{1}_{0}"], ["{1}/showcase1_{0}"], ["train_{1}_{0}"], ["patient{0}", "mean{0}"]),
     ],
     ids=str,

@@ -71,7 +71,7 @@ class ChosenRows(ForwardingRows):
         files = self.source.files
         if files is None:
             return None
-        numbers, lengths = self._runs(files.lengths)
+        numbers, lengths = self.runs(files.lengths)
         paths = [files.paths[number] for number in numbers.tolist()]
         return files._replace(paths=paths, lengths=lengths, are_chosen=True)
 
@@ -93,9 +93,9 @@ class ChosenRows(ForwardingRows):
 
     @property
     def shard_lengths(self) -> Indices:
-        return self._runs(self.source.shard_lengths)[1]
+        return self.runs(self.source.shard_lengths)[1]
 
-    def _runs(self, lengths: Indices) -> tuple[Indices, Indices]:
+    def runs(self, lengths: Indices) -> tuple[Indices, Indices]:
         """The file and the length of each run of chosen rows that lie in one file."""
         rows = self.indices
         if isinstance(rows, range) and rows.step > 0:

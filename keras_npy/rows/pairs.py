@@ -5,6 +5,7 @@ side pairs all files behind it wrongly. Their names show it.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from keras_npy.files.store import FileList
 from keras_npy.rows.base import Rows
 from keras_npy.rows.beside_windows import remedy_beside_windows
 from keras_npy.rows.chosen import ChosenRows
+from keras_npy.rows.chosen_pairs import check_chosen_pairs
 from keras_npy.rows.crops import check_crops
 from keras_npy.rows.element_lengths import check_element_lengths
 from keras_npy.rows.forwarding import ForwardingRows
@@ -49,6 +51,8 @@ def check_pairs(leaves: Sequence[Rows], *, check_names: bool) -> None:
     _check_parts(leaves)
     _check_natural_order(leaves)
     check_crops(leaves)
+    for one, other in combinations(leaves, 2):
+        check_chosen_pairs(one, other)
     # Sources of as many files are compared with the first of them: if two pairs are right, so is
     # the third.
     firsts: dict[int, tuple[Rows, FileList]] = {}

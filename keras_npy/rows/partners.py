@@ -17,6 +17,7 @@ from keras_npy.rows.name_constants import constant_on_one_side
 from keras_npy.rows.name_dates import dates_in_two_ways, with_dates_apart
 from keras_npy.rows.name_decimals import decimals_as_numbers
 from keras_npy.rows.name_digits import joined_numbers
+from keras_npy.rows.name_moments import compare_moments
 from keras_npy.rows.name_parts import (
     NUMBERS,
     Column,
@@ -88,6 +89,8 @@ def compare_names(names: Sequence[str], others: Sequence[str]) -> Verdict:
     best = compare_signs(*alike) or _with_decimals(*alike)
     if _strength(best) < _DECISIVE:
         best = _with_stamps(names, others, best)
+    if best != "partners":
+        best = compare_moments(*alike) or best
     if best == "partners":
         best = things_apart(names, others) or best
     if isinstance(best, str):

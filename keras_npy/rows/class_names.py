@@ -31,6 +31,8 @@ _PART_OF_SET = "|".join(sorted(PARTS, key=len, reverse=True))
 _BEHIND = re.compile(rf"(?P<rest>.+?)[_\-. ]+(?P<word>{_PART_OF_SET})\Z", re.IGNORECASE)
 _BEFORE = re.compile(rf"(?P<word>{_PART_OF_SET})[_\-. ]+(?P<rest>.+)\Z", re.IGNORECASE)
 
+_SEPARATORS = re.compile(r"[_\-. ]+")
+
 # `cat_00000-of-00002`, as `convert` names shards, and `cat_0`, `cat_part-1`.
 _SHARD = re.compile(r"(?P<rest>.+?)[_\-. ]+(?P<number>\d+)[_\-. ]of[_\-. ]\d+\Z", re.IGNORECASE)
 _NUMBERED = re.compile(
@@ -64,7 +66,7 @@ def read_class_names(names: Sequence[str], *, are_files: bool) -> NoClasses | No
     >>> read_class_names(["cat", "test"], are_files=True)
     """
     stems = (_numbered(names) if are_files else None) or {name: [name] for name in names}
-    found = _of_set([*stems]) or _by_part([*stems])
+    found = _of_set([*stems]) or _beside_words_alike([*stems]) or _by_part([*stems])
     if found is None:
         return NoClasses("parts of classes", "classes", stems) if len(stems) < len(names) else None
     numbered = {
@@ -85,6 +87,25 @@ def _of_set(names: Sequence[str]) -> NoClasses | None:
     if len(inputs) == 1 and len(targets) == 1 and len(words) == 2:
         return NoClasses("inputs and their targets", "pair", {"x": inputs, "y": targets})
     return None
+
+
+def _beside_words_alike(names: Sequence[str]) -> NoClasses | None:
+    """Two names such as `x_train` and `y_train`: inputs and targets alike."""
+    words = [_SEPARATORS.split(name) for name in names]
+    if len(names) != 2 or len(words[0]) != len(words[1]):
+        return None
+    differs = [at for at, pair in enumerate(zip(*words, strict=True)) if pair[0] != pair[1]]
+    if len(differs) != 1:
+        return None
+    (at,) = differs
+    found = _of_set([of_name[at] for of_name in words])
+    rest = {word.casefold() for word in words[0][:at] + words[0][at + 1 :]}
+    # Chromosomes and axes are x and y, too.
+    are_letters = max(len(of_name[at]) for of_name in words) == 1
+    if found is None or found.kind != "pair" or (are_letters and rest.isdisjoint(PARTS)):
+        return None
+    whole = {of_name[at]: name for of_name, name in zip(words, names, strict=True)}
+    return found._replace(names={key: [whole[one]] for key, (one,) in found.names.items()})
 
 
 def _by_part(names: Sequence[str]) -> NoClasses | None:

@@ -65,6 +65,19 @@ FILES = [
         [2],
         id="x and y",
     ),
+    *(
+        pytest.param(names, "inputs and their targets", None, rows, id=names[0])
+        for names, rows in [
+            (("x_train", "y_train"), [0]),
+            (("Y_test", "X_test"), [1]),
+            (("val-inputs", "val-targets"), [0]),
+            (("train_images", "train_labels"), [0]),
+            (("labels_train", "images_train"), [1]),
+            (("cell_mask", "cell_img"), [1]),
+            (("x_train_0", "x_train_1", "y_train_0", "y_train_1"), [0, 1]),
+        ]
+    ),
+    pytest.param(("x_val/0", "x_val/1", "y_val/0", "y_val/1"), "inputs and their", None, [0, 1]),
     pytest.param(("train/cat", "train/dog", "val/cat"), "parts of a data set", CLASSES, [0, 1]),
     pytest.param(("x_train/0", "x_train/1", "x_test/0"), "parts of a data set", None, None),
     pytest.param(("images/0", "images/1", "masks/0", "masks/1"), "inputs and their", None, [0, 1]),
@@ -134,6 +147,13 @@ def test_from_class_files_of_names_of_no_classes_gives_a_warning_and_its_remedy_
         ("cat_00000-of-00001", "dog_00000-of-00001"),
         ("x", "y", "z"),
         ("images", "videos"),
+        ("chr_x", "chr_y"),
+        ("axis-x", "axis-y"),
+        ("train_images", "train_videos"),
+        ("x_train", "y_test"),
+        ("images_cat", "masks_dog"),
+        ("mask_off", "mask_on"),
+        ("x_train", "y_train", "z_train"),
     ],
     ids=lambda names: names[-1],
 )
@@ -177,7 +197,9 @@ def test_from_class_files_of_a_dict_takes_any_names(tmp_path: Path) -> None:
             ["cat_train", "dog_train"],
         ),
         (("images_train", "masks_train", "images_val", "masks_val"), "inputs and targets", None),
+        (("images_train", "masks_train"), "inputs and their targets", None),
         (("x_train", "x_test"), "parts of a data set", None),
+        (("chr_x", "chr_y"), None, None),
         (("Apple 1", "Apple 2", "Cherry 1"), None, None),
         (("cat_train", "dog_train"), None, None),
         (("level_1", "level_2"), None, None),

@@ -271,9 +271,9 @@ class Divided:
         warn(
             f"{one}: files of one {each[0].rstrip('0123456789 _-')} should lie in one part, or "
             f"validation looks too good. Received: {one} and {other} in two parts. Pass "
-            f"groups=lambda path: re.findall({pattern!r}, path)[-1] to split or folds, of "
-            "from_directory without validation_split=; NpySequence(..., check_names=False) says "
-            "that the parts are meant."
+            f"groups=lambda path: re.findall({pattern!r}, path)[-1] to split or folds; "
+            "NpySequence(seq.x, seq.y, check_names=False) says that the parts are meant. For "
+            "either, build seq of from_directory without validation_split=."
         )
 
     def _are_classes(self, each: Sequence[str]) -> bool:

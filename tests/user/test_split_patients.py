@@ -58,7 +58,13 @@ def test_split_of_files_of_one_patient_warns_with_groups(
         parts = seq.split(0.3, groups=groups, seed=0)
         of_parts = [{groups(path) for path in part.file_paths} for part in parts]
         assert of_parts[0].isdisjoint(of_parts[1])
-        NpySequence(samples(f"{root}/cls*/**/*.npy"), check_names=False).split(0.3, seed=0)
+        meant = text.split("folds; ")[1].split(" says that")[0]
+        assert "build seq of from_directory without validation_split=." in text
+        for one_side in (seq, NpySequence.from_directory(root, labels=None), NpySequence(files)):
+            again = eval(meant, {"NpySequence": NpySequence, "seq": one_side})
+            again.folds(3, seed=0)
+            parts = again.split(0.3, seed=0)
+            assert 40 == sum(part.num_samples for part in parts)
         NpySequence(files).split(0.3, in_order=True)
 
 

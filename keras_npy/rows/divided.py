@@ -19,8 +19,10 @@ from keras_npy.rows.crossed import find_crossed, is_kept_apart
 from keras_npy.rows.groups import Groups, read_groups
 from keras_npy.rows.labels import read_classes
 from keras_npy.rows.name_entities import FILES_LOOKED_AT, entities, entity_pattern
+from keras_npy.rows.stretches import Ground
 from keras_npy.rows.time_order import warn_of_time_order
 from keras_npy.rows.timesteps import (
+    ROWS_LOOKED_AT,
     Kind,
     Shared,
     find_shared,
@@ -84,7 +86,7 @@ class Divided:
             parts = split_in_order(self.num_rows, fractions)
             kept = keep_apart(self._compared, self._indices, parts, self.names)
             shared = self._find(lambda leaves: find_shared_in_order(leaves, self._indices, kept))
-            self._warn_of(shared, "lie in several parts", _GROUPS_OF_SERIES)
+            self._warn_of(shared, "lie in several parts", _GROUPS_OF_SERIES, len(parts))
             if self.check_names:
                 self._warn_of_classes_apart(kept)
             return kept
@@ -93,7 +95,7 @@ class Divided:
         if groups is not None:
             shares = [1 - sum(fractions), *fractions]
             return self._by_group(groups, shares, seed, classes)
-        self._warn_at_random("split(..., in_order=True), which cuts by time", fractions)
+        self._warn_at_random("split(..., in_order=True), which cuts by time", fractions, num_parts)
         at_random = split_rows(self.num_rows, fractions, seed=seed, classes=classes)
         self._warn_of_entities(at_random)
         return at_random
@@ -113,7 +115,7 @@ class Divided:
         if groups is not None:
             held_out = self._by_group(groups, [1 / k] * k, seed, classes, are_folds=True)
             return [(without(part, self.num_rows), part) for part in held_out]
-        self._warn_at_random("folds(..., groups=), with a group for each series", [1 / k])
+        self._warn_at_random("folds(..., groups=), with a group for each series", [1 / k], k)
         pairs = fold_rows(self.num_rows, k, seed=seed, classes=classes)
         self._warn_of_entities([part for _, part in pairs])
         return pairs
@@ -156,7 +158,8 @@ class Divided:
         )
         parts = deal_groups(numbers, shares, seed=seed, classes=classes)
         shared = self._find(lambda leaves: find_shared_by_parts(leaves, self._indices, parts))
-        self._warn_of(shared, "are dealt out by groups= to several parts", _GROUPS_OF_SERIES, parts)
+        how = "are dealt out by groups= to several parts"
+        self._warn_of(shared, how, _GROUPS_OF_SERIES, len(parts), parts)
         if self.check_names and len(self.outputs) == 1:
             self._warn_of_classes_lost(parts, numbers, classes, are_folds)
         return parts
@@ -234,7 +237,7 @@ class Divided:
             "says that it is meant."
         )
 
-    def _warn_at_random(self, remedy: str, fractions: Sequence[float]) -> None:
+    def _warn_at_random(self, remedy: str, fractions: Sequence[float], num_parts: int) -> None:
         shared = self._find(lambda leaves: find_shared(leaves, self._indices))
         # Neither the last windows nor those of some series have all classes then.
         are_apart = (
@@ -242,7 +245,7 @@ class Divided:
             and shared.kind == "overlap"
             and self._classes_apart(cut_in_order(self.num_rows, fractions)) is not None
         )
-        self._warn_of(shared, "are dealt out at random", None if are_apart else remedy)
+        self._warn_of(shared, "are dealt out at random", None if are_apart else remedy, num_parts)
 
     def _warn_of_entities(self, parts: Sequence[Indices]) -> None:
         """Warn if names say that files of one patient, or the like, are in several parts."""
@@ -292,6 +295,7 @@ class Divided:
         shared: Shared | None,
         how: str,
         remedy: str | None,
+        num_parts: int,
         parts: Sequence[Indices] | None = None,
     ) -> None:
         """Warn of rows that have something in common.
@@ -300,6 +304,7 @@ class Divided:
             shared: These rows, if there are any.
             how: How they come into several parts.
             remedy: What to use where windows overlap; `None` if their series lie class by class.
+            num_parts: How many parts there are.
             parts: Those that groups were dealt out to.
         """
         if shared is None:
@@ -325,7 +330,10 @@ class Divided:
             f"{'row' if is_row else 'the one from timestep'} {at} of {path}."
         )
         if not crossed:
-            warn(f"{message} {_remedy(shared, leaf, name, remedy)}")
+            if shared.kind == "copy" and not self._has_files_for(num_parts, leaf):
+                warn(f"{message} {_CUT_ONCE}")
+            else:
+                warn(f"{message} {_remedy(shared, leaf, name, remedy)}")
             return
         each = " or ".join(_groups_of(name) for name in (name, self.names[crossed[0]]))
         warn_once_of(
@@ -335,6 +343,14 @@ class Divided:
             "holds out new ones of one side. If only pairs must be new, "
             "warnings.filterwarnings('ignore', '.*served more than once') ends this warning.",
         )
+
+    def _has_files_for(self, num_parts: int, leaf: Rows) -> bool:
+        """Whether each part can have files of its own: no row lies in memory, or in several."""
+        if leaf.files is None:
+            return False
+        ground = Ground([leaf])
+        rows = rows_at(self._indices, np.arange(min(self.num_rows, ROWS_LOOKED_AT)))
+        return len(np.unique(ground.home_of[ground.stretches(0, rows).runs])) >= num_parts
 
 
 _LABELS_COMPARED = 1000
@@ -346,6 +362,12 @@ _PART = {True: "the last part", False: "the first part"}
 _CUT_EACH = (
     "Cut each series by itself: windows(..., end_index=t) of each to train with, and windows(..., "
     "start_index=t) of each to validate with; or take windows side by side, and stratify=True"
+)
+
+# Of windows of a file that comes more than once, where files cannot be parted.
+_CUT_ONCE = (
+    "Give each file to one windows(...), once, and cut it in time: windows(..., end_index=t) to "
+    "train with, and windows(..., start_index=t) to validate with."
 )
 
 # Of a class that lies in one group, and of one that lies in several but large ones.

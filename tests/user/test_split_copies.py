@@ -216,6 +216,69 @@ def test_split_of_windows_by_files_ends_the_warning(folder: Path) -> None:
         assert not leaks(once.split(0.4, in_order=True))
 
 
+@pytest.mark.parametrize(
+    ("make", "source"),
+    [
+        pytest.param(
+            lambda: [
+                windows(take("s.npy", slice(0, 30)), sequence_length=5),
+                windows(take("s.npy", slice(15, None)), sequence_length=5),
+            ],
+            "s.npy",
+            id="takes-of-one-file",
+        ),
+        pytest.param(
+            lambda: [of_series(end_index=30), of_series(start_index=20)], "s.npy", id="ranges"
+        ),
+        pytest.param(
+            lambda: windows(["s.npy", "s.npy"], sequence_length=5), "s.npy", id="file-twice"
+        ),
+        pytest.param(
+            lambda: windows([SERIES, SERIES], sequence_length=5), "SERIES", id="array-twice"
+        ),
+        pytest.param(
+            lambda: windows(samples(["i*.npy"] * 2), sequence_length=2, sequence_stride=2),
+            "samples",
+            id="files-that-are-timesteps",
+        ),
+    ],
+)
+@pytest.mark.parametrize("how", ["split", "in_order", "folds", "groups"])
+def test_split_of_windows_of_one_file_alone_names_a_cut_in_time(
+    folder: Path, make: Any, source: str, how: str
+) -> None:
+    """Groups of files are fewer than parts."""
+    seq = NpySequence(make())
+    call = {
+        "split": lambda: seq.split(0.4),
+        "in_order": lambda: seq.split(0.4, in_order=True),
+        "folds": lambda: seq.folds(2),
+        "groups": lambda: seq.split(0.5, groups=np.arange(seq.num_samples) * 2 // seq.num_samples),
+    }[how]
+    with pytest.warns(UserWarning, match="share timesteps.*, once, and cut it in time: ") as caught:
+        call()
+    text = str(caught[0].message)
+    assert "realpath" not in text
+    codes = re.findall(r"windows\(\.\.\., (?:end|start)_index=t\)", text)
+    assert 2 == len(codes)
+    data = {"s.npy": "s.npy", "SERIES": SERIES, "samples": samples("i*.npy")}[source]
+    length, t = (2, 3) if source == "samples" else (5, 25)
+    names = {"windows": windows, "data": data, "length": length, "t": t}
+    parts = [
+        NpySequence(eval(code.replace("...", "data, sequence_length=length"), names))
+        for code in codes
+    ]
+    assert not leaks(parts)
+
+
+def test_split_of_windows_of_fewer_files_than_parts_names_a_cut_in_time(folder: Path) -> None:
+    """Two files suffice for two parts."""
+    seq = NpySequence(windows(["s.npy", "t.npy"] * 2, sequence_length=5))
+    for fractions, remedy in (([0.3], "realpath"), ([0.3, 0.3], "cut it in time")):
+        with pytest.warns(UserWarning, match=remedy):
+            seq.split(*fractions)
+
+
 def test_split_of_windows_of_an_archive_and_its_link_names_groups_that_help(
     tmp_path: Path,
 ) -> None:

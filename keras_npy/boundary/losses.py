@@ -24,6 +24,8 @@ _SPARSE = (
     keras.losses.SparseCategoricalCrossentropy,
     keras.losses.sparse_categorical_crossentropy,
 )
+# Of these, losses of all classes together.
+_OF_ONE_CLASS = ("categorical_crossentropy", "categorical_focal_crossentropy", "kl_divergence")
 _ONE_HOT = (keras.losses.CategoricalHinge, keras.losses.categorical_hinge)
 
 
@@ -165,6 +167,14 @@ def is_sparse(loss: Any) -> bool:
 def is_one_hot(loss: Any) -> bool:
     """Whether targets are compared with each output, and no probabilities."""
     return _is_any(loss, *_ONE_HOT)
+
+
+def axis_of_classes(loss: Any) -> int | None:
+    """The axis that a loss of one class for each row, step or pixel sums; `None` of another."""
+    kinds = [one for one in _LOSSES if one[1].__name__ in _OF_ONE_CLASS]
+    if any(_is_any(loss, *one) for one in (*kinds, _ONE_HOT)):
+        return int(getattr(loss, "axis", -1))
+    return None
 
 
 def loses_last_axis(loss: Any) -> bool:

@@ -7,10 +7,18 @@ import keras
 import numpy as np
 
 from keras_npy.boundary.class_weight import shown_weights
-from keras_npy.boundary.losses import found_loss, has_loss, is_sparse, loses_last_axis
+from keras_npy.boundary.losses import (
+    axis_of_classes,
+    found_loss,
+    has_loss,
+    is_sparse,
+    loses_last_axis,
+)
 from keras_npy.boundary.models import output_shapes
-from keras_npy.rows.labels import ClassWeights
-from keras_npy.sequence import NpySequence
+from keras_npy.boundary.targets import look_at, mapped_targets
+from keras_npy.rows.base import Rows
+from keras_npy.rows.labels import ClassWeights, are_one_hot
+from keras_npy.sequence import NpySequence, has_map
 
 
 def check_pixel_weights(
@@ -19,7 +27,8 @@ def check_pixel_weights(
     """Raise if the loss of masks `(b, H, W)` with weights `(b, H, W)` is a mean over columns.
 
     Its values `(b, H)` are multiplied by these: an error of the backend's in the first batch, and
-    none where the sizes are equal by chance, such as 32 images of 32 x 32 (Keras 3.15).
+    none where the sizes are equal by chance, such as 32 images of 32 x 32 (Keras 3.15). One-hot
+    masks `(b, H, W, C)` have weights `(b, H, W)`: with a last axis of 1, a categorical loss is 0.
 
     Raises:
         ValueError: If it is certain.
@@ -37,8 +46,12 @@ def check_pixel_weights(
     shape = output_shapes(model, seq) if weighs_pixels else None
     if not isinstance(shape, tuple) or tuple(shape[1:]) not in (pixels, (*pixels, 1)):
         return
-    if not loses_last_axis(found_loss(losses[0], y, shape)):
+    loss = found_loss(losses[0], y, shape)
+    axis = axis_of_classes(loss)
+    if axis is None and not loses_last_axis(loss):
         return
+    if tuple(shape[1:]) == pixels and (axis is not None or (class_weight and _is_one_hot(seq))):
+        raise _of_one_hot(pixels, -1 if axis is None else axis, class_weight)
     argument = "class_weight" if class_weight else "sample_weight"
     weights = "" if class_weight else ", sample_weight"
     remedy = f"seq.map(lambda x, y{weights}: (x, y[..., None]{weights}))"
@@ -49,6 +62,37 @@ def check_pixel_weights(
         f"Received: {argument} for masks {_with_batch(pixels)} and outputs "
         f"{_with_batch(shape[1:])}, whose loss is a mean over the last axis. Pass masks "
         f"{_with_batch((*pixels, 1))}: {remedy}."
+    )
+
+
+def _is_one_hot(seq: NpySequence) -> bool:
+    leaf = mapped_targets(seq) if has_map(seq) else seq.y
+    return isinstance(leaf, Rows | np.ndarray) and bool(np.all(are_one_hot(look_at(leaf))))
+
+
+def _of_one_hot(
+    pixels: tuple[int, ...], axis: int, class_weight: Mapping[int, float] | None
+) -> ValueError:
+    each = "step" if len(pixels) == 2 else "pixel"
+    if class_weight:
+        argument = "class_weight"
+        weights = ClassWeights(class_weight, np.dtype(np.float64))
+        # Behind the axis of the rows.
+        table = shown_weights(weights, pixels[axis - 1 if axis > 0 else axis])
+        remedy = (
+            f"Leave class_weight out and weigh each {each} as its class: seq.map(lambda x, y: "
+            f"(x, y, {table}[y.argmax({axis})])), in the order of the class numbers."
+        )
+    else:
+        argument = "sample_weight"
+        remedy = (
+            f"Pass the weight of the class that each {each} has: seq.map(lambda x, y, "
+            f"sample_weight: (x, y, (sample_weight * y).sum({axis})))."
+        )
+    return ValueError(
+        f"A loss with one value for each {each} takes one weight for each {each}, and none for "
+        f"each class. Received: {argument} for one-hot labels {_with_batch(pixels)} and outputs "
+        f"of that shape. {remedy}"
     )
 
 

@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from keras_npy.types import Indices
+from keras_npy.errors import warn
+from keras_npy.types import Array, Indices
 
-# Of up to so many rows, numbers that are drawn at random may all be 0 or 1: of 5 in 1 of 100 draws.
 # Columns of pairs, or of a few inputs.
 _COLUMNS_MAX = 4
 
+# Of up to so many rows, numbers that are drawn at random may all be 0 or 1: of 5 in 1 of 100 draws.
 _FEW_ROWS = 5
 
 
@@ -84,22 +85,41 @@ def to_rows(index: object, num_rows: int) -> range | Indices:
 def chosen_rows(index: object, num_rows: int) -> range | Indices:
     """`to_rows`, of what a user chooses: a mask of zeros and ones is no row numbers.
 
+    Of few rows, numbers of a byte are refused, and others give a warning: they may be drawn.
+
     Raises:
         ValueError: As `to_rows`, and for one 0 or 1 for each row.
     """
     rows = to_rows(index, num_rows)
-    if isinstance(rows, range) or not len(rows) == num_rows > _FEW_ROWS:
+    if isinstance(rows, range) or len(rows) != num_rows:
         return rows
+    chosen = np.asarray(index)
     ends = {int(rows.min()), int(rows.max())}
     # Of 0 and 1, ~ makes -1 and -2.
-    if ends <= {0, 1} or ends <= {num_rows - 1, num_rows - 2}:
-        raise ValueError(
-            "A mask must be boolean, since integers are row numbers. "
-            f"Received: one of two integers for each of {num_rows} rows, which would be two rows "
-            "again and again. Pass mask.astype(bool), or ~mask.astype(bool) for the others; if "
-            "two rows are meant, take them first."
-        )
+    is_mask = ends <= {0, 1} or ends <= {num_rows - 1, num_rows - 2}
+    if chosen.dtype == bool or not is_mask:
+        return rows
+    if num_rows <= _FEW_ROWS and (
+        num_rows == len(ends) or (num_rows == 2 and not _is_byte(chosen))
+    ):
+        # Each row once, or one of two rows twice.
+        return rows
+    received = (
+        "A mask must be boolean, since integers are row numbers. Received: one of two integers for "
+        f"each of {num_rows} rows, which would be two rows again and again."
+    )
+    # A list has no astype.
+    mask = "np.asarray(mask, bool)" if isinstance(index, list | tuple) else "mask.astype(bool)"
+    remedy = f"{mask}, or ~{mask} for the others; if two rows are meant, take them first."
+    if num_rows > _FEW_ROWS or _is_byte(chosen):
+        raise ValueError(f"{received} Pass {remedy}")
+    warn(f"{received} If they are a mask, pass {remedy}")
     return rows
+
+
+def _is_byte(numbers: Array) -> bool:
+    """Whether the dtype is that of a mask, and hardly of row numbers."""
+    return numbers.dtype.itemsize == 1
 
 
 def _flat(shape: tuple[int, ...]) -> str:

@@ -19,6 +19,7 @@ from keras_npy.files.header import NpyHeader, read_header
 from keras_npy.rows.base import Rows
 from keras_npy.rows.class_names import warn_of_no_class_folders
 from keras_npy.rows.class_order import code_of_folders, warn_of_text_order
+from keras_npy.rows.label_order import order_of_labels
 from keras_npy.rows.labels import OneHotRows
 from keras_npy.rows.sources import Source, natural_order
 from keras_npy.rows.timesteps import find_shared_by_label
@@ -338,10 +339,23 @@ def _relative(name: object, known: set[str], directory: str) -> str:
 
 
 def _check_order(paths: list[str], labels: NDArray[np.int32], directory: str) -> None:
-    """Raise if the order that Keras documents would give a file another label."""
+    """Raise if the order that Keras documents would give a file another label.
+
+    Warn if the order that the names state may be that of the labels.
+    """
     by_keras = sorted(range(len(paths)), key=lambda at: os.path.split(paths[at]))
     differs = np.flatnonzero(labels[by_keras] != labels)
     if not differs.size:
+        order = order_of_labels(paths, labels)
+        if order:
+            names = [os.path.relpath(paths[at], directory) for at in (0, *order[:2])]
+            warn(
+                f"{directory}: labels in a list must lie in the natural order of the files, which "
+                f"begins with {names[0]}. Received: labels that rise, and names that rise in "
+                f"another order, which begins with {names[1]} and {names[2]}. Say which label "
+                f"belongs to which file: labels={{{names[1]!r}: {labels[0]}, ...}} if the labels "
+                f"rise as the names do, else labels={{{names[0]!r}: {labels[0]}, ...}}."
+            )
         return
     # The first place at which the two orders name another file.
     at = next(at for at, other in enumerate(by_keras) if at != other)

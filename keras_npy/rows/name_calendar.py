@@ -7,7 +7,7 @@ from datetime import date
 from itertools import pairwise
 from typing import TypeAlias
 
-Times: TypeAlias = list[tuple[int, ...]]
+Times: TypeAlias = list[tuple[float, ...]]
 """When each file is, in numbers of any unit."""
 
 MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()

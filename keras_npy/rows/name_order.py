@@ -1,4 +1,4 @@
-"""The order of time that names of files state: dates, months and others that sort otherwise."""
+"""The order that names of files state: dates, signed numbers and others that sort otherwise."""
 
 import re
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from keras_npy.rows.name_calendar import (
 )
 from keras_npy.rows.name_decimals import decimals_as_numbers
 from keras_npy.rows.name_parts import SPELLED, Part, parts_of, step_of_sample, without_folder
+from keras_npy.rows.name_signed import signed_numbers
 
 _DAYS = "mon tue wed thu fri sat sun".split()
 _LONG_DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
@@ -78,6 +79,9 @@ def _order(times: Times) -> list[int]:
 
 def _readings(names: Sequence[str], *, is_sample: bool) -> list[Times]:
     """The times of names, in each way in which they can be read; nothing if they state none."""
+    signed = signed_numbers(names)
+    if signed:
+        return [[(number,) for number in signed]]
     if all(map(_YEAR_LAST.search, names)):
         return _of_dates(names)
     if all(map(_SPELLED_DATE.search, names)):
@@ -103,7 +107,7 @@ def _of_dates(names: Sequence[str]) -> list[Times]:
         + [int(found[at] or 0) for at in (7, 8, 9)]
         for found in dates
     ]
-    readings = []
+    readings: list[Times] = []
     for first, second in ((1, 2), (2, 1)):
         if all(1 <= row[first] <= 12 and 1 <= row[second] <= 31 for row in numbers):
             readings.append([(row[0], row[first], row[second], *row[3:]) for row in numbers])

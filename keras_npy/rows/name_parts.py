@@ -72,11 +72,11 @@ def folded(names: Sequence[str]) -> Sequence[str]:
 
 def middles(names: Sequence[str]) -> list[str]:
     """The names without their common beginning and end, which cut no number or word in two."""
-    head = _num_common(names)
+    head = num_common(names)
     while head and names[0][head - 1].isalnum():
         head -= 1
     reversed_names = [name[head:][::-1] for name in names]
-    tail = _num_common(reversed_names)
+    tail = num_common(reversed_names)
     while tail and reversed_names[0][tail - 1].isalnum():
         tail -= 1
     return [name[head : len(name) - tail] for name in names]
@@ -84,20 +84,20 @@ def middles(names: Sequence[str]) -> list[str]:
 
 def cores(names: Sequence[str]) -> list[str]:
     """The names without all letters at their begin and end that are common to all of them."""
-    head = _num_common(names)
+    head = num_common(names)
     reversed_names = [name[head:][::-1] for name in names]
-    tail = _num_common(reversed_names)
+    tail = num_common(reversed_names)
     return [name[: len(name) - tail] for name in (name[head:] for name in names)]
 
 
 def _without_common_end(names: Sequence[str]) -> list[str]:
-    tail = _num_common([name[::-1] for name in names])
+    tail = num_common([name[::-1] for name in names])
     while tail and names[0][-tail].isalnum():
         tail -= 1
     return [name[: len(name) - tail] for name in names]
 
 
-def _num_common(names: Sequence[str]) -> int:
+def num_common(names: Sequence[str]) -> int:
     """The number of characters with which all names begin."""
     least, most = min(names), max(names)
     differs = (at for at, (one, other) in enumerate(zip(least, most, strict=False)) if one != other)
@@ -137,7 +137,7 @@ def nearly_parts_of(names: Sequence[str]) -> list[Part] | None:
 
 def without_folder(names: Sequence[str]) -> list[str]:
     """The names without the folders that all of them are in."""
-    head = names[0].rfind("/", 0, _num_common(names)) + 1
+    head = names[0].rfind("/", 0, num_common(names)) + 1
     return [name[head:] for name in names]
 
 

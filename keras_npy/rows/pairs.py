@@ -21,6 +21,7 @@ from keras_npy.rows.crops import check_crops
 from keras_npy.rows.element_lengths import check_element_lengths
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.joined import JoinedRows
+from keras_npy.rows.label_order import warn_of_label_order
 from keras_npy.rows.named_after import remedy_of_named_after
 from keras_npy.rows.no_source import EACH_A_SAMPLE
 from keras_npy.rows.partners import Verdict, compare_names
@@ -49,7 +50,8 @@ def check_pairs(leaves: Sequence[Rows], *, check_names: bool) -> None:
     if not check_names:
         return
     _check_parts(leaves)
-    _check_natural_order(leaves)
+    if not _check_natural_order(leaves):
+        _check_order_of_labels(leaves)
     check_crops(leaves)
     for one, other in combinations(leaves, 2):
         check_chosen_pairs(one, other)
@@ -99,13 +101,23 @@ def _check_parts(leaves: Sequence[Rows]) -> None:
             return
 
 
-def _check_natural_order(leaves: Sequence[Rows]) -> None:
+def _check_natural_order(leaves: Sequence[Rows]) -> bool:
     """Warn if rows in an order of their own are paired with files that a pattern found."""
     for rows in leaves:
         others = (other for other in leaves if _num_files(rows) != _num_files(other))
         other = next(others, None)
         if other is not None and warn_of_natural_order(rows, other.name):
-            return
+            return True
+    return False
+
+
+def _check_order_of_labels(leaves: Sequence[Rows]) -> None:
+    """Warn if the names of files rise in another order than theirs, and rows beside them rise."""
+    for rows in leaves:
+        for other in leaves:
+            in_own_order = other is not rows and _num_files(other) in ([], [1])
+            if in_own_order and warn_of_label_order(rows, other):
+                return
 
 
 def warn_of_natural_order(rows: Rows, name: str) -> bool:
@@ -125,7 +137,8 @@ def warn_of_natural_order(rows: Rows, name: str) -> bool:
             f"{path}: a pattern gives files in natural order, in which the rows of {name} must lie "
             f"too. Received: {path} in the place where sorted paths have {by_text}. Look at the "
             f"order of {name} first: if it is natural order, check_names=False says so; only if it "
-            "was made from sorted paths, pass the paths as a list, sorted(glob.glob(pattern))."
+            "was made from sorted paths, pass the paths as a list, sorted(glob.glob(pattern)); "
+            f"else pass a list of the paths in the order of {name}."
         )
     return bool(path)
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from keras_npy.errors import warn
 from keras_npy.rows.base import Rows
 from keras_npy.rows.name_order import orders_of_time
+from keras_npy.rows.name_signed import signed_numbers
 from keras_npy.rows.pairs import found_files
 
 
@@ -50,9 +51,12 @@ def _message(paths: Sequence[str], orders: Sequence[Sequence[int]], rule: str, r
     at = next(at for at in range(len(paths) - 1) if places[at] > places[at + 1])
     # Nobody knows whether 01-02-2021 is in January.
     are_certain = all(order == other for other in orders)
+    is_less, of_what = "earlier", "time"
+    if signed_numbers(paths):
+        is_less, of_what = "less", "the numbers with their signs"
     begin = f", from {paths[order[0]]} and {paths[order[1]]} on" if are_certain else ""
     return (
-        f"{paths[at]}: {rule} Received: {paths[at]} before {paths[at + 1]}, which is earlier by "
-        f"its name. {remedy} in the order of time{begin}; list what belongs to them alike. A list "
-        "is taken as it is."
+        f"{paths[at]}: {rule} Received: {paths[at]} before {paths[at + 1]}, which is {is_less} by "
+        f"its name. {remedy} in the order of {of_what}{begin}; list what belongs to them alike. A "
+        "list is taken as it is."
     )

@@ -249,4 +249,4 @@ def test_series_that_need_no_order_of_time_do_not_warn(tmp_path: Path) -> None:
         windows(take(samples(pattern), [2, 1, 3, 0]), sequence_length=2)
         NpySequence(pattern).split(0.25)
         NpySequence(pattern, check_names=False).split(0.25, in_order=True)
-        NpySequence(samples(pattern), np.arange(4))
+        NpySequence(samples(pattern), np.array([1, 0, 0, 1]))

@@ -1,5 +1,6 @@
 """Warn of validation data that hold rows of the training data."""
 
+import contextlib
 import os
 import weakref
 from collections.abc import Sequence
@@ -38,12 +39,14 @@ def warn_of_shared_rows(training: NpySequence, validation: NpySequence) -> None:
     what, which = "train the model too", "row"
     if is_window(leaf):
         what, which = "have timesteps of training rows", "the one from timestep"
+    has_classes = training.class_names is not None
+    remedy = _remedy(ours[0], leaf, path, bool(targets), has_classes)
     warn_once_of(
         training,
         "rows of validation",
         f"{leaf.name}: validation_data must hold rows that the model does not train on, or its "
         f"metrics look too good. Received: {found.num_rows} of {len(leaf)} rows that {what}, such "
-        f"as {which} {at} of {path}. {_remedy(ours[0], leaf, path, bool(targets))} If it is "
+        f"as {which} {at} of {path}. {remedy} If it is "
         "meant, warnings.filterwarnings('ignore', '.*validation_data must hold') ends this "
         "warning.",
     )
@@ -57,14 +60,15 @@ def _targets_of_windows(training: NpySequence, validation: NpySequence) -> list[
     return list(zip(ours, theirs, strict=True))
 
 
-def _remedy(ours: Rows, theirs: Rows, path: str, has_targets: bool) -> str:
+def _remedy(ours: Rows, theirs: Rows, path: str, has_targets: bool, has_classes: bool) -> str:
     """What keeps rows of training out of validation.
 
     Args:
         ours: The first input of training.
         theirs: That of validation.
-        path: A file of both.
+        path: A file of both, as validation names it.
         has_targets: Whether windows say what they predict.
+        has_classes: Whether the labels of training come from folders or files of classes.
     """
     if is_window(theirs):
         cut = (
@@ -78,12 +82,42 @@ def _remedy(ours: Rows, theirs: Rows, path: str, has_targets: bool) -> str:
             "start_index=t - sequence_length + 1."
         )
     divide = "train, validation = seq.split(0.2), or one pair of seq.folds(5)"
-    if base_of(ours) is base_of(theirs) or len(set(_files_of(ours))) < 2:
+    paths = _files_of(ours)
+    if base_of(ours) is base_of(theirs) or len(set(paths)) < 2:
         return f"Divide the rows once: {divide}."
+    own = _name_among(paths, path)
+    if has_classes:
+        # A list of files has no classes, and to delete a file of all samples would end its class.
+        is_link = own != path and base_of(ours).file_paths is not None
+        linked = _remedy_of_links(own, path) if is_link else None
+        return linked or f"Divide the rows once: {divide}."
+    names = [*map(os.path.basename, paths)]
+    name = os.path.basename(own)
     return (
-        f"Give NpySequence a list of the training files without {os.path.basename(path)}, or "
-        f"divide all rows once: {divide}."
+        "Give NpySequence a list of the training files without "
+        f"{name if names.count(name) == 1 else own}, or divide all rows once: {divide}."
     )
+
+
+def _name_among(paths: Sequence[str], path: str) -> str:
+    """The path among these that is the same file, by another name if it is a link."""
+    if path in paths:
+        return path
+    for other in paths:
+        # Members of archives are no files.
+        with contextlib.suppress(OSError):
+            if os.path.samefile(other, path):
+                return other
+    return path
+
+
+def _remedy_of_links(own: str, path: str) -> str | None:
+    """What to do with two names of one file, of which one is a link; nothing for linked folders."""
+    links = [one for one in (path, own) if os.path.islink(one)]
+    if not links and os.path.realpath(own) == os.path.realpath(path):
+        return None
+    which = links[0] if links else "one of the two"
+    return f"{own}, which trains, and {path} are two names of one file, a link: delete {which}."
 
 
 def _files_of(rows: Rows) -> Sequence[str]:

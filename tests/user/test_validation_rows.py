@@ -381,6 +381,89 @@ def test_remedies_of_shared_rows_end_the_warning() -> None:
             assert [] == warned_of(make(end_index=150), make(start_index=start))
 
 
+def save_classes(folder: Path) -> None:
+    """Folders of classes for training, with one sample more for validation in each."""
+    for part, num_files in (("tr", 5), ("va", 1)):
+        for label, name in enumerate("ab"):
+            (folder / part / name).mkdir(parents=True)
+            for number in range(num_files):
+                np.save(folder / f"{part}/{name}/{number}.npy", np.full(2, label, "float32"))
+
+
+def of_folders() -> tuple[NpySequence, NpySequence]:
+    training, validation = map(NpySequence.from_directory, ("tr", "va"))
+    return training, validation
+
+
+@pytest.mark.parametrize(
+    ("link", "delete", "links"),
+    [
+        pytest.param(os.link, "one of the two", ["tr/a/0.npy", "va/a/x0.npy"], id="hard-link"),
+        pytest.param(os.symlink, r"\S*va/a/x0\.npy", ["va/a/x0.npy"], id="symbolic-link"),
+    ],
+)
+def test_linked_sample_of_a_class_names_both_files(
+    folder: Path, link: Any, delete: str, links: list[str]
+) -> None:
+    """A list would lose the classes; without the file that is to be deleted nothing warns."""
+    save_classes(folder)
+    for name in links:
+        link(folder / "tr/a/0.npy", folder / "va/a/x0.npy")
+        (message,) = warned_of(*of_folders())
+        said = r"\S*tr/a/0\.npy, which trains, and \S*va/a/x0\.npy are two names of one file"
+        said += rf", a link: delete {delete}\. "
+        assert re.search(said, message), message
+        assert "list" not in message
+        os.unlink(folder / name)
+        assert [] == warned_of(*of_folders())
+        if name.startswith("tr"):
+            os.rename(folder / "va/a/x0.npy", folder / "tr/a/0.npy")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: ("tr", "tr"), id="one-folder"),
+        pytest.param(lambda: (os.symlink("tr", "linked"), ("tr", "linked"))[1], id="linked-folder"),
+    ],
+)
+def test_folders_of_classes_twice_are_to_be_divided(folder: Path, make: Any) -> None:
+    """To delete a file of a linked folder would delete it in both."""
+    save_classes(folder)
+    training, validation = map(NpySequence.from_directory, make())
+    (message,) = warned_of(training, validation)
+    assert " Divide the rows once: train, validation = seq.split(0.2), or one" in message
+    assert [] == warned_of(*training.split(0.2))
+
+
+def test_class_files_that_are_links_are_to_be_divided(folder: Path) -> None:
+    """Without one of the files a class would be gone."""
+    os.makedirs("v")
+    for name in ("cat", "dog"):
+        np.save(f"{name}.npy", X)
+        os.link(f"{name}.npy", f"v/{name}.npy")
+    ours, theirs = (
+        NpySequence.from_class_files({"cat": f"{at}cat.npy", "dog": f"{at}dog.npy"})
+        for at in ("", "v/")
+    )
+    (message,) = warned_of(ours, theirs)
+    assert " Divide the rows once: train, validation = seq.split(0.2), or one" in message
+    assert [] == warned_of(*ours.split(0.2))
+
+
+def test_list_without_a_linked_file_names_that_of_training(folder: Path) -> None:
+    """Its name in validation is in no list of training; a name in two folders is a whole path."""
+    os.link("i12.npy", "j.npy")
+    (message,) = warned_of(with_targets(samples("i*.npy")), with_targets(samples(["j.npy"])))
+    assert "Give NpySequence a list of the training files without i12.npy, or" in message
+    left = [f"i{number}.npy" for number in range(10, 30) if number != 12]
+    assert [] == warned_of(with_targets(samples(left)), with_targets(samples(["j.npy"])))
+    save_classes(folder)
+    os.link("tr/a/0.npy", "va/x.npy")
+    (message,) = warned_of(with_targets(samples("tr/*/*.npy")), with_targets(samples(["va/x.npy"])))
+    assert re.search(r"training files without /\S*/tr/a/0\.npy, or", message)
+
+
 def test_fit_with_training_rows_that_are_meant_says_nothing() -> None:
     """The filter that the message names is one."""
     (message,) = warned_of(whole(), whole())

@@ -12,7 +12,8 @@ import numpy as np
 from keras_npy.errors import cut, warn_once_of
 from keras_npy.order.selection import rows_at
 from keras_npy.rows.base import Rows
-from keras_npy.rows.pairs import check_beside, differ_by_text, warn_of_natural_order
+from keras_npy.rows.natural_order import differ_by_text, warn_of_natural_order
+from keras_npy.rows.pairs import check_beside
 from keras_npy.rows.sources import open_rows
 from keras_npy.types import Array, Indices, Path
 

@@ -4,7 +4,7 @@ Rows are paired by position. If x and y are made of many files each, one file th
 side pairs all files behind it wrongly. Their names show it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -21,8 +21,8 @@ from keras_npy.rows.crops import check_crops
 from keras_npy.rows.element_lengths import check_element_lengths
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.joined import JoinedRows
-from keras_npy.rows.label_order import warn_of_label_order
 from keras_npy.rows.named_after import remedy_of_named_after
+from keras_npy.rows.natural_order import check_natural_order, found_files, num_files
 from keras_npy.rows.no_source import EACH_A_SAMPLE
 from keras_npy.rows.partners import Verdict, compare_names
 from keras_npy.rows.split_words import other_parts
@@ -50,8 +50,7 @@ def check_pairs(leaves: Sequence[Rows], *, check_names: bool) -> None:
     if not check_names:
         return
     _check_parts(leaves)
-    if not _check_natural_order(leaves):
-        _check_order_of_labels(leaves)
+    check_natural_order(leaves)
     check_crops(leaves)
     for one, other in combinations(leaves, 2):
         check_chosen_pairs(one, other)
@@ -74,7 +73,7 @@ def check_pairs(leaves: Sequence[Rows], *, check_names: bool) -> None:
 def check_beside(leaves: Sequence[Rows], rows: Rows) -> None:
     """As `check_pairs`, of one more source beside leaves that belong together, such as groups."""
     _check_parts([*leaves[:1], rows])
-    in_files = [leaf for leaf in leaves if _num_files(leaf) not in ([], [1])]
+    in_files = [leaf for leaf in leaves if num_files(leaf) not in ([], [1])]
     for leaf in in_files:
         files, others = leaf.files, rows.files
         if files and others and len(files.paths) == len(others.paths):
@@ -82,7 +81,7 @@ def check_beside(leaves: Sequence[Rows], rows: Rows) -> None:
                 _check_lengths(files, others, _APART)
             break
     else:
-        _check_natural_order([*(in_files or leaves)[:1], rows])
+        check_natural_order([*(in_files or leaves)[:1], rows])
     check_element_lengths([leaves[0], rows])
 
 
@@ -99,76 +98,6 @@ def _check_parts(leaves: Sequence[Rows]) -> None:
                 "are meant."
             )
             return
-
-
-def _check_natural_order(leaves: Sequence[Rows]) -> bool:
-    """Warn if rows in an order of their own are paired with files that a pattern found."""
-    for rows in leaves:
-        others = (other for other in leaves if _num_files(rows) != _num_files(other))
-        other = next(others, None)
-        if other is not None and warn_of_natural_order(rows, other.name):
-            return True
-    return False
-
-
-def _check_order_of_labels(leaves: Sequence[Rows]) -> None:
-    """Warn if the names of files rise in another order than theirs, and rows beside them rise."""
-    for rows in leaves:
-        for other in leaves:
-            in_own_order = other is not rows and _num_files(other) in ([], [1])
-            if in_own_order and warn_of_label_order(rows, other):
-                return
-
-
-def warn_of_natural_order(rows: Rows, name: str) -> bool:
-    """Warn if patterns give the files of rows in another order than sorted paths.
-
-    Args:
-        rows: The rows.
-        name: What lies in an order of its own beside them.
-
-    Returns:
-        Whether there was a warning.
-    """
-    differ = filter(None, map(differ_by_text, found_files(rows)))
-    path, by_text = next(differ, ("", ""))
-    if path:
-        warn(
-            f"{path}: a pattern gives files in natural order, in which the rows of {name} must lie "
-            f"too. Received: {path} in the place where sorted paths have {by_text}. Look at the "
-            f"order of {name} first: if it is natural order, check_names=False says so; only if it "
-            "was made from sorted paths, pass the paths as a list, sorted(glob.glob(pattern)); "
-            f"else pass a list of the paths in the order of {name}."
-        )
-    return bool(path)
-
-
-def found_files(rows: Rows) -> Iterator[Sequence[str]]:
-    """The files of rows that patterns found, each pattern for itself."""
-    if isinstance(rows, JoinedRows):
-        for source in rows.sources:
-            yield from found_files(source)
-    elif isinstance(rows, ChosenRows):
-        # Numbers count files in natural order, whichever of them are chosen.
-        yield from found_files(rows.source)
-    else:
-        files = rows.files_beneath
-        if files is not None and files.are_found:
-            yield files.paths
-
-
-def differ_by_text(paths: Sequence[str]) -> tuple[str, str] | None:
-    """The first path that is another one in sorted order, and that one; `None` if there is none."""
-    pairs = zip(paths, sorted(paths), strict=True)
-    return next(((path, other) for path, other in pairs if path != other), None)
-
-
-def _num_files(rows: Rows) -> list[int]:
-    """The number of files, or those of each pattern where some rows are in no file."""
-    files = rows.files_beneath
-    if files is not None:
-        return [len(files.paths)]
-    return [len(paths) for paths in found_files(rows)]
 
 
 def _check_windows(first: Rows, other: Rows) -> None:

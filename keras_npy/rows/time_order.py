@@ -6,7 +6,7 @@ from keras_npy.errors import warn
 from keras_npy.rows.base import Rows
 from keras_npy.rows.name_order import orders_of_time
 from keras_npy.rows.name_signed import signed_numbers
-from keras_npy.rows.pairs import found_files
+from keras_npy.rows.natural_order import found_files
 
 
 def warn_of_time_order(leaves: Sequence[Rows], caller: str) -> None:

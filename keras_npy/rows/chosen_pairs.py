@@ -1,5 +1,7 @@
 """Rows chosen with `take` on one side alone, beside those of partners in files of their own."""
 
+from collections.abc import Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -24,14 +26,23 @@ class _Choice(NamedTuple):
     """Rows of each run."""
 
 
-def check_chosen_pairs(first: Rows, second: Rows) -> None:
+def check_chosen_pairs(leaves: Sequence[Rows]) -> None:
     """Raise `ValueError` if `take` chose rows of one source, and none of its partner.
 
     If both have as many rows as before, one row that comes twice pairs those behind it wrongly.
     """
-    if _is_chosen(first) == _is_chosen(second):
-        # Whoever chooses on both sides, such as negatives for each row, means the pairs.
+    if not any(map(_is_chosen, leaves)):
         return
+    for first, second in combinations(leaves, 2):
+        # Whoever chooses on both sides, or takes files whole and chosen, such as a text and one
+        # that does not fit, means the pairs.
+        if _is_chosen(first) != _is_chosen(second):
+            chosen = first if _is_chosen(first) else second
+            if not any(_are_views(chosen, leaf) for leaf in leaves if leaf is not chosen):
+                _check(first, second)
+
+
+def _check(first: Rows, second: Rows) -> None:
     one, other = _choice_of(first), _choice_of(second)
     if one is None or other is None or not _may_be_partners(one, other):
         return
@@ -52,12 +63,15 @@ def check_chosen_pairs(first: Rows, second: Rows) -> None:
 
 
 def _may_be_partners(one: _Choice, other: _Choice) -> bool:
-    return (
-        1 < len(one.paths) == len(other.paths)
-        # Two views of the same files are pairs for a siamese net.
-        and set(one.paths).isdisjoint(other.paths)
-        and bool(np.all(one.lengths == other.lengths))
-    )
+    return 1 < len(one.paths) == len(other.paths) and bool(np.all(one.lengths == other.lengths))
+
+
+def _are_views(rows: Rows, other: Rows) -> bool:
+    """Whether two sources have files in common: pairs for a siamese net."""
+    files, others = rows.files, other.files
+    if files is None or others is None:
+        return False
+    return not set(files.paths).isdisjoint(others.paths)
 
 
 def _is_chosen(rows: Rows) -> bool:

@@ -155,6 +155,15 @@ def test_other_sources_of_which_one_is_taken_raise(
             id="two-views-of-one",
         ),
         pytest.param(
+            lambda: (
+                as_samples("im"),
+                as_samples("mk"),
+                take(as_samples("mk"), [3, 3, 0, 1, 1, 5]),
+            ),
+            lambda: np.zeros(6),
+            id="negatives-of-one-side",
+        ),
+        pytest.param(
             lambda: take(as_samples("im"), TWICE), lambda: np.zeros(6), id="beside-an-array"
         ),
         pytest.param(

@@ -6,6 +6,7 @@ import math
 import numpy as np
 
 from keras_npy.errors import cut
+from keras_npy.files.headed import identify_headed
 
 # Any bytes may be values. These starts are short, or those of common values.
 _RAW = (
@@ -48,6 +49,10 @@ _FOREIGN_STARTS = (
     (b"SIMPLE  =", "a FITS file", "Read it with astropy and np.save the data."),
     (b"NRRD000", "an NRRD file", "Read it with pynrrd and np.save the data."),
     (b"ARROW1", "an Arrow file", "Read it with pyarrow and np.save the column."),
+    (b"v/1\x01", "an OpenEXR image", "Decode it and np.save the pixels."),
+    (b"#?RADIANCE", "a Radiance image (.hdr)", "Decode it and np.save the pixels."),
+    (b"fLaC\0", "a FLAC file", "Read it with soundfile.read and np.save the samples."),
+    (b"OggS\0", "an Ogg file", "Read it with soundfile.read and np.save the samples."),
     (b"PAR1", "a Parquet file", "Read it with pyarrow and np.save the column."),
 )
 
@@ -56,6 +61,7 @@ _FOREIGN_MARKS = (
     (8, b"WAVE", "a WAV file", "Read it with scipy.io.wavfile and np.save the samples."),
     (8, b"WEBP", "a WebP image", "Decode it and np.save the pixels."),
     (128, b"DICM", "a DICOM file", "Read it with pydicom and np.save its pixel_array."),
+    (4, b"n+2\0\r\n", "a NIfTI image", "Read it with nibabel and np.save the data."),
     (344, b"n+1\0", "a NIfTI image", "Read it with nibabel and np.save the data."),
     (257, b"ustar", "a tar archive", "Unpack it with `tar -xf`, and pass the files in it."),
 )
@@ -76,7 +82,7 @@ def identify(start: bytes, *, is_sample: bool = False) -> tuple[str, str]:
     >>> identify(b"PK\x03\x04")[0]
     'a zip archive (.npz)'
     """
-    marked = _identify_mark(start)
+    marked = _identify_mark(start) or identify_headed(start)
     if marked:
         return marked
     bare = RAW_SAMPLES if is_sample else _RAW
@@ -93,17 +99,20 @@ def identify(start: bytes, *, is_sample: bool = False) -> tuple[str, str]:
     return f"{start[:8]!r}", f"Save the array with np.save. {bare}"
 
 
-def identify_raw(start: bytes, size_bytes: int, offset: int) -> tuple[str, str] | None:
+def identify_raw(
+    start: bytes, size_bytes: int, offset: int, itemsize: int
+) -> tuple[str, str] | None:
     """The format of a file that cannot hold bare values alone, and the remedy.
 
     Short marks may be values, so only those count that no values begin with by chance. Text may be
-    what a model of bytes reads.
+    what a model of bytes reads; of wider values, lines of numbers are none.
 
     Args:
         start: The first bytes of the file.
         size_bytes: The size of the file.
         offset: Bytes that the user skips, such as those of a header. What is packed is no array
             behind them either.
+        itemsize: Bytes of one value.
     """
     if offset and not start.startswith((_GZIP + b"\x08", _BZIP2, _XZ, _ZSTD)):
         return None
@@ -113,8 +122,21 @@ def identify_raw(start: bytes, size_bytes: int, offset: int) -> tuple[str, str] 
         is_certain = _is_pickle(start) and int.from_bytes(start[3:11], "little") < size_bytes
     else:
         is_certain = not start.startswith(_GZIP) or start[2:3] == b"\x08"
-        return _identify_mark(start) if is_certain else None
+        found = _identify_mark(start) or identify_headed(start, size_bytes)
+        if found is None and itemsize > 1:
+            found = _identify_numbers(start)
+        return found if is_certain else None
     return identify(start) if is_certain else None
+
+
+def _identify_numbers(start: bytes) -> tuple[str, str] | None:
+    """Text of several lines of numbers, such as CSV."""
+    # The bytes of values that are all alike may be text as well.
+    if not start.isascii() or not _is_text(start) or len(set(start)) < 4:
+        return None
+    remedy = _remedy_of_text(start.decode("ascii"), "")
+    is_table = start.count(b"\n") > 1 and remedy.startswith("np.save(new, np.loadtxt(path")
+    return (f"text: {cut(start)}", remedy) if is_table else None
 
 
 def _is_idx(start: bytes, size_bytes: int) -> bool:

@@ -45,8 +45,8 @@ def raw(
 
     Raises:
         NpyFileError: If a file holds fewer or more bytes than the array takes, or is of another
-            format, such as `.npy`, `.npz`, gzip, or IDX without `offset`, or a WAV file with
-            more than samples behind `offset`.
+            format, such as `.npy`, `.npz`, gzip, or IDX, PGM or PFM without `offset`, or a WAV file
+            with more than samples behind `offset`.
         ValueError: If an argument has a wrong value.
         TypeError: If an argument has a wrong type, or no tensor can have the dtype.
         OSError: If the system refuses access; `FileNotFoundError` is one.
@@ -85,7 +85,7 @@ def _header(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], offset: in
     with open_regular(path) as file:
         place = place_of(file, path)
         start = file.read(foreign.LOOK_AT_BYTES)
-        _check_bare(path, start, place.size_bytes, offset)
+        _check_bare(path, start, place.size_bytes, offset, dtype.itemsize)
         _check_wav(path, find_samples(file, place.size_bytes), place.size_bytes, offset, dtype)
     row_bytes = math.prod(shape[1:]) * dtype.itemsize
     held = place.size_bytes - offset
@@ -100,14 +100,14 @@ def _header(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], offset: in
     return NpyHeader(place, (num_rows, *shape[1:]), dtype, False, offset)
 
 
-def _check_bare(path: str, start: bytes, size_bytes: int, offset: int) -> None:
+def _check_bare(path: str, start: bytes, size_bytes: int, offset: int, itemsize: int) -> None:
     """Raise if a file holds another format, whose bytes would train as values without a word."""
     if start.startswith(MAGIC) and not _is_behind_header(start, offset):
         raise NpyFileError(
             f"{path}: raw reads files without a header. Received: an .npy file, which has one. "
             "Open it by its path alone."
         )
-    found = foreign.identify_raw(start, size_bytes, offset)
+    found = foreign.identify_raw(start, size_bytes, offset, itemsize)
     if found:
         raise NpyFileError(
             f"{path}: raw reads files of bare values. Received: {found[0]}. {found[1]} If its "

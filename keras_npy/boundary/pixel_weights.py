@@ -20,6 +20,8 @@ from keras_npy.rows.base import Rows
 from keras_npy.rows.labels import ClassWeights, are_one_hot
 from keras_npy.sequence import NpySequence, has_map
 
+_FLOAT = np.dtype(np.float64)
+
 
 def check_pixel_weights(
     seq: NpySequence, model: Any, class_weight: Mapping[int, float] | None
@@ -50,8 +52,18 @@ def check_pixel_weights(
     axis = axis_of_classes(loss)
     if axis is None and not loses_last_axis(loss):
         return
-    if tuple(shape[1:]) == pixels and (axis is not None or (class_weight and _is_one_hot(seq))):
-        raise _of_one_hot(pixels, -1 if axis is None else axis, class_weight)
+    are_alike = tuple(shape[1:]) == pixels
+    if are_alike and axis is not None:
+        raise _of_one_hot(pixels, axis, class_weight)
+    or_classes = ""
+    if are_alike and class_weight and _is_one_hot(seq):
+        # A mask of one 1 in each line is one-hot as well, and has the classes 0 and 1.
+        if pixels[-1] == 2 or not set(ClassWeights(class_weight, _FLOAT).classes) <= {0, 1}:
+            raise _of_one_hot(pixels, -1, class_weight)
+        or_classes = (
+            " If the last axis holds classes, leave class_weight out: "
+            f"{_by_class(pixels, -1, class_weight)}."
+        )
     argument = "class_weight" if class_weight else "sample_weight"
     weights = "" if class_weight else ", sample_weight"
     remedy = f"seq.map(lambda x, y{weights}: (x, y[..., None]{weights}))"
@@ -61,7 +73,7 @@ def check_pixel_weights(
         "Weights of pixels need a loss for each pixel, which masks with a last axis of 1 have. "
         f"Received: {argument} for masks {_with_batch(pixels)} and outputs "
         f"{_with_batch(shape[1:])}, whose loss is a mean over the last axis. Pass masks "
-        f"{_with_batch((*pixels, 1))}: {remedy}."
+        f"{_with_batch((*pixels, 1))}: {remedy}.{or_classes}"
     )
 
 
@@ -76,12 +88,9 @@ def _of_one_hot(
     each = "step" if len(pixels) == 2 else "pixel"
     if class_weight:
         argument = "class_weight"
-        weights = ClassWeights(class_weight, np.dtype(np.float64))
-        # Behind the axis of the rows.
-        table = shown_weights(weights, pixels[axis - 1 if axis > 0 else axis])
         remedy = (
-            f"Leave class_weight out and weigh each {each} as its class: seq.map(lambda x, y: "
-            f"(x, y, {table}[y.argmax({axis})])), in the order of the class numbers."
+            f"Leave class_weight out and weigh each {each} as its class: "
+            f"{_by_class(pixels, axis, class_weight)}, in the order of the class numbers."
         )
     else:
         argument = "sample_weight"
@@ -94,6 +103,13 @@ def _of_one_hot(
         f"each class. Received: {argument} for one-hot labels {_with_batch(pixels)} and outputs "
         f"of that shape. {remedy}"
     )
+
+
+def _by_class(pixels: tuple[int, ...], axis: int, class_weight: Mapping[int, float]) -> str:
+    # Behind the axis of the rows.
+    num_classes = pixels[axis - 1 if axis > 0 else axis]
+    table = shown_weights(ClassWeights(class_weight, _FLOAT), num_classes)
+    return f"seq.map(lambda x, y: (x, y, {table}[y.argmax({axis})]))"
 
 
 def _check_steps(
@@ -110,8 +126,7 @@ def _check_steps(
     if not isinstance(shape, tuple) or len(shape) != 3 or shape[1] != y.shape[1]:
         return
     if is_sparse(found_loss(loss, y, shape)):
-        weights = ClassWeights(class_weight, np.dtype(np.float64))
-        table = shown_weights(weights, shape[-1] or 1)
+        table = shown_weights(ClassWeights(class_weight, _FLOAT), shape[-1] or 1)
         raise ValueError(
             "class_weight takes one label for each row, or a mask (b, H, W). Received: labels of "
             f"{y.shape[1]} steps {_with_batch(y.shape[1:])}. Leave class_weight out and give a "

@@ -83,3 +83,21 @@ def test_fit_class_weight_of_one_hot_masks_with_a_mean_over_classes_weighs_pixel
     weights = np.array([1.0, 4.0, 0.5])[classes]
     expected.fit(x, y, sample_weight=weights, batch_size=6, verbose=0, shuffle=False)
     assert_same_weights(expected, model)
+
+
+def test_fit_class_weight_of_0_and_1_for_masks_with_one_1_a_line_names_both_readings() -> None:
+    """They are masks of two classes, or one-hot: only the user knows."""
+    x = np.random.default_rng(0).random((12, 4, 1)).astype("float32")
+    classes = np.arange(48).reshape(12, 4) % 3
+    y = np.eye(3, dtype="float32")[classes]
+    seq = NpySequence(x, y, batch_size=6)
+    with pytest.raises(ValueError, match=r"with a last axis of 1.*If the last axis") as caught:
+        make_classifier_of_pixels("bce", (4, 1), -1).fit(seq, class_weight={0: 1.0, 1: 4.0})
+    as_mask, as_classes = re.findall(r"seq\.map\(.*?\)\)(?=, and|\.)", str(caught.value))
+    of_classes = eval(as_classes, {"seq": seq, "np": np})
+    how: Any = {"verbose": 0, "shuffle": False}
+    model, expected = (make_classifier_of_pixels("bce", (4, 1), -1) for _ in range(2))
+    model.fit(of_classes, **how)
+    expected.fit(x, y, sample_weight=np.array([1, 4, 1])[classes], batch_size=6, **how)
+    assert_same_weights(expected, model)
+    assert eval(as_mask, {"seq": seq})[0][1].shape == (6, 4, 3, 1)

@@ -139,6 +139,34 @@ def test_constructor_files_of_different_length_are_refused(stored: Stored, tmp_p
         NpySequence(stored.x_path, stored.y_path, tmp_path / "short.npy")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "received"),
+    [
+        pytest.param(
+            (np.zeros(3), np.zeros(6)),
+            r"x \(array in memory\) has N=3, y \(array in memory\) has N=6\.",
+            id="x-and-y",
+        ),
+        pytest.param(
+            ({"a": np.zeros(3), "b": np.zeros(6)}, np.zeros(3)),
+            r"x\['a'\] \(array in memory\) has N=3, x\['b'\] \(array in memory\) has N=6\.",
+            id="two-inputs",
+        ),
+        pytest.param(
+            (np.zeros(3), (None, np.zeros(3)), (np.zeros(3), np.zeros(4))),
+            r"x \(array in memory\) has N=3, sample_weight\[1\] \(array in memory\) has N=4\.",
+            id="weights-of-an-output",
+        ),
+    ],
+)
+def test_arrays_of_other_lengths_are_named_as_they_were_passed(
+    arguments: Any, received: str
+) -> None:
+    """Two arrays in memory have no names of their own."""
+    with pytest.raises(ValueError, match=received):
+        NpySequence(*arguments)
+
+
 def test_constructor_sample_weight_without_targets_is_refused(stored: Stored) -> None:
     """Weights weigh losses, which need targets."""
     with pytest.raises(ValueError, match=r"sample_weight needs y.*Pass y="):

@@ -10,7 +10,7 @@ import keras
 
 from keras_npy.feeds.device_cache import DeviceCache
 from keras_npy.feeds.maps import BatchMap, DrawnRead, Leaf, Place, flat, lies_in, native_copy
-from keras_npy.feeds.nests import leaves_of, map_leaves, pack_leaves
+from keras_npy.feeds.nests import leaves_of, map_leaves, names_of, pack_leaves
 from keras_npy.order.order import Order
 from keras_npy.order.position import Position
 from keras_npy.rows.base import Rows
@@ -259,7 +259,9 @@ def common_length(data: tuple[Any, ...], *, check_names: bool) -> int:
         ValueError: If lengths differ, or if files are not partners by their names.
     """
     leaves = leaves_of(data)
-    check_pairs(leaves, check_names=check_names)
+    names = zip(("x", "y", "sample_weight"), data, strict=False)
+    arguments = [argument for name, nest in names for argument in names_of(name, nest)]
+    check_pairs(leaves, check_names=check_names, arguments=arguments)
     return len(leaves[0])
 
 

@@ -305,7 +305,10 @@ def _dtype_remedy(dtype: np.dtype[Any], shape: tuple[int, ...]) -> str:
             "return_inverse=True)[1])."
         )
     if dtype.kind in "mM":
-        return "Save it as int64: np.save(new, array.view('int64'))."
+        return (
+            "If np.isnat(array).any(), leave out those rows, which would be -2**63, and their "
+            "partners. Save it as int64: np.save(new, array.view('int64'))."
+        )
     if dtype.kind == "V" and dtype.itemsize == 2:
         return (
             "If it is bfloat16, say so: open_rows(path, stored_dtype='bfloat16'), or "

@@ -86,6 +86,16 @@ def _remedy(array: Array) -> str:
     if dtype.kind in "SUT":
         return _remedy_of_names(array)
     if dtype.kind in "mM":
+        missing = np.flatnonzero(np.isnat(array))
+        if missing.size:
+            # As an integer it is -2 ** 63, the least one.
+            is_nat = "np.isnat(array)"
+            if array.ndim > 1:
+                is_nat += ".reshape(len(array), -1).any(axis=1)"
+            return (
+                f"Count it in integers, without its {missing.size} NaT, which would be the least "
+                f"of all: array[~{is_nat}].astype('int64'); leave out their partners alike."
+            )
         return "Count it in integers: array.astype('int64')."
     if dtype.kind == "V":
         return "If it is bfloat16, import ml_dtypes and pass array.view('bfloat16')."

@@ -35,17 +35,20 @@ _RATES_APART = 0.2
 WINDOWS_COMPARED = 1000
 
 
-def check_pairs(leaves: Sequence[Rows], *, check_names: bool) -> None:
+def check_pairs(
+    leaves: Sequence[Rows], *, check_names: bool, arguments: Sequence[str] = ()
+) -> None:
     """Raise `ValueError` if sources cannot belong together, row by row.
 
     Args:
         leaves: The sources whose rows are paired.
         check_names: Whether files must also be partners by their names.
+        arguments: How the user wrote each, as `x` and `y`.
     """
     first, *others = leaves
-    for other in others:
+    for at, other in enumerate(others, 1):
         if len(other) != len(first):
-            raise _differ_in_length(first, other)
+            raise _differ_in_length(first, other, [arguments[i] for i in (0, at) if arguments])
     if not check_names:
         return
     _check_parts(leaves)
@@ -241,10 +244,15 @@ def _check_lengths(
         )
 
 
-def _differ_in_length(first: Rows, other: Rows) -> ValueError:
+def _differ_in_length(first: Rows, other: Rows, arguments: Sequence[str]) -> ValueError:
+    # Only files have a name of their own.
+    name, other_name = (
+        f"{argument} ({rows.name})" if argument and rows.files_beneath is None else rows.name
+        for rows, argument in zip((first, other), arguments or ("", ""), strict=True)
+    )
     received = (
-        f"{other.name}: x, y and sample_weight must have the same number of samples on "
-        f"axis 0. Received: {first.name} has N={len(first)}, {other.name} has "
+        f"{other_name}: x, y and sample_weight must have the same number of samples on "
+        f"axis 0. Received: {name} has N={len(first)}, {other_name} has "
         f"N={len(other)}. "
     )
     for joined, one in ((first, other), (other, first)):

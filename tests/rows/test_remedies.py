@@ -70,6 +70,18 @@ ARRAYS = [
     ),
     pytest.param(np.array(["07", "8"]), "array.astype('int64')", [7, 8], id="leading-zeros"),
     pytest.param(np.array(["1970-01-03"], "M8[D]"), "array.astype('int64')", [2], id="dates"),
+    pytest.param(
+        np.array(["1970-01-03", "NaT", "1970-01-02"], "M8[D]"),
+        "array[~np.isnat(array)].astype('int64')",
+        [2, 1],
+        id="dates-of-which-one-is-missing",
+    ),
+    pytest.param(
+        np.array([[3, 4], [5, "NaT"]], "m8[s]"),
+        "array[~np.isnat(array).reshape(len(array), -1).any(axis=1)].astype('int64')",
+        [[3, 4]],
+        id="durations-in-columns",
+    ),
     pytest.param(np.array([3, 4], ">m8[s]"), "array.astype('int64')", [3, 4], id="durations"),
     pytest.param(np.array([1, 2], np.longdouble), "array.astype('float64')", [1, 2], id="long"),
     pytest.param(np.array([1j], np.clongdouble), "array.astype('complex128')", [1j], id="complex"),

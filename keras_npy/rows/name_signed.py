@@ -62,7 +62,9 @@ def _before(texts: Sequence[str], numbers: Sequence[float]) -> list[int]:
         is_certain = "+" in marks or not head[-1:].isalnum() or word in _TWO_SIDED
         return _signs(is_minus) if is_certain or _are_twice(is_minus, numbers) else []
     marks = [mark.strip("_-") for mark in marks]
-    return _of_letters(marks, _LETTERS if word in _TWO_SIDED else (), word)
+    # The x of x_pos_1 is mostly no coordinate but the inputs.
+    has_letters = word in _TWO_SIDED and len(word) > 1
+    return _of_letters(marks, _LETTERS if has_letters else (), word)
 
 
 def _behind(before: str, texts: Sequence[str]) -> list[int]:

@@ -43,6 +43,8 @@ UNSIGNED = [
     pytest.param(["2021-01", "2021-02", "2022-01"], id="months"),
     pytest.param(["x-1_y1", "x1_y-1", "x-1_y-1"], id="two-numbers"),
     pytest.param(["neg_1", "neg_2", "pos_1", "pos_2"], id="classes"),
+    pytest.param(["x_neg_1", "x_neg_2", "x_pos_1", "x_pos_2"], id="inputs-of-classes"),
+    pytest.param(["x_m1", "x_m2", "x_p1"], id="inputs-of-groups"),
     pytest.param(["m01", "m02", "p01", "p02"], id="letters-of-groups"),
     pytest.param(["plot1N", "plot1S", "plot2N", "plot2S"], id="plots"),
     pytest.param(["w1", "w2", "e1", "e2"], id="walls"),
@@ -142,6 +144,13 @@ def test_labels_that_do_not_rise_say_nothing(tmp_path: Path, labels: Any) -> Non
     NpySequence(samples(pattern), np.asarray(labels))
     if np.ndim(labels) == 1 and min(labels) >= 0:
         NpySequence.from_directory(tmp_path, labels=labels)
+
+
+def test_labels_of_dates_that_are_read_in_two_ways_say_nothing(tmp_path: Path) -> None:
+    """Nobody knows whether 02-01-2020 is in January."""
+    _, pattern = save(tmp_path, ["02-01-2020", "04-03-2020", "01-02-2021", "03-01-2021"])
+    assert 2 == len({*map(tuple, orders_of_time(samples(pattern).file_paths or []))})
+    NpySequence(samples(pattern), np.arange(4))
 
 
 def test_groups_that_rise_say_nothing(tmp_path: Path) -> None:

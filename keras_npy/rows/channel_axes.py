@@ -22,7 +22,7 @@ SHARE_ALIKE = 0.5
 
 
 def warn_of_channel_axes(store: FittedSampleStore) -> None:
-    """Warn if channels lie on the first axis of most samples, and on the last of some, or so.
+    """Warn if channels lie on the first axis of most samples and on the last of some, or reversed.
 
     These would be cropped to a few rows of pixels, and padded.
     """

@@ -87,7 +87,7 @@ def warn_of_crossings(series: Rows, starts: Begins, span: int) -> None:
             continue
         received = found[0], len(starts), paths[found[1] - first :][:2]
         if missing:
-            # Of rows that were picked out, those say it that were left out.
+            # Of rows that were picked out, `warn_of_jumps` speaks.
             if _steps(series) is None:
                 warn(_cross_gap(series.name, *received, missing, len(paths) == len(series)))
         elif are_in_one:

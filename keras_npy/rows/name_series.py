@@ -8,6 +8,7 @@ from itertools import pairwise
 from keras_npy.rows.name_calendar import LONG_MONTHS, MONTHS, is_counted_by
 from keras_npy.rows.name_decimals import decimals_as_numbers
 from keras_npy.rows.name_parts import NUMBERS, Part, parts_of, step_of_sample, without_folder
+from keras_npy.rows.name_signed import signed_numbers
 
 # Gaps are few beside as many steps that are alike. Weekends are two of seven days.
 _FEW = 0.1
@@ -64,6 +65,9 @@ def begins_of_series(names: Sequence[str]) -> list[int]:
         return []
     stems = [name.casefold() for name in without_folder(names)]
     parts = _parts(stems)
+    # From m20 over p0 to p20 numbers fall and rise once, and are one series.
+    if len(parts) > 1 and signed_numbers(names):
+        return []
     for counter in parts if len(parts) > 1 else ():
         if counter.is_number and (begins := _begins(counter, parts, stems)):
             return begins

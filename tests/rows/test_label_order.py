@@ -201,3 +201,15 @@ def test_windows_and_parts_in_order_warn_of_signed_numbers(tmp_path: Path) -> No
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             assert np.all(np.diff(use(paths), axis=0) > 0)
+
+
+@pytest.mark.parametrize("names", [one for one in SIGNED if len(one.values[0]) > 2])
+def test_windows_of_a_list_in_the_order_of_its_signs_say_nothing(
+    tmp_path: Path, names: list[str]
+) -> None:
+    """Where the numbers fall to zero, and rise again, no other series begins."""
+    paths, pattern = save(tmp_path, names)
+    assert [0, 1] == windows(samples(paths), sequence_length=2)[0][:, 0].tolist()
+    with pytest.warns(UserWarning, match="less by its name") as caught:
+        windows(samples(pattern), sequence_length=2)
+    assert 1 == len(caught)

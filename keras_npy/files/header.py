@@ -288,8 +288,8 @@ def _dtype_remedy(dtype: np.dtype[Any], shape: tuple[int, ...]) -> str:
     if dtype.kind == "O" and shape == ():
         return (
             "It is a pickled object, such as a dict. Where you trust the file, take it apart and "
-            "save its arrays: np.load(path, allow_pickle=True).item(); a sparse matrix has "
-            ".item().toarray()."
+            "save its arrays: np.load(path, allow_pickle=True).item(); of a sparse matrix, save "
+            "what its toarray() returns."
         )
     if dtype.kind == "O":
         return (

@@ -29,6 +29,9 @@ _WORDS_OF_TIME = {
     *"mon tue wed thu fri sat sun am pm".split(),
     *"monday tuesday wednesday thursday friday saturday sunday".split(),
 }
+# What is cut into pieces of one length, in any number: a day into 8 or 96 slots.
+_CUT = frozenset("year yr quarter month week wk day hour hr minute min second sec".split())
+_SLOTS = frozenset("slot timeslot step timestep quarter q".split())
 # What one long series is cut into.
 _PIECES = frozenset("chunk part block shard batch piece".split())
 
@@ -170,6 +173,8 @@ def _are_times(
     """Whether a number may begin again because it is a part of a time, or of a longer number."""
     if any((key.labels | key.loose_labels) & _PIECES for key in keys):
         return True
+    if _are_slots(counter, keys, numbers, begins):
+        return True
     if not _is_of_time(counter.labels):
         return False
     if any(map(_is_date, keys)) or (_have_year(names) and all(map(_may_be_time, keys))):
@@ -180,6 +185,32 @@ def _are_times(
     # Nobody knows what two bare numbers are; those of videos all begin with the same one.
     are_bare = all(key.is_number and not key.labels | key.loose_labels for key in keys)
     return are_bare and len({numbers[at] for at in (0, *begins)}) > 1
+
+
+def _are_slots(
+    counter: Part, keys: Sequence[Part], numbers: Sequence[int], begins: Sequence[int]
+) -> bool:
+    """Whether a number counts slots of days or the like: from one number to one, each time."""
+    firsts, lasts = {numbers[at] for at in begins}, {numbers[at - 1] for at in begins}
+    if len(begins) == 1:
+        # Of more than two, the first one may begin later, and the last one may end earlier.
+        firsts, lasts = firsts | {numbers[0]}, lasts | {numbers[-1]}
+    return (
+        _is_of_time(counter.labels - _SLOTS)
+        and len(firsts) == len(lasts) == 1
+        and min(firsts) <= numbers[0]
+        and numbers[-1] <= max(lasts)
+        and all(_is_cut(key) or _is_date(key) for key in keys)
+    )
+
+
+def _is_cut(part: Part) -> bool:
+    """Whether a number rises, and counts days or the like by its only words."""
+    words = part.labels | part.loose_labels
+    if not part.is_number or not words or not words <= _CUT:
+        return False
+    numbers = _numbers(part)
+    return numbers == sorted(numbers)
 
 
 def _is_of_time(labels: Iterable[str]) -> bool:

@@ -45,6 +45,13 @@ SERIES = [
     pytest.param(grid("v{}_f{}_17", 2, 5), [5], id="and-one-number-alike"),
     pytest.param([f"v{v}_f{f}_{v * 70 + f * 3}" for v in (0, 1) for f in range(4)], [4], id="ids"),
     pytest.param(grid("day{}_f{:03}", 2, 24), [24], id="frames-of-each-day"),
+    pytest.param(grid("day{}_f{}", 3, 8), [8, 16], id="eight-frames-of-each-day"),
+    pytest.param([*grid("day1_{}", 4), *grid("day2_{}", 6)], [4], id="two-lengths"),
+    pytest.param([*grid("day3_{}", 8), *grid("day1_{}", 8)], [8], id="days-that-fall"),
+    pytest.param(grid("mouse{}_day1_{}", 2, 8), [8], id="mice-of-a-day"),
+    pytest.param(grid("mouse{}_day{}_{}", 2, 1, 8), [8], id="mice-of-one-day-each"),
+    pytest.param(grid("scan{}_slot{}", 2, 8), [8], id="slots-of-no-time"),
+    pytest.param(grid("{}_step{}", 2, 7), [7], id="steps-of-bare-numbers"),
     pytest.param(grid("2021_v{}_f{}", 2, 5), [5], id="behind-a-year"),
     pytest.param(grid("rec{:02}-img{:02}", 2, 60), [60], id="images-of-recordings"),
 ]
@@ -85,6 +92,16 @@ ONE_SERIES = [
     pytest.param(times("h%H_m%M", 30, minutes=15), id="labelled-hours"),
     pytest.param(grid("day{}_{:02}", 3, 24), id="hours-of-days"),
     pytest.param(grid("day{}_hour{}", 3, 24), id="hours-and-days"),
+    *(
+        pytest.param(grid(names, 3, number), id=f"{names}-{number}")
+        for names in ("day{:02}_{:02}", "day_{}_{}", "day{}_slot{}", "week{}_slot{}", "hour{}_{}")
+        for number in (2, 4, 8, 48, 96)
+    ),
+    pytest.param([*grid("day1_{}", 8)[3:], *grid("day2_{}", 8), "day3_0"], id="cut-at-both-ends"),
+    pytest.param([*grid("day1_{}", 8), *grid("day5_{}", 8)], id="days-between-are-missing"),
+    pytest.param(grid("week{}_day{}", 3, 5), id="working-days"),
+    pytest.param([f"201{y}_q{q}" for y in (8, 9) for q in (1, 2, 3, 4)], id="quarters"),
+    pytest.param(grid("2021_week{}_{}", 3, 5), id="weeks-of-a-year"),
     pytest.param(grid("week{}_day{}", 3, 7), id="days-of-weeks"),
     pytest.param([f"{m}_{d:02}" for m in ("jan", "feb") for d in range(1, 29)], id="named-months"),
     pytest.param([f"{d}_{h}" for d in ("mon", "tue") for h in range(24)], id="days-of-the-week"),

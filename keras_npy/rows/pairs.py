@@ -87,16 +87,15 @@ def check_beside(leaves: Sequence[Rows], rows: Rows) -> None:
 
 
 def _check_parts(leaves: Sequence[Rows]) -> None:
-    """Warn if files of the training set, or of a fold, are paired with those of another."""
+    """Warn if files of the training set, a fold or a patient are paired with those of another."""
     first, *others = [files.paths for rows in leaves if (files := rows.files)] or [[]]
     for paths in others:
         words = other_parts(first, paths)
         if words is not None:
             warn(
-                f"{paths[0]}: rows that belong together are of one part of the data set, and of "
-                f"one patient. Received: {first[0]} of {words[0]!r} with {paths[0]} of "
-                f"{words[1]!r}. Name the files of one part; check_names=False says that the pairs "
-                "are meant."
+                f"{paths[0]}: rows that belong together come from the same part, fold or patient. "
+                f"Received: {first[0]} of {words[0]!r} with {paths[0]} of {words[1]!r}. Name the "
+                "files of one; check_names=False says that the pairs are meant."
             )
             return
 

@@ -1,4 +1,4 @@
-"""Whether files are named after a part of a data set: training, test, or a fold by its number."""
+"""Whether files are named after another part of a data set, fold or patient than their partners."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -18,10 +18,11 @@ PARTS = {
 _WORDS = re.compile(r"[^\W\d_]+")
 
 # What partners have in common: the fold of a data set, and whom they are of. A scan may well have
-# the next one as its target, and `p95` at the end of a name is no patient.
+# the next one as its target; `sub2`, `p95`, `split80` and `part1` may be a step, a percentile, a
+# share and a part of the body, so that only BIDS' `sub-` is a subject.
 _NUMBERED = re.compile(
-    r"(?<![^\W\d_])(fold|split|part|shard|patient|subject|subj|sub|participant|person|volunteer|"
-    r"speaker|case|(?<![^/])p)[_\-. ]?0*(\d+)(?![^\W_])",
+    r"(?<![^\W\d_])(fold|shard|patient|subject|subj|sub(?=-)|participant|person|volunteer|speaker|"
+    r"case)[_\-. ]?0*(\d+)(?![^\W_])",
     re.IGNORECASE,
 )
 
@@ -30,7 +31,7 @@ _OTHER_TESTS = ("run", "case")
 
 
 def other_parts(paths: Sequence[str], others: Sequence[str]) -> tuple[str, str] | None:
-    """The words for two different parts of a data set that two lists of files are named after.
+    """The words for two parts of a data set, folds or patients that two lists are named after.
 
     Example:
 

@@ -411,7 +411,9 @@ def test_sequence_of_training_and_validation_files_warns(
         (read if "{}" in name else str)(f"{tmp_path}/{name.format('*')}.npy")
         for name in (one, other)
     )
-    message = r"one part of the data set.* of '(train|test)' with .* of 'val.*check_names=False"
+    message = (
+        r"the same part, fold or patient\..* of '(train|test)' with .* of 'val.*check_names=False"
+    )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         for pair in ((x, y), ((x, x), y), (x, x, y)):

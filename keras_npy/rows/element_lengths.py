@@ -1,22 +1,25 @@
-"""Lists of sources that are paired: one by one they have as many rows, or rows are paired wrongly.
+"""Lists of sources that are paired: whether they hold their rows in one order, by their lengths.
 
-Two lists of as many rows in all may hold them in another order: 3 and 2 rows beside 2 and 3.
+Two lists of 3 and 2 rows beside 2 and 3 are in another order. Of 6 and 4 beside 5 and 5, one order
+may only be cut elsewhere, which the user knows.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from keras_npy.errors import warn
 from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.joined import JoinedRows
 from keras_npy.rows.partners import compare_names
+from keras_npy.rows.stored import StoredRows, StridedRows
 from keras_npy.types import Indices
 
 
 def check_element_lengths(leaves: Sequence[Rows]) -> None:
-    """Raise if lists, or patterns, of as many sources have other lengths, one by one.
+    """Raise if lists, or patterns, have the same lengths in another order; warn of other lengths.
 
     Args:
         leaves: The sources whose rows are paired, each of as many rows.
@@ -28,7 +31,7 @@ def check_element_lengths(leaves: Sequence[Rows]) -> None:
         if lengths is not None:
             first, first_lengths = firsts.setdefault(len(lengths), (rows, lengths))
             if not np.array_equal(lengths, first_lengths) and not _are_partners(first, rows):
-                raise _differ(first, first_lengths, rows, lengths)
+                _raise_or_warn(first, first_lengths, rows, lengths)
 
 
 def _whole(rows: Rows) -> Rows:
@@ -59,16 +62,33 @@ def _are_partners(one: Rows, other: Rows) -> bool:
     )
 
 
-def _differ(first: Rows, lengths: Indices, other: Rows, others: Indices) -> ValueError:
+def _raise_or_warn(first: Rows, lengths: Indices, other: Rows, others: Indices) -> None:
     place = int(np.flatnonzero(lengths != others)[0])
     one, partner = _name(first, lengths, place), _name(other, others, place)
-    remedy = "Save both again, with the same rows"
+    message = (
+        f"{partner}: sources of two lists are paired in order, and those that belong together have "
+        f"the same number of rows. Received: {one} has N={lengths[place]}, {partner} has "
+        f"N={others[place]}, number {place + 1} of {len(lengths)} in their lists."
+    )
     if np.array_equal(np.sort(lengths), np.sort(others)):
-        remedy = "List the sources of both in the same order"
-    return ValueError(
-        f"{partner}: sources of two lists belong together in order, and must have the same number "
-        f"of rows. Received: {one} has N={lengths[place]}, {partner} has N={others[place]}, number "
-        f"{place + 1} of {len(lengths)}. {remedy}; check_names=False says that the pairs are meant."
+        raise ValueError(
+            f"{message} List the sources of both in the same order; check_names=False says that "
+            "the pairs are meant."
+        )
+    as_one = ""
+    if _are_arrays(first) and _are_arrays(other):
+        as_one = ", and so does np.concatenate(arrays) of each list"
+    warn(
+        f"{message} If the rows of both are in one order, and only cut elsewhere, "
+        f"check_names=False says so{as_one}; else save both again, with the same rows in each."
+    )
+
+
+def _are_arrays(rows: Rows) -> bool:
+    """Whether rows are a list of arrays in memory."""
+    return isinstance(rows, JoinedRows) and all(
+        isinstance(source, StoredRows | StridedRows) and source.files is None
+        for source in rows.sources
     )
 
 

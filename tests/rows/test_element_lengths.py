@@ -1,5 +1,6 @@
 """Lists of sources that are paired hold as many rows, one by one."""
 
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -61,7 +62,9 @@ KINDS: list[Callable[[Any], list[Any]]] = [
 
 def served(x: Any, y: Any) -> list[tuple[int, int]]:
     seq = NpySequence(x, y, batch_size=100)
-    return [(int(np.ravel(one)[0]), int(two)) for one, two in zip(*seq[0], strict=True)]
+    return [
+        (int(np.ravel(one)[0]), int(np.ravel(two)[0])) for one, two in zip(*seq[0], strict=True)
+    ]
 
 
 @pytest.mark.parametrize("make", KINDS)
@@ -73,34 +76,55 @@ def test_lists_of_one_order_on_one_side_and_another_on_the_other_are_refused(
     x = make([(0, 3), (10, 2)])
     y, z = make_other([(117, 2), (108, 3)])
     message = (
-        r"must have the same number of rows\. Received: .* has N=3, .* has N=2, number 1 of 2\. "
-        r"List the sources of both in the same order; check_names=False"
+        r"have the same number of rows\. Received: .* has N=3, .* has N=2, number 1 of 2 in their "
+        r"lists\. List the sources of both in the same order; check_names=False"
     )
     for one, other in ((x, [y, z]), ({"a": x, "b": np.zeros(5)}, (np.zeros(5), [y, z]))):
         with pytest.raises(ValueError, match=message):
             NpySequence(one, other)
-    with pytest.raises(ValueError, match=r"has N=2, .* has N=3, number 1 of 2\. List"):
+    with pytest.raises(ValueError, match=r"has N=2, .* has N=3, number 1 of 2 in .* List"):
         NpySequence([y, z], x)
     NpySequence(x, [y, z], check_names=False)
     expected = [(0, 108), (1, 109), (2, 110), (10, 117), (11, 118)]
     assert expected == served(x, [z, y])
 
 
+@pytest.mark.parametrize("make", KINDS)
+@pytest.mark.parametrize("make_other", [arrays, files, folders_of_samples, takes, mixed])
+def test_lists_of_other_lengths_may_be_one_order_cut_elsewhere(make: Any, make_other: Any) -> None:
+    """6 and 4 rows beside 5 and 5 are served, with a warning; what it says is silent."""
+    x, y = make([(0, 6), (6, 4)]), make_other([(100, 5), (105, 5)])
+    with pytest.warns(UserWarning, match="in their lists") as found:
+        pairs = served(x, y)
+    assert [(at, 100 + at) for at in range(10)] == pairs
+    (message,) = [str(one.message) for one in found]
+    assert re.search("has N=6, .* has N=5, number 1 of 2 in their lists. If the rows of", message)
+    assert ("np.concatenate" in message) == (make is make_other is arrays)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        NpySequence(x, y, check_names=False)
+        if make is make_other is arrays:
+            assert pairs == served(np.concatenate(x), np.concatenate(y))
+
+
 def test_the_source_that_differs_is_named() -> None:
     """By its path, or what an array is called; of lists that were cut elsewhere too."""
     x = files([(0, 4), (1, 4), (2, 4)], "x-{}")
     y = files([(3, 4), (4, 3), (5, 5)], "y-{}")
-    message = r"y-eee\.npy: sources.*x-bbb\.npy has N=4, .*y-eee\.npy has N=3, number 2 of 3\. "
-    with pytest.raises(ValueError, match=rf"{message}Save both again, with the same rows; check"):
+    message = (
+        r"y-eee\.npy: sources.*x-bbb\.npy has N=4, .*y-eee\.npy has N=3, number 2 of 3 .*"
+        "check_names=False says so; else save both again, with the same rows in each"
+    )
+    with pytest.warns(UserWarning, match=message):
         NpySequence(x, y)
-    with pytest.raises(ValueError, match=r"Received: .*x-bbb\.npy has N=4, array.* has N=3"):
+    with pytest.warns(UserWarning, match=r"Received: .*x-bbb\.npy has N=4, array.* has N=3"):
         NpySequence(x, arrays([(3, 4), (4, 3), (5, 5)]))
     # Groups beside rows.
     seq = NpySequence(x)
-    with pytest.raises(ValueError, match=r"y-eee\.npy has N=3, number 2 of 3"):
+    with pytest.warns(UserWarning, match=r"y-eee\.npy has N=3, number 2 of 3"):
         seq.split(0.5, groups=open_rows(y))
     # Opened before.
-    with pytest.raises(ValueError, match="number 2 of 3"):
+    with pytest.warns(UserWarning, match="number 2 of 3"):
         NpySequence(open_rows(x), open_rows(y))
 
 

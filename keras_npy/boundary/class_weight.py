@@ -74,9 +74,18 @@ def warn_of_class_weight(
         if message is None and (shift := _shift(labels, weights)):
             # To find the outputs may take a second.
             named = numbered_classes(seq)
-            num_classes = len(named) if named else _output_of(seq, model).num_classes
+            output = _Output() if named or is_wide else _output_of(seq, model)
+            num_classes = len(named) if named else output.num_classes
             num_classes = y.shape[1] if is_wide else num_classes
             message = _of_shifted(shift, labels, weights, num_classes, which)
+            if message and shift > 0 and num_classes is None and is_sparse(output.loss):
+                # TensorFlow builds the model only behind this look: labels may be the wrong ones.
+                change = "y.astype('int32') - 1" if y.dtype.startswith("uint") else "y - 1"
+                weight = ", weight" if seq.sample_weight_spec is not None else ""
+                message = (
+                    f"{message[:-1]}; if the model has {len(weights.classes)} outputs, leave "
+                    f"class_weight and pass seq.map(lambda x, y{weight}: (x, {change}{weight}))."
+                )
     if message is not None:
         warn_once_of(map_of(seq) or base_of(seq.y), "class_weight", f"{name}: {message}")
 

@@ -283,12 +283,15 @@ class Divided:
         """Whether y tells the same ones from each other, as to recognize speakers."""
         if len(self.outputs) != 1 or len(self.outputs[0].row_shape) > 1:
             return False
-        each = each[:_LABELS_COMPARED]
-        rows = rows_at(self._indices, np.arange(len(each)))
+        # From all over: the first rows may all be of one patient, and so of one label.
+        num_compared = min(len(each), _LABELS_COMPARED)
+        at = np.linspace(0, len(each) - 1, num_compared).astype(np.int64)
+        rows = rows_at(self._indices, at)
         # They may be one-hot.
         labels = [label.tobytes() for label in self.outputs[0][rows]]
-        pairs = set(zip(each, labels, strict=True))
-        return len(pairs) == len(set(each)) == len(set(labels))
+        compared = [each[one] for one in at]
+        pairs = set(zip(compared, labels, strict=True))
+        return 1 < len(pairs) == len(set(compared)) == len(set(labels))
 
     def _warn_of(
         self,

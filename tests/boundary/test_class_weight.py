@@ -132,6 +132,32 @@ def test_fit_warns_of_class_weight_that_counts_otherwise_than_labels(
         warn_of_class_weight(NpySequence(X, y), model_of((4,), units, loss), meant)
 
 
+@pytest.mark.parametrize("dtype", ["int64", "uint8", "float32"])
+@pytest.mark.parametrize("units", [3, 4])
+def test_labels_from_1_of_a_model_without_outputs_yet_have_both_remedies(
+    dtype: str, units: int
+) -> None:
+    """TensorFlow builds it behind the look: with 3 outputs the labels are wrong, with 4 the keys."""
+    y = (CLASSES + 1).astype(dtype)
+    seq = NpySequence(X, y)
+    with pytest.warns(UserWarning, match="keys from 0 to 2, and labels from 1 to 3") as caught:
+        warn_of_class_weight(seq, model_of((4,), units, SPARSE(True), is_built=False), FROM_0)
+    keys, labels = re.findall(
+        r"Pass class_weight=(\{.*\}); if the model has 3 outputs, .* pass (seq.*)\.$",
+        str(caught[0].message),
+    )[0]
+    meant, mended = FROM_0, seq
+    if units == 3:
+        mended = eval(labels, {"seq": seq})
+        assert (y.astype(int) - 1).tolist() == mended[0][1].astype(int).tolist()
+    else:
+        meant = eval(keys, {"class_weight": FROM_0})
+        assert FROM_1 == meant
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_class_weight(mended, model_of((4,), units, SPARSE(True)), meant)
+
+
 RIGHT = [
     pytest.param(CLASSES, FROM_0, 3, id="right"),
     pytest.param(CLASSES + 1, FROM_1, 4, id="right-from-1"),

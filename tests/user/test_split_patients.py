@@ -101,3 +101,18 @@ def test_split_of_speakers_who_are_the_classes_says_nothing(
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         NpySequence.from_directory(tmp_path, label_mode=label_mode).split(0.3, seed=0)
+
+
+@pytest.mark.parametrize("num_classes", [2, 3], ids=["a-label-of-two", "a-label-of-each"])
+def test_split_compares_labels_with_patients_from_all_over(
+    tmp_path: Path, num_classes: int
+) -> None:
+    """The first 1,000 files are of one patient, and have one label; only three are classes."""
+    names = [f"patient{who}_{at:04}" for who in range(3) for at in range(1005)]
+    saved(tmp_path, names)
+    files = samples(f"{tmp_path}/*.npy")
+    seq = NpySequence(files, np.repeat(np.arange(3) % num_classes, 1005))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        seq.split(0.3, seed=0)
+    assert (num_classes == 2) == any("files of one patient" in str(one.message) for one in caught)

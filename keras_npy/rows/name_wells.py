@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from keras_npy.rows.name_parts import Column, all_numbers, without_folder
+from keras_npy.rows.name_parts import Column, all_numbers, middles, without_folder
 from keras_npy.rows.name_readings import Difference
 
 # A01, a row and a column of a plate; r01c02 as microscopes write it.
@@ -31,6 +31,9 @@ def things_apart(names: Sequence[str], others: Sequence[str]) -> Difference | No
     (('A2', '1'), ('A3', '1'))
     """
     if len(names) != len(others):
+        return None
+    # To read 100,000 names takes 1 s, to see that they are equal but for `_mask` a tenth of it.
+    if middles(names) == middles(others):
         return None
     some, some_others = without_folder(names), without_folder(others)
     wells = _few_apart(_wells(some), _wells(some_others), is_certain=True)

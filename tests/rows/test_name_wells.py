@@ -4,6 +4,8 @@ from itertools import product
 
 import pytest
 
+from keras_npy.rows import name_wells
+from keras_npy.rows.name_wells import things_apart
 from keras_npy.rows.partners import compare_names
 
 PLATE = [*product("ABCDEFGH", range(1, 13))]
@@ -75,3 +77,30 @@ def test_sparse_plates_agree_with_their_own_masks_only(number: int) -> None:
         # Of the well that is next in the row.
         others[1] = f"{row}{column % 12 + 1:02}_s1_mask"
         assert compare_names(names, others).kind in ("differ", "doubtful")
+
+
+EQUAL = [
+    pytest.param("x/{}.npy", "y/{}.npy", id="folders"),
+    pytest.param("d/img_{}.npy", "d/mask_{}.npy", id="words-in-front"),
+    pytest.param("d/{}_t1.npy", "e/{}_t1_mask2.npy", id="words-behind"),
+    pytest.param("plate1/{}_w1.npy", "plate2/{}_w2.npy", id="numbers"),
+]
+
+
+@pytest.mark.parametrize(("form", "other_form"), EQUAL)
+def test_names_that_are_equal_but_for_folder_and_words_are_not_read(
+    form: str, other_form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wells and subjects of 100,000 names take a second to read, and cannot be apart."""
+    wells = [f"{row}{column:02}_s{column}" for row, column in PLATE]
+    names, others = ([each.format(well) for well in wells] for each in (form, other_form))
+    assert things_apart(names, others) is None
+    others[5] = other_form.format("A07_s6")
+    assert things_apart(names, others) is not None
+    others[5] = other_form.format(wells[5])
+
+    def read(names: object) -> None:
+        pytest.fail("read")
+
+    monkeypatch.setattr(name_wells, "all_numbers", read)
+    assert things_apart(names, others) is None

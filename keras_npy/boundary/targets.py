@@ -62,17 +62,20 @@ def warn_of_targets(seq: NpySequence, model: Any) -> None:
             _warn_of_no_one_hot(targets, seq, shape)
 
 
-# Sequences, and the models that evaluated them.
-_EVALUATED: "weakref.WeakKeyDictionary[NpySequence, weakref.WeakSet[Any]]"
+# Sequences, and the models that evaluated them, each with the loss that it had.
+_EVALUATED: "weakref.WeakKeyDictionary[NpySequence, weakref.WeakKeyDictionary[Any, int]]"
 _EVALUATED = weakref.WeakKeyDictionary()
 
 
 def warn_of_targets_once(seq: NpySequence, model: Any) -> None:
     """As `warn_of_targets`, once for a model: a callback may evaluate it after each epoch."""
-    models = _EVALUATED.setdefault(seq, weakref.WeakSet())
-    if model not in models:
-        models.add(model)
+    models = _EVALUATED.setdefault(seq, weakref.WeakKeyDictionary())
+    loss = getattr(model, "loss", None)
+    if models.get(model) != id(loss):
         warn_of_targets(seq, model)
+        # What its outputs say is known only when it is built.
+        if not will_be_built(model):
+            models[model] = id(loss)
 
 
 def check_has_targets(seq: NpySequence, model: Any, method: str) -> None:

@@ -128,3 +128,25 @@ def test_evaluate_warns_of_targets_once(
     first, second, third = np.diff([num_made, *ends]).tolist()
     assert second == third
     assert first >= second + (is_mapped and loss != "mse")
+
+
+def test_evaluate_warns_once_the_model_is_built_and_after_another_compile() -> None:
+    """An unbuilt model has no outputs yet, and with another loss targets may be others."""
+    seq = NpySequence(np.zeros((6, 4), "float32"), np.arange(6) % 3 + 1)
+    model = keras.Sequential([keras.layers.Dense(3, activation="softmax")])
+
+    def said() -> int:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            # TensorFlow refuses class 3 of 3 on a CPU.
+            with contextlib.suppress(Exception):
+                model.evaluate(seq, verbose=0)
+        return sum("outputs" in str(one.message) for one in caught)
+
+    model.compile(loss="sparse_categorical_crossentropy")
+    assert [0, 1, 0] == [said() for _ in range(3)]
+    model.compile(loss="mse")
+    seq = NpySequence(np.zeros((6, 4), "float32"), np.arange(6) % 3 + 1)
+    assert [0, 0] == [said() for _ in range(2)]
+    model.compile(loss="sparse_categorical_crossentropy")
+    assert [1, 0] == [said() for _ in range(2)]

@@ -40,9 +40,11 @@ class IndexedPasses:
         if not self._is_read or epoch != self._epoch:
             self._epoch, self._num_whole = epoch, 0
             self._is_read, self._num_left = bytearray(num_batches), num_batches
+        # Another thread may end the pass meanwhile.
+        is_read = self._is_read or bytearray(num_batches)
         is_third = self._num_whole >= 2 and num_batches >= BATCHES_OF_A_PASS
-        if not self._is_read[index]:
-            self._is_read[index] = 1
+        if not is_read[index]:
+            is_read[index] = 1
             self._num_left -= 1
             if not self._num_left:
                 self._num_whole += 1

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from keras_npy import NpySequence
+from keras_npy.order.indexed import IndexedPasses
 
 
 def sequence(num_batches: int = 4, shuffle: Any = True) -> NpySequence:
@@ -142,3 +143,18 @@ def iterated_between(seq: NpySequence) -> None:
 def test_other_uses_of_batches_say_nothing(seq: NpySequence, read: Any) -> None:
     """Neither looks nor passes that differ."""
     assert [] == warned_of(lambda: read(seq))
+
+
+def test_note_while_another_thread_ends_the_pass() -> None:
+    """The batches that it looks at are not taken away under it."""
+    passes = IndexedPasses()
+    assert not passes.note(0, 0, 3)
+
+    class Ending(int):
+        # Between two lines of `note`, as a thread that calls on_epoch_end.
+        def __ne__(self, other: object) -> bool:
+            passes.end()
+            return int(self) != other
+
+    assert not passes.note(1, Ending(0), 3)
+    assert not passes.has_any

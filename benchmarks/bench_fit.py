@@ -100,18 +100,15 @@ def make_fit(name: str, kind: str, num_rows: int, shuffle: bool = True) -> Calla
     return fit
 
 
-def check(kind: str) -> None:
-    """Raise unless every variant trains the same model on the same rows."""
-    losses = {
-        name: make_fit(name, kind, CHECK_ROWS, shuffle=False)(epochs=2).history["loss"]
-        for name in VARIANTS
-    }
+def check_losses(fits: dict[str, Callable[..., Any]], reference: str) -> None:
+    """Raise unless every variant trains the same model as this one, in file order."""
+    losses = {name: fit(epochs=2).history["loss"] for name, fit in fits.items()}
     for name, values in losses.items():
-        if not np.allclose(values, losses[feeds.ARRAYS], rtol=1e-4):
-            raise ValueError(f"{name} gave losses {values}, arrays {losses[feeds.ARRAYS]}.")
+        if not np.allclose(values, losses[reference], rtol=1e-4):
+            raise ValueError(f"{name} gave losses {values}, {reference} {losses[reference]}.")
 
 
-def time_fits(kind: str, num_rows: int, repeats: int) -> dict[str, list[float]]:
+def time_fits(fits: dict[str, Callable[..., Any]], repeats: int) -> dict[str, list[float]]:
     """Seconds of an epoch for each variant, from the end of the epoch before to its own end."""
     import keras
 
@@ -119,8 +116,7 @@ def time_fits(kind: str, num_rows: int, repeats: int) -> dict[str, list[float]]:
     note_end = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter())
     )
-    fits = {name: make_fit(name, kind, num_rows) for name in VARIANTS}
-    elapsed_s: dict[str, list[float]] = {name: [] for name in VARIANTS}
+    elapsed_s: dict[str, list[float]] = {name: [] for name in fits}
     for name, is_timed in common.turns(fits, repeats):
         ends.clear()
         fits[name](epochs=2 if is_timed else 1, callbacks=(note_end,))
@@ -133,9 +129,11 @@ def measure_times(title: str, num_rows: int, repeats: int) -> None:
     """Time the variants of a case and print a JSON line each; runs in a new process."""
     case = CASES[title]
     common.use_backend(case.backend)
-    check(case.kind)
+    ordered = {name: make_fit(name, case.kind, CHECK_ROWS, shuffle=False) for name in VARIANTS}
+    check_losses(ordered, feeds.ARRAYS)
     num_steps = -(-num_rows // BATCH_SIZE)
-    for name, elapsed_s in time_fits(case.kind, num_rows, repeats).items():
+    fits = {name: make_fit(name, case.kind, num_rows) for name in VARIANTS}
+    for name, elapsed_s in time_fits(fits, repeats).items():
         us = common.spread(elapsed_s, "us_per_step", 1e6 / num_steps)
         common.print_line("fit", case=title, variant=name, **us, repeats=len(elapsed_s))
 

@@ -9,14 +9,13 @@ Cache:  warm. First it checks that every variant gives the same losses in file o
 """
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks import common, feeds
+from benchmarks import bench_fit, common, feeds
 
 # A step on torch takes ten times as long, whatever feeds it.
 BACKENDS = ("tensorflow", "jax")
@@ -95,42 +94,16 @@ def make_fit(name: str, num_steps: int, shuffle: bool = True) -> Callable[..., A
     return fit
 
 
-def check() -> None:
-    """Raise unless every variant trains the same model on the same windows."""
-    num_steps = 10 * BATCH_SIZE + SEQUENCE_LENGTH
-    losses = {
-        name: make_fit(name, num_steps, shuffle=False)(epochs=2).history["loss"]
-        for name in VARIANTS
-    }
-    for name, values in losses.items():
-        if not np.allclose(values, losses[VIEW], rtol=1e-4):
-            raise ValueError(f"{name} gave losses {values}, views {losses[VIEW]}.")
-
-
-def time_fits(num_steps: int, repeats: int) -> dict[str, list[float]]:
-    """Seconds of an epoch for each variant, from the end of the epoch before to its own end."""
-    import keras
-
-    ends: list[float] = []
-    note_end = keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter())
-    )
-    fits = {name: make_fit(name, num_steps) for name in VARIANTS}
-    elapsed_s: dict[str, list[float]] = {name: [] for name in VARIANTS}
-    for name, is_timed in common.turns(fits, repeats):
-        ends.clear()
-        fits[name](epochs=2, callbacks=(note_end,))
-        if is_timed:
-            elapsed_s[name].append(ends[1] - ends[0])
-    return elapsed_s
-
-
 def measure(backend: str, num_steps: int, repeats: int) -> None:
     """Time the variants on a backend and print a JSON line each; runs in a new process."""
     common.use_backend(backend)
-    check()
+    few_steps = 10 * BATCH_SIZE + SEQUENCE_LENGTH
+    bench_fit.check_losses(
+        {name: make_fit(name, few_steps, shuffle=False) for name in VARIANTS}, VIEW
+    )
     num_batches = -(-(num_steps - SEQUENCE_LENGTH) // BATCH_SIZE)
-    for name, elapsed_s in time_fits(num_steps, repeats).items():
+    fits = {name: make_fit(name, num_steps) for name in VARIANTS}
+    for name, elapsed_s in bench_fit.time_fits(fits, repeats).items():
         us = common.spread(elapsed_s, "us_per_step", 1e6 / num_batches)
         common.print_line("windows", case=backend, variant=name, **us, repeats=repeats)
 

@@ -75,9 +75,9 @@ def warn_of_class_weight(
             # To find the outputs may take a second.
             named = numbered_classes(seq)
             output = _Output() if named or is_wide else _output_of(seq, model)
-            num_classes = len(named) if named else output.num_classes
-            num_classes = y.shape[1] if is_wide else num_classes
-            message = _of_shifted(shift, labels, weights, num_classes, which)
+            known = y.shape[1] if is_wide else len(named or ())
+            num_classes = known or output.num_classes
+            message = _of_shifted(shift, weights, num_classes, which)
             if message and shift > 0 and num_classes is None and is_sparse(output.loss):
                 # TensorFlow builds the model only behind this look: labels may be the wrong ones.
                 change = "y.astype('int32') - 1" if y.dtype.startswith("uint") else "y - 1"
@@ -182,19 +182,15 @@ def _shift(labels: Array, weights: ClassWeights) -> int:
     size = len(keys)
     if size < 2 or keys != list(range(keys[0], keys[0] + size)):
         return 0
-    low, high = _ends(labels)
+    classes = classes_as_keras(labels) if labels.ndim == 2 else labels
+    low, high = round(float(classes.min())), round(float(classes.max()))
     if keys[0] == 0 and (low, high) == (1, size):
         return 1
     return -1 if keys[0] == 1 and (low, high) == (0, size - 1) else 0
 
 
-def _ends(labels: Array) -> tuple[int, int]:
-    classes = classes_as_keras(labels) if labels.ndim == 2 else labels
-    return round(float(classes.min())), round(float(classes.max()))
-
-
 def _of_shifted(
-    shift: int, labels: Array, weights: ClassWeights, num_classes: int | None, which: str
+    shift: int, weights: ClassWeights, num_classes: int | None, which: str
 ) -> str | None:
     """What to say if keys count from 0 and labels from 1, or the other way round."""
     keys = weights.classes
@@ -205,8 +201,8 @@ def _of_shifted(
     if shift < 0 and num_classes != size:
         # There may be a class more of which these rows have none.
         return None
-    low, high = _ends(labels)
-    change, alone = ("+", size) if shift > 0 else ("-", 0)
+    low, high = keys[0] + shift, keys[-1] + shift
+    change, alone = ("+", high) if shift > 0 else ("-", low)
     return (
         "class_weight needs the class numbers that y holds as keys. Received: keys from "
         f"{keys[0]} to {keys[-1]}, and labels from {low} to {high} in {which}, so "

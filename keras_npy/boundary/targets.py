@@ -182,7 +182,7 @@ def _warn_of_no_probabilities(name: str, targets: Targets, seq: NpySequence, mod
             targets,
             f"targets of {name}",
             f"{targets.name}: {name} takes targets from 0 to 1. Received: {looked_at.dtype} from "
-            f"{low} to {high} in {_which(looked_at, targets)}. "
+            f"{low} to {high} in {which_rows(looked_at, targets.leaf)}. "
             f"{remedy_of_probabilities(targets, numbers, shape, are_all=are_all)}",
         )
 
@@ -195,7 +195,7 @@ def _warn_of_infinity(name: str, looked_at: Array, targets: Targets, seq: NpySeq
             targets,
             f"infinity, {name}",
             f"{targets.name}: {name} takes targets from 0 to 1. Received: {num_infinite} infinite "
-            f"values in {_which(looked_at, targets)}. {remedy_of_infinity(targets)}",
+            f"values in {which_rows(looked_at, targets.leaf)}. {remedy_of_infinity(targets)}",
         )
 
 
@@ -232,7 +232,7 @@ def _warn_of_no_classes(
                 f"targets of sparse_categorical_crossentropy, {num_classes}",
                 f"{targets.name}: class numbers count from 0, and the model has an output for "
                 f"each. Received: numbers from {found.low} to {found.high} in "
-                f"{_which(looked_at, targets)}, for {num_classes} outputs. "
+                f"{which_rows(looked_at, targets.leaf)}, for {num_classes} outputs. "
                 f"{remedy_of_classes(targets, found, settings)}",
             )
 
@@ -265,8 +265,8 @@ def _warn_of_fractions(
         targets,
         "fractions",
         f"{targets.name}: sparse_categorical_crossentropy takes whole class numbers, and cuts "
-        f"others. Received: {fraction} in {_which(looked_at, targets)}. Take a loss of values, "
-        "such as mean_squared_error; if they are class numbers that were computed, "
+        f"others. Received: {fraction} in {which_rows(looked_at, targets.leaf)}. Take a loss of "
+        "values, such as mean_squared_error; if they are class numbers that were computed, "
         f"{pass_map(targets, '{y}.round()')}.",
     )
 
@@ -278,7 +278,7 @@ def _warn_of_no_numbers(found: Array, looked_at: Array, targets: Targets, seq: N
         targets,
         "NaN",
         f"{targets.name}: sparse_categorical_crossentropy takes whole class numbers. Received: "
-        f"{len(found)} values such as {found[0]} in {_which(looked_at, targets)}. "
+        f"{len(found)} values such as {found[0]} in {which_rows(looked_at, targets.leaf)}. "
         f"{remedy_of_no_numbers(targets)}",
     )
 
@@ -313,10 +313,6 @@ def look_at(rows: Any) -> Array:
         return rows
     looked_at: Array = rows[:] if is_cheap(rows) else read_spread(rows)
     return looked_at
-
-
-def _which(looked_at: Array, targets: Targets) -> str:
-    return which_rows(looked_at, targets.leaf)
 
 
 def which_rows(looked_at: Array, leaf: Any) -> str:

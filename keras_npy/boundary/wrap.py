@@ -154,7 +154,7 @@ def _planned(plan: AdapterPlan, call: Call, arguments: Mapping[str, Any]) -> Ada
         check_pixel_weights(seq, call.model, plan.class_weight)
     weigh = None
     if is_training and plan.class_weight is not None:
-        weigh = functools.partial(_weigh, seq, plan.class_weight)
+        weigh = functools.partial(warn_of_class_weight, seq, class_weight=plan.class_weight)
         # TensorFlow builds a model in its first step, behind the first look (Keras 3.15).
         if not will_be_built(call.model) or keras.backend.backend() == "tensorflow":
             weigh(call.model)
@@ -195,10 +195,6 @@ def _planned(plan: AdapterPlan, call: Call, arguments: Mapping[str, Any]) -> Ada
         waits=waits_among(call.callbacks) if is_training else None,
         at_epoch=look_when_built(seq, call.model, weigh) if is_training else None,
     )
-
-
-def _weigh(seq: NpySequence, class_weight: Mapping[int, float], model: Any) -> None:
-    warn_of_class_weight(seq, model, class_weight)
 
 
 def _refuse_adapter(adapter: PlannedAdapter, call: Call, arguments: Mapping[str, Any]) -> None:

@@ -151,6 +151,20 @@ def fold_rows(
     return [(np.flatnonzero(part_of != part), np.flatnonzero(part_of == part)) for part in range(k)]
 
 
+def part_of_each(parts: Sequence[Indices], num_rows: int) -> Indices:
+    """The number of the part that each row is in; -1 for rows that are in none.
+
+    Example:
+
+    >>> part_of_each([np.array([0, 3]), np.array([1])], 4).tolist()
+    [0, 1, -1, 0]
+    """
+    part_of = np.full(num_rows, -1)
+    for number, part in enumerate(parts):
+        part_of[part] = number
+    return part_of
+
+
 def draw_permutation(num_rows: int, seed: int, attempt: int = 0) -> Indices:
     """The numbers below `num_rows` in an order that no training has, not even of a part."""
     epoch = FIRST_EPOCH_OF_PARTS + num_rows + (attempt << 80)

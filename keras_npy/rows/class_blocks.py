@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_npy.order.parts import part_of_each
 from keras_npy.order.selection import rows_at
 from keras_npy.rows.base import Rows
 from keras_npy.rows.labels import are_one_hot, without_column
@@ -106,9 +107,7 @@ def find_classes_lost(
         numbers, first_row = _numbers_of(y, indices), ROWS_PER_CLASS
     if numbers is None or (num_classes := int(numbers.max()) + 1) < 2:
         return None
-    part_of = np.empty(len(numbers), np.int64)
-    for number, part in enumerate(parts):
-        part_of[part] = number
+    part_of = part_of_each(parts, len(numbers))
     counts = np.bincount(part_of * num_classes + numbers, minlength=len(parts) * num_classes)
     counts = counts.reshape(len(parts), num_classes)
     in_all = counts.sum(axis=0)

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from keras_npy.errors import warn
 from keras_npy.files.archive import MEMBER_MARK, split_member
+from keras_npy.rows.name_parts import num_common
 from keras_npy.rows.sources import natural_order
 from keras_npy.rows.split_words import PARTS
 
@@ -240,8 +241,7 @@ def _code(found_at: Sequence[str], member: str | None) -> str:
     ]
     if len(paths) > 1:
         # One pattern is shorter than the paths of all shards.
-        common = os.path.commonprefix(paths)  # noqa: RUF071 - numbers differ within a name.
-        begin = glob.escape(common.rstrip("0123456789"))
+        begin = glob.escape(paths[0][: num_common(paths)].rstrip("0123456789"))
         file, mark, named = paths[0].partition(MEMBER_MARK)
         pattern = f"{begin}[0-9]*{os.path.splitext(file)[1]}"
         if natural_order(glob.glob(pattern)) == natural_order(

@@ -10,7 +10,14 @@ from keras_npy.errors import check_bool, check_integer, warn, warn_once_of
 from keras_npy.files import archive
 from keras_npy.order.arguments import check_fractions, check_in_order, checked_seed
 from keras_npy.order.groups import deal_groups
-from keras_npy.order.parts import cut_in_order, fold_rows, split_in_order, split_rows, without
+from keras_npy.order.parts import (
+    cut_in_order,
+    fold_rows,
+    part_of_each,
+    split_in_order,
+    split_rows,
+    without,
+)
 from keras_npy.order.selection import rows_at, to_indices
 from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import base_of
@@ -32,6 +39,9 @@ from keras_npy.rows.timesteps import (
     keep_apart,
 )
 from keras_npy.types import Indices
+
+# Labels that are compared with what names say: a look at each file's label would take long.
+_LABELS_COMPARED = 1000
 
 
 class SplitArguments(TypedDict, total=False):
@@ -252,9 +262,7 @@ class Divided:
         every = next((paths for leaf in self._compared if (paths := leaf.file_paths)), None)
         if every is None or not self.check_names:
             return
-        part_of = np.full(self.num_rows, -1)
-        for number, part in enumerate(parts):
-            part_of[np.asarray(part)] = number
+        part_of = part_of_each(parts, self.num_rows)
         paths = [
             every[row] for row in rows_at(self._indices, np.arange(self.num_rows))[:FILES_LOOKED_AT]
         ]
@@ -355,8 +363,6 @@ class Divided:
         rows = rows_at(self._indices, np.arange(min(self.num_rows, ROWS_LOOKED_AT)))
         return len(np.unique(ground.home_of[ground.stretches(0, rows).runs])) >= num_parts
 
-
-_LABELS_COMPARED = 1000
 
 # By whether it is the last one.
 _PART = {True: "the last part", False: "the first part"}

@@ -227,14 +227,11 @@ def _spans(rows: Rows, ground: Ground | None = None, leaf: int = 0) -> _Spans:
         # A window of several files has a stretch in each: the first one is enough.
         at = np.flatnonzero(np.diff(positions, prepend=-1))
         begins, ends = begins[at], ends[at]
-        if not is_of_windows(rows) and any(map(_is_strided, stored_beneath(rows))):
+        is_strided = any(isinstance(one, StridedRows) for one in stored_beneath(rows))
+        if is_strided and not is_of_windows(rows):
             # Nobody knows what windows predict that are views: only equal ones count.
             ends = begins + 1
     return _Spans(begins, ends, lengths == lengths.min())
-
-
-def _is_strided(rows: Rows) -> bool:
-    return isinstance(rows, StridedRows)
 
 
 def _num_distinct(numbers: Indices) -> int:

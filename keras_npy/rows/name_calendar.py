@@ -15,6 +15,9 @@ LONG_MONTHS = (
     "january february march april may june july august september october november december".split()
 )
 
+DAYS = "mon tue wed thu fri sat sun".split()
+LONG_DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
+
 _YEAR = "((?:19|20)[0-9]{2})"
 # A letter before a number makes a counter of it, as in s1_2021; so do a number, and these words.
 _BEGIN = r"(?<![^\W_])(?<![0-9][-_./])"

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from keras_npy.rows.name_parts import step_of_sample, without_folder
+from keras_npy.rows.name_parts import SUBJECTS, step_of_sample, without_folder
 
 # Whom or what a file is of. `sub-` is that of BIDS.
 _ENTITY = re.compile(
-    r"(?<![^\W\d_])(patient|subject|sub(?=-)|case|person|speaker|volunteer|participant|slide|video"
-    r"|scan|session)[ _-]?[0-9]+",
+    rf"(?<![^\W\d_])({'|'.join(SUBJECTS)}|sub(?=-)|volunteer|participant|slide|video|scan|session)"
+    r"[ _-]?[0-9]+",
     re.IGNORECASE,
 )
 

@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 
 from keras_npy.rows.name_calendar import (
+    DAYS,
+    LONG_DAYS,
     LONG_MONTHS,
     MONTHS,
     Times,
@@ -16,11 +18,9 @@ from keras_npy.rows.name_decimals import decimals_as_numbers
 from keras_npy.rows.name_parts import SPELLED, Part, parts_of, step_of_sample, without_folder
 from keras_npy.rows.name_signed import signed_numbers
 
-_DAYS = "mon tue wed thu fri sat sun".split()
-_LONG_DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
 _CYCLES = [
     {word: at for words in table for at, word in enumerate(words)}
-    for table in ((MONTHS, LONG_MONTHS), (_DAYS, _LONG_DAYS))
+    for table in ((MONTHS, LONG_MONTHS), (DAYS, LONG_DAYS))
 ]
 # Words for what is counted in a year, and the highest number of it.
 _IN_A_YEAR = {

@@ -64,6 +64,10 @@ def step_of_sample(names: Sequence[object]) -> int:
     return 1 + len(names) // _NAMES_LOOKED_AT
 
 
+# Whom files are of, in all kinds of names; where others are meant too, they stand beside these.
+SUBJECTS = ("patient", "subject", "person", "speaker", "case")
+
+
 def folded(names: Sequence[str]) -> Sequence[str]:
     """The names in small letters and one Unicode form, if that makes no two of them one."""
     alike = [unicodedata.normalize("NFC", name.casefold()) for name in names]

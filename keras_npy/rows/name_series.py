@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from keras_npy.rows.name_calendar import LONG_MONTHS, MONTHS, is_counted_by
+from keras_npy.rows.name_calendar import DAYS, LONG_DAYS, LONG_MONTHS, MONTHS, is_counted_by
 from keras_npy.rows.name_decimals import decimals_as_numbers
 from keras_npy.rows.name_parts import NUMBERS, Part, parts_of, step_of_sample, without_folder
 from keras_npy.rows.name_signed import signed_numbers
@@ -26,8 +26,9 @@ _WORDS_OF_TIME = {
     *"y yr year mo month w wk week d day h hr hour m min minute s sec second ms t time utc".split(),
     *MONTHS,
     *LONG_MONTHS,
-    *"mon tue wed thu fri sat sun am pm".split(),
-    *"monday tuesday wednesday thursday friday saturday sunday".split(),
+    *DAYS,
+    *LONG_DAYS,
+    *"am pm".split(),
 }
 # What is cut into pieces of one length, in any number: a day into 8 or 96 slots.
 _CUT = frozenset("year yr quarter month week wk day hour hr minute min second sec".split())

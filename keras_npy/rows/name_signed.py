@@ -9,10 +9,14 @@ _NUMBERS = re.compile(r"([0-9]+(?:\.[0-9]+)?)")
 _WORD = re.compile(r"([^\W\d_]+)[\W_]*\Z")
 
 _COMPASS = frozenset("lon lng long longitude lat latitude".split())
-# What is counted from zero in two directions.
-_TWO_SIDED = _COMPASS | frozenset(
-    "x y z dx dy dz tx ty tz rx ry rz yaw pitch roll tilt angle ang deg degree rot rotation theta "
-    "phi azimuth elevation ev exposure offset shift delta focus defocus temp temperature".split()
+# Beside these words a dash that only some names have is a minus.
+COORDINATES = _COMPASS | frozenset(
+    "x y z dx dy dz tx ty tz rx ry rz yaw pitch roll angle theta phi azimuth elevation".split()
+)
+# What else is counted from zero in two directions.
+_TWO_SIDED = COORDINATES | frozenset(
+    "tilt ang deg degree rot rotation ev exposure offset shift delta focus defocus temp "
+    "temperature".split()
 )
 # What stands for minus, and for plus, beside those words. Elsewhere neg and pos are classes.
 _LETTERS = (("m", "p"), ("n", "p"), ("neg", "pos"), ("minus", "plus"))
@@ -55,7 +59,7 @@ def _before(texts: Sequence[str], numbers: Sequence[float]) -> list[int]:
     """The signs that stand before numbers; nothing if these are none."""
     head = texts[0][: num_common(texts)]
     marks = [text[len(head) :] for text in texts]
-    word = _word(head)
+    word = last_word(head)
     is_minus = [mark == "-" for mark in marks]
     if set(marks) <= {"", "+", "-"} and any(is_minus):
         # Behind a separator a dash is no separator.
@@ -71,7 +75,7 @@ def _behind(before: str, texts: Sequence[str]) -> list[int]:
     """The signs of numbers with a direction behind them; nothing if they have none."""
     tail = num_common([text[::-1] for text in texts])
     marks = [text[: len(text) - tail].strip("_-") for text in texts]
-    return _of_letters(marks, (), _word(before))
+    return _of_letters(marks, (), last_word(before))
 
 
 def _of_letters(marks: Sequence[str], letters: Sequence[tuple[str, str]], word: str) -> list[int]:
@@ -94,6 +98,7 @@ def _signs(is_minus: Sequence[bool]) -> list[int]:
     return [-1 if minus else 1 for minus in is_minus]
 
 
-def _word(text: str) -> str:
+def last_word(text: str) -> str:
+    """The word that a text ends with but for other signs; empty if it has none."""
     found = _WORD.search(text)
     return found[1] if found else ""

@@ -6,15 +6,9 @@ from typing import NamedTuple
 
 from keras_npy.rows.name_parts import NUMBERS, Column, without_folder
 from keras_npy.rows.name_readings import Difference, Outcome
+from keras_npy.rows.name_signed import COORDINATES, last_word
 
-_WORD = re.compile(r"([^\W\d_]+)[\W_]*\Z")
 _BEHIND_SEPARATOR = re.compile(r"[_/-]-\Z")
-
-# Beside these words a dash that only some names have is a minus.
-_COORDINATES = frozenset(
-    "lat lon lng long latitude longitude x y z dx dy dz tx ty tz rx ry rz yaw pitch roll angle "
-    "theta phi azimuth elevation".split()
-)
 
 
 class _Column(NamedTuple):
@@ -82,7 +76,7 @@ def _columns(names: Sequence[str]) -> list[_Column]:
 def _column(texts: Column, numbers: Column, is_first: bool) -> _Column:
     # A dash between two numbers, as in 2024-01, only separates them.
     has_dash = [text.endswith("-") and (is_first or text != "-") for text in texts]
-    words = {found[1] if (found := _WORD.search(text)) else "" for text in set(texts)}
+    words = {last_word(text) for text in set(texts)}
     word = words.pop() if len(words) == 1 else ""
     return _Column(word, [number.lstrip("0") for number in numbers], has_dash)
 
@@ -96,7 +90,7 @@ def _is_mixed(texts: Column, column: _Column) -> bool:
 def _is_minus(texts: Column, column: _Column) -> bool:
     """Whether dashes that some names have are signs: of a coordinate, or behind a separator."""
     dashes = {text for text in set(texts) if text.endswith("-")}
-    return column.word in _COORDINATES or all(map(_BEHIND_SEPARATOR.search, dashes))
+    return column.word in COORDINATES or all(map(_BEHIND_SEPARATOR.search, dashes))
 
 
 def _by_words(

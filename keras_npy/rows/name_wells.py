@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from keras_npy.rows.name_parts import Column, all_numbers, middles, without_folder
+from keras_npy.rows.name_parts import SUBJECTS, Column, all_numbers, middles, without_folder
 from keras_npy.rows.name_readings import Difference
 
 # A01, a row and a column of a plate; r01c02 as microscopes write it.
@@ -14,9 +14,9 @@ _ROW_AND_COLUMN = re.compile(
 
 # What these words number is one thing, of which both files of a pair are. A version may be another.
 _THINGS = frozenset(
-    "sub subj subject pat patient case ses session scan slide plate well field site pos slice tile "
-    "video vid clip person speaker".split()
-)
+    "sub subj pat ses session scan slide plate well field site pos slice tile video vid "
+    "clip".split()
+).union(SUBJECTS)
 
 
 def things_apart(names: Sequence[str], others: Sequence[str]) -> Difference | None:

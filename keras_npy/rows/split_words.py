@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from keras_npy.rows.name_parts import without_folder
+from keras_npy.rows.name_parts import SUBJECTS, without_folder
 
 PARTS = {
     "train": "train",
@@ -21,8 +21,8 @@ _WORDS = re.compile(r"[^\W\d_]+")
 # the next one as its target; `sub2`, `p95`, `split80` and `part1` may be a step, a percentile, a
 # share and a part of the body, so that only BIDS' `sub-` is a subject.
 _NUMBERED = re.compile(
-    r"(?<![^\W\d_])(fold|shard|patient|subject|subj|sub(?=-)|participant|person|volunteer|speaker|"
-    r"case)[_\-. ]?0*(\d+)(?![^\W_])",
+    rf"(?<![^\W\d_])({'|'.join(SUBJECTS)}|fold|shard|subj|sub(?=-)|participant|volunteer)"
+    r"[_\-. ]?0*(\d+)(?![^\W_])",
     re.IGNORECASE,
 )
 

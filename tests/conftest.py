@@ -45,6 +45,7 @@ WITHOUT_A_BACKEND = (
     *(
         "drawing",
         "files",
+        "names",
         "order",
         "rows",
         "statistics",

@@ -25,7 +25,7 @@ from keras_npy.rows.class_blocks import ClassesApart, find_classes_apart, find_c
 from keras_npy.rows.crossed import find_crossed, is_kept_apart
 from keras_npy.rows.groups import Groups, read_groups
 from keras_npy.rows.labels import read_classes
-from keras_npy.rows.name_entities import FILES_LOOKED_AT, entities, entity_pattern
+from keras_npy.names.entities import FILES_LOOKED_AT, entities, entity_pattern
 from keras_npy.rows.stretches import Ground
 from keras_npy.rows.time_order import warn_of_time_order
 from keras_npy.rows.timesteps import (

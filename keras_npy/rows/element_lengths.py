@@ -13,7 +13,7 @@ from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.joined import JoinedRows
-from keras_npy.rows.partners import compare_names
+from keras_npy.names.partners import compare_names
 from keras_npy.rows.stored import StoredRows, StridedRows
 from keras_npy.types import Indices
 

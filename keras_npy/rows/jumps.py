@@ -12,7 +12,7 @@ from keras_npy.errors import warn
 from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.joined import JoinedRows
-from keras_npy.rows.name_series import begins_of_series, gaps
+from keras_npy.names.series import begins_of_series, gaps
 from keras_npy.types import Indices
 
 # Stretches without a gap that a message names.

@@ -23,8 +23,8 @@ from keras_npy.rows.joined import JoinedRows
 from keras_npy.rows.named_after import remedy_of_named_after
 from keras_npy.rows.natural_order import check_natural_order, found_files, num_files
 from keras_npy.rows.no_source import EACH_A_SAMPLE
-from keras_npy.rows.partners import Verdict, compare_names
-from keras_npy.rows.split_words import other_parts
+from keras_npy.names.partners import Verdict, compare_names
+from keras_npy.names.split_words import other_parts
 
 FILES_NAMED_MAX = 3
 

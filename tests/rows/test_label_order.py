@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from keras_npy import NpySequence, samples, windows
-from keras_npy.rows.name_order import orders_of_time
-from keras_npy.rows.name_signed import signed_numbers
+from keras_npy.names.order import orders_of_time
+from keras_npy.names.signed import signed_numbers
 from keras_npy.rows.sources import natural_order
 
 TILTS = [f"tilt_{angle:+03d}" for angle in range(-60, 61, 20)]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from keras_npy import NpySequence, samples, take, windows
-from keras_npy.rows.name_order import orders_of_time
+from keras_npy.names.order import orders_of_time
 from keras_npy.rows.sources import natural_order
 
 MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()

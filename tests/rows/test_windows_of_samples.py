@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from keras_npy import NpySequence, open_rows, samples, take, windows
-from keras_npy.rows.name_series import begins_of_series, gaps
+from keras_npy.names.series import begins_of_series, gaps
 
 
 @pytest.fixture(autouse=True)

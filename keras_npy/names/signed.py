@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from keras_npy.rows.name_parts import num_common, without_folder
+from keras_npy.names.parts import num_common, without_folder
 
 _NUMBERS = re.compile(r"([0-9]+(?:\.[0-9]+)?)")
 _WORD = re.compile(r"([^\W\d_]+)[\W_]*\Z")

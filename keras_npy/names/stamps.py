@@ -5,7 +5,7 @@ from itertools import accumulate, pairwise
 from statistics import median
 from typing import NamedTuple
 
-from keras_npy.rows.name_parts import parts_of
+from keras_npy.names.parts import parts_of
 
 _DIGITS_MIN = 10
 _FILES_MIN = 5

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from keras_npy.rows.name_calendar import MONTHS
-from keras_npy.rows.name_readings import Difference, Outcome, difference_of
+from keras_npy.names.calendar import MONTHS
+from keras_npy.names.readings import Difference, Outcome, difference_of
 
 _YEAR, _DAY_OF_YEAR = "(?P<year>(?:19|20)[0-9]{2})", "(?P<day_of_year>[0-3][0-9]{2})"
 _MONTH, _DAY = "(?P<month>0[1-9]|1[0-2])", "(?P<day>0[1-9]|[12][0-9]|3[01])"

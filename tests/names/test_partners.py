@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from keras_npy.rows.partners import compare_names
+from keras_npy.names.partners import compare_names
 from keras_npy.rows.sources import natural_order
 
 

@@ -8,7 +8,7 @@ from itertools import islice, product
 from operator import eq
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from keras_npy.rows.name_parts import FEW, Column, Part, are_abbreviated, are_counted, num_few
+from keras_npy.names.parts import FEW, Column, Part, are_abbreviated, are_counted, num_few
 
 # Ways in which parts may belong together that are tried.
 _READINGS_MAX = 24

@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from keras_npy.rows.name_calendar import DAYS, LONG_DAYS, LONG_MONTHS, MONTHS, is_counted_by
-from keras_npy.rows.name_decimals import decimals_as_numbers
-from keras_npy.rows.name_parts import NUMBERS, Part, parts_of, step_of_sample, without_folder
-from keras_npy.rows.name_signed import signed_numbers
+from keras_npy.names.calendar import DAYS, LONG_DAYS, LONG_MONTHS, MONTHS, is_counted_by
+from keras_npy.names.decimals import decimals_as_numbers
+from keras_npy.names.parts import NUMBERS, Part, parts_of, step_of_sample, without_folder
+from keras_npy.names.signed import signed_numbers
 
 # Gaps are few beside as many steps that are alike. Weekends are two of seven days.
 _FEW = 0.1

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from keras_npy.rows.name_calendar import (
+from keras_npy.names.calendar import (
     DAYS,
     LONG_DAYS,
     LONG_MONTHS,
@@ -14,9 +14,9 @@ from keras_npy.rows.name_calendar import (
     is_counted_by,
     times_of_cycle,
 )
-from keras_npy.rows.name_decimals import decimals_as_numbers
-from keras_npy.rows.name_parts import SPELLED, Part, parts_of, step_of_sample, without_folder
-from keras_npy.rows.name_signed import signed_numbers
+from keras_npy.names.decimals import decimals_as_numbers
+from keras_npy.names.parts import SPELLED, Part, parts_of, step_of_sample, without_folder
+from keras_npy.names.signed import signed_numbers
 
 _CYCLES = [
     {word: at for words in table for at, word in enumerate(words)}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keras_npy import NpySequence, samples
-from keras_npy.rows.partners import compare_names
+from keras_npy.names.partners import compare_names
 
 SIX_HOURS = [datetime(2020, 1, 1, tzinfo=UTC) + timedelta(hours=6 * at) for at in range(12)]
 DAYS = [datetime(2020, 1, 1, tzinfo=UTC) + timedelta(days=at) for at in range(40)]

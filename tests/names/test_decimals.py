@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from keras_npy.rows.partners import compare_names
+from keras_npy.names.partners import compare_names
 from keras_npy.rows.sources import natural_order
 
 GRID_9 = [(case, frame) for case in (1, 2, 3) for frame in range(1, 10)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_npy import NpySequence, samples
-from keras_npy.rows.partners import compare_names
+from keras_npy.names.partners import compare_names
 
 ALONE = [
     pytest.param("scan{}", "seg{}", "_phantom", "_template", "differ", id="words"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keras_npy import NpySequence, samples
-from keras_npy.rows.partners import compare_names
+from keras_npy.names.partners import compare_names
 
 NANOSECONDS, MILLISECONDS = (1403636579763555584, 10**8), (1611878400000, 100)
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from keras_npy.rows.name_parts import SUBJECTS, without_folder
+from keras_npy.names.parts import SUBJECTS, without_folder
 
 PARTS = {
     "train": "train",

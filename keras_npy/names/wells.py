@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from keras_npy.rows.name_parts import SUBJECTS, Column, all_numbers, middles, without_folder
-from keras_npy.rows.name_readings import Difference
+from keras_npy.names.parts import SUBJECTS, Column, all_numbers, middles, without_folder
+from keras_npy.names.readings import Difference
 
 # A01, a row and a column of a plate; r01c02 as microscopes write it.
 _WELL = re.compile(r"(?<![^\W_])([a-p])0?([1-9][0-9]?)(?![0-9])", re.IGNORECASE)

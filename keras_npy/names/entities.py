@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from keras_npy.rows.name_parts import SUBJECTS, step_of_sample, without_folder
+from keras_npy.names.parts import SUBJECTS, step_of_sample, without_folder
 
 # Whom or what a file is of. `sub-` is that of BIDS.
 _ENTITY = re.compile(

@@ -13,12 +13,12 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice, zip_longest
 from typing import Literal, NamedTuple
 
-from keras_npy.rows.name_constants import constant_on_one_side
-from keras_npy.rows.name_dates import dates_in_two_ways, with_dates_apart
-from keras_npy.rows.name_decimals import decimals_as_numbers
-from keras_npy.rows.name_digits import joined_numbers
-from keras_npy.rows.name_moments import compare_moments
-from keras_npy.rows.name_parts import (
+from keras_npy.names.constants import constant_on_one_side
+from keras_npy.names.dates import dates_in_two_ways, with_dates_apart
+from keras_npy.names.decimals import decimals_as_numbers
+from keras_npy.names.digits import joined_numbers
+from keras_npy.names.moments import compare_moments
+from keras_npy.names.parts import (
     NUMBERS,
     Column,
     Part,
@@ -34,7 +34,7 @@ from keras_npy.rows.name_parts import (
     parts_of,
     with_counts,
 )
-from keras_npy.rows.name_readings import (
+from keras_npy.names.readings import (
     Difference,
     Outcome,
     by_parts,
@@ -42,9 +42,9 @@ from keras_npy.rows.name_readings import (
     have_few_apart,
     is_shifted,
 )
-from keras_npy.rows.name_signs import compare_signs
-from keras_npy.rows.name_stamps import steps_of_stamps
-from keras_npy.rows.name_wells import things_apart
+from keras_npy.names.signs import compare_signs
+from keras_npy.names.stamps import steps_of_stamps
+from keras_npy.names.wells import things_apart
 
 # Ways in which numbers may be joined that are compared.
 _JOINED_MAX = 24

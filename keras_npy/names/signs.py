@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from keras_npy.rows.name_parts import NUMBERS, Column, without_folder
-from keras_npy.rows.name_readings import Difference, Outcome
-from keras_npy.rows.name_signed import COORDINATES, last_word
+from keras_npy.names.parts import NUMBERS, Column, without_folder
+from keras_npy.names.readings import Difference, Outcome
+from keras_npy.names.signed import COORDINATES, last_word
 
 _BEHIND_SEPARATOR = re.compile(r"[_/-]-\Z")
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from keras_npy.rows.name_parts import step_of_sample, without_folder
+from keras_npy.names.parts import step_of_sample, without_folder
 
 _NUMBER = re.compile(r"[0-9]+(?:[.,p][0-9]+)*")
 # Neither a version, as v1.2, nor more than two numbers, as 1.2.3 and 2019.03.04. Some write 0p5.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import pairwise, permutations, product
 
-from keras_npy.rows.name_parts import NUMBERS, Column, step_of_sample, without_folder
+from keras_npy.names.parts import NUMBERS, Column, step_of_sample, without_folder
 
 # Numbers of a name that are joined, and how many digits each is given; 0 for those that it has.
 _NUMBERS_MAX = 4

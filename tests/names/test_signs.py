@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from keras_npy.rows.partners import compare_names
+from keras_npy.names.partners import compare_names
 from keras_npy.rows.sources import natural_order
 
 CORNERS = [*itertools.product((-1, 1), (-1, 1))]

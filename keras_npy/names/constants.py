@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from keras_npy.rows.name_parts import Column, Part, all_numbers, step_of_sample, without_folder
+from keras_npy.names.parts import Column, Part, all_numbers, step_of_sample, without_folder
 
 
 class OneSided(NamedTuple):

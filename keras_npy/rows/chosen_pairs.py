@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_npy.names.partners import compare_names
 from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.joined import JoinedRows
-from keras_npy.names.partners import compare_names
 from keras_npy.types import Indices
 
 

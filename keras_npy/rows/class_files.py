@@ -10,23 +10,18 @@ from keras_npy.errors import NpyFileError, cut, warn
 from keras_npy.files.archive import MEMBER_MARK, split_member
 from keras_npy.files.layout import Apart
 from keras_npy.rows.base import Rows
-from keras_npy.rows.class_folders import (
+from keras_npy.rows.class_folders import checked_names, is_part, warn_of_two_classes
+from keras_npy.rows.class_names import warn_of_no_class_files
+from keras_npy.rows.class_order import warn_of_text_order
+from keras_npy.rows.folder_files import (
     LEFT_BEHIND,
-    LabelMode,
-    check_label_mode,
-    check_num_classes,
-    checked_names,
-    encode_labels,
     is_ignored,
-    is_part,
     npy_files,
     other_suffix,
     warn_of_other_suffix,
-    warn_of_two_classes,
 )
-from keras_npy.rows.class_names import warn_of_no_class_files
-from keras_npy.rows.class_order import warn_of_text_order
 from keras_npy.rows.joined import join_rows
+from keras_npy.rows.label_modes import LabelMode, check_label_mode, check_num_classes, encode_labels
 from keras_npy.rows.labels import RunRows
 from keras_npy.rows.sources import (
     Source,

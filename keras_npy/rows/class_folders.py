@@ -1,14 +1,12 @@
-"""Folders of classes: their files, their labels, and how Keras encodes the labels."""
+"""Folders of classes: their files, and the label of each file."""
 
 import contextlib
 import dataclasses
-import glob
 import os
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, TypedDict
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,16 +17,23 @@ from keras_npy.files.header import NpyHeader, read_header
 from keras_npy.rows.base import Rows
 from keras_npy.rows.class_names import warn_of_no_class_folders
 from keras_npy.rows.class_order import code_of_folders, warn_of_text_order
-from keras_npy.rows.label_order import order_of_labels
-from keras_npy.rows.labels import OneHotRows
-from keras_npy.rows.sources import Source, natural_order
+from keras_npy.rows.folder_files import (
+    is_ignored,
+    npy_files,
+    other_suffix,
+    warn_of_other_suffix,
+)
+from keras_npy.rows.given_labels import LabelsOfFiles, labels_of_files
+from keras_npy.rows.label_modes import (
+    LabelMode,
+    check_label_mode,
+    check_num_classes,
+    encode_labels,
+)
+from keras_npy.rows.sources import Source
 from keras_npy.rows.timesteps import find_shared_by_label
 from keras_npy.types import Cache, Indices, Io, Path, ShuffleArgument
 
-LabelMode: TypeAlias = Literal["int", "categorical", "binary"] | None
-LabelsOfFiles: TypeAlias = (
-    Literal["inferred"] | Sequence[int] | Mapping[str, int] | NDArray[np.integer[Any]] | None
-)
 # Classes whose files are looked at before training; a header on a network takes milliseconds.
 CLASSES_LOOKED_AT = 50
 
@@ -41,11 +46,6 @@ _PART = re.compile(
 # In more files none is looked for that is in two classes: to tell them apart takes 3 us each on a
 # local disk.
 FILES_TOLD_APART_MAX = 100_000
-
-# Folders that programs leave behind: macOS in archives, Python, Synology and ext4.
-LEFT_BEHIND = frozenset({"__MACOSX", "__pycache__", "@eaDir", "lost+found"})
-
-LABEL_MODES = ("int", "categorical", "binary")
 
 
 class FolderArguments(TypedDict, total=False):
@@ -106,30 +106,6 @@ class ClassFolders:
                 "Number the classes from 0 without gaps, or use label_mode='int'."
             )
         return encode_labels(self.labels, num_classes, label_mode)
-
-
-def encode_labels(labels: NDArray[np.int32] | Rows, num_classes: int, mode: LabelMode) -> Source:
-    """Class numbers from 0 as `label_mode` says.
-
-    Returns:
-        `"int"`: int32 `(N,)`. `"binary"`: float32 `(N, 1)`, 0 or 1. `"categorical"`: float32
-        `(N, num_classes)`, one-hot rows that are made when they are read.
-    """
-    if mode == "categorical":
-        return OneHotRows(labels, num_classes)
-    if mode == "binary":
-        return np.asarray(labels).astype(np.float32)[:, np.newaxis]
-    return labels
-
-
-def check_num_classes(label_mode: LabelMode, class_names: list[str]) -> None:
-    """Raise `ValueError` if a binary label would have to tell more or fewer than two classes."""
-    if label_mode == "binary" and len(class_names) != 2:
-        raise ValueError(
-            "label_mode='binary' needs exactly 2 classes. "
-            f"Received: {len(class_names)} classes, {class_names!r:.100}. "
-            "Use label_mode='int' or 'categorical', or choose two with class_names."
-        )
 
 
 def find_samples(
@@ -281,102 +257,12 @@ def list_files(
         )
     if labels is None:
         return ClassFolders(paths)
-    if isinstance(labels, Mapping):
-        labels = _labels_by_name(labels, paths, directory)
-    given = _checked_labels(labels)
-    if len(given) != len(paths):
-        raise ValueError(
-            f"labels must hold one label per {suffix} file of the directory. "
-            f"Received: {len(given)} labels for {len(paths)} files in {directory}. "
-            "Pass a dict with the label of each file name."
-        )
-    if not isinstance(labels, ByName):
-        _check_order(paths, given, directory)
+    given = labels_of_files(labels, paths, directory, suffix)
     return ClassFolders(paths, given, [str(label) for label in np.unique(given)])
-
-
-class ByName(list[Any]):
-    """Labels that were given by file name, in the order of the files."""
-
-
-def _labels_by_name(labels: Mapping[Any, Any], paths: list[str], directory: str) -> "ByName":
-    """The label of each file, by its path in the directory, or by its name if no other has it."""
-    relative = [os.path.relpath(path, directory) for path in paths]
-    counts = Counter(map(os.path.basename, relative))
-    known = {*relative, *counts}
-    left = {_relative(name, known, directory): label for name, label in labels.items()}
-    found = ByName()
-    for path in relative:
-        base = os.path.basename(path)
-        name = base if base in left and path not in left and counts[base] == 1 else path
-        if name not in left:
-            raise ValueError(
-                f"{os.path.join(directory, path)}: labels must hold a label for each .npy file of "
-                f"the directory. Received: {len(labels)} labels, none for {path!r}. "
-                "Add it by this path, or move the file away."
-            )
-        found.append(left.pop(name))
-    if left:
-        raise ValueError(
-            f"{directory}: labels must name .npy files of the directory, each once. "
-            f"Received: {next(iter(left))!r:.100}, and {len(left) - 1} more that name none. "
-            f"Leave them out; files have names such as {relative[0]!r}."
-        )
-    return found
-
-
-def _relative(name: object, known: set[str], directory: str) -> str:
-    """The name of a file as it is known, for a name or a path that a user gives."""
-    if not isinstance(name, str | os.PathLike):
-        raise TypeError(
-            "labels as a dict must have the names of files as keys. "
-            f"Received: the key {name!r:.50} of type {type(name).__name__}. "
-            "Pass {'name.npy': 3, ...}, or a list of labels."
-        )
-    text = os.fsdecode(name)
-    below = os.path.relpath(text, directory)
-    return below if text not in known and below in known else text
-
-
-def _check_order(paths: list[str], labels: NDArray[np.int32], directory: str) -> None:
-    """Raise if the order that Keras documents would give a file another label.
-
-    Warn if the order that the names state may be that of the labels.
-    """
-    by_keras = sorted(range(len(paths)), key=lambda at: os.path.split(paths[at]))
-    differs = np.flatnonzero(labels[by_keras] != labels)
-    if not differs.size:
-        order = order_of_labels(paths, labels)
-        if order:
-            names = [os.path.relpath(paths[at], directory) for at in (0, *order[:2])]
-            warn(
-                f"{directory}: labels in a list must lie in the natural order of the files, which "
-                f"begins with {names[0]}. Received: labels that rise, and names that rise in "
-                f"another order, which begins with {names[1]} and {names[2]}. Say which label "
-                f"belongs to which file: labels={{{names[1]!r}: {labels[0]}, ...}} if the labels "
-                f"rise as the names do, else labels={{{names[0]!r}: {labels[0]}, ...}}."
-            )
-        return
-    # The first place at which the two orders name another file.
-    at = next(at for at, other in enumerate(by_keras) if at != other)
-    names = [os.path.relpath(path, directory) for path in paths]
-    natural = ", ".join(names[at : at + 3])
-    as_text = ", ".join(names[other] for other in by_keras[at : at + 3])
-    raise ValueError(
-        f"{directory}: labels in a list must lie in the order of the files, which is not certain "
-        f"here: {len(differs)} labels belong to another file in another order. Received: files in "
-        f"natural order ({natural}) and sorted as text, as Keras sorts them ({as_text}). Say which "
-        f"label belongs to which file: labels={{{names[at]!r}: {labels[at]}, ...}}."
-    )
 
 
 def _is_folder(directory: str, entry: str) -> bool:
     return not is_ignored(entry) and os.path.isdir(os.path.join(directory, entry))
-
-
-def is_ignored(name: str) -> bool:
-    """Whether a file or folder of this name is hidden, or no user made it."""
-    return name.startswith(".") or name in LEFT_BEHIND
 
 
 def checked_names(class_names: Iterable[str], folders: list[str]) -> list[str]:
@@ -403,84 +289,6 @@ def checked_names(class_names: Iterable[str], folders: list[str]) -> list[str]:
             "class has no samples, name all folders beside it."
         )
     return names
-
-
-def _checked_labels(labels: Any) -> NDArray[np.int32]:
-    given = np.asarray(labels) if isinstance(labels, list | tuple | np.ndarray) else None
-    if given is None or given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
-        received = "dict" if isinstance(labels, ByName) else type(labels).__name__
-        received += f" {labels!r:.50}" if given is None else f" of {given.dtype} {given.shape}"
-        raise TypeError(
-            "labels must be 'inferred', None, a list of one integer per file, or a dict. "
-            f"Received: {received}. Pass a dict with the integer of each file name; "
-            "np.unique(names, return_inverse=True)[1] numbers names."
-        )
-    limits = np.iinfo(np.int32)
-    if given.size and not limits.min <= int(given.min()) <= int(given.max()) <= limits.max:
-        raise ValueError(
-            "labels must fit int32. "
-            f"Received: labels from {given.min()} to {given.max()}. Number the classes from 0."
-        )
-    return given.astype(np.int32)
-
-
-def other_suffix(suffix: str) -> str:
-    """What to do if the files are of the other kind."""
-    if suffix == ".npy":
-        return "for .npz files pass member= too"
-    return "for .npy files leave member= out"
-
-
-def warn_of_other_suffix(folder: str, member: str | None, *, follow_links: bool = False) -> None:
-    """Warn if the folder of a class, without samples, has files of the other kind."""
-    suffix, other = (".npy", ".npz") if member is None else (".npz", ".npy")
-    path = next(npy_files(folder, follow_links, other), None)
-    if path is None:
-        return
-    paths = os.path.join(glob.escape(folder), "**", f"*{other}")
-    save = "np.save(path[:-1] + 'y', np.load(path)[np.load(path).files[0]])"
-    if member is not None:
-        save = f"np.savez(path[:-1] + 'z', **{{{member!r}: np.load(path)}})"
-    warn(
-        f"{path}: only {suffix} files are read {'without' if member is None else 'with'} "
-        f"member=. Received: the folder {folder}, which has {other} files and none of these, so "
-        f"that its class has no samples. Save them again, [{save} for path in "
-        f"glob.glob({paths!r}, recursive=True)], or move the folder away."
-    )
-
-
-def npy_files(folder: str, follow_links: bool = False, suffix: str = ".npy") -> Iterator[str]:
-    """Yield the files of a folder in natural order, then those of each folder in it."""
-    for root, folders, files in os.walk(folder, onerror=_raise, followlinks=follow_links):
-        # os.walk continues with the folders that remain in this list, in its order.
-        folders[:] = [
-            name
-            for name in natural_order(folders)
-            if not is_ignored(name) and not (follow_links and _leads_back(root, name))
-        ]
-        for name in natural_order(files):
-            if not is_ignored(name) and name.lower().endswith(suffix):
-                yield os.path.join(root, name)
-
-
-def _leads_back(root: str, name: str) -> bool:
-    # os.walk would follow a link to a folder above again and again, until the path is too long.
-    target = os.path.realpath(os.path.join(root, name))
-    return os.path.commonpath([target, os.path.realpath(root)]) == target
-
-
-def _raise(error: OSError) -> None:
-    # Without this, os.walk silently skips a folder that it may not read.
-    raise error
-
-
-def check_label_mode(label_mode: object) -> None:
-    """Raise `ValueError` for a `label_mode` that Keras does not have."""
-    if label_mode is not None and label_mode not in LABEL_MODES:
-        raise ValueError(
-            "label_mode must be 'int', 'categorical', 'binary' or None. "
-            f"Received: label_mode={label_mode!r:.100}. Use 'int' for integer labels."
-        )
 
 
 def warn_of_two_classes(

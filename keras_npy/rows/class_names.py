@@ -10,8 +10,8 @@ from typing import Literal, NamedTuple
 from keras_npy.errors import warn
 from keras_npy.files.archive import MEMBER_MARK, split_member
 from keras_npy.names.parts import num_common
-from keras_npy.rows.sources import natural_order
 from keras_npy.names.split_words import PARTS
+from keras_npy.rows.sources import natural_order
 
 # Folders of one kind of data each, which together are no classes.
 _INPUTS = {"image", "images", "img", "imgs", "x", "inputs"}

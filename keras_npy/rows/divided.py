@@ -7,7 +7,7 @@ from typing import TypedDict
 import numpy as np
 
 from keras_npy.errors import check_bool, check_integer, warn, warn_once_of
-from keras_npy.files import archive
+from keras_npy.names.entities import FILES_LOOKED_AT, code_of_entity, entities, entity_pattern
 from keras_npy.order.arguments import check_fractions, check_in_order, checked_seed
 from keras_npy.order.groups import deal_groups
 from keras_npy.order.parts import (
@@ -25,12 +25,20 @@ from keras_npy.rows.class_blocks import ClassesApart, find_classes_apart, find_c
 from keras_npy.rows.crossed import find_crossed, is_kept_apart
 from keras_npy.rows.groups import Groups, read_groups
 from keras_npy.rows.labels import read_classes
-from keras_npy.names.entities import FILES_LOOKED_AT, entities, entity_pattern
+from keras_npy.rows.split_remedies import (
+    CUT_EACH,
+    CUT_ONCE,
+    GROUPS_OF_SERIES,
+    OTHER_SHARE,
+    SMALLER_GROUPS,
+    groups_of,
+    received,
+    remedy_of,
+)
 from keras_npy.rows.stretches import Ground
 from keras_npy.rows.time_order import warn_of_time_order
 from keras_npy.rows.timesteps import (
     ROWS_LOOKED_AT,
-    Kind,
     Shared,
     find_shared,
     find_shared_by_parts,
@@ -42,6 +50,10 @@ from keras_npy.types import Indices
 
 # Labels that are compared with what names say: a look at each file's label would take long.
 _LABELS_COMPARED = 1000
+
+
+# By whether it is the last one.
+_PART = {True: "the last part", False: "the first part"}
 
 
 class SplitArguments(TypedDict, total=False):
@@ -96,7 +108,7 @@ class Divided:
             parts = split_in_order(self.num_rows, fractions)
             kept = keep_apart(self._compared, self._indices, parts, self.names)
             shared = self._find(lambda leaves: find_shared_in_order(leaves, self._indices, kept))
-            self._warn_of(shared, "lie in several parts", _GROUPS_OF_SERIES, len(parts))
+            self._warn_of(shared, "lie in several parts", GROUPS_OF_SERIES, len(parts))
             if self.check_names:
                 self._warn_of_classes_apart(kept)
             return kept
@@ -169,7 +181,7 @@ class Divided:
         parts = deal_groups(numbers, shares, seed=seed, classes=classes)
         shared = self._find(lambda leaves: find_shared_by_parts(leaves, self._indices, parts))
         how = "are dealt out by groups= to several parts"
-        self._warn_of(shared, how, _GROUPS_OF_SERIES, len(parts), parts)
+        self._warn_of(shared, how, GROUPS_OF_SERIES, len(parts), parts)
         if self.check_names and len(self.outputs) == 1:
             self._warn_of_classes_lost(parts, numbers, classes, are_folds)
         return parts
@@ -178,6 +190,12 @@ class Divided:
     def _compared(self) -> Sequence[Rows]:
         # Rows that have a weight in common are no leak.
         return self.sources[: len(self.names)]
+
+    @property
+    def _unchecked(self) -> str:
+        """Code for the same rows, of which names are not looked at."""
+        weights = "seq.sample_weight, " if len(self.sources) > len(self.names) else ""
+        return f"NpySequence(seq.x, seq.y, {weights}check_names=False)"
 
     def _find(self, find: Callable[[Sequence[Rows]], Shared | None]) -> Shared | None:
         """What rows share. Of windows, inputs count with inputs and targets with targets.
@@ -209,7 +227,7 @@ class Divided:
             "share of each class; NpySequence(..., check_names=False) says that the cut is meant"
         )
         if any(map(is_window, self._compared)):
-            remedy = _CUT_EACH
+            remedy = CUT_EACH
         which = ", ".join(map(str, found.labels))
         warn(
             f"{self.outputs[0].name}: in_order=True parts the classes where rows lie class by "
@@ -237,13 +255,13 @@ class Divided:
             where = "the part to train with of a fold" if are_folds else "another part"
         remedy = "stratify=True deals groups out by class, too"
         if found.are_whole:
-            remedy = _CUT_EACH if any(map(is_window, self._compared)) else _SMALLER_GROUPS
+            remedy = CUT_EACH if any(map(is_window, self._compared)) else SMALLER_GROUPS
         elif classes is not None:
-            remedy = _OTHER_SHARE
+            remedy = OTHER_SHARE
         which = ", ".join(map(str, found.labels))
         warn(
             f"{y.name}: groups= {how}. Received: {found.num_classes} classes, of which {where} has "
-            f"no row of {which:.100}. {remedy}. NpySequence(seq.x, seq.y, check_names=False) "
+            f"no row of {which:.100}. {remedy}. {self._unchecked} "
             "says that it is meant."
         )
 
@@ -282,8 +300,8 @@ class Divided:
         warn(
             f"{one}: files of one {each[0].rstrip('0123456789 _-')} should lie in one part, or "
             f"validation looks too good. Received: {one} and {other} in two parts. Pass "
-            f"groups=lambda path: re.findall({pattern!r}, path)[-1] to split or folds; "
-            "NpySequence(seq.x, seq.y, check_names=False) says that the parts are meant. For "
+            f"groups=lambda path: {code_of_entity(paths, pattern)} to split or folds; "
+            f"{self._unchecked} says that the parts are meant. For "
             "either, build seq of from_directory without validation_split=."
         )
 
@@ -330,27 +348,18 @@ class Divided:
             # New users are held out: that items are not new cannot be helped, and is meant.
             return
         leaf, name = self.sources[shared.leaf], self.names[shared.leaf]
-        path, at = leaf.file_of(shared.row)
-        looked_at = " that were looked at" if shared.num_looked_at < self.num_rows else ""
-        is_row = shared.kind in _WHAT
-        what = _WHAT.get(shared.kind, "share timesteps")
-        message = (
-            f"Rows that {what}{_AS[shared.kind]} {how}, so that the parts have values in common "
-            f"and validation looks too good. Received: {shared.num_rows} of {shared.num_looked_at} "
-            f"rows of {leaf.name}{looked_at}, such as "
-            f"{'row' if is_row else 'the one from timestep'} {at} of {path}."
-        )
+        message = received(shared, leaf, how, self.num_rows)
         if not crossed:
             if shared.kind == "copy" and not self._has_files_for(num_parts, leaf):
-                warn(f"{message} {_CUT_ONCE}")
+                warn(f"{message} {CUT_ONCE}")
             else:
-                warn(f"{message} {_remedy(shared, leaf, name, remedy)}")
+                warn(f"{message} {remedy_of(shared, leaf, name, remedy)}")
             return
-        each = " or ".join(_groups_of(name) for name in (name, self.names[crossed[0]]))
+        each = " or ".join(groups_of(name) for name in (name, self.names[crossed[0]]))
         warn_once_of(
             base_of(leaf),
             "crossed inputs",
-            f"{message} Rows of {self.names[crossed[0]]} are, too, as users and items are: {each} "
+            f"{message} So are rows of {self.names[crossed[0]]}, as of users and items: {each} "
             "holds out new ones of one side. If only pairs must be new, "
             "warnings.filterwarnings('ignore', '.*served more than once') ends this warning.",
         )
@@ -362,85 +371,3 @@ class Divided:
         ground = Ground([leaf])
         rows = rows_at(self._indices, np.arange(min(self.num_rows, ROWS_LOOKED_AT)))
         return len(np.unique(ground.home_of[ground.stretches(0, rows).runs])) >= num_parts
-
-
-# By whether it is the last one.
-_PART = {True: "the last part", False: "the first part"}
-
-# Of series that lie class by class.
-_CUT_EACH = (
-    "Cut each series by itself: windows(..., end_index=t) of each to train with, and windows(..., "
-    "start_index=t) of each to validate with; or take windows side by side, and stratify=True"
-)
-
-# Of windows of a file that comes more than once, where files cannot be parted.
-_CUT_ONCE = (
-    "Give each file to one windows(...), once, and cut it in time: windows(..., end_index=t) to "
-    "train with, and windows(..., start_index=t) to validate with."
-)
-
-# Of a class that lies in one group, and of one that lies in several but large ones.
-_SMALLER_GROUPS = (
-    "A class that is one group lies in one part: give its rows several groups, such as one for "
-    "each recording or patient, and stratify=True"
-)
-_OTHER_SHARE = "Take a fraction nearer to the share of a group, such as 0.5 of two, or more groups"
-
-_GROUPS_OF_SERIES = "groups= with one group for each series"
-
-_WHAT: dict[Kind, str] = {
-    "row": "are served more than once",
-    "link": "are served more than once",
-    "pair": "have one in common",
-}
-
-_AS: dict[Kind, str] = {
-    "row": "",
-    "link": "",
-    "pair": ", as pairs of rows of one file do,",
-    "copy": ", as windows of a file that comes more than once do,",
-    "overlap": ", as windows that overlap do,",
-}
-
-
-def _real_path(leaf: Rows, shared: Shared) -> str:
-    """A function that gives all names of a file the same group."""
-    paths = (leaf.file_of(row)[0] for row in (shared.row, shared.other))
-    if any(archive.MEMBER_MARK in path for path in paths):
-        return f"lambda path: os.path.realpath(path.split({archive.MEMBER_MARK!r})[0])"
-    return "os.path.realpath"
-
-
-def _remedy(shared: Shared, leaf: Rows, name: str, remedy: str | None) -> str:
-    """What keeps the rows in one part.
-
-    Args:
-        shared: The rows.
-        leaf: Their source.
-        name: What a user calls it.
-        remedy: What to use where windows overlap; `None` if their series lie class by class.
-    """
-    if shared.kind == "overlap":
-        return f"{_CUT_EACH}." if remedy is None else f"Use {remedy}, or windows side by side."
-    if shared.kind == "copy":
-        return (
-            f"Give each file to one windows(...), once; groups={_real_path(leaf, shared)} keeps "
-            "each file in one part."
-        )
-    if shared.kind == "pair":
-        return (
-            "Split the rows first, and pair those of each part: train, validation = "
-            "NpySequence(path).split(0.2), then take(train.x, ...) and take(validation.x, ...)."
-        )
-    if shared.kind == "link":
-        one, other = (
-            f"row {row} of {path}" for path, row in map(leaf.file_of, (shared.row, shared.other))
-        )
-        return f"Give each row once: {one} and {other} have the same bytes."
-    groups = "groups=seq.indices" if shared.row == shared.other else _groups_of(name)
-    return f"Use each row once, or {groups}, which keeps the copies of a row in one part."
-
-
-def _groups_of(name: str) -> str:
-    """Code for one group for each row of a source of this name."""
-    return f"groups=[str({name}.file_of(i)) for i in range(seq.num_samples)]"

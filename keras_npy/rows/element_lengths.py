@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_npy.errors import warn
+from keras_npy.names.partners import compare_names
 from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.joined import JoinedRows
-from keras_npy.names.partners import compare_names
 from keras_npy.rows.stored import StoredRows, StridedRows
 from keras_npy.types import Indices
 

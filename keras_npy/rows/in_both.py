@@ -13,7 +13,7 @@ from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.joined import JoinedRows, stored_beneath
 from keras_npy.rows.stored import StridedRows
 from keras_npy.rows.stretches import Ground, farthest_so_far
-from keras_npy.rows.windows import WindowRows
+from keras_npy.rows.window_rows import WindowRows
 from keras_npy.types import Indices
 
 # Rows of both sets together that are looked at, which takes up to 0.5 s, and 1.5 s if two

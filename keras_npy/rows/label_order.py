@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_npy.errors import warn
-from keras_npy.rows.base import Rows
 from keras_npy.names.order import orders_of_time
 from keras_npy.names.signed import signed_numbers
+from keras_npy.rows.base import Rows
 
 # Of so many labels that are in no order, one list in 24 rises. More than the most are not read.
 _LABELS_MIN = 4

@@ -12,6 +12,8 @@ from keras_npy.errors import warn
 from keras_npy.files.archive import MEMBER_MARK
 from keras_npy.files.foreign import RAW_SAMPLES
 from keras_npy.files.store import FileList
+from keras_npy.names.partners import Verdict, compare_names
+from keras_npy.names.split_words import other_parts
 from keras_npy.rows.base import Rows
 from keras_npy.rows.beside_windows import remedy_beside_windows
 from keras_npy.rows.chosen import ChosenRows
@@ -23,8 +25,6 @@ from keras_npy.rows.joined import JoinedRows
 from keras_npy.rows.named_after import remedy_of_named_after
 from keras_npy.rows.natural_order import check_natural_order, found_files, num_files
 from keras_npy.rows.no_source import EACH_A_SAMPLE
-from keras_npy.names.partners import Verdict, compare_names
-from keras_npy.names.split_words import other_parts
 
 FILES_NAMED_MAX = 3
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from keras_npy.errors import warn
-from keras_npy.rows.base import Rows
 from keras_npy.names.order import orders_of_time
 from keras_npy.names.signed import signed_numbers
+from keras_npy.rows.base import Rows
 from keras_npy.rows.natural_order import found_files
 
 

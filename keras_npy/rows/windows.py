@@ -3,29 +3,22 @@
 Windows are never stored. For each batch, only the rows of its windows are read from the series.
 """
 
-import bisect
-import functools
-import mmap
 import os
-import zlib
-from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple, overload
+from typing import Literal, NamedTuple, overload
 
 import numpy as np
 
 from keras_npy.errors import check_bool
-from keras_npy.files.store import FileList
-from keras_npy.order.selection import ascending, rows_at
-from keras_npy.rows.base import ROWS_AT_ONCE, Rows, Timesteps
+from keras_npy.rows.base import Rows
 from keras_npy.rows.beside_windows import repeat_for_each
 from keras_npy.rows.chosen import ChosenRows
-from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.joined import JoinedRows
 from keras_npy.rows.jumps import warn_of_crossings, warn_of_jumps
-from keras_npy.rows.pairs import loaded_by
 from keras_npy.rows.sources import Source, open_rows, open_series
+from keras_npy.rows.time_axis import transposed, warn_of_time_on_axis_1
 from keras_npy.rows.time_order import warn_of_time_order
-from keras_npy.types import Array, Indices, Io
+from keras_npy.rows.window_rows import Starts, WindowRows
+from keras_npy.types import Indices, Io
 
 
 class WindowsAndTargets(NamedTuple):
@@ -122,7 +115,8 @@ def windows(
         end_index: The first timestep not to use.
         join: Whether the files are one long series that was cut into parts, so that windows cross
             from one to the next. It also says that rows which were picked out, by `take` or as a
-            part, make one series: windows that jump over rows give a warning otherwise.
+            part, make one series: windows that jump over rows give a warning otherwise. And that
+            each row is a timestep, where a few rows are many times longer than they are many.
         io: How files are read, as in `open_rows`.
 
     Returns:
@@ -169,6 +163,7 @@ def windows(
         raise _no_window(series, files, span + 1)
     starts = Starts(files.firsts, counts, sequence_stride)
     if not join:
+        warn_of_time_on_axis_1(series, opened)
         warn_of_crossings(series, starts, span)
         warn_of_jumps(series, starts, span)
     x = WindowRows(series, starts, sequence_length, sampling_rate)
@@ -226,161 +221,6 @@ def _check_last_target(targets: Rows, begin: int) -> None:
             f"with. Received: {len(targets)} targets, and a window that begins at timestep "
             f"{begin}. Pass an earlier end_index."
         )
-
-
-class Starts:
-    """The timestep at which each window begins.
-
-    Args:
-        firsts: The timestep at which the first window of each file begins, `(num_files,)`.
-        counts: Windows in each file, `(num_files,)`, at least one in all.
-        stride: Timesteps between the beginnings of two windows of a file.
-    """
-
-    def __init__(self, firsts: Indices, counts: Indices, stride: int) -> None:
-        self.num_files = len(counts)
-        self.files = np.flatnonzero(counts)
-        self.counts = counts[self.files]
-        self._firsts, self._stride = firsts[self.files], stride
-        self._stops = np.cumsum(self.counts)
-        # Window i of a file begins at its origin, plus i strides.
-        self._origins = self._firsts - (self._stops - self.counts) * stride
-
-    def __len__(self) -> int:
-        return int(self._stops[-1])
-
-    def at(self, indices: Indices) -> Indices:
-        """The timesteps at which these windows begin."""
-        if len(self._stops) == 1:
-            return int(self._origins[0]) + indices * self._stride
-        files = np.searchsorted(self._stops, indices, side="right")
-        return self._origins[files] + indices * self._stride
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Many files have one length: the differences of these numbers then compress to nothing.
-        rises = np.diff(np.stack([self.files, self._firsts, self._stops]), prepend=0)
-        return _unpack, (zlib.compress(rises.tobytes()), self.num_files, self._stride)
-
-
-def _unpack(packed: bytes, num_files: int, stride: int) -> Starts:
-    rises = np.frombuffer(zlib.decompress(packed), np.int64).reshape(3, -1)
-    firsts, counts = np.zeros((2, num_files), np.int64)
-    files, firsts_there, _ = np.cumsum(rises, axis=1)
-    firsts[files], counts[files] = firsts_there, rises[2]
-    return Starts(firsts, counts, stride)
-
-
-class WindowRows(ForwardingRows):
-    """Rows of which each is a window of a series.
-
-    Args:
-        series: The series.
-        starts: The row of the series at which each window begins.
-        length: Samples in a window. `None` for only its first row, without an axis for samples.
-        rate: Rows between two samples of a window.
-        shift: Rows to add to each number of a row.
-    """
-
-    def __init__(
-        self,
-        series: Rows,
-        starts: Starts,
-        length: int | None = None,
-        rate: int = 1,
-        *,
-        shift: int = 0,
-    ) -> None:
-        window = () if length is None else (length,)
-        shape = (len(starts), *window, *series.row_shape)
-        super().__init__(series, name=f"windows of {series.name}", shape=shape, dtype=series.dtype)
-        self._starts = starts
-        self._steps = shift + np.arange(length or 1, dtype=np.int64) * rate
-        self._length, self._rate, self._shift = length, rate, shift
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # The steps take eight bytes each, and a window may be long.
-        arguments = self.source, self._starts, self._length, self._rate
-        return functools.partial(WindowRows, shift=self._shift), arguments
-
-    def read_into(self, indices: Indices, out: Array) -> None:
-        flat = out.reshape(-1, *self.source.row_shape)
-        self.source.read_steps_into(self._starts.at(indices), self._steps, flat)
-
-    @property
-    def files(self) -> FileList | None:
-        files, starts = self.source.files, self._starts
-        if files is None or len(files.paths) != starts.num_files:
-            return None
-        paths = [files.paths[number] for number in starts.files.tolist()]
-        return files._replace(paths=paths, lengths=starts.counts)
-
-    @property
-    def files_beneath(self) -> FileList | None:
-        return self.files or self.source.files_beneath
-
-    @property
-    def shard_lengths(self) -> Indices:
-        return self._starts.counts
-
-    @property
-    def file_paths(self) -> None:
-        # A window is no file, even if its timesteps are.
-        return None
-
-    def _file_of(self, index: int) -> tuple[str, int]:
-        return self.source.file_of(int(self._starts.at(np.array([index]))[0] + self._steps[0]))
-
-    def timesteps(self, indices: Indices) -> Timesteps:
-        starts, steps = self._starts.at(indices), self._steps
-        first = self.source.timesteps(starts + int(steps[0]))
-        last = self.source.timesteps(starts + int(steps[-1]))
-        # A series of chosen rows may go back in time.
-        begins = np.minimum(first.begins, last.begins)
-        return Timesteps(begins, np.maximum(first.ends, last.ends), first.num_steps)
-
-    def read_once(self, indices: range | Indices) -> Iterator[tuple[Rows, range | Indices]]:
-        wanted = ascending(indices)
-        reach = int(self._steps[-1] - self._steps[0])
-
-        def begin(position: int) -> int:
-            return int(self._starts.at(rows_at(wanted, np.array([position])))[0] + self._steps[0])
-
-        first, stop = begin(0), begin(len(wanted) - 1) + reach + 1
-        at_once = max(ROWS_AT_ONCE, reach)
-        for low in range(first, stop, at_once):
-            high = min(low + at_once, stop)
-            # Windows that begin before these timesteps reach into them.
-            used = (
-                bisect.bisect_left(range(len(wanted)), edge, key=begin)
-                for edge in (low - reach, high)
-            )
-            begins = self._starts.at(rows_at(wanted, np.arange(*used))) + self._steps[0]
-            covered = _covered(
-                begins - (low - reach), high - low + reach, len(self._steps), self._rate
-            )
-            rows = low + np.flatnonzero(covered[reach:])
-            if len(rows):
-                yield from self.source.read_once(rows)
-
-    def _rows(self, indices: Indices, steps: Indices) -> Indices:
-        """The rows of the series at these steps of these windows."""
-        rows: Indices = (self._starts.at(indices)[:, None] + steps).reshape(-1)
-        return rows
-
-    def source_indices(self, indices: Indices) -> Indices:
-        """Enough rows of each window to touch every page of it."""
-        page_rows = max(1, mmap.PAGESIZE // (self.source.row_bytes * self._rate))
-        steps = np.append(self._steps[::page_rows], self._steps[-1])
-        return self._rows(indices, steps)
-
-
-def _covered(begins: Indices, size: int, length: int, rate: int) -> Array:
-    """Which of `size` timesteps lie in a window that begins at one of these."""
-    change = np.zeros((-(-size // rate) + length, rate), np.int64)
-    change.reshape(-1)[begins] += 1
-    change.reshape(-1)[begins + length * rate] -= 1
-    covered: Array = np.cumsum(change, axis=0).reshape(-1)[:size] > 0
-    return covered
 
 
 class _Files:
@@ -470,21 +310,13 @@ def _no_window(series: Rows, files: _Files, num_steps: int) -> ValueError:
             "each file is a series of its own. Else pass a smaller sequence_length"
         )
     elif series.ndim == 2 and series.shape[1] >= num_steps:
-        remedy = f"If time runs along axis 1, {_transposed(series)}. Else pass a smaller " + (
+        remedy = f"If time runs along axis 1, {transposed(series)}. Else pass a smaller " + (
             remedy.removeprefix("Pass a smaller ")
         )
     return ValueError(
         f"{series.name}: a series must hold at least one window. Received: {where}, of which a "
         f"window takes {num_steps}. {remedy}."
     )
-
-
-def _transposed(series: Rows) -> str:
-    """What to pass for series of which each has a row for each channel."""
-    if len(series.shard_lengths) > 1:
-        return f"as in {series.shape}, pass [np.load(path, mmap_mode='r').T for path in paths]"
-    loaded, what = loaded_by(series)
-    return f"as in {series.shape}, pass {loaded}.T{what}"
 
 
 def _bounds(start_index: int | None, end_index: int | None, num_rows: int) -> tuple[int, int]:

@@ -9,9 +9,9 @@ import numpy as np
 
 from keras_npy.errors import NpyFileError
 from keras_npy.files.appended import DataBehindWarning
+from keras_npy.names.partners import compare_names
 from keras_npy.rows.base import Rows
 from keras_npy.rows.pairs import check_pairs
-from keras_npy.names.partners import compare_names
 from keras_npy.rows.walk import walk
 from keras_npy.tools import output
 from keras_npy.tools.checks.findings import Finding, worst_first

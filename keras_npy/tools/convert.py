@@ -30,7 +30,7 @@ from keras_npy.rows.joined import JoinedRows, join_rows
 from keras_npy.rows.shards import join_files
 from keras_npy.rows.sources import Source, expand_all, is_path, named_paths, open_rows
 from keras_npy.rows.time_order import warn_of_lost_times
-from keras_npy.rows.windows import WindowRows
+from keras_npy.rows.window_rows import WindowRows
 from keras_npy.tools.new_files import UNPACKED_SUFFIX, check_new, lock, new_file
 
 # Bytes that are read and written at a time.

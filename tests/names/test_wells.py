@@ -4,9 +4,9 @@ from itertools import product
 
 import pytest
 
-from keras_npy.names import wells
-from keras_npy.names.wells import things_apart
+from keras_npy.names import wells as names_of_wells
 from keras_npy.names.partners import compare_names
+from keras_npy.names.wells import things_apart
 
 PLATE = [*product("ABCDEFGH", range(1, 13))]
 
@@ -102,5 +102,5 @@ def test_names_that_are_equal_but_for_folder_and_words_are_not_read(
     def read(names: object) -> None:
         pytest.fail("read")
 
-    monkeypatch.setattr(wells, "all_numbers", read)
+    monkeypatch.setattr(names_of_wells, "all_numbers", read)
     assert things_apart(names, others) is None

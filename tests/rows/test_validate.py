@@ -11,7 +11,7 @@ import pytest
 from keras_npy import NpySequence, open_rows, samples, take, windows
 from keras_npy.order.selection import to_array, to_rows
 from keras_npy.rows import walk
-from keras_npy.rows import windows as made_of_windows
+from keras_npy.rows import window_rows as made_of_windows
 from tests.rows.test_contract import save_shards
 
 N = 11

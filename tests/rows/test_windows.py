@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from keras_npy import NpyDataAdapter, NpyFileError, NpySequence, open_rows, samples, take, windows
 from keras_npy.rows.chosen import ChosenRows
-from keras_npy.rows.windows import Starts
+from keras_npy.rows.window_rows import Starts
 
 SERIES = np.arange(200, dtype="float32").reshape(100, 2)
 

@@ -41,12 +41,14 @@ from keras_npy.rows.base import Rows
 from keras_npy.rows.cached import cache_in_memory, of_all, refuse_drawn
 from keras_npy.rows.chosen import choose_rows
 from keras_npy.rows.class_files import open_classes
-from keras_npy.rows.class_folders import FolderArguments, LabelMode, LabelsOfFiles, find_samples
+from keras_npy.rows.class_folders import FolderArguments, find_samples
 from keras_npy.rows.describe import describe, describe_order
 from keras_npy.rows.divided import Divided, SplitArguments
 from keras_npy.rows.drawn import DrawnRows
 from keras_npy.rows.fingerprint import fingerprint_of
+from keras_npy.rows.given_labels import LabelsOfFiles
 from keras_npy.rows.groups import Groups
+from keras_npy.rows.label_modes import LabelMode
 from keras_npy.rows.samples import samples
 from keras_npy.rows.sources import Source
 from keras_npy.rows.validate import check_validation, validate_rows
@@ -355,7 +357,7 @@ class NpySequence(keras.utils.PyDataset):  # type: ignore[misc] # Keras ships no
             f"on_epoch_end(). Received: all {self.num_batches} batches twice, and now again, in "
             f"the order of pass {self.epoch}. Call seq.on_epoch_end() after each pass, in "
             "on_epoch_end(self) of a PyDataset around it; or iterate, `for batch in seq:`, which "
-            "begins a new pass each time.",
+            "begins a new pass each time. If one order is meant, pass shuffle=False.",
         )
 
     def get_state(self) -> dict[str, Any]:

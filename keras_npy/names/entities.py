@@ -51,6 +51,27 @@ def entities(paths: Sequence[str], pattern: str) -> Iterator[str]:
     return (re.findall(pattern, path)[-1].casefold() for path in paths)
 
 
+def code_of_entity(paths: Sequence[str], pattern: str) -> str:
+    """Code for whom the file `path` is of, by `entity_pattern`.
+
+    Args:
+        paths: Files whose names all say it, the first ones of perhaps more.
+        pattern: The pattern.
+
+    Example:
+
+    >>> code_of_entity(["a1/7.npy", "a2/7.npy"], "(?i)a[0-9]")
+    "re.findall('(?i)a[0-9]', path)[-1]"
+    >>> code_of_entity(["a1/7.npy", "A1/8.npy"], "(?i)a[0-9]")
+    "re.findall('(?i)a[0-9]', path)[-1].casefold()"
+    """
+    found = f"re.findall({pattern!r}, path)"
+    # The names of more files were not looked at, and may say nothing.
+    code = f"({found} or [path])[-1]" if len(paths) >= FILES_LOOKED_AT else f"{found}[-1]"
+    spelled = {re.findall(pattern, path)[-1] for path in paths}
+    return code if len(spelled) == len({*map(str.casefold, spelled)}) else f"{code}.casefold()"
+
+
 def _word(name: str) -> str:
     found = _ENTITY.search(name)
     return found[1].casefold() if found else ""

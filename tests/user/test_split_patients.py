@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from keras_npy import NpySequence, samples
+from keras_npy.names import entities
+from keras_npy.rows import divided
 
 
 def saved(folder: Path, names: list[str]) -> list[str]:
@@ -66,6 +68,52 @@ def test_split_of_files_of_one_patient_warns_with_groups(
             parts = again.split(0.3, seed=0)
             assert 40 == sum(part.num_samples for part in parts)
         NpySequence(files).split(0.3, in_order=True)
+
+
+def asked_groups(seq: NpySequence) -> Any:
+    """The groups that the warning of a split asks for."""
+    with pytest.warns(UserWarning, match="should lie in one part") as caught:
+        seq.split(0.3, seed=0)
+    (text,) = [str(one.message) for one in caught]
+    return eval(text.split("groups=")[1].split(" to split")[0], {"re": re})
+
+
+def test_split_asks_for_groups_of_patients_in_two_spellings(tmp_path: Path) -> None:
+    """Patient1 is patient1, in the groups, too."""
+    saved(tmp_path, [f"{'pP'[at % 2]}atient{at // 4}/{at}" for at in range(32)])
+    seq = NpySequence(samples(f"{tmp_path}/*/*.npy"))
+    groups = asked_groups(seq)
+    folder = [
+        {Path(path).parent.name for path in p.file_paths} for p in seq.split(0.3, groups=groups)
+    ]
+    assert {name.casefold() for name in folder[0]}.isdisjoint(name.casefold() for name in folder[1])
+
+
+def test_split_asks_for_groups_that_take_names_it_has_not_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name behind those looked at may say nothing, and is a group of its own."""
+    monkeypatch.setattr(entities, "FILES_LOOKED_AT", 20)
+    monkeypatch.setattr(divided, "FILES_LOOKED_AT", 20)
+    saved(tmp_path, [*(f"case{at // 4}_{at}" for at in range(24)), "other_1", "other_2"])
+    seq = NpySequence(samples(f"{tmp_path}/*.npy"))
+    groups = asked_groups(seq)
+    parts = seq.split(0.3, groups=groups, seed=0)
+    assert 26 == sum(part.num_samples for part in parts)
+    of_parts = [{groups(path) for path in part.file_paths} for part in parts]
+    assert of_parts[0].isdisjoint(of_parts[1])
+
+
+def test_split_keeps_weights_where_parts_are_meant(tmp_path: Path) -> None:
+    """What the warning prints has the weights of the sequence."""
+    saved(tmp_path, [f"case{at // 4}_{at:02}" for at in range(24)])
+    files = samples(f"{tmp_path}/*.npy")
+    seq = NpySequence(files, np.arange(24), np.arange(24.0))
+    with pytest.warns(UserWarning, match="should lie in one part") as caught:
+        seq.split(0.3, seed=0)
+    meant = str(caught[0].message).split("folds; ")[1].split(" says that")[0]
+    again = eval(meant, {"NpySequence": NpySequence, "seq": seq})
+    np.testing.assert_array_equal(np.arange(24.0), again.sample_weight[:])
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_split_of_users_and_items_warns_once_and_each_remedy_ends_it(
 ) -> None:
     """Groups of one side hold out new ones of it: the other one cannot be held out, too."""
     seq = of_pairs()
-    with pytest.warns(UserWarning, match=r"Rows of seq\.x\['user'\] are, too, as users") as caught:
+    with pytest.warns(UserWarning, match=r"So are rows of seq\.x\['user'\], as of users") as caught:
         divide(seq)
     message = str(caught[0].message)
     groups = re.findall(r"groups=(\[.*?num_samples\)\])", message)

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_npy.errors import warn
+from keras_npy.names.alternating import num_alternating
+from keras_npy.names.series import begins_of_series, gaps
 from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.joined import JoinedRows
-from keras_npy.names.series import begins_of_series, gaps
 from keras_npy.types import Indices
 
 # Stretches without a gap that a message names.
@@ -65,7 +66,8 @@ _JOIN_EACH = (
 def warn_of_crossings(series: Rows, starts: Begins, span: int) -> None:
     """Warn of windows over files of one timestep each that cross to another series, or a gap.
 
-    They lie in several folders, or their names begin to count again, or leave numbers out.
+    They lie in several folders, or take turns, or their names begin to count again, or leave
+    numbers out.
 
     Args:
         series: The series, of which each file and source is one of its own.
@@ -77,6 +79,9 @@ def warn_of_crossings(series: Rows, starts: Begins, span: int) -> None:
         borders = [at for at in range(1, len(paths)) if folders[at] != folders[at - 1]]
         are_in_one = not borders
         borders = borders or begins_of_series(paths)
+        num_series = 1 if borders else num_alternating(paths)
+        if num_series > 1:
+            borders = [*range(1, len(paths))]
         missing = [] if borders else gaps(paths)
         if not borders and not missing:
             continue
@@ -90,6 +95,8 @@ def warn_of_crossings(series: Rows, starts: Begins, span: int) -> None:
             # Of rows that were picked out, `warn_of_jumps` speaks.
             if _steps(series) is None:
                 warn(_cross_gap(series.name, *received, missing, len(paths) == len(series)))
+        elif num_series > 1:
+            warn(_cross_back_and_forth(series.name, *received, num_series))
         elif are_in_one:
             warn(_cross_names(series.name, *received))
         else:
@@ -112,6 +119,19 @@ def _cross_names(name: str, num: int, num_windows: int, paths: Sequence[str]) ->
         f"the names begin to count again. Received: {num} of {num_windows} windows that do, such "
         f"as from {path} to {next_path}. Pass a list with the windows of each series, as {_LIST}; "
         "join=True says that all are one series."
+    )
+
+
+def _cross_back_and_forth(
+    name: str, num: int, num_windows: int, paths: Sequence[str], num_series: int
+) -> str:
+    path, next_path = paths
+    return (
+        f"{name}: of samples each file is one timestep, and files of {num_series} series take "
+        f"turns. Received: {num} of {num_windows} windows with several of these, such as {path} "
+        f"and {next_path}. Pass a list with the windows of each series: [windows(take(frames, "
+        f"slice(first, None, {num_series})), ...) for first in range({num_series})], in which "
+        "frames are these samples; join=True says that all are one series."
     )
 
 

@@ -18,8 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks import common, feeds
-from benchmarks.common import RowFiles
+from benchmarks import common, feeds, in_flight
 
 RESIDENT, DEVICE = "the same batch, resident", 'keras_npy, cache="device"'
 VARIANTS = (RESIDENT, feeds.KERAS_NPY, DEVICE, feeds.ARRAYS, feeds.PY_DATASET)
@@ -48,10 +47,7 @@ SHAPES = (
 OVER_OTHERS = {"jax": (2.0, 1.4, 1.25), "torch": (None, None, None)}
 OF_RESIDENT = {"jax": {DEVICE: 0.7}, "torch": {feeds.KERAS_NPY: 0.88, DEVICE: 0.9}}
 
-CHECKED_SHAPE = (64, 64, 3)
 CHECKED_BATCH_SIZES = (1, 32, 256)
-# A checksum weighs values by their place. With more weights float32 would not hold it exactly.
-NUM_CHECK_WEIGHTS = 5
 
 
 def card() -> str | None:
@@ -167,49 +163,13 @@ def time_fits(fits: dict[str, Callable[..., Any]], repeats: int) -> dict[str, li
     return elapsed_s
 
 
-def make_checksums(files: RowFiles) -> np.ndarray:
-    """The sum of the values of each row, each multiplied by a weight of its place."""
-    x = np.load(files.x, mmap_mode="r").reshape(files.num_rows, -1)
-    weights = _check_weights(x.shape[1]).astype(np.int64)
-    return np.array([int(row @ weights) for row in x], np.float32)
-
-
-def _check_weights(num_values: int) -> np.ndarray:
-    return (np.arange(num_values) % NUM_CHECK_WEIGHTS + 1).astype(np.float32)
-
-
 def check_in_flight(num_rows: int) -> None:
     """Raise unless every byte of every batch is the right one while others are copied."""
-    import keras
-
     import keras_npy
 
-    files = common.make_rows(num_rows, CHECKED_SHAPE)
-    checksums = make_checksums(files)
-
-    class Checksum(keras.layers.Layer):
-        def __init__(self) -> None:
-            super().__init__()
-            # Without a weight there is nothing to train.
-            self.unused = self.add_weight(shape=(), initializer="zeros")
-
-        def call(self, inputs: Any) -> Any:
-            values = keras.ops.reshape(inputs, (-1, int(np.prod(CHECKED_SHAPE))))
-            weights = keras.ops.convert_to_tensor(_check_weights(values.shape[1]))
-            return keras.ops.sum(values * weights, axis=1) + 0 * self.unused
-
-    model = keras.Sequential(
-        [
-            keras.Input(CHECKED_SHAPE, dtype="uint8"),
-            keras_npy.NpyInputLayer(scale=1.0, data_format=None),
-            Checksum(),
-        ]
-    )
-
-    def difference(y_true: Any, y_pred: Any) -> Any:
-        return keras.ops.abs(keras.ops.reshape(y_true, (-1,)) - keras.ops.reshape(y_pred, (-1,)))
-
-    model.compile(keras.optimizers.SGD(0.0), difference)
+    files = common.make_rows(num_rows, in_flight.ROW_SHAPE)
+    checksums = in_flight.make_checksums(np.load(files.x, mmap_mode="r"))
+    model = in_flight.make_model()
     for batch_size in CHECKED_BATCH_SIZES:
         # The first rows suffice for single ones, of which there are many batches.
         num_checked = min(num_rows, 4000 * batch_size)
@@ -222,11 +182,8 @@ def check_in_flight(num_rows: int) -> None:
                 indices=slice(num_checked),
                 cache=cache,
             )
-            losses = model.fit(seq, epochs=3 if batch_size > 1 else 1, verbose=0).history["loss"]
-            predicted = model.predict(seq, verbose=0).ravel()
+            in_flight.check(model, seq, checksums[:num_checked], 3 if batch_size > 1 else 1)
             name = f"batches of {batch_size}, cache={cache}"
-            if any(losses) or not np.array_equal(checksums[:num_checked], predicted):
-                raise ValueError(f"{name}: a batch was wrong in flight. Losses: {losses}.")
             print(f"{name}: all right in flight", file=sys.stderr)
 
 

@@ -9,7 +9,7 @@ from keras_npy.errors import warn_once_of
 from keras_npy.feeds.nests import leaves_of
 from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import base_of
-from keras_npy.rows.in_both import find_in_both, is_of_windows
+from keras_npy.rows.in_both import find_in_both, is_of_windows, predict_ahead
 from keras_npy.rows.timesteps import is_window
 from keras_npy.sequence import NpySequence
 
@@ -40,7 +40,9 @@ def warn_of_shared_rows(training: NpySequence, validation: NpySequence) -> None:
     if is_window(leaf):
         what, which = "have timesteps of training rows", "the one from timestep"
     has_classes = training.class_names is not None
-    remedy = _remedy(ours[0], leaf, path, bool(targets), has_classes)
+    inputs = next(filter(is_of_windows, ours), ours[0])
+    are_ahead = bool(targets) and all(predict_ahead(inputs, each) for each, _ in targets)
+    remedy = _remedy(ours[0], leaf, path, are_ahead, has_classes)
     warn_once_of(
         training,
         "rows of validation",
@@ -60,14 +62,14 @@ def _targets_of_windows(training: NpySequence, validation: NpySequence) -> list[
     return list(zip(ours, theirs, strict=True))
 
 
-def _remedy(ours: Rows, theirs: Rows, path: str, has_targets: bool, has_classes: bool) -> str:
+def _remedy(ours: Rows, theirs: Rows, path: str, are_ahead: bool, has_classes: bool) -> str:
     """What keeps rows of training out of validation.
 
     Args:
         ours: The first input of training.
         theirs: That of validation.
         path: A file of both, as validation names it.
-        has_targets: Whether windows say what they predict.
+        are_ahead: Whether windows predict their last steps, or what comes behind these.
         has_classes: Whether the labels of training come from folders or files of classes.
     """
     if is_window(theirs):
@@ -75,7 +77,7 @@ def _remedy(ours: Rows, theirs: Rows, path: str, has_targets: bool, has_classes:
             "Cut by time: train, validation = seq.split(0.2, in_order=True), or "
             "windows(..., end_index=t) to train with and windows(..., start_index=t) to validate."
         )
-        if not has_targets:
+        if not are_ahead:
             return cut
         return (
             f"{cut} These may begin in the training data if they predict what comes behind: "

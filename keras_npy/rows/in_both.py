@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_npy.files.store import Places
-from keras_npy.rows.base import Rows
+from keras_npy.rows.base import Rows, Timesteps
 from keras_npy.rows.chosen import base_of
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.joined import JoinedRows, stored_beneath
 from keras_npy.rows.stored import StridedRows
-from keras_npy.rows.stretches import Ground, farthest_so_far
+from keras_npy.rows.stretches import Ground, Stretches, farthest_so_far
 from keras_npy.rows.window_rows import WindowRows
 from keras_npy.types import Indices
 
@@ -58,8 +58,8 @@ def find_in_both(
     Args:
         first: The sources of one set, in files or memory.
         second: Those of another.
-        targets: Targets of windows of both. A row whose targets all lie outside of those of the
-            first set does not count: it predicts what is new from what was there before.
+        targets: Targets of windows of both. A row whose targets all lie outside of what the first
+            set holds does not count: it predicts what is new from what was there before.
     """
     sources = [*first, *second]
     are_few = sum(map(len, sources)) <= ROWS_COMPARED
@@ -170,8 +170,15 @@ def is_of_windows(rows: Rows) -> bool:
     return isinstance(rows, ForwardingRows) and is_of_windows(rows.source)
 
 
+def predict_ahead(rows: Rows, targets: Rows) -> bool:
+    """Whether the targets of windows lie at their last steps, or behind them."""
+    first = np.zeros(1, np.int64)
+    steps, of_targets = rows.timesteps(first), targets.timesteps(first)
+    return bool(steps.num_steps == of_targets.num_steps and of_targets.begins >= steps.ends - 1)
+
+
 def _are_new(ours: tuple[Rows, Rows], theirs: tuple[Rows, Rows]) -> NDArray[np.bool_]:
-    """Which of their targets lie in front of all of ours in a file, or behind them.
+    """Which of their targets lie in front of all that ours hold in a file, or behind it.
 
     Args:
         ours: The windows of one set, and their targets.
@@ -183,37 +190,28 @@ def _are_new(ours: tuple[Rows, Rows], theirs: tuple[Rows, Rows]) -> NDArray[np.b
         # Nothing says how the steps of one belong to those of the other.
         return np.zeros(len(theirs[1]), bool)
     ground = Ground(leaves, places)
-    homes, begins, ends = _predicted(ground, 0)
+    held = [_stretches(ground, 1), _stretches(ground, 0)]
+    rows = np.arange(len(ours[0]))
+    steps = ours[0].timesteps(rows)
+    if steps.num_steps == ours[1].timesteps(rows[:1]).num_steps:
+        # Targets in a file of their own, one for each timestep: its labels.
+        held.append(_stretches(ground, 1, steps))
     lows = np.full(int(ground.home_of.max()) + 1, np.iinfo(np.int64).max)
     highs = np.full_like(lows, -1)
-    np.minimum.at(lows, homes, begins)
-    np.maximum.at(highs, homes, ends)
-    homes, begins, ends = _predicted(ground, 2)
-    are_new: NDArray[np.bool_] = (ends <= lows[homes]) | (begins >= highs[homes])
+    for stretches in held:
+        homes = ground.home_of[stretches.runs]
+        np.minimum.at(lows, homes, stretches.begins)
+        np.maximum.at(highs, homes, stretches.ends)
+    targets = _stretches(ground, 3)
+    homes = ground.home_of[targets.runs]
+    are_new = np.ones(len(theirs[1]), bool)
+    is_held = (targets.ends > lows[homes]) & (targets.begins < highs[homes])
+    are_new[targets.positions[is_held]] = False
     return are_new
 
 
-def _predicted(ground: Ground, leaf: int) -> tuple[Indices, Indices, Indices]:
-    """The file of each target, and where in it that begins and ends which a window predicts.
-
-    Args:
-        ground: Where windows and targets lie.
-        leaf: The number of the windows, which that of the targets follows.
-    """
-    (_, x_begins, x_ends), (homes, begins, ends) = (
-        _last_stretches(ground, leaf),
-        _last_stretches(ground, leaf + 1),
-    )
-    # Of targets that are the next values, all but the last ones are inputs too.
-    are_inputs = (x_begins <= begins) & (begins < x_ends) & (x_ends < ends)
-    return homes, np.where(are_inputs, x_ends, begins), ends
-
-
-def _last_stretches(ground: Ground, leaf: int) -> tuple[Indices, Indices, Indices]:
-    """The file in which each row ends, and where it lies there."""
-    begins, ends, positions, runs = ground.stretches(leaf, np.arange(len(ground.leaves[leaf])))
-    at = np.flatnonzero(np.diff(positions, append=-1))
-    return ground.home_of[runs[at]], begins[at], ends[at]
+def _stretches(ground: Ground, leaf: int, steps: Timesteps | None = None) -> Stretches:
+    return ground.stretches(leaf, np.arange(len(ground.leaves[leaf])), steps)
 
 
 def _spans(rows: Rows, ground: Ground | None = None, leaf: int = 0) -> _Spans:

@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from keras_npy.files.store import Places
-from keras_npy.rows.base import Rows
+from keras_npy.rows.base import Rows, Timesteps
 from keras_npy.types import Indices
 
 
@@ -85,12 +85,18 @@ class Ground:
         homes = self.home_of[self.leaf_of == leaf]
         return len(np.unique(homes)) < len(homes)
 
-    def stretches(self, leaf: int, rows: Indices) -> Stretches:
-        """What these rows of a source hold."""
+    def stretches(self, leaf: int, rows: Indices, steps: Timesteps | None = None) -> Stretches:
+        """What these rows of a source hold.
+
+        Args:
+            leaf: The number of the source.
+            rows: Their numbers.
+            steps: The timesteps of the source to take for each, if not those that it holds.
+        """
         runs = np.flatnonzero(self.leaf_of == leaf)
         line, strides, lengths = self._begins[runs], self._strides[runs], self._lengths[runs]
         stops = np.cumsum(lengths)
-        begins, ends, _ = self.leaves[leaf].timesteps(rows)
+        begins, ends, _ = steps or self.leaves[leaf].timesteps(rows)
         positions, lasts = np.arange(len(rows)), ends - 1
         first, last = (np.searchsorted(stops, steps, side="right") for steps in (begins, lasts))
         follow_each_other = np.all(line[1:] == (line + strides * lengths)[:-1])

@@ -1,5 +1,6 @@
 """`fit` warns of validation data that hold rows of the training data, wherever both come from."""
 
+import functools
 import os
 import re
 import warnings
@@ -35,6 +36,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     X.tofile("x.bin")
     np.save("s.npy", SERIES)
     np.save("t.npy", SERIES + 1000)
+    np.save("state.npy", np.arange(len(SERIES)) % 3.0)
     np.save("table.npy", np.ones((1, 3), "float32"))
     np.save("captions.npy", np.arange(NUM_ROWS * 5.0, dtype="float32"))
     os.link("x_0.npy", "hardlink.npy")
@@ -126,6 +128,12 @@ def forecast(**cut: Any) -> NpySequence:
 
 def forecast_next(**cut: Any) -> NpySequence:
     return NpySequence(windows("s.npy", sequence_length=10, predict_next=True, **cut))
+
+
+def labelled(step: int, **cut: Any) -> NpySequence:
+    """Windows of ten steps, with the label of one of these from a file of labels."""
+    targets = take("state.npy", slice(step, None))
+    return NpySequence(windows("s.npy", sequence_length=10, targets=targets, **cut))
 
 
 def forecast_both(**cut: Any) -> NpySequence:
@@ -269,13 +277,38 @@ SHARED = [
     ),
     pytest.param(
         lambda: (forecast_next(end_index=150), forecast_next(start_index=139)),
-        *("1 of 51 rows", TIME),
+        *("10 of 51 rows", TIME),
         id="next-that-trains",
     ),
     pytest.param(
         lambda: (forecast_beside(end_index=150), forecast_beside(start_index=138)),
-        *("2 of 52 rows that have timesteps of training rows, such as the one from", TIME),
+        *("11 of 52 rows that have timesteps of training rows, such as the one from", TIME),
         id="next-beside-a-table-that-trains",
+    ),
+    pytest.param(
+        lambda: (forecast_next(end_index=150), forecast_next(start_index=140)),
+        *("9 of 50 rows", TIME),
+        id="next-of-which-the-last-step-is-new",
+    ),
+    pytest.param(
+        lambda: (forecast_next(start_index=50), forecast_next(end_index=60)),
+        *("9 of 50 rows", TIME),
+        id="next-of-the-past",
+    ),
+    pytest.param(
+        lambda: (forecast(start_index=50), forecast(end_index=59)),
+        *("9 of 50 rows", TIME),
+        id="forecast-of-the-past-that-trains",
+    ),
+    pytest.param(
+        lambda: (labelled(0, end_index=150), labelled(0, start_index=141)),
+        *("9 of 50 rows", TIME),
+        id="labels-of-the-first-step-within-training",
+    ),
+    pytest.param(
+        lambda: (labelled(9, end_index=150), labelled(9, start_index=140)),
+        *("1 of 51 rows", TIME),
+        id="label-of-the-last-step-that-trains",
     ),
     pytest.param(
         lambda: (encoder(end_index=150), encoder(start_index=145)),
@@ -374,11 +407,17 @@ def test_remedies_of_shared_rows_end_the_warning() -> None:
     assert [] == warned_of(*series.split(0.2, in_order=True))
     early = with_targets(windows("s.npy", sequence_length=10, end_index=150))
     assert [] == warned_of(early, from_150_on()[1])
-    for make in (forecast, forecast_next):
+    ahead = "if they predict what comes behind: start_index=t - sequence_length + 1."
+    for make in (forecast, functools.partial(labelled, 9)):
         (message,) = warned_of(make(end_index=150), make(start_index=139))
-        assert "if they predict what comes behind: start_index=t - sequence_length + 1." in message
+        assert ahead in message
         for start in (150, 150 - 10 + 1):
             assert [] == warned_of(make(end_index=150), make(start_index=start))
+    # All but the last target are in the window itself.
+    for make in (forecast_next, functools.partial(labelled, 0)):
+        (message,) = warned_of(make(end_index=150), make(start_index=141))
+        assert ahead not in message
+        assert [] == warned_of(make(end_index=150), make(start_index=150))
 
 
 def save_classes(folder: Path) -> None:
@@ -528,16 +567,22 @@ DISTINCT = [
     ),
     pytest.param(lambda: (forecast(end_index=150), forecast(start_index=141)), id="forecast"),
     pytest.param(
-        lambda: (forecast(start_index=50), forecast(end_index=59)), id="forecast-of-the-past"
+        lambda: (forecast(start_index=50), forecast(end_index=49)), id="forecast-of-the-past"
     ),
     pytest.param(
         lambda: (forecast_both(end_index=150), forecast_both(start_index=141)), id="forecast-list"
     ),
     pytest.param(
-        lambda: (forecast_next(end_index=150), forecast_next(start_index=140)), id="forecast-next"
+        lambda: (forecast_next(end_index=150), forecast_next(start_index=150)), id="forecast-next"
     ),
     pytest.param(
-        lambda: (forecast_beside(end_index=150), forecast_beside(start_index=140)),
+        lambda: (labelled(9, end_index=150), labelled(9, start_index=141)), id="last-label"
+    ),
+    pytest.param(
+        lambda: (labelled(0, end_index=150), labelled(0, start_index=150)), id="first-label"
+    ),
+    pytest.param(
+        lambda: (forecast_beside(end_index=150), forecast_beside(start_index=150)),
         id="forecast-next-beside-a-table",
     ),
     pytest.param(

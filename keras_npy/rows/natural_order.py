@@ -2,11 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from keras_npy.errors import warn
 from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.joined import JoinedRows
 from keras_npy.rows.label_order import warn_of_label_order
+from keras_npy.types import Array
+
+# Labels are read, and images are not: no two of these are the same.
+_BYTES_MAX = 1 << 20
+_ROW_BYTES_MAX = 1 << 10
 
 
 def check_natural_order(leaves: Sequence[Rows]) -> None:
@@ -22,26 +29,27 @@ def check_natural_order(leaves: Sequence[Rows]) -> None:
 
 def _differs_by_text(leaves: Sequence[Rows]) -> bool:
     for rows in leaves:
-        others = (other for other in leaves if num_files(rows) != num_files(other))
-        other = next(others, None)
-        if other is not None and warn_of_natural_order(rows, other.name):
-            return True
+        for other in leaves:
+            if num_files(rows) != num_files(other):
+                if warn_of_natural_order(rows, other.name, beside=other):
+                    return True
     return False
 
 
-def warn_of_natural_order(rows: Rows, name: str) -> bool:
+def warn_of_natural_order(rows: Rows, name: str, *, beside: Rows | None = None) -> bool:
     """Warn if patterns give the files of rows in another order than sorted paths.
 
     Args:
         rows: The rows.
         name: What lies in an order of its own beside them.
+        beside: Its rows, which either order may pair with the same, such as one label for all.
 
     Returns:
         Whether there was a warning.
     """
     differ = filter(None, map(differ_by_text, found_files(rows)))
     path, by_text = next(differ, ("", ""))
-    if path:
+    if path and not (beside is not None and _is_alike_in_both(rows, beside)):
         warn(
             f"{path}: a pattern gives files in natural order, in which the rows of {name} must lie "
             f"too. Received: {path} in the place where sorted paths have {by_text}. Look at the "
@@ -49,7 +57,44 @@ def warn_of_natural_order(rows: Rows, name: str) -> bool:
             "was made from sorted paths, pass the paths as a list, sorted(glob.glob(pattern)); "
             f"else pass a list of the paths in the order of {name}."
         )
-    return bool(path)
+        return True
+    return False
+
+
+def _is_alike_in_both(rows: Rows, beside: Rows) -> bool:
+    """Whether the order of sorted paths gives each row the same values beside it."""
+    if len(beside) * beside.row_bytes > _BYTES_MAX or beside.row_bytes > _ROW_BYTES_MAX:
+        return False
+    values = beside[:].reshape(len(beside), -1)
+    first = 0
+    for source in _sources(rows):
+        if not _is_alike(source, values[first : first + len(source)]):
+            return False
+        first += len(source)
+    return True
+
+
+def _sources(rows: Rows) -> Iterator[Rows]:
+    if isinstance(rows, JoinedRows):
+        for source in rows.sources:
+            yield from _sources(source)
+    else:
+        yield rows
+
+
+def _is_alike(source: Rows, values: Array) -> bool:
+    """Whether the values beside a source are the same in the order of its sorted paths."""
+    if np.all(values == values[:1]) or all(
+        differ_by_text(one) is None for one in found_files(source)
+    ):
+        return True
+    files = source.files
+    if files is None or files.are_chosen:
+        return False
+    stops = np.cumsum(files.lengths)
+    of_files = [np.arange(*span) for span in zip(stops - files.lengths, stops, strict=True)]
+    by_text = sorted(range(len(of_files)), key=files.paths.__getitem__)
+    return bool(np.array_equal(values[np.concatenate([of_files[at] for at in by_text])], values))
 
 
 def found_files(rows: Rows) -> Iterator[Sequence[str]]:

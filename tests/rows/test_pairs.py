@@ -492,6 +492,40 @@ def test_sequence_of_what_is_made_of_a_pattern_warns_of_its_order(
             NpySequence(make(sorted(map(str, (tmp_path / "x").glob("*.npy")))), y)
 
 
+ALIKE = [
+    pytest.param(lambda x: samples(x), np.zeros(12), id="one-label"),
+    # Sorted paths have 0, 1, 10, 11, 2, ...: these labels are the same in both orders.
+    pytest.param(lambda x: samples(x), np.repeat([0, 1], [2, 10]), id="alike-where-they-differ"),
+    pytest.param(lambda x: samples(x), np.eye(2)[np.repeat([0, 1], [2, 10])], id="one-hot"),
+    pytest.param(lambda x: x, np.repeat([0, 1], [4, 20]), id="shards"),
+    pytest.param(lambda x: windows(samples(x), sequence_length=3), np.ones(10), id="windows"),
+    pytest.param(lambda x: [samples(x), samples(x)], np.repeat([3, 5], 12), id="a-label-of-each"),
+    pytest.param(lambda x: take(samples(x), range(6)), np.full(6, 7), id="take"),
+]
+
+
+@pytest.mark.parametrize(("make", "y"), ALIKE)
+def test_sequence_of_a_pattern_whose_labels_are_alike_in_both_orders_says_nothing(
+    tmp_path: Path, make: Any, y: np.ndarray
+) -> None:
+    """One other label among those that change places is warned of."""
+    for number in range(12):
+        np.save(tmp_path / f"{number}.npy", np.full((2, 3), number))
+    np.save(tmp_path / "of_y", y)
+    pattern = str(tmp_path / "[0-9]*.npy")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        NpySequence(make(pattern), y)
+        NpySequence(make(pattern), str(tmp_path / "of_y.npy"))
+        NpySequence(make(pattern), y, np.ones(len(y)))
+    other = y.copy()
+    other[5] = 1 - other[5]
+    with pytest.warns(UserWarning, match="a pattern gives files in natural order"):
+        NpySequence(make(pattern), other)
+    with pytest.warns(UserWarning, match="a pattern gives files in natural order"):
+        NpySequence(make(pattern), y, np.arange(float(len(y))))
+
+
 def test_sequence_of_patterns_of_any_kind_warns_of_their_order(tmp_path: Path) -> None:
     """Of raw files, and of a list of patterns, unless the list itself is not in sorted order."""
     for side in "ab":

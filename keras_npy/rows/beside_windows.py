@@ -35,12 +35,15 @@ def _series_of(rows: Rows) -> Iterator[Rows]:
 
 
 def _of_steps(windows: Rows, others: Rows, lengths: Indices) -> str | None:
-    """What to do with a row for each timestep of several files."""
+    """What to do with a row for each timestep of several files, or of those that windows begin."""
+    stride = _stride(windows)
+    if isinstance(others, JoinedRows):
+        return _of_steps_of_each(others, lengths, stride)
     source, named = others, others.name
     shift = "which takes those that windows begin with"
     if isinstance(others, ChosenRows):
         part = others.indices
-        if not isinstance(part, range) or part.step != 1:
+        if not isinstance(part, range) or part.step not in (1, stride):
             return None
         source = others.source
         if part.start:
@@ -54,6 +57,31 @@ def _of_steps(windows: Rows, others: Rows, lengths: Indices) -> str | None:
         f"{source.name} has a row for each timestep, and each file has fewer windows: pass "
         f"{named} as targets= of windows, {shift}."
     )
+
+
+def _of_steps_of_each(others: JoinedRows, lengths: Indices, stride: int) -> str | None:
+    """As `_of_steps`, where each file was opened, and its rows chosen, by itself."""
+    parts = [source for source in others.sources if isinstance(source, ChosenRows)]
+    ranges = [part.indices for part in parts if isinstance(part.indices, range)]
+    if len(ranges) < max(2, len(others.sources)):
+        return None
+    begins = {(one.start, one.step) for one in ranges}
+    start, step = begins.pop()
+    of_files = np.concatenate([part.source.shard_lengths for part in parts])
+    if begins or step not in (1, stride) or not np.array_equal(of_files, lengths):
+        return None
+    labels = f"take(labels, slice({start}, None))" if start else "labels"
+    return (
+        f"{parts[0].source.name} has a row for each timestep, and its series fewer windows: pairs "
+        f"= [windows(path, ..., targets={labels}) for path, labels in ...], then "
+        "NpySequence([one.x for one in pairs], [one.y for one in pairs])."
+    )
+
+
+def _stride(windows: Rows) -> int:
+    """Timesteps between the begins of the first two windows."""
+    begins = windows.timesteps(np.arange(min(2, len(windows)))).begins
+    return int(begins[-1] - begins[0])
 
 
 def _of_counts(windows: Rows, others: Rows, lengths: Indices) -> str | None:

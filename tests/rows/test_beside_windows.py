@@ -57,6 +57,44 @@ def test_labels_of_timesteps_are_targets(make: Any, labels: Any, remedy: str, sh
     np.testing.assert_array_equal(x[:][:, shift], y[:])
 
 
+@pytest.mark.parametrize(
+    ("form", "stride", "start"),
+    [
+        *(("pattern", 3, None), ("pattern", 1, 4), ("pattern", 3, 4)),
+        # From the last step on, each file has as many labels as windows: these are right.
+        *(("list", 1, None), ("list", 3, None), ("list", 3, 2)),
+    ],
+)
+def test_labels_of_each_window_that_were_taken_from_those_of_timesteps_are_targets(
+    form: str, stride: int, start: int | None
+) -> None:
+    """With the stride of the windows, over all files or in each: the remedy has the right ones."""
+    how = {"sequence_length": 5, "sequence_stride": stride}
+    numbers = range(3)
+    step = slice(start, None, stride)
+    each = [windows(f"r{number}.npy", **how) for number in numbers]
+    labels: Any = take("t*.npy", step)
+    if form == "list":
+        labels = [take(f"t{number}.npy", step) for number in numbers]
+    with pytest.raises(ValueError, match="a row for each timestep") as error:
+        NpySequence(each if form == "list" else of_files(sequence_stride=stride), labels)
+    message = str(error.value)
+    names: dict[str, Any] = {"windows": windows, "take": take, "NpySequence": NpySequence}
+    if form == "list":
+        code, call = re.findall(r"pairs = (\[.*\]), then (NpySequence.*)\.", message)[0]
+        code = code.replace("...", "**how", 1).replace("...", "files")
+        files = [(f"r{number}.npy", f"t{number}.npy") for number in numbers]
+        names |= {"how": how, "files": files}
+        seq = eval(call, names | {"pairs": eval(code, names)})
+    else:
+        targets = eval(SHIFTED, names | {"y": "t*.npy"}) if start else "t*.npy"
+        assert ("pass " + (SHIFTED if start else "all of its rows")) in message
+        seq = NpySequence(of_files(sequence_stride=stride, targets=targets))
+    x, y = seq.x[:], seq.y[:]
+    np.testing.assert_array_equal(x[:, start or 0], y)
+    assert len(x) == sum(map(len, each))
+
+
 def test_label_of_each_recording_is_repeated() -> None:
     """As `y` and as `targets=`; files that are too short for a window have none."""
     labels = np.array([7, 8, 9])

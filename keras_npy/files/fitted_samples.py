@@ -15,6 +15,7 @@ from keras_npy.files.header import NpyHeader
 from keras_npy.files.layout import Joined, each_remedy
 from keras_npy.files.place import open_regular
 from keras_npy.files.reading import read_data
+from keras_npy.files.sample_files import turned_remedy
 from keras_npy.files.samples import HowToRead, SampleState, SampleStore
 from keras_npy.files.store import map_rows
 from keras_npy.files.values import as_stored, copy_values
@@ -162,9 +163,13 @@ class FittedSampleStore(SampleStore):
         )
         if not is_like_first or header.dtype.newbyteorder("=") != self.first.dtype:
             axes = ", ".join(str(axis) for axis, _ in self.fit.lengths)
+            like: list[int | None] = list(first.shape)
+            for axis, _ in self.fit.lengths:
+                like[axis] = None
             raise NpyFileError(
                 f"{header.name}: each sample must have the dtype and shape of the first file, but "
                 f"for the axes of length= ({axes}). Received: {first.name} of {first.dtype} "
-                f"{first.shape}, this one of {header.dtype} {header.shape}. Convert it, leave it "
-                "out, or name the axis in length=."
+                f"{first.shape}, this one of {header.dtype} {header.shape}. "
+                f"{turned_remedy(header, like)}Convert it, leave it out, or name the axis "
+                "in length=."
             )

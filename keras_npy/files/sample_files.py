@@ -1,5 +1,6 @@
 """Files that are one sample each: the header of one, and the error that names all without."""
 
+import itertools
 import os
 import time
 from collections.abc import Sequence
@@ -14,6 +15,9 @@ from keras_npy.types import Path
 
 # A message of more lines is not read.
 FAULTS_NAMED_MAX = 50
+
+# Of more axes there are too many orders to try.
+_AXES_MAX = 5
 
 # A file, and what is wrong with it.
 Fault: TypeAlias = tuple[str, Exception]
@@ -41,6 +45,33 @@ def read_first(path: str, stored_dtype: str | None) -> tuple[NpyHeader, bytes, b
         header = opened.header
         head_bytes = header.offset_bytes - header.place.start_bytes
         return header, opened.start[:head_bytes], opened.is_compressed
+
+
+def turning(path: str, order: Sequence[int]) -> str:
+    """The code that saves a sample again with its axes in this order."""
+    how = ".T" if list(order) == [1, 0] else f".transpose({', '.join(map(str, order))})"
+    if split_member(path)[1] is not None:
+        return f"save the archive again, with array{how}.copy() as this member"
+    return f"np.save(path, np.load(path){how}.copy()) turns a file"
+
+
+def turned_remedy(header: NpyHeader, like: Sequence[int | None]) -> str:
+    """What to try first if a sample has another shape, but with its axes in another order.
+
+    Args:
+        header: That of the sample.
+        like: The size that each axis must have, or `None` for any.
+    """
+    num_axes = len(header.shape)
+    if num_axes != len(like) or num_axes > _AXES_MAX:
+        return ""
+    for order in itertools.permutations(range(num_axes)):
+        sizes = [header.shape[axis] for axis in order]
+        if all(want in (None, size) for want, size in zip(like, sizes, strict=True)):
+            if list(order) == sorted(order):
+                break
+            return f"Look whether its axes are swapped first: {turning(header.name, order)}. "
+    return ""
 
 
 def unreadable_at_begin(

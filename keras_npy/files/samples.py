@@ -41,7 +41,7 @@ from keras_npy.files.place import (
     unreadable,
 )
 from keras_npy.files.reading import Stopped, read_data, read_whole
-from keras_npy.files.sample_files import Fault, absolute_path, read_first
+from keras_npy.files.sample_files import Fault, absolute_path, read_first, turned_remedy
 from keras_npy.files.side_by_side import SideBySide
 from keras_npy.files.store import FileList, Places, Store, map_rows
 from keras_npy.files.values import as_stored
@@ -363,7 +363,8 @@ class SampleStore(Store):
             raise NpyFileError(
                 f"{header.name}: each sample must have the shape and dtype of the first file. "
                 f"Received: {header.dtype} {header.shape} here, but {_native(first)} "
-                f"{first.shape} in {first.name}. Convert this file, {remedy}."
+                f"{first.shape} in {first.name}. {turned_remedy(header, first.shape)}Convert this "
+                f"file, {remedy}."
             )
 
     def _note(self, index: int, status: os.stat_result) -> None:

@@ -14,6 +14,7 @@ from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.joined import JoinedRows
+from keras_npy.rows.odd_sizes import SURE_SHARE, Sides, odd_size, swapped_axes
 from keras_npy.rows.samples import FittedRows
 from keras_npy.rows.scaled_crops import ALIKE, FRAMES_APART
 from keras_npy.types import Indices
@@ -21,9 +22,6 @@ from keras_npy.types import Indices
 Mask: TypeAlias = NDArray[np.bool_]
 
 _SIZES_ALIKE = (", whose sizes and crops are in one ratio", ", of the same sizes")
-
-# Sizes of another kind, such as boxes beside pixels, agree by chance in fewer pairs than these.
-SURE_SHARE = 0.75
 
 
 def check_crops(leaves: Sequence[Rows]) -> None:
@@ -34,9 +32,8 @@ def check_crops(leaves: Sequence[Rows]) -> None:
     """
     message = _odd_kind(leaves)
     if message is None:
-        found = [(rows, sizes) for rows in leaves if (sizes := _sizes(rows)) is not None]
-        pairs = (_pair(*one, *other) for one, other in itertools.combinations(found, 2))
-        messages = (_odd_pair(pair) for pair in pairs if pair is not None)
+        found = [(rows, _sizes(rows)) for rows in leaves]
+        messages = (_odd(*one, *other) for one, other in itertools.combinations(found, 2))
         message = next(filter(None, messages), None)
     if message is not None:
         warn(message)
@@ -93,6 +90,37 @@ def _sizes(rows: Rows) -> _Sizes | None:
         if len(parts) == len(rows.sources) and len(ways) == 1:
             return _Sizes(parts[0].fit, np.concatenate([part.stored for part in parts]))
     return None
+
+
+def _odd(one: Rows, ours: _Sizes | None, other: Rows, theirs: _Sizes | None) -> str | None:
+    """What to say if files of two sources, of which one is cropped or padded, show two places."""
+    sides = _sides(one, ours, other, theirs)
+    if sides is None:
+        return None
+    if ours is None or theirs is None:
+        # What is taken whole may have been padded before, like its partners here.
+        return swapped_axes(sides)
+    pair = _pair(one, ours, other, theirs)
+    return swapped_axes(sides) or (_odd_pair(pair) if pair else None) or odd_size(sides)
+
+
+def _sides(one: Rows, ours: _Sizes | None, other: Rows, theirs: _Sizes | None) -> Sides | None:
+    """Two sources of which one is cropped or padded, with the sizes that tell."""
+    ours, theirs = ours or _whole(one, theirs), theirs or _whole(other, ours)
+    if ours is None or theirs is None:
+        return None
+    return Sides(one, other, ours.fit, theirs.fit, ours.stored, theirs.stored)
+
+
+def _whole(rows: Rows, partners: _Sizes | None) -> _Sizes | None:
+    """The sizes of rows that are taken whole, if their partners are cropped to the same."""
+    if partners is None or not all(
+        axis < len(rows.row_shape) and rows.row_shape[axis] == size
+        for axis, size in partners.fit.lengths
+    ):
+        return None
+    sizes = [size for _, size in partners.fit.lengths]
+    return partners._replace(stored=np.broadcast_to(sizes, partners.stored.shape))
 
 
 class _Pair(NamedTuple):

@@ -50,7 +50,7 @@ def to_rows(index: object, num_rows: int) -> range | Indices:
     if isinstance(index, slice):
         index = range(*index.indices(num_rows))
     if isinstance(index, range) and index and 0 <= min(index[0], index[-1]):
-        _check_bounds(min(index[0], index[-1]), max(index[0], index[-1]), num_rows)
+        _check_bounds(index, min(index[0], index[-1]), max(index[0], index[-1]), num_rows)
         return index
     chosen = np.asarray(index)
     if chosen.dtype == bool:
@@ -69,15 +69,14 @@ def to_rows(index: object, num_rows: int) -> range | Indices:
     if chosen.dtype.kind not in "iu":
         raise TypeError(
             "Indices must be a slice, a range, integers or a boolean mask. "
-            f"Received: {type(index).__name__} of {chosen.dtype}. Pass row numbers, or a mask by "
-            "astype(bool)."
+            f"Received: {type(index).__name__} of {chosen.dtype}{_to_integers(index, num_rows)}"
         )
     if chosen.ndim != 1:
         raise ValueError(
             f"Indices must have one axis. Received: shape {chosen.shape}. {_flat(chosen.shape)}"
         )
     low, high = int(chosen.min()), int(chosen.max())
-    _check_bounds(low, high, num_rows)
+    _check_bounds(index, low, high, num_rows)
     chosen = chosen.astype(np.int64)
     return np.where(chosen < 0, chosen + num_rows, chosen) if low < 0 else chosen
 
@@ -131,12 +130,44 @@ def _flat(shape: tuple[int, ...]) -> str:
     return "Pass them flat: np.ravel(indices)."
 
 
-def _check_bounds(low: int, high: int, num_rows: int) -> None:
-    if low < -num_rows or high >= num_rows:
-        raise IndexError(
-            f"Indices must lie in {-num_rows} <= index < {num_rows}, the number of rows. "
-            f"Received: {low if low < -num_rows else high}. Leave out rows that do not exist."
-        )
+def _to_integers(index: object, num_rows: int) -> str:
+    """How what was received goes on, and what makes row numbers of it."""
+    numbers = np.asarray(index)
+    otherwise = ". Pass row numbers, or a mask by astype(bool)."
+    if numbers.dtype.kind != "f":
+        return otherwise
+    is_nan = np.isnan(numbers)
+    known = numbers[~is_nan]
+    is_mask = numbers.shape == (num_rows,) and np.isin(known, (0, 1)).all()
+    if is_mask or not known.size or not (np.isfinite(known) & (known == np.floor(known))).all():
+        # A NaN would be True in a mask.
+        without = f", with {is_nan.sum()} NaN. Pass row numbers, or a mask, without NaN."
+        return without if is_nan.any() else otherwise
+    name, integers = "indices", "indices.astype(int)"
+    if isinstance(index, list | tuple):
+        name, integers = "np.asarray(indices)", "np.asarray(indices, int)"
+    if not is_nan.any():
+        return f", all whole. Pass row numbers: {integers}."
+    return (
+        f", with {is_nan.sum()} NaN among whole numbers. Leave those rows out of x and y alike: "
+        f"indices = {name}[~np.isnan(indices)].astype(int)."
+    )
+
+
+def _check_bounds(index: object, low: int, high: int, num_rows: int) -> None:
+    if low >= -num_rows and high < num_rows:
+        return
+    received = str(low if low < -num_rows else high)
+    remedy = "Leave out rows that do not exist."
+    if low == 1 < num_rows == high:
+        # Without the last row, all others would be taken for the ones behind them, in silence.
+        numbers = "indices" if isinstance(index, np.ndarray) else "np.asarray(indices)"
+        received = f"1 to {high}, and no 0"
+        remedy = f"They seem to count from 1, and row numbers from 0: pass {numbers} - 1."
+    raise IndexError(
+        f"Indices must lie in {-num_rows} <= index < {num_rows}, the number of rows. "
+        f"Received: {received}. {remedy}"
+    )
 
 
 def rows_at(indices: range | Indices, positions: Indices) -> Indices:

@@ -1,5 +1,6 @@
 """`take`: rows by number, of any source, below any other."""
 
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -95,6 +96,127 @@ def test_take_of_rows_that_do_not_exist_is_refused(
     """At once."""
     with pytest.raises(error, match=message):
         take(ROWS, indices)
+
+
+WAYS: dict[str, Callable[[Any, Any], Any]] = {
+    "take": take,
+    "index": lambda rows, indices: open_rows(rows)[indices],
+    "indices": lambda rows, indices: NpySequence(rows, indices=indices),
+    "subset": lambda rows, indices: NpySequence(rows).subset(indices),
+}
+
+
+def rows_of(taken: Any) -> Any:
+    """The values of what one of these ways gives, in order."""
+    return np.concatenate(list(taken)) if isinstance(taken, NpySequence) else taken[:]
+
+
+def remedy_of(error: BaseException) -> str:
+    """The code at the end of a message."""
+    return re.split(r": pass |: indices = |numbers: ", str(error))[-1].removesuffix(".")
+
+
+IDS = [3, 1, 20, 20, 7]
+
+
+@SOURCES
+@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+def test_ids_that_count_from_1_are_said_to(
+    tmp_path: Path, make: Callable[[Path], Any], way: str
+) -> None:
+    """Without the last one, as "leave out" has it, each would be the row behind it."""
+    rows = make(tmp_path)
+    for indices in (np.array(IDS, "uint8"), IDS, range(1, 21), np.arange(1, 21)):
+        with pytest.raises(
+            IndexError, match=r"< 20, the .*Received: 1 to 20, and no 0\. They seem to count from 1"
+        ) as caught:
+            WAYS[way](rows, indices)
+        mended = eval(remedy_of(caught.value), {"np": np, "indices": indices})
+        expected = ROWS[[number - 1 for number in indices]]
+        np.testing.assert_array_equal(expected, rows_of(WAYS[way](rows, mended)))
+
+
+def test_ids_of_windows_that_count_from_1_are_said_to() -> None:
+    """The number of windows is what counts."""
+    rows = windows(np.arange(20), sequence_length=3)
+    with pytest.raises(IndexError, match=r"index < 18.*1 to 18, and no 0.*pass indices - 1\.$"):
+        take(rows, np.arange(1, 19))
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize(
+    ("indices", "received"),
+    [
+        pytest.param([0, 1, 20], 20, id="from-0"),
+        pytest.param([2, 20], 20, id="from-2"),
+        pytest.param([1, 21], 21, id="two-beyond"),
+        pytest.param([-21, 20], -21, id="before"),
+        pytest.param([-1, 1, 20], 20, id="from-the-end"),
+        pytest.param(range(21), 20, id="range"),
+    ],
+)
+def test_other_rows_that_do_not_exist_are_left_out(way: str, indices: Any, received: int) -> None:
+    """What they count is not known."""
+    with pytest.raises(IndexError, match=rf"Received: {received}\. Leave out rows that do not e"):
+        WAYS[way](ROWS, indices)
+
+
+def test_ids_from_1_that_all_exist_are_rows() -> None:
+    """So are they in NumPy. Of a single row, there is nothing to count."""
+    np.testing.assert_array_equal(ROWS[[1, 19]], take(ROWS, [1, 19])[:])
+    with pytest.raises(IndexError, match=r"Received: 1\. Leave out"):
+        take(ROWS[:1], [1])
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize(
+    ("indices", "message", "expected"),
+    [
+        pytest.param(
+            np.array([0.0, 3.0]),
+            "all whole. Pass row numbers: indices.astype(int).",
+            [0, 3],
+            id="array",
+        ),
+        pytest.param(
+            [5.0, 3.0, -1.0], "row numbers: np.asarray(indices, int).", [5, 3, 19], id="list"
+        ),
+        pytest.param(
+            np.array([2, np.nan, 4], "float32"),
+            "with 1 NaN among whole numbers. Leave those rows out of x and y alike: "
+            "indices = indices[~np.isnan(indices)].astype(int).",
+            [2, 4],
+            id="nan",
+        ),
+        pytest.param(
+            [2, np.nan, 4],
+            "indices = np.asarray(indices)[~np.isnan(indices)].astype(int).",
+            [2, 4],
+            id="nan-in-list",
+        ),
+        pytest.param(
+            np.array([0.0, 1.0] * 10),
+            "float64. Pass row numbers, or a mask by astype(bool).",
+            None,
+            id="mask",
+        ),
+        pytest.param([0.5, 2], "float64. Pass row numbers, or a mask by as", None, id="fraction"),
+        pytest.param([np.inf, 2], "float64. Pass row numbers, or a mask by as", None, id="inf"),
+        pytest.param([0.5, np.nan], "with 1 NaN. Pass row numbers, or a mask,", None, id="neither"),
+        pytest.param([1.0, np.nan] * 10, "with 10 NaN. Pass row numbers, or", None, id="nan-mask"),
+        pytest.param(["1", "2"], "<U1. Pass row numbers, or a mask by astype", None, id="words"),
+    ],
+)
+def test_floats_are_no_row_numbers_but_may_become_some(
+    way: str, indices: Any, message: str, expected: list[int] | None
+) -> None:
+    """Whole ones do; ids of a table that has gaps are floats with NaN."""
+    with pytest.raises(TypeError, match=re.escape(message)) as caught:
+        WAYS[way](ROWS, indices)
+    if expected is not None:
+        mended = eval(remedy_of(caught.value), {"np": np, "indices": indices})
+        np.testing.assert_array_equal(ROWS[expected], rows_of(WAYS[way](ROWS, mended)))
 
 
 def test_take_of_pairs_names_each_column() -> None:

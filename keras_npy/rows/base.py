@@ -255,6 +255,18 @@ class Rows(Sized, ABC):
         """
         yield self, ascending(indices)
 
+    def numbers_with(self, part: "Rows", indices: Indices) -> Indices:
+        """The numbers of the rows that hold one of these rows of what `read_once` gives.
+
+        Args:
+            part: Rows that `read_once` gave, of these rows or of others.
+            indices: int64 `(b,)`, rows of `part`.
+
+        Returns:
+            int64, ascending, each once; none if these rows do not read from `part`.
+        """
+        return np.unique(indices) if part is self else np.empty(0, np.int64)
+
     @property
     def shard_lengths(self) -> Indices:
         """Rows of each file or source that is joined here, in order; a single one if none is."""

@@ -112,6 +112,10 @@ class ChosenRows(ForwardingRows):
     def read_once(self, indices: range | Indices) -> Iterator[tuple[Rows, range | Indices]]:
         yield from self.source.read_once(ascending(choose(self.indices, indices)))
 
+    def numbers_with(self, part: Rows, indices: Indices) -> Indices:
+        numbers = self.source.numbers_with(part, indices)
+        return np.flatnonzero(np.isin(to_array(self.indices), numbers))
+
     def source_indices(self, indices: Indices) -> Indices:
         return rows_at(self.indices, indices)
 

@@ -84,6 +84,10 @@ class ForwardingRows(Rows):
         # The new rows may have other values than the source.
         yield self, ascending(indices)
 
+    def numbers_with(self, part: Rows, indices: Indices) -> Indices:
+        # As `read_once`: the new rows are not read from those of the source.
+        return super().numbers_with(part, indices)
+
     def locate(self, index: int) -> str:
         # The new row may be made of several rows, so its own number says more.
         return f"{self.name}, row {index}"

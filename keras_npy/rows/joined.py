@@ -117,6 +117,13 @@ class JoinedRows(Rows):
             if first < last:
                 yield from source.read_once(_moved(wanted[first:last], -start))
 
+    def numbers_with(self, part: Rows, indices: Indices) -> Indices:
+        found = [
+            start + source.numbers_with(part, indices)
+            for source, start in zip(self.sources, self._starts.tolist(), strict=True)
+        ]
+        return np.concatenate(found)
+
     def locate(self, index: int) -> str:
         ((number, _, rows),) = self._by_source(np.array([index]))
         return self.sources[number].locate(int(rows[0]))

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_npy.errors import check_bool, check_integer
 from keras_npy.rows.base import Rows
-from keras_npy.rows.joined import JoinedRows
+from keras_npy.rows.left_out import are_windows, which_windows
 from keras_npy.rows.walk import walk
 from keras_npy.types import Array, Indices
 
@@ -56,15 +56,21 @@ def check_finite(sources: Iterable[Rows], chosen: range | Indices | None) -> Non
         sources: What to look through.
         chosen: The rows that are used, or `None` for all.
     """
+    sources = list(sources)
     for rows in sources:
         if np.issubdtype(rows.dtype, np.integer) or rows.dtype.kind == "b":
             continue
         found = _first_wrong(rows, chosen, np.isfinite)
         if found is not None:
+            received, way_out = "", ", or leave its rows out with indices="
+            if are_windows(rows):
+                held, way_out = which_windows(sources, found.part, found.rows, chosen)
+                more = f", in {len(found.rows)} timesteps" if len(found.rows) > 1 else ""
+                received = f"{more}, which {held}"
             raise ValueError(
                 f"{found.place}: validate=True allows finite values only. "
-                f"Received: {found.value} in {rows.dtype} {rows.row_shape}. "
-                "Replace it with np.nan_to_num, or leave its rows out with indices=."
+                f"Received: {found.value} in {rows.dtype} {rows.row_shape}{received}. "
+                f"Replace it with np.nan_to_num{way_out}."
             )
 
 
@@ -96,19 +102,26 @@ def _place(rows: Rows, part: Rows, index: int) -> str:
     """The name of row `index` of a part of some rows, with its number among them if it has one."""
     if part is rows:
         return rows.locate_among_all(index)
-    if isinstance(rows, JoinedRows):
-        # Not the timestep of a series, which lies in several windows.
-        lengths = [len(source) for source in rows.sources]
-        for number, source in enumerate(rows.sources):
-            if source is part:
-                return rows.locate_among_all(sum(lengths[:number]) + index)
-    return part.locate(index)
+    place = part.locate(index)
+    if are_windows(rows) and not are_windows(part):
+        # The timestep of a series lies in several windows.
+        return place
+    numbers = rows.numbers_with(part, np.array([index])).tolist()
+    if place.endswith(f", row {numbers[0]}"):
+        return place
+    more = f" and {len(numbers) - 1} more rows" if len(numbers) > 2 else ""
+    known = " and ".join(map(str, numbers[: 1 if more else 2]))
+    is_row = "is row" if len(numbers) == 1 else "are rows"
+    return f"{place}, which {is_row} {known}{more} of the source"
 
 
 class _Wrong(NamedTuple):
     place: str
     """The file and the row of the value."""
     value: Any
+    part: Rows
+    rows: Indices
+    """All rows of the part with such a value that lie in the same block."""
 
 
 def _first_wrong(
@@ -123,5 +136,7 @@ def _first_wrong(
             right = is_right(values)
             if not right.all():
                 at = np.unravel_index(int(np.argmin(right)), right.shape)
-                return _Wrong(_place(rows, part, int(indices[at[0]])), values[at])
+                place = _place(rows, part, int(indices[at[0]]))
+                is_wrong = ~right.reshape(len(right), -1).all(axis=1)
+                return _Wrong(place, values[at], part, indices[is_wrong])
     return None

@@ -44,6 +44,14 @@ class Starts:
         files = np.searchsorted(self._stops, indices, side="right")
         return self._origins[files] + indices * self._stride
 
+    def numbers_at(self, steps: Indices) -> Indices:
+        """The numbers of the windows that begin at one of these timesteps."""
+        files = np.maximum(np.searchsorted(self._firsts, steps, side="right") - 1, 0)
+        numbers, rest = np.divmod(steps - self._origins[files], self._stride)
+        stops = self._stops[files]
+        does_begin = (rest == 0) & (stops - self.counts[files] <= numbers) & (numbers < stops)
+        return np.unique(numbers[does_begin])
+
     def __reduce__(self) -> tuple[Any, ...]:
         # Many files have one length: the differences of these numbers then compress to nothing.
         rises = np.diff(np.stack([self.files, self._firsts, self._stops]), prepend=0)
@@ -149,6 +157,10 @@ class WindowRows(ForwardingRows):
             rows = low + np.flatnonzero(covered[reach:])
             if len(rows):
                 yield from self.source.read_once(rows)
+
+    def numbers_with(self, part: Rows, indices: Indices) -> Indices:
+        steps = self.source.numbers_with(part, indices)
+        return self._starts.numbers_at((steps[:, None] - self._steps).reshape(-1))
 
     def _rows(self, indices: Indices, steps: Indices) -> Indices:
         """The rows of the series at these steps of these windows."""

@@ -145,6 +145,196 @@ def test_windows_name_the_timestep(tmp_path: Path) -> None:
     NpySequence(windows(tmp_path / "x0.npy", sequence_length=2, sequence_stride=4), validate=True)
 
 
+def way_out(error: BaseException) -> str:
+    """The code of a message that leaves windows out."""
+    return str(error).partition(" pass indices=")[2].removesuffix(".")
+
+
+STEPS = np.arange(96.0)
+
+
+def with_nan(*at: int) -> Any:
+    steps = STEPS.copy()
+    steps[list(at)] = np.nan
+    return steps
+
+
+def of_two_files(*at: int) -> list[str]:
+    np.save("pm-1.npy", with_nan(*at)[:40])
+    np.save("pm-2.npy", with_nan(*at)[40:])
+    return ["pm-1.npy", "pm-2.npy"]
+
+
+LONG = {"sequence_length": 6}
+
+
+@pytest.mark.parametrize(
+    ("make", "received", "code"),
+    [
+        pytest.param(
+            lambda: windows(with_nan(10), **LONG),
+            "nan in float64 (6,), which windows 5 to 10 of 91 hold. R",
+            "np.delete(np.arange(91), range(5, 11))",
+            id="each",
+        ),
+        pytest.param(
+            lambda: windows(with_nan(10, 11, 12, 50), **LONG),
+            "in 4 timesteps, which windows 5 to 12, 45 to 50 of 91 hold. R",
+            "np.delete(np.arange(91), [*range(5, 13), *range(45, 51)])",
+            id="gaps",
+        ),
+        pytest.param(
+            lambda: windows(with_nan(0), **LONG),
+            "which window 0 of 91 holds",
+            "np.delete(np.arange(91), [0])",
+            id="first",
+        ),
+        pytest.param(
+            lambda: windows(with_nan(95), **LONG),
+            "which window 90 of 91 holds",
+            "np.delete(np.arange(91), [90])",
+            id="last",
+        ),
+        pytest.param(
+            lambda: windows(with_nan(30), sequence_length=24, sequence_stride=12),
+            "which windows 1, 2 of 7 hold",
+            "np.delete(np.arange(7), [1, 2])",
+            id="stride",
+        ),
+        pytest.param(
+            lambda: windows(with_nan(40), sequence_length=5, sampling_rate=3),
+            "which windows 28 to 40 in steps of 3 of 84 hold",
+            "np.delete(np.arange(84), range(28, 41, 3))",
+            id="rate",
+        ),
+        pytest.param(
+            lambda: windows(
+                with_nan(40), sequence_length=5, sampling_rate=3, sequence_stride=2, start_index=4
+            ),
+            "which windows 12 to 18 in steps of 3 of 40 hold",
+            "np.delete(np.arange(40), range(12, 19, 3))",
+            id="rate-and-stride",
+        ),
+        pytest.param(
+            lambda: windows(of_two_files(10, 60), **LONG),
+            "which windows 5 to 10, 50 to 55 of 86 hold",
+            "np.delete(np.arange(86), [*range(5, 11), *range(50, 56)])",
+            id="files",
+        ),
+        pytest.param(
+            lambda: windows(of_two_files(41), join=True, **LONG),
+            "which windows 36 to 41 of 91 hold",
+            "np.delete(np.arange(91), range(36, 42))",
+            id="join",
+        ),
+        pytest.param(
+            lambda: [windows(STEPS, **LONG), windows(with_nan(10), **LONG)],
+            "which windows 96 to 101 of 182 hold",
+            "np.delete(np.arange(182), range(96, 102))",
+            id="list",
+        ),
+        pytest.param(
+            lambda: take(windows(with_nan(10), **LONG), [30, 5, 6, 90, 5, 7]),
+            "which windows 1, 2, 4, 5 of 6 hold",
+            "np.delete(np.arange(6), [1, 2, 4, 5])",
+            id="take",
+        ),
+        pytest.param(
+            lambda: windows(take(with_nan(10), slice(0, None, 2)), join=True, sequence_length=2),
+            "which windows 4, 5 of 47 hold",
+            "np.delete(np.arange(47), [4, 5])",
+            id="of-taken",
+        ),
+    ],
+)
+def test_windows_that_hold_a_value_are_named_with_what_leaves_them_out(
+    make: Any, received: str, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A timestep has another number than the windows that `indices=` counts."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(walk, "BLOCK_BYTES", 4 << 20)
+    x = make()
+    with pytest.raises(ValueError, match="or pass indices=") as caught:
+        NpySequence(x, validate=True)
+    assert received in str(caught.value)
+    assert code == way_out(caught.value)
+    rows = eval(code)
+    seq = NpySequence(x, validate=True, indices=rows)
+    # No window is left out that could stay.
+    whole = open_rows(x)[:]
+    assert np.isfinite(whole).all(axis=1).nonzero()[0].tolist() == rows.tolist()
+    np.testing.assert_array_equal(whole[rows], np.concatenate(list(seq)))
+
+
+@pytest.mark.parametrize(
+    ("indices", "num_left"),
+    [
+        pytest.param(slice(0, 40), 34, id="slice"),
+        pytest.param([7, 80, 3, 80, 9], 3, id="list"),
+        pytest.param(np.array([7, 80, 3, 80, 9]), 3, id="array"),
+        pytest.param(np.arange(91) % 2 == 0, 43, id="mask"),
+        pytest.param(range(9, 30), 19, id="range"),
+    ],
+)
+def test_windows_are_left_out_of_those_that_were_chosen(indices: Any, num_left: int) -> None:
+    """In their order, and as often."""
+    x = windows(with_nan(10), **LONG)
+    with pytest.raises(ValueError, match=r"or pass indices=\[i for") as caught:
+        NpySequence(x, validate=True, indices=indices)
+    rows = eval(way_out(caught.value), {"np": np, "indices": indices})
+    seq = NpySequence(x, validate=True, indices=rows)
+    chosen = np.arange(91)[indices]
+    np.testing.assert_array_equal(chosen[(chosen < 5) | (chosen > 10)], rows)
+    assert num_left == seq.num_samples == len(rows)
+
+
+@pytest.mark.parametrize("which", ["next", "targets"])
+def test_targets_with_a_value_are_left_out_with_their_windows(which: str) -> None:
+    """Of the next value, the windows of both hold it, so that one error says all."""
+    pair = (
+        windows(with_nan(10), predict_next=True, **LONG)
+        if which == "next"
+        else windows(STEPS, targets=take(with_nan(16), slice(6, None)), **LONG)
+    )
+    held = "windows 4 to 10 of 90 hold" if which == "next" else "window 10 of 90 holds"
+    with pytest.raises(ValueError, match=rf"row 1[06]: .*, which {held}\. Rep") as caught:
+        NpySequence(pair, validate=True)
+    x, y = NpySequence(pair, validate=True, indices=eval(way_out(caught.value)), batch_size=99)[0]
+    assert np.isfinite(x).all()
+    assert np.isfinite(y).all()
+
+
+def test_where_all_windows_hold_a_value_none_is_left_out() -> None:
+    """Too many of them in no order are not listed either."""
+    with pytest.raises(ValueError, match=r"all 3 windows hold\. Replace it with np\.nan_to_num\.$"):
+        NpySequence(windows(with_nan(6)[:10], sequence_length=8), validate=True)
+    shuffled = take(windows(with_nan(50), sequence_length=40), np.arange(57) ** 2 % 57)
+    with pytest.raises(ValueError, match=r"and \d+ more of 57 hold.* windows out with indices=\.$"):
+        NpySequence(shuffled, validate=True)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "place"),
+    [
+        pytest.param([3, 7, 0], "x.npy, row 7, which is row 1 of the source: ", id="take"),
+        pytest.param([7, 3, 7], "x.npy, row 7, which are rows 0 and 2 of the source: ", id="twice"),
+        pytest.param([7] * 4, "x.npy, row 7, which are rows 0 and 3 more rows of t", id="often"),
+        pytest.param(slice(0, 9), "x.npy, row 7: ", id="from-the-begin"),
+    ],
+)
+def test_rows_that_were_taken_have_the_number_that_indices_counts(
+    tmp_path: Path, numbers: Any, place: str
+) -> None:
+    """Beside that in the file."""
+    np.save(tmp_path / "x.npy", with_nan(7))
+    x = take(tmp_path / "x.npy", numbers)
+    with pytest.raises(ValueError, match=rf"{place}.*leave its rows out with indices=\.$"):
+        NpySequence(x, validate=True)
+    kept = np.isfinite(x[:]).nonzero()[0]
+    if kept.size:
+        NpySequence(x, validate=True, indices=kept)
+
+
 def series() -> Any:
     return [np.arange(length) + 100 * number for number, length in enumerate((30, 3, 17))]
 

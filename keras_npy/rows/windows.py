@@ -173,7 +173,7 @@ def windows(
     if opened is None:
         return x
     of_targets = Starts(target_firsts, counts, sequence_stride)
-    _check_last_target(opened, int(of_targets.at(np.array([len(starts) - 1]))[0]))
+    _check_last_target(opened, int(of_targets.at(np.array([len(starts) - 1]))[0]), start, span)
     return WindowsAndTargets(x, WindowRows(opened, of_targets))
 
 
@@ -214,12 +214,23 @@ def _check_targets(targets: object, predict_next: object) -> None:
         )
 
 
-def _check_last_target(targets: Rows, begin: int) -> None:
+def _check_last_target(targets: Rows, begin: int, start: int, span: int) -> None:
+    """Raise if the last window begins behind the last target.
+
+    Args:
+        targets: The targets of one file.
+        begin: The timestep at which the last window begins.
+        start: The first timestep that is used.
+        span: Timesteps from the first to the last one of a window.
+    """
     if begin >= len(targets):
+        remedy = (
+            f"end_index={len(targets) + span}" if start < len(targets) else "an earlier start_index"
+        )
         raise ValueError(
             f"{targets.name}: each window must have a target, at the timestep that it begins "
             f"with. Received: {len(targets)} targets, and a window that begins at timestep "
-            f"{begin}. Pass an earlier end_index."
+            f"{begin}. Pass {remedy}."
         )
 
 
@@ -247,7 +258,9 @@ def _targets_of(files: _Files, targets: Rows, series: Rows) -> tuple[Indices, In
         ValueError: If it is not certain which target belongs to which timestep.
     """
     if len(files.lengths) == 1:
-        # Count as Keras does: no more starts than targets, even if `start_index` skips some.
+        # Count as Keras 3.15 does: no more starts than targets, even if `start_index` skips some.
+        # A last window without a target then is an error there too, though of TensorFlow's, in
+        # the middle of an epoch (`_check_last_target`).
         return np.array([len(targets)]), files.firsts
     lengths = targets.shard_lengths
     are_pairs = len(lengths) == len(files.lengths)

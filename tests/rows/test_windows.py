@@ -519,10 +519,34 @@ def test_windows_missing_targets_are_missing_files(targets: str) -> None:
         windows(SERIES, targets=targets, sequence_length=4)
 
 
-def test_windows_without_a_target_for_each_are_refused() -> None:
-    """Keras would read past the end of the targets here."""
-    with pytest.raises(ValueError, match=r"must have a target.*50 targets.*timestep 69"):
-        windows(SERIES, targets=np.arange(50), sequence_length=4, start_index=20)
+@pytest.mark.parametrize(
+    ("cut", "begin", "remedy"),
+    [
+        pytest.param({"start_index": 20}, 69, {"end_index": 53}, id="one-by-one"),
+        pytest.param({"start_index": 1}, 50, {"end_index": 53}, id="a-single-window"),
+        pytest.param({"start_index": 20, "sequence_stride": 7}, 69, {"end_index": 53}, id="stride"),
+        pytest.param({"start_index": 20, "sampling_rate": 3}, 69, {"end_index": 59}, id="rate"),
+    ],
+)
+def test_windows_without_a_target_for_each_are_refused(
+    cut: dict[str, int], begin: int, remedy: dict[str, int]
+) -> None:
+    """Keras would read past the end of the targets here. The remedy keeps all that have one."""
+    how: Any = {"targets": np.arange(50), "sequence_length": 4, **cut}
+    (end,) = remedy.values()
+    message = rf"must have a target.*50 targets.*timestep {begin}\. Pass end_index={end}\.$"
+    with pytest.raises(ValueError, match=message):
+        windows(SERIES, **how)
+    served = windows(SERIES, **how, **remedy)
+    begins = range(cut["start_index"], 50, cut.get("sequence_stride", 1))
+    np.testing.assert_array_equal(begins, served.y[:])
+    np.testing.assert_array_equal(SERIES[begins], served.x[:][:, 0])
+
+
+def test_windows_that_begin_behind_the_last_target_are_refused() -> None:
+    """None of them has one."""
+    with pytest.raises(ValueError, match=r"timestep 79\. Pass an earlier start_index\.$"):
+        windows(SERIES, targets=np.arange(50), sequence_length=4, start_index=60, end_index=83)
 
 
 def test_sequence_windows_with_targets_and_y_are_refused() -> None:

@@ -7,13 +7,11 @@ from typing import TypedDict
 import numpy as np
 
 from keras_npy.errors import check_bool, check_integer, warn, warn_once_of
-from keras_npy.names.entities import FILES_LOOKED_AT, code_of_entity, entities, entity_pattern
 from keras_npy.order.arguments import check_fractions, check_in_order, checked_seed
 from keras_npy.order.groups import deal_groups
 from keras_npy.order.parts import (
     cut_in_order,
     fold_rows,
-    part_of_each,
     split_in_order,
     split_rows,
     without,
@@ -25,6 +23,7 @@ from keras_npy.rows.class_blocks import ClassesApart, find_classes_apart, find_c
 from keras_npy.rows.crossed import find_crossed, is_kept_apart
 from keras_npy.rows.groups import Groups, read_groups
 from keras_npy.rows.labels import read_classes
+from keras_npy.rows.named_apart import warn_of_names_apart
 from keras_npy.rows.split_remedies import (
     CUT_EACH,
     CUT_ONCE,
@@ -47,10 +46,6 @@ from keras_npy.rows.timesteps import (
     keep_apart,
 )
 from keras_npy.types import Indices
-
-# Labels that are compared with what names say: a look at each file's label would take long.
-_LABELS_COMPARED = 1000
-
 
 # By whether it is the last one.
 _PART = {True: "the last part", False: "the first part"}
@@ -117,9 +112,9 @@ class Divided:
         if groups is not None:
             shares = [1 - sum(fractions), *fractions]
             return self._by_group(groups, shares, seed, classes)
-        self._warn_at_random("split(..., in_order=True), which cuts by time", fractions, num_parts)
         at_random = split_rows(self.num_rows, fractions, seed=seed, classes=classes)
-        self._warn_of_entities(at_random)
+        remedy = "split(..., in_order=True), which cuts by time"
+        self._warn_at_random(remedy, fractions, at_random)
         return at_random
 
     def folds(
@@ -137,9 +132,9 @@ class Divided:
         if groups is not None:
             held_out = self._by_group(groups, [1 / k] * k, seed, classes, are_folds=True)
             return [(without(part, self.num_rows), part) for part in held_out]
-        self._warn_at_random("folds(..., groups=), with a group for each series", [1 / k], k)
         pairs = fold_rows(self.num_rows, k, seed=seed, classes=classes)
-        self._warn_of_entities([part for _, part in pairs])
+        remedy = "folds(..., groups=), with a group for each series"
+        self._warn_at_random(remedy, [1 / k], [part for _, part in pairs])
         return pairs
 
     @property
@@ -265,7 +260,10 @@ class Divided:
             "says that it is meant."
         )
 
-    def _warn_at_random(self, remedy: str, fractions: Sequence[float], num_parts: int) -> None:
+    def _warn_at_random(
+        self, remedy: str, fractions: Sequence[float], parts: Sequence[Indices]
+    ) -> None:
+        """Warn of what parts have in common: values, or else those whom names say files are of."""
         shared = self._find(lambda leaves: find_shared(leaves, self._indices))
         # Neither the last windows nor those of some series have all classes then.
         are_apart = (
@@ -273,51 +271,11 @@ class Divided:
             and shared.kind == "overlap"
             and self._classes_apart(cut_in_order(self.num_rows, fractions)) is not None
         )
-        self._warn_of(shared, "are dealt out at random", None if are_apart else remedy, num_parts)
-
-    def _warn_of_entities(self, parts: Sequence[Indices]) -> None:
-        """Warn if names say that files of one patient, or the like, are in several parts."""
-        every = next((paths for leaf in self._compared if (paths := leaf.file_paths)), None)
-        if every is None or not self.check_names:
-            return
-        part_of = part_of_each(parts, self.num_rows)
-        paths = [
-            every[row] for row in rows_at(self._indices, np.arange(self.num_rows))[:FILES_LOOKED_AT]
-        ]
-        pattern = entity_pattern(paths)
-        if pattern is None:
-            return
-        first: dict[str, int] = {}
-        each = list(entities(paths, pattern))
-        apart = [
-            (first[entity], at)
-            for at, entity in enumerate(each)
-            if part_of[first.setdefault(entity, at)] != part_of[at]
-        ]
-        if not apart or self._are_classes(each):
-            return
-        one, other = (paths[at] for at in apart[0])
-        warn(
-            f"{one}: files of one {each[0].rstrip('0123456789 _-')} should lie in one part, or "
-            f"validation looks too good. Received: {one} and {other} in two parts. Pass "
-            f"groups=lambda path: {code_of_entity(paths, pattern)} to split or folds; "
-            f"{self._unchecked} says that the parts are meant. For "
-            "either, build seq of from_directory without validation_split=."
-        )
-
-    def _are_classes(self, each: Sequence[str]) -> bool:
-        """Whether y tells the same ones from each other, as to recognize speakers."""
-        if len(self.outputs) != 1 or len(self.outputs[0].row_shape) > 1:
-            return False
-        # From all over: the first rows may all be of one patient, and so of one label.
-        num_compared = min(len(each), _LABELS_COMPARED)
-        at = np.linspace(0, len(each) - 1, num_compared).astype(np.int64)
-        rows = rows_at(self._indices, at)
-        # They may be one-hot.
-        labels = [label.tobytes() for label in self.outputs[0][rows]]
-        compared = [each[one] for one in at]
-        pairs = set(zip(compared, labels, strict=True))
-        return 1 < len(pairs) == len(set(compared)) == len(set(labels))
+        self._warn_of(shared, "are dealt out at random", None if are_apart else remedy, len(parts))
+        # Windows that overlap have one warning. Groups of files, which may mend it, mend both.
+        if self.check_names and (shared is None or shared.kind not in ("overlap", "copy")):
+            output = self.outputs[0] if len(self.outputs) == 1 else None
+            warn_of_names_apart(self.sources, output, self._indices, parts, self._unchecked)
 
     def _warn_of(
         self,

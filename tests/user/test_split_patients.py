@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keras_npy import NpySequence, samples
-from keras_npy.names import entities
-from keras_npy.rows import divided
+from keras_npy import NpySequence, raw, samples, take, windows
+from keras_npy.rows import named_apart
 
 
 def saved(folder: Path, names: list[str]) -> list[str]:
@@ -93,8 +92,7 @@ def test_split_asks_for_groups_that_take_names_it_has_not_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A name behind those looked at may say nothing, and is a group of its own."""
-    monkeypatch.setattr(entities, "FILES_LOOKED_AT", 20)
-    monkeypatch.setattr(divided, "FILES_LOOKED_AT", 20)
+    monkeypatch.setattr(named_apart, "FILES_LOOKED_AT", 20)
     saved(tmp_path, [*(f"case{at // 4}_{at}" for at in range(24)), "other_1", "other_2"])
     seq = NpySequence(samples(f"{tmp_path}/*.npy"))
     groups = asked_groups(seq)
@@ -164,3 +162,183 @@ def test_split_compares_labels_with_patients_from_all_over(
         warnings.simplefilter("always")
         seq.split(0.3, seed=0)
     assert (num_classes == 2) == any("files of one patient" in str(one.message) for one in caught)
+
+
+def of_shards(pattern: str, *, rows: int = 6, num: int = 5) -> list[str]:
+    """Files of several rows, in which a value says whom they are of; class folders alternate."""
+    paths = [f"{pattern.format(at % 2, at)}.npy" for at in range(num)]
+    for at, name in enumerate(paths):
+        path = Path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, np.full((rows, 3), at))
+    return paths
+
+
+def archives(pattern: str) -> str:
+    for at in range(5):
+        np.savez(f"{pattern.format(at)}.npz", x=np.full((6, 3), at))
+    return "*.npz::x"
+
+
+def raw_files() -> Any:
+    for at in range(5):
+        np.full((6, 3), at).tofile(f"case{at}.bin")
+    return raw("*.bin", dtype=np.full(1, 0).dtype, shape=(-1, 3))
+
+
+def ids_of(part: NpySequence) -> set[int]:
+    x = part.x
+    if isinstance(x, dict | tuple):
+        x = next(iter(x.values())) if isinstance(x, dict) else x[0]
+    return set(np.ravel(x[:]).tolist())
+
+
+SHARDS = [
+    pytest.param(lambda: NpySequence(of_shards("ct/patient_{1:02}")), id="list"),
+    pytest.param(
+        lambda: of_shards("ct/patient_{1:02}") and NpySequence("ct/*.npy", np.arange(30) % 2),
+        id="pattern-and-labels",
+    ),
+    pytest.param(
+        lambda: NpySequence((of_shards("ct/sub-{1}_ses-1"), of_shards("mask/sub-{1}_ses-1"))),
+        id="masks",
+    ),
+    pytest.param(
+        lambda: NpySequence([*of_shards("case{1}_a"), *of_shards("case{1}_b")]), id="two-of-each"
+    ),
+    pytest.param(
+        lambda: of_shards("c/{0}/subject{1}") and NpySequence.from_class_files("c"), id="classes"
+    ),
+    pytest.param(lambda: NpySequence(archives("speaker-{}")), id="archives"),
+    pytest.param(lambda: NpySequence(raw_files()), id="raw"),
+    pytest.param(
+        lambda: NpySequence({"ct": of_shards("patient{1}"), "age": np.arange(30)}), id="dict"
+    ),
+    pytest.param(lambda: NpySequence(take(of_shards("patient{1}"), range(1, 29))), id="take"),
+    pytest.param(
+        lambda: NpySequence(take(of_shards("patient{1}"), [*range(28, 0, -1)])), id="take-back"
+    ),
+    pytest.param(lambda: NpySequence(of_shards("patient{1}")).subset(range(1, 29)), id="subset"),
+    pytest.param(
+        lambda: NpySequence([*of_shards("patient{1}"), *of_shards("x{1}", num=1)]).subset(
+            slice(30)
+        ),
+        id="subset-of-those-named",
+    ),
+    pytest.param(
+        lambda: NpySequence(windows(of_shards("patient{1}"), sequence_length=2, sequence_stride=2)),
+        id="windows-side-by-side",
+    ),
+    pytest.param(
+        lambda: NpySequence(of_shards("patient{1}"), cache="ram").map(lambda x: x + 0), id="map"
+    ),
+]
+
+
+@pytest.mark.filterwarnings("ignore::keras_npy.NpyLayoutWarning")
+@pytest.mark.parametrize("make", SHARDS)
+@pytest.mark.parametrize("how", ["split", "stratify", "folds"])
+def test_split_of_rows_of_one_patients_file_warns_with_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Any, how: str
+) -> None:
+    """Two rows are named, and with groups= no patient is in two parts."""
+    monkeypatch.chdir(tmp_path)
+    seq = make()
+    has_classes = seq.y is not None
+    call: dict[str, Callable[[], Any]] = {
+        "split": lambda: [seq.split(0.4, seed=0)],
+        "stratify": lambda: [seq.split(0.4, seed=0, stratify=has_classes)],
+        "folds": lambda: seq.folds(2, seed=0),
+    }
+    rule = r"\A(\S+): rows of one \w+ should lie in one part.*Received: row \d of \1 and row"
+    with pytest.warns(UserWarning, match=rule) as caught:
+        parts = call[how]()
+    assert all(ids_of(one) & ids_of(other) for one, other in parts)
+    (text,) = [str(one.message) for one in caught]
+    assert "from_directory" not in text
+    groups = eval(text.split("groups=")[1].split(" to split")[0], {"re": re})
+    meant = text.split("folds; ")[1].split(" says that")[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        by_group = {"groups": groups, "stratify": has_classes}
+        for one, other in [seq.split(0.4, **by_group), *seq.folds(2, **by_group)]:
+            assert not ids_of(one) & ids_of(other)
+        again = eval(meant, {"NpySequence": NpySequence, "seq": seq})
+        assert 2 == len(again.split(0.4)) == len(again.folds(2))
+        warnings.filterwarnings("ignore", ".*in_order=True parts the classes")
+        seq.split(0.4, in_order=True)
+
+
+def speakers(pattern: str) -> NpySequence:
+    return NpySequence.from_class_files({str(at): one for at, one in enumerate(of_shards(pattern))})
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(
+            pytest.param(lambda name=name: NpySequence(of_shards(name)), id=name)
+            for name in ("part-{1}", "x-{1:05}-of-00005", "data_{1}", "{1}", "train_{1}", "sub{1}")
+        ),
+        pytest.param(lambda: NpySequence(of_shards("session_2021010{1}")), id="dates"),
+        pytest.param(lambda: NpySequence(of_shards("patient{1}", num=1)), id="one-file"),
+        pytest.param(lambda: NpySequence(of_shards("patient{1}", num=1)[0]), id="one-path"),
+        pytest.param(lambda: NpySequence(of_shards("patient{1}", rows=1)), id="rows-of-their-own"),
+        pytest.param(lambda: speakers("speaker{1}"), id="speakers-are-classes"),
+        pytest.param(
+            lambda: NpySequence(of_shards("speaker{1}"), np.eye(5)[np.arange(30) // 6]),
+            id="one-hot-speakers",
+        ),
+        pytest.param(
+            lambda: NpySequence(of_shards("patient{1}"), check_names=False), id="not-checked"
+        ),
+        pytest.param(
+            lambda: NpySequence([*of_shards("patient{1}"), *of_shards("mean{1}")]), id="some"
+        ),
+        pytest.param(
+            lambda: NpySequence(of_shards("patient{1}")).subset(range(6)), id="rows-of-one"
+        ),
+        pytest.param(
+            lambda: NpySequence(of_shards("patient{1}")).subset(range(0, 30, 6)), id="one-of-each"
+        ),
+    ],
+)
+def test_split_of_shards_that_are_of_no_patient_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Any
+) -> None:
+    """Files count rows, or speakers are what is recognized."""
+    monkeypatch.chdir(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        seq = make()
+        seq.split(0.4, seed=0)
+        seq.folds(2, seed=0)
+
+
+def test_split_of_windows_of_each_patients_file_warns_of_steps_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows that overlap have a warning already, and it is enough."""
+    monkeypatch.chdir(tmp_path)
+    seq = NpySequence(windows(of_shards("patient{1}"), sequence_length=3))
+    for divide in (lambda: seq.split(0.4), lambda: seq.folds(2)):
+        with pytest.warns(UserWarning, match="windows that overlap do") as caught:
+            divide()
+        assert 1 == len(caught)
+
+
+def test_split_looks_at_some_rows_of_each_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a billion rows, too."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(named_apart, "_PLACES_LOOKED_AT", 3)
+    seq = NpySequence(of_shards("patient{1}", rows=300))
+    with pytest.warns(UserWarning, match="rows of one patient") as caught:
+        seq.split(0.4, seed=0)
+    (text,) = [str(one.message) for one in caught]
+    found = re.findall(r"row (\d+) of \S+patient(\d).npy", text)
+    places = [300 * int(shard) + int(row) for row, shard in found]
+    with pytest.warns(UserWarning, match="rows of one patient"):
+        parts = seq.split(0.4, seed=0)
+    assert 2 == len({row in parts[0].indices for row in places}) == len(places)

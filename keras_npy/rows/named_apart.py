@@ -1,6 +1,6 @@
 """Warn of a split at random that parts rows which belong together, as names of files say."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +8,9 @@ import numpy as np
 from keras_npy.errors import warn
 from keras_npy.files.store import FileList
 from keras_npy.names.belonging import FILES_LOOKED_AT, Belonging
+from keras_npy.names.copies import of_one_original
 from keras_npy.names.entities import of_one_entity
+from keras_npy.names.sides import of_both_sides
 from keras_npy.order.selection import rows_at
 from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import ChosenRows
@@ -58,12 +60,23 @@ def warn_of_names_apart(
     looked = _look(leaves, indices)
     if looked is None:
         return
-    found = of_one_entity(looked.paths, hold_several=looked.hold_several, are_all=looked.are_all)
-    if found is None:
-        return
-    pair = _parted(found, looked, parts)
-    if pair is None or _are_classes(found, looked, output, indices):
-        return
+    for found in _belongings(looked):
+        pair = _parted(found, looked, parts)
+        if pair is not None and not _are_classes(found, looked, output, indices):
+            warn(_message(found, looked, pair, unchecked))
+            return
+
+
+def _belongings(looked: _Looked) -> Iterator[Belonging]:
+    found = (
+        of_one_entity(looked.paths, hold_several=looked.hold_several, are_all=looked.are_all),
+        of_both_sides(looked.paths),
+        of_one_original(looked.paths),
+    )
+    return filter(None, found)
+
+
+def _message(found: Belonging, looked: _Looked, pair: tuple[int, int], unchecked: str) -> str:
     one, other = (int(looked.files[at]) for at in pair)
     if looked.hold_several:
         rows = [
@@ -75,7 +88,7 @@ def warn_of_names_apart(
         what, received = "files", f"{looked.paths[one]} and {looked.paths[other]}"
     # No folder of classes has files of several rows.
     folders = "For either, build seq of from_directory without validation_split=."
-    warn(
+    return (
         f"{looked.paths[one]}: {what} {found.whose} should lie in one part, or validation looks "
         f"too good. Received: {received} in two parts. Pass groups=lambda path: {found.code} to "
         f"split or folds; {unchecked} says that the parts are meant."
@@ -134,7 +147,12 @@ def _parted(found: Belonging, looked: _Looked, parts: Sequence[Indices]) -> tupl
         at = np.minimum(np.searchsorted(part, looked.positions), len(part) - 1)
         part_of[part[at] == looked.positions] = number
     first = np.unique(ones, return_index=True)[1]
-    apart = np.flatnonzero(part_of != part_of[first][ones])
+    first_of = first[ones]
+    is_apart = part_of != part_of[first_of]
+    if found.are_copies:
+        # Rows of one file alone may well be others.
+        is_apart &= looked.files != looked.files[first_of]
+    apart = np.flatnonzero(is_apart)
     return (int(first[ones[apart[0]]]), int(apart[0])) if len(apart) else None
 
 

@@ -268,12 +268,14 @@ class Divided:
         # Neither the last windows nor those of some series have all classes then.
         are_apart = (
             shared is not None
-            and shared.kind == "overlap"
+            and shared.kind in ("overlap", "repeat")
             and self._classes_apart(cut_in_order(self.num_rows, fractions)) is not None
         )
         self._warn_of(shared, "are dealt out at random", None if are_apart else remedy, len(parts))
         # Windows that overlap have one warning. Groups of files, which may mend it, mend both.
-        if self.check_names and (shared is None or shared.kind not in ("overlap", "copy")):
+        if self.check_names and (
+            shared is None or shared.kind not in ("overlap", "copy", "repeat")
+        ):
             output = self.outputs[0] if len(self.outputs) == 1 else None
             warn_of_names_apart(self.sources, output, self._indices, parts, self._unchecked)
 

@@ -2,7 +2,7 @@
 
 from keras_npy.files import archive
 from keras_npy.rows.base import Rows
-from keras_npy.rows.timesteps import Kind, Shared
+from keras_npy.rows.timesteps import REPEAT_LATER, Kind, Shared
 
 # Of series that lie class by class.
 CUT_EACH = (
@@ -27,12 +27,14 @@ GROUPS_OF_SERIES = "groups= with one group for each series"
 
 _WHAT: dict[Kind, str] = {
     "row": "are served more than once",
+    "repeat": "are served more than once",
     "link": "are served more than once",
     "pair": "have one in common",
 }
 
 _AS: dict[Kind, str] = {
     "row": "",
+    "repeat": ", beside windows that overlap,",
     "link": "",
     "pair": ", as pairs of rows of one file do,",
     "copy": ", as windows of a file that comes more than once do,",
@@ -79,6 +81,12 @@ def remedy_of(shared: Shared, leaf: Rows, name: str, remedy: str | None) -> str:
     """
     if shared.kind == "overlap":
         return f"{CUT_EACH}." if remedy is None else f"Use {remedy}, or windows side by side."
+    if shared.kind == "repeat":
+        # Groups of copies alone would part windows that overlap.
+        if remedy is None:
+            return f"{CUT_EACH}. Repeat rows of the part to train with afterwards."
+        by_series = f"Use {remedy}. Of one series, first" if "groups=" in remedy else "First"
+        return f"{by_series} {REPEAT_LATER}."
     if shared.kind == "copy":
         return (
             f"Give each file to one windows(...), once; groups={_real_path(leaf, shared)} keeps "

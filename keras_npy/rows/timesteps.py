@@ -30,10 +30,16 @@ SPREAD = np.uint64(0x9E3779B97F4A7C15)
 # Rows whose order in time is looked at, from all over the sources.
 ROWS_SEEN_IN_ORDER = 1000
 
-Kind: TypeAlias = Literal["row", "link", "pair", "copy", "overlap"]
-"""What rows share: the same row, or window; the same bytes, of two names or layouts of one file; a
-row that is in two pairs; timesteps of windows of a file that comes more than once; or timesteps of
-windows of one series."""
+# Of windows that come more than once, as copies of rare ones do.
+REPEAT_LATER = (
+    "choose each row once, split, and repeat rows of the part to train with: train, validation = "
+    "NpySequence(x, y).split(0.2, in_order=True), then train.subset(rows)"
+)
+
+Kind: TypeAlias = Literal["row", "repeat", "link", "pair", "copy", "overlap"]
+"""What rows share: the same row, or window; the same window, where others overlap; the same bytes,
+of two names or layouts of one file; a row that is in two pairs; timesteps of windows of a file that
+comes more than once; or timesteps of windows of one series."""
 
 
 class Shared(NamedTuple):
@@ -185,7 +191,8 @@ def _find(ground: Ground, rows: Indices, labels: Indices) -> Shared | None:
     elif are_steps:
         kind = "pair"
     elif kind == "overlap" and are_same[at]:
-        kind = "row"
+        kind = "row" if are_same.all() else "repeat"
+        later = later[are_same]
     num_rows = len(np.unique(stretches.positions[later]))
     return Shared(kind, leaf, row, other, num_rows, len(rows))
 
@@ -275,10 +282,10 @@ def _check_apart(leaves: Sequence[Rows], indices: range | Indices, names: Sequen
         # The rows that come into several parts are warned of.
         return
     path, row = leaf.file_of(shared.row)
-    if kind == "row":
+    if kind in ("row", "repeat"):
         raise ValueError(
             "in_order=True needs windows that lie in the order of time. Received: row "
-            f"{row} of {path} more than once. Choose each row once, before windows."
+            f"{row} of {path} more than once. First {REPEAT_LATER}."
         )
     raise ValueError(
         "in_order=True needs rows that lie in the order of time, if they share timesteps. "

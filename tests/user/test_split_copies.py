@@ -304,10 +304,105 @@ def test_windows_of_rows_that_take_repeats_name_the_row_that_comes_twice() -> No
         seq.split(0.5)
     one, other = seq.split(0.5, groups=groups_of(str(caught[0].message), seq))
     assert not set(one.x[:].ravel()) & set(other.x[:].ravel())
-    with pytest.raises(ValueError, match=r"row 0 of .* more than once\. Choose each row once"):
+    with pytest.raises(
+        ValueError, match=r"row 0 of .* more than once\. First choose each row once"
+    ):
         seq.split(0.5, in_order=True)
     once = NpySequence(windows(take(rows, slice(10)), sequence_length=5, sequence_stride=5))
     assert 2 == len(once.split(0.5, in_order=True))
+
+
+RARE = [*range(46), *[10, 12] * 3]
+
+
+def oversampled(x: Any, y: Any) -> tuple[NpySequence, NpySequence]:
+    """A sequence of which two windows come four times, and the same with each window once."""
+    return NpySequence(take(x, RARE), take(y, RARE)), NpySequence(x, y)
+
+
+def windows_of(*series: Any, **arguments: Any) -> Any:
+    targets = [take(one, slice(4, None)) for one in series]
+    return windows([*series], sequence_length=5, targets=targets, **arguments)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: oversampled(*windows_of("s.npy")), id="take"),
+        pytest.param(lambda: oversampled(*windows_of(SERIES)), id="in-memory"),
+        pytest.param(
+            lambda: (lambda seq: (seq.subset(RARE), seq))(NpySequence(*windows_of("s.npy"))),
+            id="subset",
+        ),
+        pytest.param(
+            lambda: (lambda seq: (seq.subset(RARE), seq))(
+                NpySequence({"a": windows("s.npy", sequence_length=5)}, SERIES[4:])
+            ),
+            id="dict",
+        ),
+    ],
+)
+@pytest.mark.parametrize("how", ["split", "in_order", "folds", "groups"])
+def test_split_of_windows_of_which_some_come_again_splits_first(
+    folder: Path, make: Any, how: str
+) -> None:
+    """Only the copies count as such, and those of the part to train with are made afterwards."""
+    seq, once = make()
+    halves = np.arange(seq.num_samples) % 2
+    call: dict[str, Any] = {
+        "split": lambda: seq.split(0.2, seed=0),
+        "in_order": lambda: seq.split(0.2, in_order=True),
+        "folds": lambda: seq.folds(3, seed=0),
+        "groups": lambda: seq.split(0.5, groups=halves),
+    }
+    if how == "in_order":
+        with pytest.raises(ValueError, match=r"row 1[02] of .* more than once\. First") as raised:
+            call[how]()
+        text = str(raised.value)
+    else:
+        rule = r"once, beside windows that overlap, are dealt .*Received: [631] of 52 rows"
+        with pytest.warns(UserWarning, match=rule) as caught:
+            call[how]()
+        (text,) = [str(one.message) for one in caught]
+    found = re.search(r"train, validation = (NpySequence.*\)), then (train\.subset\(rows\))", text)
+    assert found is not None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        names = {"NpySequence": NpySequence, "x": once.x, "y": once.y}
+        train, validation = eval(found[1], names)
+        rows = [*range(train.num_samples), *[10, 12] * 3]
+        train = eval(found[2], {"train": train, "rows": rows})
+    assert not leaks((train, validation))
+    values = np.asarray(train.y[:])[:, None] if train.y[:].ndim == 1 else train.y[:]
+    assert 4 == int((values[:, -1] == values[10, -1]).sum())
+
+
+def test_folds_of_windows_of_which_some_come_again_take_groups_of_series(folder: Path) -> None:
+    """Copies lie in the series of their windows."""
+    files = ["s.npy", "t.npy", "x1.npy"]
+    np.save("x1.npy", SERIES + 300)
+    x = windows(files, sequence_length=5)
+    seq = NpySequence(take(x, [*range(len(x)), *[10, 60] * 3]))
+    with pytest.warns(UserWarning, match=r"Use folds\(\.\.\., groups=\), with a group for each"):
+        seq.folds(3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for pair in seq.folds(3, groups=lambda path: path):
+            assert not leaks(pair)
+
+
+def test_split_of_classes_of_windows_of_which_some_come_again_cuts_each(folder: Path) -> None:
+    """The last windows have one class."""
+    x = windows(["s.npy", "t.npy"], sequence_length=5)
+    rows = sorted([*range(92), 10, 10])
+    seq = NpySequence(take(x, rows), np.array(rows) // 46)
+    rule = "Cut each series by itself.*Repeat rows of the part to train with afterwards"
+    with pytest.warns(UserWarning, match=rule):
+        seq.split(0.4)
+    train = windows(["s.npy", "t.npy"], sequence_length=5, end_index=30)
+    validation = windows(["s.npy", "t.npy"], sequence_length=5, start_index=30)
+    repeated = NpySequence(train).subset([*range(len(train)), 10, 10])
+    assert not leaks((repeated, NpySequence(validation)))
 
 
 @pytest.mark.parametrize("of_each", [1, 19], ids=["once", "all"])

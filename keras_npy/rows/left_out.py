@@ -14,8 +14,8 @@ from keras_npy.types import Indices
 # A list of more runs is not read. Windows side by side make one.
 _RUNS_MAX = 8
 
-# The windows of so many timesteps are looked for at a time: each may lie in thousands.
-_STEPS_MAX = 1000
+# The windows of so many timesteps are looked for: each may lie in thousands.
+STEPS_MAX = 1000
 
 
 def are_windows(rows: Rows) -> bool:
@@ -35,12 +35,12 @@ def which_windows(
     Args:
         sources: All sources of a sequence: windows and the next values are of one series.
         part: What `read_once` of one of them gave.
-        steps: Rows of it.
+        steps: Rows of it, `STEPS_MAX` at most.
         chosen: The rows that are used, or `None` for all.
     """
     sources = list(sources)
     num_rows = len(sources[0])
-    found = [rows.numbers_with(part, steps[:_STEPS_MAX]) for rows in sources]
+    found = [rows.numbers_with(part, steps) for rows in sources]
     held = np.unique(np.concatenate(found))
     if chosen is not None:
         held = held[np.isin(held, to_array(chosen))]

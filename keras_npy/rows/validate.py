@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_npy.errors import check_bool, check_integer
 from keras_npy.rows.base import Rows
-from keras_npy.rows.left_out import are_windows, which_windows
+from keras_npy.rows.left_out import STEPS_MAX, are_windows, which_windows
 from keras_npy.rows.walk import walk
 from keras_npy.types import Array, Indices
 
@@ -64,8 +64,10 @@ def check_finite(sources: Iterable[Rows], chosen: range | Indices | None) -> Non
         if found is not None:
             received, way_out = "", ", or leave its rows out with indices="
             if are_windows(rows):
-                held, way_out = which_windows(sources, found.part, found.rows, chosen)
-                more = f", in {len(found.rows)} timesteps" if len(found.rows) > 1 else ""
+                steps = found.rows[:STEPS_MAX]
+                held, way_out = which_windows(sources, found.part, steps, chosen)
+                first = "the first " if len(steps) < len(found.rows) else ""
+                more = f", in {first}{len(steps)} timesteps" if len(steps) > 1 else ""
                 received = f"{more}, which {held}"
             raise ValueError(
                 f"{found.place}: validate=True allows finite values only. "

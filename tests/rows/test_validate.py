@@ -304,10 +304,13 @@ def test_targets_with_a_value_are_left_out_with_their_windows(which: str) -> Non
     assert np.isfinite(y).all()
 
 
-def test_where_all_windows_hold_a_value_none_is_left_out() -> None:
+def test_where_all_windows_hold_a_value_none_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Too many of them in no order are not listed either."""
+    monkeypatch.setattr(walk, "BLOCK_BYTES", 4 << 20)
     with pytest.raises(ValueError, match=r"all 3 windows hold\. Replace it with np\.nan_to_num\.$"):
         NpySequence(windows(with_nan(6)[:10], sequence_length=8), validate=True)
+    with pytest.raises(ValueError, match=r"in the first 1000 timesteps, which windows 0 to 999 of"):
+        NpySequence(windows(np.full(3000, np.nan), sequence_length=1), validate=True)
     shuffled = take(windows(with_nan(50), sequence_length=40), np.arange(57) ** 2 % 57)
     with pytest.raises(ValueError, match=r"and \d+ more of 57 hold.* windows out with indices=\.$"):
         NpySequence(shuffled, validate=True)

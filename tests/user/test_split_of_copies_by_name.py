@@ -96,6 +96,28 @@ def test_split_of_augmented_copies_warns_with_groups(
 
 
 @pytest.mark.parametrize(
+    ("heads", "name"),
+    [
+        *((["", "flip_"], "leaf_{}"), (["", "hflip_", "rot90_"], "leaf_{}")),
+        *((["", "aug_0_", "aug_1_"], "leaf_{}"), (["", "Mirror-"], "a/{}_leaf")),
+        *((["", "flip_"], "{:03}"), (["", "flip_", "rot_"], "{:03}_2"), (["", "rot90_"], "{:03}")),
+    ],
+    ids=str,
+)
+def test_split_of_copies_with_words_in_front_warns_with_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heads: list[str], name: str
+) -> None:
+    """The number of a file is not one of the word in front of it."""
+    monkeypatch.chdir(tmp_path)
+    for at in range(12):
+        for head in heads:
+            path = Path(name.format(at))
+            path.parent.mkdir(exist_ok=True)
+            np.save(path.with_name(f"{head}{path.name}.npy"), np.full(3, at))
+    parted(NpySequence(samples("**/*.npy")), "copies of one")
+
+
+@pytest.mark.parametrize(
     "make",
     [
         pytest.param(lambda: in_archive([], ["", "_flip"]), id="members"),
@@ -182,6 +204,7 @@ def test_split_of_eyes_in_two_folders_warns_with_groups(
         *((["10"], [f"_left_{at}" for at in range(9)]), (["left", "right"], ["/1", "/2", "/3"])),
         *((["left", "right"], ["1"]), (["clock"], ["_l", "_r", "_m", "_s"])),
         (["a_left", "b_right", "c_left", "d_right"], [""]),
+        *((["flip_", "rot_", "noise_"], ["1", "2", "3"]), (["crop_", "2_"], ["1", "2", "3"])),
     ],
     ids=str,
 )

@@ -20,7 +20,7 @@ def remedy_beside_windows(first: Rows, second: Rows) -> str | None:
             remedy = _of_steps(windows, others, lengths) or _of_counts(windows, others, lengths)
             if remedy:
                 return remedy
-    return None
+    return _of_ends(first, second)
 
 
 def _series_of(rows: Rows) -> Iterator[Rows]:
@@ -76,6 +76,42 @@ def _of_steps_of_each(others: JoinedRows, lengths: Indices, stride: int) -> str 
         f"= [windows(path, ..., targets={labels}) for path, labels in ...], then "
         "NpySequence([one.x for one in pairs], [one.y for one in pairs])."
     )
+
+
+def _of_ends(first: Rows, second: Rows) -> str | None:
+    """What to do with windows of one series, or of one each, of which those of one side are more.
+
+    A forecast, whose targets begin behind its inputs and so reach the end of the series earlier.
+    """
+    pairs = [*zip(_sources(first), _sources(second), strict=False)]
+    steps = set()
+    for one, other in pairs:
+        if not (any(_series_of(one)) and any(_series_of(other))):
+            return None
+        lengths = one.shard_lengths, other.shard_lengths
+        ends = [rows.timesteps(np.zeros(1, np.int64)).num_steps for rows in (one, other)]
+        strides = {_stride(rows) for rows in (one, other)}
+        if max(map(len, lengths)) > 1 or ends[0] != ends[1] or len(strides) > 1:
+            return None
+        more = max(one, other, key=len)
+        if more.timesteps(np.array([len(more) - 1])).ends[0] <= ends[0] - max(strides):
+            # An end_index= was given, of which nobody knows what it is to be.
+            return None
+        steps.add((len(one) - len(other)) * strides.pop())
+    if len(steps) > 1 or steps <= {0} or len(pairs) < max(map(len, map(_sources, (first, second)))):
+        return None
+    num_more = steps.pop()
+    longer = first if num_more > 0 else second
+    return (
+        f"{longer.name} are more windows, of the same series: end these {abs(num_more)} timesteps "
+        f"earlier, windows(path, ..., end_index=len(keras_npy.open_rows(path)) - {abs(num_more)})"
+        f"{' for each path' if len(pairs) > 1 else ''}."
+    )
+
+
+def _sources(rows: Rows) -> list[Rows]:
+    """The sources of a list, each of which may have windows."""
+    return [*rows.sources] if isinstance(rows, JoinedRows) else [rows]
 
 
 def _stride(windows: Rows) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import keras_npy
 from keras_npy import NpyLayoutWarning, NpySequence, samples, take, windows
 
 LENGTHS = (40, 36, 44)
@@ -93,6 +94,33 @@ def test_labels_of_each_window_that_were_taken_from_those_of_timesteps_are_targe
     x, y = seq.x[:], seq.y[:]
     np.testing.assert_array_equal(x[:, start or 0], y)
     assert len(x) == sum(map(len, each))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("paths", [["r0.npy"], ["r0.npy", "r1.npy", "r2.npy"]], ids=["one", "list"])
+def test_windows_of_which_one_side_has_more_end_earlier(paths: list[str], stride: int) -> None:
+    """A forecast reaches the end of its series first: the remedy pairs what follows."""
+    each = {"sequence_stride": stride}
+
+    def of_each(**how: Any) -> Any:
+        made = [windows(path, **each, **how) for path in paths]
+        return made if len(made) > 1 else made[0]
+
+    future = of_each(sequence_length=4, start_index=8)
+    for sides in ((of_each(sequence_length=8), future), (future, of_each(sequence_length=8))):
+        with pytest.raises(ValueError, match=r"end these 4 timesteps earlier, windows") as error:
+            NpySequence(*sides)
+    code = re.findall(r"(windows\(path.*\))(?: for each path)?\.", str(error.value))[0]
+    names = {"windows": windows, "keras_npy": keras_npy, "each": each}
+    code = code.replace("...", "sequence_length=8, **each")
+    past = [eval(code, names | {"path": path}) for path in paths]
+    x, y = NpySequence(past if len(past) > 1 else past[0], future, batch_size=200)[0]
+    np.testing.assert_array_equal(x[:, -1:] + [[1, 2, 3, 4]], y)
+    # An end that was given may be meant to be another one.
+    cut = of_each(sequence_length=8, end_index=36 - 4 * len(paths))
+    with pytest.raises(ValueError, match="the same number") as error:
+        NpySequence(cut, of_each(sequence_length=8, start_index=20))
+    assert "timesteps earlier" not in str(error.value)
 
 
 def test_label_of_each_recording_is_repeated() -> None:

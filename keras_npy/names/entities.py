@@ -7,9 +7,13 @@ from keras_npy.names.belonging import Belonging
 from keras_npy.names.parts import SUBJECTS, step_of_sample, without_folder
 
 # Whom or what a file is of. `sub-` is that of BIDS.
+_OTHERS = (
+    *("spk", "spkr", "subj", "sub(?=-)", "volunteer", "participant", "donor", "child", "athlete"),
+    *("user", "client", "customer", "driver", "rider", "household"),
+    *("slide", "video", "scan", "session"),
+)
 _ENTITY = re.compile(
-    rf"(?<![^\W\d_])({'|'.join(SUBJECTS)}|sub(?=-)|volunteer|participant|slide|video|scan|session)"
-    r"[ _-]?[0-9]+",
+    rf"(?<![^\W\d_])({'|'.join((*SUBJECTS, *_OTHERS))})[ _-]?[0-9]+",
     re.IGNORECASE,
 )
 

@@ -27,6 +27,8 @@ SEVERAL = [
     pytest.param("cls{}/sub-{}_ses-{}", id="bids"),
     pytest.param("cls{}/Speaker_{}-take{}", id="capitals"),
     pytest.param("cls{}/case {}/{}", id="blanks"),
+    pytest.param("cls{}/spk{:02}_utt{}", id="abbreviated"),
+    pytest.param("cls{}/user{}/{}", id="users"),
 ]
 
 

@@ -144,7 +144,7 @@ def _to_integers(index: object, num_rows: int) -> str:
         without = f", with {is_nan.sum()} NaN. Pass row numbers, or a mask, without NaN."
         return without if is_nan.any() else otherwise
     name, integers = "indices", "indices.astype(int)"
-    if isinstance(index, list | tuple):
+    if not isinstance(index, np.ndarray):
         name, integers = "np.asarray(indices)", "np.asarray(indices, int)"
     if not is_nan.any():
         return f", all whole. Pass row numbers: {integers}."

@@ -10,6 +10,8 @@ from keras_npy.rows.forwarding import ForwardingRows
 from keras_npy.rows.joined import JoinedRows
 from keras_npy.types import Indices
 
+_WINDOWS_LOOKED_AT = 1000
+
 
 def remedy_beside_windows(first: Rows, second: Rows) -> str | None:
     """A remedy if one of two sources is of windows, and it is clear what the other one counts."""
@@ -115,9 +117,11 @@ def _sources(rows: Rows) -> list[Rows]:
 
 
 def _stride(windows: Rows) -> int:
-    """Timesteps between the begins of the first two windows."""
-    begins = windows.timesteps(np.arange(min(2, len(windows)))).begins
-    return int(begins[-1] - begins[0])
+    """Timesteps between the begins of two windows of one file."""
+    begins = windows.timesteps(np.arange(min(_WINDOWS_LOOKED_AT, len(windows)))).begins
+    # The first file may have a single one.
+    steps = np.diff(begins)
+    return int(steps[steps > 0].min(initial=np.iinfo(np.int64).max))
 
 
 def _of_counts(windows: Rows, others: Rows, lengths: Indices) -> str | None:

@@ -63,7 +63,7 @@ _JOIN_EACH = (
 )
 
 
-def warn_of_crossings(series: Rows, starts: Begins, span: int) -> None:
+def warn_of_crossings(series: Rows, starts: Begins, span: int, sampling_rate: int) -> None:
     """Warn of windows over files of one timestep each that cross to another series, or a gap.
 
     They lie in several folders, or take turns, or their names begin to count again, or leave
@@ -73,6 +73,7 @@ def warn_of_crossings(series: Rows, starts: Begins, span: int) -> None:
         series: The series, of which each file and source is one of its own.
         starts: Where the windows begin.
         span: Rows from the first one of a window to its last one.
+        sampling_rate: Rows from one of a window to its next one.
     """
     for first, paths in _files_of_timesteps(series):
         folders = [*map(os.path.dirname, paths)]
@@ -80,9 +81,9 @@ def warn_of_crossings(series: Rows, starts: Begins, span: int) -> None:
         are_in_one = not borders
         borders = borders or begins_of_series(paths)
         num_series = 1 if borders else num_alternating(paths)
-        if num_series > 1:
+        if num_series > 1 and sampling_rate % num_series:
             borders = [*range(1, len(paths))]
-        missing = [] if borders else gaps(paths)
+        missing = [] if borders or num_series > 1 else gaps(paths)
         if not borders and not missing:
             continue
         are_borders = np.zeros(len(series) - 1, bool)

@@ -58,7 +58,7 @@ def which_windows(
     numbers = _code(runs)
     if chosen is None:
         return are, f", or pass indices=np.delete(np.arange({num_rows}), {numbers})"
-    kept = f"[i for i in np.arange({num_rows})[indices] if i not in {numbers}]"
+    kept = f"(rows := np.arange({num_rows})[indices])[~np.isin(rows, {numbers})]"
     return are, f", or pass indices={kept}"
 
 

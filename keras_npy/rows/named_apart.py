@@ -60,20 +60,19 @@ def warn_of_names_apart(
     looked = _look(leaves, indices)
     if looked is None:
         return
-    for found in _belongings(looked):
+    for found in filter(None, _belongings(looked)):
         pair = _parted(found, looked, parts)
         if pair is not None and not _are_classes(found, looked, output, indices):
             warn(_message(found, looked, pair, unchecked))
             return
 
 
-def _belongings(looked: _Looked) -> Iterator[Belonging]:
-    found = (
-        of_one_entity(looked.paths, hold_several=looked.hold_several, are_all=looked.are_all),
-        of_both_sides(looked.paths),
-        of_one_original(looked.paths),
-    )
-    return filter(None, found)
+def _belongings(looked: _Looked) -> Iterator[Belonging | None]:
+    """What names may say, one after the other: each takes a look at all of them."""
+    several, are_all = looked.hold_several, looked.are_all
+    yield of_one_entity(looked.paths, hold_several=several, are_all=are_all)
+    yield of_both_sides(looked.paths)
+    yield of_one_original(looked.paths)
 
 
 def _message(found: Belonging, looked: _Looked, pair: tuple[int, int], unchecked: str) -> str:

@@ -14,6 +14,7 @@ from keras_npy.types import Array
 # Labels are read, and images are not: no two of these are the same.
 _BYTES_MAX = 1 << 20
 _ROW_BYTES_MAX = 1 << 10
+_FILES_MAX = 64
 
 
 def check_natural_order(leaves: Sequence[Rows]) -> None:
@@ -64,6 +65,9 @@ def warn_of_natural_order(rows: Rows, name: str, *, beside: Rows | None = None) 
 def _is_alike_in_both(rows: Rows, beside: Rows) -> bool:
     """Whether the order of sorted paths gives each row the same values beside it."""
     if len(beside) * beside.row_bytes > _BYTES_MAX or beside.row_bytes > _ROW_BYTES_MAX:
+        return False
+    files = beside.files_beneath
+    if files is not None and len(files.paths) > _FILES_MAX:
         return False
     values = beside[:].reshape(len(beside), -1)
     first = 0

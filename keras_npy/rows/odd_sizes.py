@@ -92,8 +92,9 @@ def odd_size(sides: Sides) -> str | None:
 
 def _of_swapped(sides: Sides, rows: Indices, order: tuple[int, ...]) -> str:
     row = int(rows[0])
-    if _is_like_most(sides.others, row) and not _is_like_most(sides.stored, row):
-        # All files of the other side are of one size: the odd file lies on this side.
+    is_ours = _is_like_most(sides.others, row) and not _is_like_most(sides.stored, row)
+    if is_ours or sides.other.files_beneath is None:
+        # All files of the other side are of one size, or none is a file: it lies on this side.
         one, other, fit, other_fit, stored, others = sides
         sides = Sides(other, one, other_fit, fit, others, stored)
         order = tuple(np.argsort(order).tolist())

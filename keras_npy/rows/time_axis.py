@@ -30,8 +30,12 @@ def warn_of_time_on_axis_1(series: Rows, targets: Rows | None) -> None:
     if series.file_paths is not None and len(series.shard_lengths) < len(series):
         each = f"{num_rows} samples, each a file of {num_steps} values"
         remedy = "If each file is a series, leave samples out: windows(pattern, ...)"
+    meant = "join=True"
+    if len(series.shard_lengths) > 1:
+        # It would also join the series to each other.
+        meant = "[windows(path, ..., join=True) for path in paths]"
     warn(
-        f"{series.name}: rows of windows are timesteps. Received: {each}. {remedy}; join=True says "
+        f"{series.name}: rows of windows are timesteps. Received: {each}. {remedy}; {meant} says "
         "that each is one timestep."
     )
 

@@ -109,7 +109,7 @@ def _place(rows: Rows, part: Rows, index: int) -> str:
         # The timestep of a series lies in several windows.
         return place
     numbers = rows.numbers_with(part, np.array([index])).tolist()
-    if place.endswith(f", row {numbers[0]}"):
+    if not numbers or place.endswith(f", row {numbers[0]}"):
         return place
     more = f" and {len(numbers) - 1} more rows" if len(numbers) > 2 else ""
     known = " and ".join(map(str, numbers[: 1 if more else 2]))

@@ -164,7 +164,7 @@ def windows(
     starts = Starts(files.firsts, counts, sequence_stride)
     if not join:
         warn_of_time_on_axis_1(series, opened)
-        warn_of_crossings(series, starts, span)
+        warn_of_crossings(series, starts, span, sampling_rate)
         warn_of_jumps(series, starts, span)
     x = WindowRows(series, starts, sequence_length, sampling_rate)
     if predict_next:

@@ -75,6 +75,8 @@ def test_windows_over_series_that_take_turns_warn(
         each = open_rows(eval(code, {"windows": windows, "take": take, "frames": frames}))
         assert len(rows) == len(windows(frames, sequence_length=3, join=True))
         windows(frames, sequence_length=1)
+        # Each window then has the frames of one series.
+        windows(frames, sequence_length=3, sampling_rate=len(words.split()))
     num_series = len(words.split())
     steps = np.arange(12 * num_series).reshape(12, num_series).T
     wanted = np.concatenate(np.lib.stride_tricks.sliding_window_view(steps, 3, axis=1))

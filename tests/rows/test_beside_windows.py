@@ -58,6 +58,15 @@ def test_labels_of_timesteps_are_targets(make: Any, labels: Any, remedy: str, sh
     np.testing.assert_array_equal(x[:][:, shift], y[:])
 
 
+def test_stride_of_windows_is_found_where_the_first_file_has_a_single_one() -> None:
+    """The next window lies in another file, as far behind as this one is long."""
+    np.save("r0.npy", np.arange(6))
+    np.save("t0.npy", np.arange(6))
+    labels = take("t*.npy", slice(4, None, 3))
+    with pytest.raises(ValueError, match=re.escape(f"pass {SHIFTED}, in which")):
+        NpySequence(of_files(sequence_stride=3), labels)
+
+
 @pytest.mark.parametrize(
     ("form", "stride", "start"),
     [

@@ -43,13 +43,21 @@ def test_windows_over_channels_warn(how: str) -> None:
     with pytest.warns(UserWarning, match="rows of windows are timesteps") as caught:
         windows(source, sequence_length=4)
     (message,) = [str(one.message) for one in caught if one.category is UserWarning]
-    code = re.findall(r"axis 1, as in \(.*?\), pass (.*?)(?:, in which|; join)", message)
+    code = re.findall(r"axis 1, as in \(.*?\), pass (.*?)(?:, in which|; )", message)
     names = {"np": np, "array": CHANNELS, "paths": paths, "keras_npy": keras_npy}
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         warnings.simplefilter("ignore", NpyLayoutWarning)
         rows = windows(eval(code[0], names), sequence_length=4)
-        windows(source, sequence_length=4, join=True)
+        meant = re.findall(r"; (.*) says that each is one timestep", message)[0]
+        if how == "two":
+            code_meant = meant.replace("...", "sequence_length=4")
+            each = open_rows(eval(code_meant, {"windows": windows, "paths": paths}))
+            # No window crosses from the channels of one recording to those of the next.
+            assert 2 * (20 - 3) == len(each)
+        else:
+            assert "join=True" == meant
+            windows(source, sequence_length=4, join=True)
         windows(source, sequence_length=4, targets=np.arange(len(open_rows(source))))
     times = 2 if how == "two" else 1
     np.testing.assert_array_equal(np.concatenate([windows_of_time(CHANNELS.T)] * times), rows[:])

@@ -279,7 +279,7 @@ def test_windows_that_hold_a_value_are_named_with_what_leaves_them_out(
 def test_windows_are_left_out_of_those_that_were_chosen(indices: Any, num_left: int) -> None:
     """In their order, and as often."""
     x = windows(with_nan(10), **LONG)
-    with pytest.raises(ValueError, match=r"or pass indices=\[i for") as caught:
+    with pytest.raises(ValueError, match=r"or pass indices=\(rows :=") as caught:
         NpySequence(x, validate=True, indices=indices)
     rows = eval(way_out(caught.value), {"np": np, "indices": indices})
     seq = NpySequence(x, validate=True, indices=rows)

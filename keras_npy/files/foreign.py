@@ -30,7 +30,7 @@ _FOREIGN_STARTS = (
     (b"version https://git-lfs", "a git-lfs pointer", "Fetch the file with `git lfs pull`."),
     (b"PK\x05\x06", "an empty zip archive (.npz)", "Save the array with np.save."),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file", "Read it with h5py and np.save the data set."),
-    (_GZIP, "a gzip file", "Unpack it with gunzip."),
+    (_GZIP, "a gzip file", "Unpack it: gunzip < FILE > NEW, whatever its name is."),
     (_BZIP2, "a bzip2 file", "Unpack it with bunzip2."),
     (_XZ, "an xz file", "Unpack it with unxz."),
     (_ZSTD, "a zstd file", "Unpack it with unzstd."),

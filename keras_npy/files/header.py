@@ -366,16 +366,30 @@ def look_behind(header: NpyHeader, file: IO[bytes], stop_bytes: int) -> NpyHeade
     if MAGIC in found:
         remedy = "Write each array to a file of its own."
         if not zeros and found.startswith(MAGIC):
-            remedy = (
-                "Load them all and save each in a file of its own: `with open(path, 'rb') as file: "
-                "arrays = [np.load(file) for _ in iter(lambda: file.peek(1), b'')]`."
-            )
+            remedy = _remedy_of_several(header.name, found)
         raise NpyFileError(
             f"{header.name}: a file must hold one array. Received: another array behind the "
             f"{header.data_bytes} bytes of {header.dtype} {cut(header.shape)}, as np.save leaves "
             f"it in a file that is open already. {remedy}"
         )
     return dataclasses.replace(header, has_data_behind=bool(found))
+
+
+def _remedy_of_several(path: str, second: bytes) -> str:
+    """Code that loads the arrays of a file, or a member, of which the second begins with this."""
+    archive, mark, member = path.partition("::")
+    opened = f"open({path!r}, 'rb')"
+    if mark:
+        opened = f"zipfile.ZipFile({archive!r}).open({member + '.npy'!r})"
+    if b"'|O'" in second[:128]:
+        return (
+            "The next one holds Python objects. Load the first one, and save it in a file of its "
+            f"own: `with {opened} as file: array = np.load(file)`."
+        )
+    return (
+        f"Load them all and save each in a file of its own: `with {opened} as file: "
+        "arrays = [np.load(file) for _ in iter(lambda: file.peek(1), b'')]`."
+    )
 
 
 def _not_npy(path: str, start: bytes, is_sample: bool) -> NpyFileError:

@@ -197,5 +197,15 @@ def _entries(place: str) -> list[str]:
         # A pattern for folders ends with a slash.
         paths = sorted(path.rstrip(os.sep) for path in expand(place))
         return [path for path in paths if os.path.basename(path) not in LEFT_BEHIND]
+    archive, member = split_member(place)
+    if os.path.isfile(archive):
+        remedy = "Pass its folder, or a dict: {'name': path, ...}"
+        if member is not None or archive.lower().endswith(".npz"):
+            each = f"name: f'{archive}::{{name}}' for name in np.load({archive!r}).files"
+            remedy = f"If each member is a class, pass {{{each}}}"
+        raise NotADirectoryError(
+            f"{place}: from_class_files takes a folder with a file, or folder of files, for each "
+            f"class; a pattern; or a dict. Received: one file. {remedy}."
+        )
     names = sorted(os.listdir(place))
     return [os.path.join(place, name) for name in names if not is_ignored(name)]

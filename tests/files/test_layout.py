@@ -521,9 +521,23 @@ def test_another_array_behind_the_data_is_refused(tmp_path: Path, read: Any) -> 
         assert "Write each array to a file of its own" in str(caught.value)
         return
     code = str(caught.value).split("`")[1].replace(": arrays", ":\n    arrays")
-    session: dict[str, Any] = {"path": next(tmp_path.rglob("x.npy")), "np": np}
+    session: dict[str, Any] = {"np": np, "zipfile": zipfile}
     exec(code, session)
     assert_same(X[:6], np.concatenate(session["arrays"]))
+
+
+def test_objects_behind_the_data_are_refused_with_what_loads_the_first_array(
+    tmp_path: Path,
+) -> None:
+    """NumPy would not load them."""
+    with (tmp_path / "x.npy").open("wb") as file:
+        np.save(file, X)
+        np.save(file, np.array([{"a": 1}], object), allow_pickle=True)
+    with pytest.raises(NpyFileError, match="next one holds Python objects") as caught:
+        open_rows(tmp_path / "x.npy")
+    session: dict[str, Any] = {"np": np}
+    exec(str(caught.value).split("`")[1].replace(": array", ":\n    array"), session)
+    assert_same(X, session["array"])
 
 
 def test_command_says_what_bytes_it_leaves_behind(

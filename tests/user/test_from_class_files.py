@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keras_npy import NpyFileError, NpySequence, samples, take
+from keras_npy import NpyFileError, NpyLayoutWarning, NpySequence, samples, take
 from keras_npy.files import header
 
 ROWS = {
@@ -314,3 +314,23 @@ def test_from_class_files_of_one_image_each_gives_a_warning(
         assert "8 files of 2 classes" in said[0]
         # The remedy.
         assert (8, *shape) == NpySequence.from_directory(tmp_path).x.shape
+
+
+def test_from_class_files_of_one_file_names_what_takes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An archive of which each member is a class, and a file that is none of several."""
+    monkeypatch.chdir(tmp_path)
+    np.savez("crops.npz", rye=np.zeros((3, 4)), oat=np.ones((5, 4)))
+    save(tmp_path / "rye.npy", ROWS["apple"])
+    with pytest.raises(NotADirectoryError, match=r"^rye\.npy: .*Pass its folder, or a dict"):
+        NpySequence.from_class_files("rye.npy")
+    for place in ("crops.npz", "crops.npz::*"):
+        with pytest.raises(NotADirectoryError, match="If each member is a class, pass") as caught:
+            NpySequence.from_class_files(place)
+        code = str(caught.value).split("class, pass ")[1].removesuffix(".")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NpyLayoutWarning)
+            seq = NpySequence.from_class_files(eval(code, {"np": np}))
+        assert ["rye", "oat"] == seq.class_names
+        assert [0] * 3 + [1] * 5 == seq.y[:].tolist()

@@ -11,6 +11,9 @@ Array: TypeAlias = NDArray[Any]
 Indices: TypeAlias = NDArray[np.int64]
 """Numbers of rows, `(n,)`."""
 
+Mask: TypeAlias = NDArray[np.bool_]
+"""Whether something holds, of each row or pair."""
+
 Io: TypeAlias = Literal["auto", "map", "read"]
 """How files are read: mapped into memory, by position, or whichever suits where they lie."""
 

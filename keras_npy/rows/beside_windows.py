@@ -7,7 +7,7 @@ import numpy as np
 from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import ChosenRows
 from keras_npy.rows.forwarding import ForwardingRows
-from keras_npy.rows.joined import JoinedRows
+from keras_npy.rows.joined import JoinedRows, sources_of
 from keras_npy.types import Indices
 
 _WINDOWS_LOOKED_AT = 1000
@@ -85,7 +85,10 @@ def _of_ends(first: Rows, second: Rows) -> str | None:
 
     A forecast, whose targets begin behind its inputs and so reach the end of the series earlier.
     """
-    pairs = [*zip(_sources(first), _sources(second), strict=False)]
+    sides = [*sources_of(first)], [*sources_of(second)]
+    if len(sides[0]) != len(sides[1]):
+        return None
+    pairs = [*zip(*sides, strict=True)]
     steps = set()
     for one, other in pairs:
         if not (any(_series_of(one)) and any(_series_of(other))):
@@ -100,7 +103,7 @@ def _of_ends(first: Rows, second: Rows) -> str | None:
             # An end_index= was given, of which nobody knows what it is to be.
             return None
         steps.add((len(one) - len(other)) * strides.pop())
-    if len(steps) > 1 or steps <= {0} or len(pairs) < max(map(len, map(_sources, (first, second)))):
+    if len(steps) > 1 or steps <= {0}:
         return None
     num_more = steps.pop()
     longer = first if num_more > 0 else second
@@ -109,11 +112,6 @@ def _of_ends(first: Rows, second: Rows) -> str | None:
         f"earlier, windows(path, ..., end_index=len(keras_npy.open_rows(path)) - {abs(num_more)})"
         f"{' for each path' if len(pairs) > 1 else ''}."
     )
-
-
-def _sources(rows: Rows) -> list[Rows]:
-    """The sources of a list, each of which may have windows."""
-    return [*rows.sources] if isinstance(rows, JoinedRows) else [rows]
 
 
 def _stride(windows: Rows) -> int:

@@ -1,15 +1,11 @@
 """Samples that are cropped along all axes, of which some have their channels on another axis."""
 
-from typing import TypeAlias
-
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_npy.errors import warn
 from keras_npy.files.archive import MEMBER_MARK
 from keras_npy.files.fitted_samples import FittedSampleStore
-
-Mask: TypeAlias = NDArray[np.bool_]
+from keras_npy.types import Mask
 
 # Sides of images that were turned are larger, and no channels.
 CHANNELS_MAX = 64

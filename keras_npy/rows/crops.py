@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,7 @@ from keras_npy.rows.joined import JoinedRows
 from keras_npy.rows.odd_sizes import SURE_SHARE, Sides, odd_size, swapped_axes
 from keras_npy.rows.samples import FittedRows
 from keras_npy.rows.scaled_crops import ALIKE, FRAMES_APART
-from keras_npy.types import Indices
-
-Mask: TypeAlias = NDArray[np.bool_]
+from keras_npy.types import Indices, Mask
 
 _SIZES_ALIKE = (", whose sizes and crops are in one ratio", ", of the same sizes")
 

@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 from keras_npy.files.store import Places
 from keras_npy.rows.base import Rows, Timesteps
 from keras_npy.rows.chosen import base_of
-from keras_npy.rows.forwarding import ForwardingRows
-from keras_npy.rows.joined import JoinedRows, stored_beneath
+from keras_npy.rows.joined import stored_beneath
 from keras_npy.rows.stored import StridedRows
 from keras_npy.rows.stretches import Ground, Stretches, farthest_so_far
-from keras_npy.rows.window_rows import WindowRows
+from keras_npy.rows.window_rows import are_windows
 from keras_npy.types import Indices
 
 # Rows of both sets together that are looked at, which takes up to 0.5 s, and 1.5 s if two
@@ -162,12 +161,8 @@ def _joined(places: Sequence[Places]) -> Places:
 
 
 def is_of_windows(rows: Rows) -> bool:
-    """Whether rows are windows of a series, or their targets, as `windows` gives them."""
-    if isinstance(rows, JoinedRows):
-        return all(map(is_of_windows, rows.sources))
-    if isinstance(rows, WindowRows):
-        return True
-    return isinstance(rows, ForwardingRows) and is_of_windows(rows.source)
+    """Whether all rows are windows of a series, or their targets, as `windows` gives them."""
+    return all(are_windows(rows))
 
 
 def predict_ahead(rows: Rows, targets: Rows) -> bool:

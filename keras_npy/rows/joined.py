@@ -165,6 +165,15 @@ class JoinedRows(Rows):
                 yield number, _as_slice(places), indices[places] - self._starts[number]
 
 
+def sources_of(rows: Rows) -> Iterator[Rows]:
+    """The sources that rows are joined of, in order; the rows themselves if they are no list."""
+    if isinstance(rows, JoinedRows):
+        for source in rows.sources:
+            yield from sources_of(source)
+    else:
+        yield rows
+
+
 def stored_beneath(rows: Rows) -> Iterator[Rows]:
     """What rows are made of, in order: no lists, and nothing that forwards to other rows."""
     if isinstance(rows, JoinedRows):

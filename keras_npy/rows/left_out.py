@@ -6,9 +6,6 @@ import numpy as np
 
 from keras_npy.order.selection import to_array
 from keras_npy.rows.base import Rows
-from keras_npy.rows.forwarding import ForwardingRows
-from keras_npy.rows.joined import JoinedRows
-from keras_npy.rows.window_rows import WindowRows
 from keras_npy.types import Indices
 
 # A list of more runs is not read. Windows side by side make one.
@@ -16,15 +13,6 @@ _RUNS_MAX = 8
 
 # The windows of so many timesteps are looked for: each may lie in thousands.
 STEPS_MAX = 1000
-
-
-def are_windows(rows: Rows) -> bool:
-    """Whether rows are windows, or the targets of windows, however they were chosen or joined."""
-    if isinstance(rows, JoinedRows):
-        return any(map(are_windows, rows.sources))
-    return isinstance(rows, WindowRows) or (
-        isinstance(rows, ForwardingRows) and are_windows(rows.source)
-    )
 
 
 def which_windows(

@@ -7,7 +7,7 @@ import numpy as np
 from keras_npy.errors import warn
 from keras_npy.rows.base import Rows
 from keras_npy.rows.chosen import ChosenRows
-from keras_npy.rows.joined import JoinedRows
+from keras_npy.rows.joined import JoinedRows, sources_of
 from keras_npy.rows.label_order import warn_of_label_order
 from keras_npy.types import Array
 
@@ -71,19 +71,11 @@ def _is_alike_in_both(rows: Rows, beside: Rows) -> bool:
         return False
     values = beside[:].reshape(len(beside), -1)
     first = 0
-    for source in _sources(rows):
+    for source in sources_of(rows):
         if not _is_alike(source, values[first : first + len(source)]):
             return False
         first += len(source)
     return True
-
-
-def _sources(rows: Rows) -> Iterator[Rows]:
-    if isinstance(rows, JoinedRows):
-        for source in rows.sources:
-            yield from _sources(source)
-    else:
-        yield rows
 
 
 def _is_alike(source: Rows, values: Array) -> bool:

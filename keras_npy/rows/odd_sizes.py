@@ -1,7 +1,7 @@
 """Pairs of files whose sizes are unlike those of all other pairs: axes swapped, another image."""
 
 import itertools
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +10,7 @@ from keras_npy.files.fitted_samples import Fit
 from keras_npy.files.sample_files import turning
 from keras_npy.rows.base import Rows
 from keras_npy.rows.scaled_crops import ALIKE, FRAMES_APART
-from keras_npy.types import Indices
-
-Mask: TypeAlias = NDArray[np.bool_]
+from keras_npy.types import Indices, Mask
 
 # Sizes of another kind, such as boxes beside pixels, agree by chance in fewer pairs than these.
 SURE_SHARE = 0.75

@@ -7,8 +7,9 @@ import numpy as np
 
 from keras_npy.errors import check_bool, check_integer
 from keras_npy.rows.base import Rows
-from keras_npy.rows.left_out import STEPS_MAX, are_windows, which_windows
+from keras_npy.rows.left_out import STEPS_MAX, which_windows
 from keras_npy.rows.walk import walk
+from keras_npy.rows.window_rows import are_windows
 from keras_npy.types import Array, Indices
 
 
@@ -63,7 +64,7 @@ def check_finite(sources: Iterable[Rows], chosen: range | Indices | None) -> Non
         found = _first_wrong(rows, chosen, np.isfinite)
         if found is not None:
             received, way_out = "", ", or leave its rows out with indices="
-            if are_windows(rows):
+            if any(are_windows(rows)):
                 steps = found.rows[:STEPS_MAX]
                 held, way_out = which_windows(sources, found.part, steps, chosen)
                 first = "the first " if len(steps) < len(found.rows) else ""
@@ -105,7 +106,7 @@ def _place(rows: Rows, part: Rows, index: int) -> str:
     if part is rows:
         return rows.locate_among_all(index)
     place = part.locate(index)
-    if are_windows(rows) and not are_windows(part):
+    if any(are_windows(rows)) and not any(are_windows(part)):
         # The timestep of a series lies in several windows.
         return place
     numbers = rows.numbers_with(part, np.array([index])).tolist()

@@ -13,6 +13,7 @@ from keras_npy.files.store import FileList
 from keras_npy.order.selection import ascending, rows_at
 from keras_npy.rows.base import ROWS_AT_ONCE, Rows, Timesteps
 from keras_npy.rows.forwarding import ForwardingRows
+from keras_npy.rows.joined import sources_of
 from keras_npy.types import Array, Indices
 
 
@@ -181,3 +182,13 @@ def _covered(begins: Indices, size: int, length: int, rate: int) -> Array:
     change.reshape(-1)[begins + length * rate] -= 1
     covered: Array = np.cumsum(change, axis=0).reshape(-1)[:size] > 0
     return covered
+
+
+def are_windows(rows: Rows) -> Iterator[bool]:
+    """Of each source that rows are joined of, whether it is of windows, or of their targets."""
+    for source in sources_of(rows):
+        if isinstance(source, ForwardingRows) and not isinstance(source, WindowRows):
+            # They may be chosen of a list.
+            yield from are_windows(source.source)
+        else:
+            yield isinstance(source, WindowRows)

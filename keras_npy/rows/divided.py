@@ -27,7 +27,9 @@ from keras_npy.rows.named_apart import warn_of_names_apart
 from keras_npy.rows.split_remedies import (
     CUT_EACH,
     CUT_ONCE,
+    FOLDS_OF_SERIES,
     GROUPS_OF_SERIES,
+    IN_ORDER,
     OTHER_SHARE,
     SMALLER_GROUPS,
     groups_of,
@@ -113,8 +115,7 @@ class Divided:
             shares = [1 - sum(fractions), *fractions]
             return self._by_group(groups, shares, seed, classes)
         at_random = split_rows(self.num_rows, fractions, seed=seed, classes=classes)
-        remedy = "split(..., in_order=True), which cuts by time"
-        self._warn_at_random(remedy, fractions, at_random)
+        self._warn_at_random(IN_ORDER, fractions, at_random)
         return at_random
 
     def folds(
@@ -133,8 +134,7 @@ class Divided:
             held_out = self._by_group(groups, [1 / k] * k, seed, classes, are_folds=True)
             return [(without(part, self.num_rows), part) for part in held_out]
         pairs = fold_rows(self.num_rows, k, seed=seed, classes=classes)
-        remedy = "folds(..., groups=), with a group for each series"
-        self._warn_at_random(remedy, [1 / k], [part for _, part in pairs])
+        self._warn_at_random(FOLDS_OF_SERIES, [1 / k], [part for _, part in pairs])
         return pairs
 
     @property
@@ -256,8 +256,7 @@ class Divided:
         which = ", ".join(map(str, found.labels))
         warn(
             f"{y.name}: groups= {how}. Received: {found.num_classes} classes, of which {where} has "
-            f"no row of {which:.100}. {remedy}. {self._unchecked} "
-            "says that it is meant."
+            f"no row of {which:.100}. {remedy}. {self._unchecked} says that it is meant."
         )
 
     def _warn_at_random(

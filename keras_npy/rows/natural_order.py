@@ -30,36 +30,41 @@ def check_natural_order(leaves: Sequence[Rows]) -> None:
 
 def _differs_by_text(leaves: Sequence[Rows]) -> bool:
     for rows in leaves:
-        for other in leaves:
-            if num_files(rows) != num_files(other):
-                if warn_of_natural_order(rows, other.name, beside=other):
-                    return True
+        others = [other for other in leaves if num_files(rows) != num_files(other)]
+        # To sort the paths of many files takes a while.
+        differ = _first_by_text(rows) if others else None
+        for other in others:
+            if differ is not None and not _is_alike_in_both(rows, other):
+                _warn(*differ, other.name)
+                return True
     return False
 
 
-def warn_of_natural_order(rows: Rows, name: str, *, beside: Rows | None = None) -> bool:
+def warn_of_natural_order(rows: Rows, name: str) -> None:
     """Warn if patterns give the files of rows in another order than sorted paths.
 
     Args:
         rows: The rows.
         name: What lies in an order of its own beside them.
-        beside: Its rows, which either order may pair with the same, such as one label for all.
-
-    Returns:
-        Whether there was a warning.
     """
-    differ = filter(None, map(differ_by_text, found_files(rows)))
-    path, by_text = next(differ, ("", ""))
-    if path and not (beside is not None and _is_alike_in_both(rows, beside)):
-        warn(
-            f"{path}: a pattern gives files in natural order, in which the rows of {name} must lie "
-            f"too. Received: {path} in the place where sorted paths have {by_text}. Look at the "
-            f"order of {name} first: if it is natural order, check_names=False says so; only if it "
-            "was made from sorted paths, pass the paths as a list, sorted(glob.glob(pattern)); "
-            f"else pass a list of the paths in the order of {name}."
-        )
-        return True
-    return False
+    differ = _first_by_text(rows)
+    if differ is not None:
+        _warn(*differ, name)
+
+
+def _first_by_text(rows: Rows) -> tuple[str, str] | None:
+    """As `differ_by_text`, of the files that patterns found."""
+    return next(filter(None, map(differ_by_text, found_files(rows))), None)
+
+
+def _warn(path: str, by_text: str, name: str) -> None:
+    warn(
+        f"{path}: a pattern gives files in natural order, in which the rows of {name} must lie "
+        f"too. Received: {path} in the place where sorted paths have {by_text}. Look at the "
+        f"order of {name} first: if it is natural order, check_names=False says so; only if it "
+        "was made from sorted paths, pass the paths as a list, sorted(glob.glob(pattern)); "
+        f"else pass a list of the paths in the order of {name}."
+    )
 
 
 def _is_alike_in_both(rows: Rows, beside: Rows) -> bool:

@@ -25,6 +25,10 @@ OTHER_SHARE = "Take a fraction nearer to the share of a group, such as 0.5 of tw
 
 GROUPS_OF_SERIES = "groups= with one group for each series"
 
+# Of windows that are dealt out at random.
+IN_ORDER = "split(..., in_order=True), which cuts by time"
+FOLDS_OF_SERIES = "folds(..., groups=), with a group for each series"
+
 _WHAT: dict[Kind, str] = {
     "row": "are served more than once",
     "repeat": "are served more than once",
@@ -85,7 +89,7 @@ def remedy_of(shared: Shared, leaf: Rows, name: str, remedy: str | None) -> str:
         # Groups of copies alone would part windows that overlap.
         if remedy is None:
             return f"{CUT_EACH}. Repeat rows of the part to train with afterwards."
-        by_series = f"Use {remedy}. Of one series, first" if "groups=" in remedy else "First"
+        by_series = "First" if remedy == IN_ORDER else f"Use {remedy}. Of one series, first"
         return f"{by_series} {REPEAT_LATER}."
     if shared.kind == "copy":
         return (

@@ -25,15 +25,18 @@ _ZIP = b"PK\x03\x04"
 _GZIP, _BZIP2, _XZ, _ZSTD = b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd"
 _IDX = b"\x00\x00\x08"
 
+# By its standard input: a file of another name than file.gz would be left as it is.
+_UNPACK = "Unpack it: {} < FILE > NEW."
+
 # First bytes of other formats, the format's name, and the remedy.
 _FOREIGN_STARTS = (
     (b"version https://git-lfs", "a git-lfs pointer", "Fetch the file with `git lfs pull`."),
     (b"PK\x05\x06", "an empty zip archive (.npz)", "Save the array with np.save."),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file", "Read it with h5py and np.save the data set."),
-    (_GZIP, "a gzip file", "Unpack it: gunzip < FILE > NEW, whatever its name is."),
-    (_BZIP2, "a bzip2 file", "Unpack it with bunzip2."),
-    (_XZ, "an xz file", "Unpack it with unxz."),
-    (_ZSTD, "a zstd file", "Unpack it with unzstd."),
+    (_GZIP, "a gzip file", _UNPACK.format("gunzip")),
+    (_BZIP2, "a bzip2 file", _UNPACK.format("bunzip2")),
+    (_XZ, "an xz file", _UNPACK.format("unxz")),
+    (_ZSTD, "a zstd file", _UNPACK.format("unzstd")),
     (b"\x89PNG", "a PNG image", "Decode it and np.save the pixels."),
     (b"\xff\xd8\xff", "a JPEG image", "Decode it and np.save the pixels."),
     (b"GIF8", "a GIF image", "Decode it and np.save the pixels."),

@@ -366,7 +366,7 @@ def look_behind(header: NpyHeader, file: IO[bytes], stop_bytes: int) -> NpyHeade
     if MAGIC in found:
         remedy = "Write each array to a file of its own."
         if not zeros and found.startswith(MAGIC):
-            remedy = _remedy_of_several(header.name, found)
+            remedy = _remedy_of_several(header.place, found)
         raise NpyFileError(
             f"{header.name}: a file must hold one array. Received: another array behind the "
             f"{header.data_bytes} bytes of {header.dtype} {cut(header.shape)}, as np.save leaves "
@@ -375,12 +375,14 @@ def look_behind(header: NpyHeader, file: IO[bytes], stop_bytes: int) -> NpyHeade
     return dataclasses.replace(header, has_data_behind=bool(found))
 
 
-def _remedy_of_several(path: str, second: bytes) -> str:
+def _remedy_of_several(place: Place, second: bytes) -> str:
     """Code that loads the arrays of a file, or a member, of which the second begins with this."""
-    archive, mark, member = path.partition("::")
-    opened = f"open({path!r}, 'rb')"
-    if mark:
-        opened = f"zipfile.ZipFile({archive!r}).open({member + '.npy'!r})"
+    opened = f"open({place.name!r}, 'rb')"
+    if place.name != place.path:
+        # The member may have been unpacked to another path.
+        archive, _, member = place.name.rpartition("::")
+        file = f"{member}.npy"
+        opened = f"zipfile.ZipFile({archive!r}) as archive, archive.open({file!r})"
     if b"'|O'" in second[:128]:
         return (
             "The next one holds Python objects. Load the first one, and save it in a file of its "

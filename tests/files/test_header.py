@@ -1,16 +1,20 @@
 """One `.npy` file: what is read from it, and every file that is refused by name."""
 
+import bz2
 import gzip
 import io
+import lzma
 import os
 import pickle
 import random
 import re
+import shutil
 import signal
 import socket
+import subprocess
 import tracemalloc
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -592,3 +596,19 @@ def test_read_header_address_as_a_path_object_is_refused() -> None:
     """pathlib folds the two slashes of an address into one."""
     with pytest.raises(NpyFileError, match=r"^gs:/bucket/x\.npy: only files of this machine"):
         read_header(Path("gs://bucket/x.npy"))
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+def test_command_for_a_compressed_file_unpacks_it_whatever_its_name_is(
+    tmp_path: Path, compress: Callable[[bytes], bytes]
+) -> None:
+    """Of a name that does not end with `.gz` or the like, gunzip would unpack nothing."""
+    (tmp_path / "x.npy").write_bytes(compress(saved([1, 2])))
+    with pytest.raises(NpyFileError, match="Unpack it: ") as caught:
+        read_header(tmp_path / "x.npy")
+    command = str(caught.value).split("Unpack it: ")[1].removesuffix(".")
+    if shutil.which(command.split()[0]) is None:
+        pytest.skip(f"{command.split()[0]} is not installed.")
+    command = command.replace("FILE", "x.npy").replace("NEW", "new.npy")
+    subprocess.run(command, shell=True, check=True, cwd=tmp_path, timeout=30)
+    assert [1, 2] == np.load(tmp_path / "new.npy").tolist()

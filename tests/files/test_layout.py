@@ -526,6 +526,18 @@ def test_another_array_behind_the_data_is_refused(tmp_path: Path, read: Any) -> 
     assert_same(X[:6], np.concatenate(session["arrays"]))
 
 
+def test_another_array_in_a_file_whose_name_looks_like_a_member_is_loaded(tmp_path: Path) -> None:
+    """The name has the mark of members, and is no archive."""
+    with (tmp_path / "a::b.npy").open("wb") as file:
+        np.save(file, X[:2])
+        np.save(file, X[2:])
+    with pytest.raises(NpyFileError, match="another array behind") as caught:
+        open_rows(tmp_path / "a::b.npy")
+    session: dict[str, Any] = {"np": np}
+    exec(str(caught.value).split("`")[1].replace(": arrays", ":\n    arrays"), session)
+    assert_same(X, np.concatenate(session["arrays"]))
+
+
 def test_objects_behind_the_data_are_refused_with_what_loads_the_first_array(
     tmp_path: Path,
 ) -> None:
